@@ -1,0 +1,197 @@
+package jobs
+
+import (
+	"net/netip"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// The structs in this file are the manual of jobs.yaml, and its only
+// definition: the loader reads the tags, so a field and its documentation
+// cannot drift apart.
+//
+//	key      the key in the file; a dot means a mapping of its own
+//	default  the value of a key that is left out; "" where there is none
+//	need     the key must be given
+//	allow    the only values, separated by |
+//	min max  bounds, both included, in the unit of the key
+//	form     how a text is checked beyond being text: see config_forms.go
+//	file     <key>_file may be given instead: the value is that file's content
+//
+// Durations are written as 90s, 15m, 168h; sizes as 64KiB, 128MiB, 1GiB or as a
+// number of bytes. Any value may be or hold ${NAME} or ${NAME:-default}; "$${"
+// stands for a plain "${".
+
+// Config is a whole jobs.yaml.
+type Config struct {
+	// FinoOS is the API that everything is pulled from.
+	FinoOS FinoOS `key:"finoos" need:"true"`
+	// Sink is the place that everything is written to.
+	Sink Sink `key:"sink" need:"true"`
+	// Jobs by name. A name is part of the keys in the bucket: renaming a job
+	// starts it afresh. Two jobs cannot pull the same stream.
+	Jobs map[string]*Job `key:"jobs" need:"true" form:"job"`
+}
+
+// FinoOS says where the API is, who asks, and how hard it may be asked.
+type FinoOS struct {
+	// BaseURL is the API's address without a trailing path of its own, http or
+	// https. The state in the bucket is pinned to it.
+	BaseURL string `key:"base_url" need:"true" form:"base_url"`
+	// ClientID names the client to the token endpoint.
+	ClientID string `key:"client_id" need:"true" file:"true"`
+	// ClientSecret proves it. It is never printed.
+	ClientSecret finoos.Secret `key:"client_secret" need:"true" file:"true"`
+	// Tenant is sent as the TenantID header; empty means the client's default
+	// tenant. A mistyped one looks like a tenant without users.
+	Tenant string `key:"tenant" default:""`
+	// RequestsPerSecond is the ceiling for one process.
+	RequestsPerSecond float64 `key:"requests_per_second" default:"20" min:"0.01" max:"10000"`
+	// Paths overrides path templates of single operations, by operation name.
+	Paths map[string]string `key:"paths" form:"operation_path"`
+	// Timeout bounds one request with its body.
+	Timeout time.Duration `key:"timeout" default:"30s"`
+	// RetryMaxElapsed bounds all attempts at one read together.
+	RetryMaxElapsed time.Duration `key:"retry.max_elapsed" default:"2m"`
+	// MaxResponse is the size beyond which a body counts as too large.
+	MaxResponse int64 `key:"max_response" default:"256MiB" min:"64KiB"`
+	// FirstPage is the number of the first page of users; auto finds it out.
+	FirstPage string `key:"first_page" default:"auto" allow:"auto|0|1"`
+}
+
+// Sink says where the tables and the state go.
+type Sink struct {
+	// URL is s3://bucket/prefix?region=…&endpoint=…&path_style=true, or
+	// file:///folder for a local one. It holds no credentials.
+	URL string `key:"url" need:"true" form:"sink_url"`
+	// Compression of the Parquet files.
+	Compression string `key:"compression" default:"zstd" allow:"zstd|snappy|none"`
+	// TargetFileSize is where a file is closed and the next one begun.
+	TargetFileSize int64 `key:"target_file_size" default:"128MiB" min:"1MiB" max:"16GiB"`
+	// ScratchDir takes what does not fit into memory for a moment; empty means
+	// the system's folder for temporary files.
+	ScratchDir string `key:"scratch_dir" default:""`
+	// SSE is the server-side encryption to ask S3 for; empty leaves it to the
+	// bucket's own default.
+	SSE string `key:"sse" default:"" allow:"|AES256|aws:kms|aws:kms:dsse"`
+	// KMSKeyID is the key to encrypt with. It needs an SSE of aws:kms….
+	KMSKeyID string `key:"kms_key_id" default:""`
+	// ExpectedBucketOwner is the AWS account that must own the bucket; empty
+	// means that it is not checked.
+	ExpectedBucketOwner string `key:"expected_bucket_owner" default:"" form:"account"`
+}
+
+// Stream is one kind of record that is pulled per user.
+type Stream string
+
+// The streams, in the order in which a user is pulled.
+const (
+	StreamUsers          Stream = "users"
+	StreamBankLogins     Stream = "bank_logins"
+	StreamAccounts       Stream = "accounts"
+	StreamTransactions   Stream = "transactions"
+	StreamCategorization Stream = "categorization"
+	StreamContracts      Stream = "contracts"
+	StreamAccountHistory Stream = "account_history"
+)
+
+// Streams returns all streams in the order of the constants.
+func Streams() []Stream {
+	return []Stream{
+		StreamUsers, StreamBankLogins, StreamAccounts, StreamTransactions,
+		StreamCategorization, StreamContracts, StreamAccountHistory,
+	}
+}
+
+// Values of Job.Probe, Job.Categorization and Sync.When.
+const (
+	ProbeEach    = "each"
+	ProbeBanking = "banking"
+
+	CategorizationDiff = "diff"
+	CategorizationFull = "full"
+
+	SyncNever  = "never"
+	SyncStale  = "stale"
+	SyncAlways = "always"
+)
+
+// Job is one entry below jobs.
+type Job struct {
+	// Name is the entry's key: lower-case letters, digits, - and _.
+	Name string
+	// Schedule is a cron expression of five fields or a descriptor such as
+	// @daily; empty means that the job runs only when it is called.
+	Schedule string `key:"schedule" default:"" form:"cron"`
+	// Timezone is what Schedule is read in, by IANA name.
+	Timezone *time.Location `key:"timezone" default:"UTC"`
+	// Streams to pull; left out means all of them.
+	Streams []Stream `key:"streams" allow:"users|bank_logins|accounts|transactions|categorization|contracts|account_history"`
+	// Concurrency is how many users are worked on at once.
+	Concurrency int `key:"concurrency" default:"16" min:"1" max:"1024"`
+	// Probe is each: every service's correlation is asked for, or banking: where
+	// that one has not moved, the others are not asked (all of them once a week).
+	Probe string `key:"probe" default:"each" allow:"each|banking"`
+	// Categorization is diff: changes as the API tells them, or full: a changed
+	// user is read in full and compared here.
+	Categorization string `key:"categorization" default:"diff" allow:"diff|full"`
+	// CheckpointEvery is the time between two commits of a run.
+	CheckpointEvery time.Duration `key:"checkpoint_every" default:"10m"`
+	// FullRefreshEvery is the age from which a changed stream is read in full
+	// again; the users are spread over it.
+	FullRefreshEvery time.Duration `key:"full_refresh_every" default:"168h"`
+	// Deadline ends a run after its last commit; left out means no deadline.
+	Deadline time.Duration `key:"deadline"`
+	// LeaseWait is how long to wait for another run of the job to end.
+	LeaseWait time.Duration `key:"lease_wait" default:"90s"`
+	// ListTimeout bounds paging through all users.
+	ListTimeout time.Duration `key:"list_timeout" default:"10m"`
+	// CatchUp is how late a missed schedule may still be started.
+	CatchUp time.Duration `key:"catch_up" default:"1h"`
+	// Overlap is how far behind the newest known booking transactions are read
+	// again.
+	Overlap time.Duration `key:"overlap" default:"240h"`
+	// MaxInflightBytes is what all pulls together may hold in memory; a larger
+	// one runs alone and spills to ScratchDir.
+	MaxInflightBytes int64 `key:"max_inflight_bytes" default:"32MiB" min:"1MiB"`
+	// MaxGone is the share of the known users that may be gone in one run (ten
+	// may always); more is taken for a mistake, and the run stops.
+	MaxGone float64 `key:"max_gone" default:"0.01" min:"0" max:"1"`
+	// Mask hides columns, by table and column. It is not supported yet, so
+	// giving it is an error: nothing is written in clear that should not be.
+	Mask map[string]map[string]string `key:"mask"`
+	// Sync is the policy of bank synchronisations.
+	Sync Sync `key:"sync"`
+	// Failures is what is done about users that fail.
+	Failures Failures `key:"failures"`
+}
+
+// Sync says when a user's bank is asked for fresh data.
+type Sync struct {
+	// When is never, stale (a login is older than StaleAfter and not kept fresh
+	// by finoOS itself) or always. Without UserIP it is never, whatever is given.
+	When string `key:"when" default:"stale" allow:"never|stale|always"`
+	// StaleAfter is the age of a login's data that counts as stale.
+	StaleAfter time.Duration `key:"stale_after" default:"20h"`
+	// UserIP is sent as the User-IP header that the API asks for.
+	UserIP netip.Addr `key:"user_ip"`
+	// SettleTimeout bounds the wait for the analysis that a session started.
+	SettleTimeout time.Duration `key:"settle_timeout" default:"15m"`
+	// NeedsUserRetry is when a login that needs its user is tried again.
+	NeedsUserRetry time.Duration `key:"needs_user_retry" default:"168h"`
+	// ExportRedirectURL writes the links of sca_required sessions to the table
+	// sync_sessions. Such a link is a secret of its user.
+	ExportRedirectURL bool `key:"export_redirect_url" default:"false"`
+}
+
+// Failures says how failed users are treated.
+type Failures struct {
+	// MaxRatio is the share of failed users up to which a run counts as done.
+	MaxRatio float64 `key:"max_ratio" default:"0.005" min:"0" max:"1"`
+	// RetryAtEnd tries failed users once more when all others are done.
+	RetryAtEnd bool `key:"retry_at_end" default:"true"`
+	// QuarantineAfter is the number of failed runs in a row after which a user's
+	// stream is tried less often.
+	QuarantineAfter int `key:"quarantine_after" default:"5" min:"1" max:"1000"`
+}
