@@ -1,0 +1,87 @@
+# Everything that is needed beyond Go, make and git (and gcc for the race
+# detector and the tests that read the lake back with DuckDB) comes through Go
+# modules. What has to be built for the tests lives in .cache/.
+
+BIN     := bin/syncer
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Nested modules are found, not listed: a new one is tidied, vetted and tested
+# from its first commit on. Those below tools/ only pin a tool and hold no code.
+MODULES := $(patsubst %/,%,$(dir $(wildcard ./go.mod ./*/go.mod ./tools/*/go.mod)))
+CODE    := $(filter-out ./tools/%,$(MODULES))
+
+# The race detector and DuckDB need cgo, which go turns off where it finds no
+# C compiler.
+CGO       := $(shell go env CGO_ENABLED)
+TESTED    := $(if $(filter 1,$(CGO)),$(CODE),$(filter-out ./e2e,$(CODE)))
+TESTFLAGS ?=
+GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
+
+LINT      := .cache/golangci-lint
+VERSITYGW := .cache/versitygw
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-short lint fmt vet tools tidy tidy-check clean ci
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./bin/syncer, without cgo
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/syncer
+
+demo: build ## three simulated nights of a bank into ./lake
+	./$(BIN) demo
+
+test: $(VERSITYGW) ## all tests of all modules, with the race detector where there is cgo
+	@failed=; for m in $(TESTED); do \
+		echo "go -C $$m test $(GOTEST) ./..."; \
+		go -C $$m test $(GOTEST) ./... || failed="$$failed $$m"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+ifneq ($(CGO),1)
+	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
+endif
+
+test-short: ## the product's quick tests only: no S3 server, no DuckDB
+	go test -short $(TESTFLAGS) ./...
+
+vet: ## go vet on all modules
+	@set -e; for m in $(CODE); do echo "go -C $$m vet ./..."; go -C $$m vet ./...; done
+
+lint: $(LINT) ## golangci-lint on all modules
+	@set -e; for m in $(CODE); do \
+		echo "golangci-lint in $$m"; \
+		(cd $$m && "$(CURDIR)/$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...); \
+	done
+
+fmt: $(LINT) ## format all modules
+	@set -e; for m in $(CODE); do \
+		(cd $$m && "$(CURDIR)/$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...); \
+	done
+
+tidy: ## go mod tidy on all modules
+	@set -e; for m in $(MODULES); do echo "go -C $$m mod tidy"; go -C $$m mod tidy; done
+
+tidy-check: ## fail where go.mod or go.sum of a module is not tidy
+	@set -e; for m in $(MODULES); do echo "go -C $$m mod tidy -diff"; go -C $$m mod tidy -diff; done
+
+tools: $(LINT) $(VERSITYGW) ## build the linter and the S3 server of the tests into .cache/
+
+ci: ## what CI runs
+	.ci/run
+
+clean: ## remove what was built (the tools in .cache/ too)
+	rm -rf bin .cache
+
+# A tool's go.mod and go.sum pin it: it is built again when they change.
+$(LINT): tools/lint/go.mod tools/lint/go.sum
+	go -C tools/lint build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+$(VERSITYGW): tools/s3/go.mod tools/s3/go.sum
+	go -C tools/s3 build -o ../../$@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+# Both tools are large: never built at once, even under make -j.
+.NOTPARALLEL:
