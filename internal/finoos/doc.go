@@ -1,0 +1,42 @@
+// Package finoos speaks to the finoOS API: it says what the wire says, as Go
+// values, and nothing about what is done with them.
+//
+// # The life of a request
+//
+//	Client.Accounts        one method an operation, one file a resource
+//	  read                 retries: network, timeout, 408, 429, 5xx on reads
+//	    http.Client        never follows a redirect: the token must not travel
+//	      authorizer       token, renewed early, once more on a 401
+//	        pacer          the shared gate (429) and the rate limit
+//	          meter        counts what really goes out
+//	            timeout    one request, its body included
+//	              http.Transport
+//	  spool                the body is read to its end, to memory or to disk
+//	List.All               decodes the spooled body record by record
+//
+// A body is read to its end before a method returns. A cut connection is
+// therefore an error of the method, and was retried; it never surfaces in the
+// middle of a list. What surfaces there is only a body that arrived complete
+// and is not what the API's document says ([Malformed]). Such a body is not
+// asked for again and no part of it is guessed.
+//
+// # Reading leniently, guessing nothing
+//
+// Field names are read case-insensitively; null, a missing field and "" are
+// the same; a list may come bare or wrapped in an object. Fields without a
+// place in the model are kept in [Record] under their path. But a record
+// without its id, an object where text is due or a date that is none makes the
+// answer malformed: a wrong row is worse than a missing one.
+//
+// # Fingerprints
+//
+// [Record] carries a hash of everything the API said about the record. It
+// is computed from the record's fields and not from the columns made of them,
+// so that a column which is added later changes no hash. See hash.go.
+//
+// # Errors
+//
+// Every failure of the API is an [*Error], made in one place. It names method,
+// path template, status and what the server said, and never contains a token,
+// a secret, a query or the user's id.
+package finoos

@@ -1,0 +1,49 @@
+package finoos
+
+import (
+	"errors"
+	"time"
+)
+
+// Class is what a failed call means, and so what can be done about it.
+type Class string
+
+// The classes. They are also the values of the column error_class.
+const (
+	Auth        Class = "auth"         // the credentials or the token are refused
+	Forbidden   Class = "forbidden"    // a scope is missing
+	NotFound    Class = "not_found"    // gone, of another tenant, or not analysed
+	RateLimited Class = "rate_limited" // too many requests, and waiting did not help
+	Invalid     Class = "invalid"      // the API does not accept the request
+	Server      Class = "server"       // the API failed
+	Network     Class = "network"      // no answer, or half of one
+	Timeout     Class = "timeout"      // no complete answer in time
+	Malformed   Class = "malformed"    // a complete answer that is not what the document says
+	TooLarge    Class = "too_large"    // an answer beyond Config.MaxResponse
+)
+
+// Error is a call that the API failed or refused.
+type Error struct {
+	Class      Class
+	Operation  string // name in the table of operations
+	Method     string
+	Path       string // template: never an id, never a query
+	Status     int    // 0 if no answer was received
+	Type       string // as the server's error body says
+	Message    string // scrubbed and capped
+	RequestID  string
+	RetryAfter time.Duration
+	Err        error // cause, if it was not the server that said so
+}
+
+func (e *Error) Error() string { panic("todo") }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of err, "" if it is nil or no error of the API.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return ""
+}

@@ -1,0 +1,17 @@
+package finoos
+
+// Record is what every model carries besides its fields.
+type Record struct {
+	Extra string // JSON object of the fields without a place in the model, "" if there are none
+	Hash  uint64 // fingerprint of all that the API said about this record
+}
+
+// Number is a JSON number as it was spelled ("1.10", "1e-4"); "" is null. It
+// is never converted: floats have no place where money is.
+type Number string
+
+// Null is a value that may be null.
+type Null[T any] struct {
+	V     T
+	Valid bool
+}
