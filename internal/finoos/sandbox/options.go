@@ -1,0 +1,135 @@
+package sandbox
+
+import (
+	"time"
+)
+
+// Options shape a sandbox. The zero value is a hundred awkward users.
+type Options struct {
+	// Users is how many users there are on the first day: 100 unless set.
+	// With Data it is a limit: 0 takes every client with transactions.
+	Users int
+	// Seed decides everything that looks random. The same seed gives the same
+	// bytes.
+	Seed uint64
+	// Today is the simulated day at the start: 2026-11-19 unless set, with
+	// Data the end of 1998 less HoldBack days.
+	Today time.Time
+	// Data is a folder with the Berka tables (*.csv.gz). Its clients are
+	// served instead of invented users.
+	Data string
+	// HoldBack is how many days of Data are kept for the nights to come: 14
+	// unless set.
+	HoldBack int
+
+	// Tenant is the tenant that all users belong to: "sandbox" unless set.
+	// A request that names another finds it empty, as with finoOS.
+	Tenant string
+	// ClientID and ClientSecret are what POST /auth accepts: both "sandbox"
+	// unless set.
+	ClientID, ClientSecret string
+	// Scopes are what tokens grant: every scope unless set.
+	Scopes []string
+	// Clock judges what happens in real time: tokens, rate limit, latency,
+	// running analyses. time.Now unless set.
+	Clock func() time.Time
+
+	// PageSize is the length of a page of users: 100 unless set.
+	PageSize int
+	// CategorizationPageSize is the length of a page of categorization: 500
+	// unless set.
+	CategorizationPageSize int
+	// FirstPage is the number of the first page: 1 unless set to PageZero.
+	FirstPage int
+
+	// AnalysisDelay is how long the analysis takes that a sync session
+	// starts, by Clock; services finish one after the other within it.
+	AnalysisDelay time.Duration
+	// AnalysingIs404 lets correlations answer 404 while an analysis runs;
+	// otherwise they name the one before.
+	AnalysingIs404 bool
+	// UnknownCorrelation is the status that an unknown or too old
+	// correlation-id is answered with: 404 unless set.
+	UnknownCorrelation int
+	// KeepAnalyses is how many analyses back a correlation-id still works:
+	// 30 unless set.
+	KeepAnalyses int
+	// DiffWholeTags makes a categorization diff name all tags of a
+	// transaction that got a new one, where the document promises the new
+	// ones only.
+	DiffWholeTags bool
+
+	// Nightly are the odds of what a night does.
+	Nightly Odds
+	// Sync are the odds of what a sync session meets.
+	Sync SyncOdds
+	// RemoveTags also takes tags away at night. A diff does not tell, so a
+	// lake fed by diffs does not reach the truth before its next full read.
+	RemoveTags bool
+	// Plain serves tidy records: one spelling, no unknown fields, nothing
+	// missing that a column wants.
+	Plain bool
+	// TagNames gives tag objects a name beside their id.
+	TagNames bool
+
+	// NoHistory keeps no list of requests, only counts.
+	NoHistory bool
+	// HistoryLimit bounds the list of requests, oldest dropped first: 200000
+	// unless set.
+	HistoryLimit int
+	// CacheUsers is how many users' states are kept at hand: 32 unless set.
+	CacheUsers int
+
+	// Faults are those in force from the start.
+	Faults Faults
+}
+
+// PageZero as Options.FirstPage makes pages count from 0.
+const PageZero = -1
+
+// Odds of what a night does to a user. Zero means the default, a negative
+// value never.
+type Odds struct {
+	Analysed float64 // a new analysis, with all that it brings: 0.19 of the users whose bank login works, so about 0.17 of all
+	Gone     float64 // the user vanishes: 0.001, and one user in every second night where there are twenty or more
+	Joined   float64 // new users as a share of those at the start: 0.001, and one in every second night
+	Login    float64 // a login's status changes: 0.005
+}
+
+// SyncOdds are the shares of bank logins whose sync sessions never succeed,
+// by reason, and of sessions whose answer is lost. Zero means the default of
+// 0.01, a negative value never.
+type SyncOdds struct {
+	Deprecated  float64 // 409
+	Credentials float64 // 422
+	Blocked     float64 // 423
+	SCA         float64 // 451
+	Lost        float64 // synchronised, but the connection breaks before the answer
+}
+
+// Activity is what the last Night did to a user. The zero value means that
+// every answer about the user is byte for byte what it was.
+type Activity struct {
+	Analysed bool // a new correlation
+	Login    bool // a login's status changed
+	Joined   bool // the user is new
+	Gone     bool // the user has vanished
+}
+
+// Decimal is an amount with exactly four decimals.
+type Decimal string
+
+// Date is a day as 2006-01-02.
+type Date string
+
+// Route is one operation that the sandbox serves.
+type Route struct {
+	Operation, Method, Pattern string
+}
+
+// Request is one request that the sandbox has seen.
+type Request struct {
+	Operation, Method, UserID, Service, Path, Query string
+	Status                                          int       // 0 where the connection broke before an answer
+	At                                              time.Time // by Options.Clock
+}
