@@ -1,0 +1,259 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// commitAt is how many bytes of cursors are held before a commit is made
+// early, so that memory stays flat however quickly users are pulled.
+const commitAt = 8 << 20
+
+// pullUsers works on all users of the shard with bounded concurrency. A user
+// that waits is in the queue and holds no worker.
+func (r *run) pullUsers(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var background sync.WaitGroup
+	background.Go(func() { r.keepCommitting(ctx, cancel) })
+	background.Go(func() { r.watchLease(ctx, cancel) })
+	err := r.dispatch(ctx)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause // a worker that was cut short is not the reason
+	}
+	cancel(nil)
+	background.Wait()
+	return err
+}
+
+// dispatch hands users to workers: first those in the queue that are due, then
+// the next of the list, and when all are done those that failed once more.
+func (r *run) dispatch(ctx context.Context) error {
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.SetLimit(r.job.Concurrency)
+	feed := r.newFeed()
+	for ctx.Err() == nil {
+		u, wait := r.queue.pop(time.Now())
+		if u == nil {
+			next, err := feed.next(ctx)
+			if err != nil {
+				workers.Go(func() error { return err })
+				break
+			}
+			u = next
+		}
+		if u != nil {
+			r.queue.begin()
+			workers.Go(func() error {
+				defer r.queue.end()
+				return r.work(ctx, u)
+			})
+			continue
+		}
+		if r.queue.idle() {
+			if again := r.again.take(); len(again) > 0 {
+				r.log.InfoContext(ctx, "trying failed users again", "users", len(again))
+				for _, u := range again {
+					r.queue.push(u, time.Now())
+				}
+				continue
+			}
+			break
+		}
+		r.queue.sleep(ctx, wait)
+	}
+	return workers.Wait()
+}
+
+// sleep waits until somebody is due, something changes, or ctx ends. A
+// negative wait has no end of its own.
+func (q *queue) sleep(ctx context.Context, wait time.Duration) {
+	var due <-chan time.Time
+	if wait >= 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-q.woken:
+	case <-due:
+	}
+}
+
+// feed yields the users of the list, one bucket of users at a time, each with
+// its cursors.
+type feed struct {
+	r      *run
+	bucket int
+	users  []*user
+}
+
+func (r *run) newFeed() *feed { return &feed{r: r, bucket: -1} }
+
+// next returns nil without an error when the list is at its end.
+func (f *feed) next(ctx context.Context) (*user, error) {
+	for len(f.users) == 0 {
+		if f.bucket++; f.bucket >= bucketsOfUsers {
+			f.bucket = bucketsOfUsers
+			return nil, nil //nolint:nilnil // the end of the list is no error
+		}
+		if !f.r.o.Shard.Owns(f.bucket) {
+			continue
+		}
+		if err := f.load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	u := f.users[0]
+	f.users = f.users[1:]
+	return u, nil
+}
+
+func (f *feed) load(ctx context.Context) error {
+	listed, err := f.r.listed.bucket(f.bucket)
+	if err != nil || len(listed) == 0 {
+		return err
+	}
+	cursors, err := f.r.w.Cursors(ctx, f.bucket)
+	if err != nil {
+		return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	}
+	f.users = make([]*user, 0, len(listed))
+	for _, l := range listed {
+		u := newUser(l.ID, l, cursors[l.ID])
+		if f.r.o.OnlyFailed && !u.failedBefore() {
+			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
+			continue
+		}
+		f.users = append(f.users, u)
+	}
+	return nil
+}
+
+func (u *user) failedBefore() bool {
+	for _, c := range u.cursors {
+		if c.Failures > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// keepCommitting commits every checkpoint_every, and earlier where many
+// cursors are held.
+func (r *run) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		if time.Since(last) < r.job.CheckpointEvery && r.w.Pending().Bytes < commitAt {
+			continue
+		}
+		// A commit that has begun is not cut short by the end of the pulls.
+		if err := r.commit(context.WithoutCancel(ctx)); err != nil {
+			cancel(err)
+			return
+		}
+		last = time.Now()
+	}
+}
+
+// watchLease stops the run when another has taken its lease.
+func (r *run) watchLease(ctx context.Context, cancel context.CancelCauseFunc) {
+	select {
+	case <-ctx.Done():
+	case <-r.w.Alive():
+		cancel(r.w.Err())
+	}
+}
+
+// reportProgress calls the caller's function once a second until stopped.
+func (r *run) reportProgress(ctx context.Context) (stop func()) {
+	if r.o.Progress == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			r.o.Progress(r.tally.progress(r.client.Stats(), time.Since(r.began)))
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return func() {
+		cancel()
+		background.Wait()
+	}
+}
+
+// breaker tells an API that is down from users that are bad: failures that
+// have nothing to do with a user, one after the other without a success.
+type breaker struct {
+	limit int64
+	inRow atomic.Int64
+}
+
+func (b *breaker) success() { b.inRow.Store(0) }
+
+// failure returns an error that ends the run once there were too many.
+func (b *breaker) failure(err error) error {
+	if n := b.inRow.Add(1); n >= b.limit {
+		return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed %d times in a row, for different users; the last: %w", n, err)}
+	}
+	return nil
+}
+
+// againLater holds the users with a stream that may go better at the end of
+// the run.
+type againLater struct {
+	mu    sync.Mutex
+	users []*user
+}
+
+// maxAgain bounds the memory that waiting for another try costs; beyond it, a
+// failure is final for the night.
+const maxAgain = 2000
+
+func (a *againLater) add(u *user) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users = append(a.users, u)
+}
+
+func (a *againLater) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.users) >= maxAgain
+}
+
+func (a *againLater) take() []*user {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	users := a.users
+	a.users = nil
+	return users
+}
+
+// canRetry says whether a failed stream is worth another try this night.
+func (r *run) canRetry(u *user, class finoos.Class) bool {
+	return r.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !r.again.full()
+}

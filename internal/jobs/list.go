@@ -1,0 +1,226 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// listUsers pages through the users and keeps this shard's. With an explicit
+// selection the users are asked for one by one instead.
+func (r *run) listUsers(ctx context.Context) error {
+	if len(r.o.Users) > 0 {
+		return r.askFor(ctx, r.o.Users)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.job.ListTimeout,
+		stopf(ReasonAPI, "listing the users took longer than list_timeout %s", r.job.ListTimeout))
+	defer cancel()
+	for u, err := range r.client.Users(ctx) {
+		var stop *StopError
+		if err != nil && errors.As(context.Cause(ctx), &stop) {
+			return stop
+		}
+		if err != nil {
+			return fmt.Errorf("list users: %w", err)
+		}
+		if !r.o.Shard.Owns(sink.BucketOf(u.ID)) {
+			continue
+		}
+		if err := r.listed.add(&u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askFor lists users by asking for each. Those that the API does not know are
+// gone where a cursor knows them, and a mistake of the caller's where not.
+func (r *run) askFor(ctx context.Context, ids []string) error {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if !r.o.Shard.Owns(sink.BucketOf(id)) {
+			continue
+		}
+		if err := r.ask(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask reads one user by its own path: it joins the list, or is gone, or stays
+// as it is for tonight because the API could not say.
+func (r *run) ask(ctx context.Context, id string) error {
+	u, err := r.client.User(ctx, id)
+	switch class := finoos.ClassOf(err); {
+	case err == nil:
+		return r.listed.add(&u)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case class == finoos.NotFound:
+		return r.gone.add(id, time.Time{})
+	case class == "" || endsRun(class):
+		return fmt.Errorf("ask for a user that was not listed: %w", err)
+	default:
+		res := &result{user: id, stream: StreamUsers, outcome: outcomeFailed, class: class, err: err}
+		r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Failed++ })
+		return r.record(ctx, newUser(id, nil, nil), res)
+	}
+}
+
+// findMissing asks for the users that the cursors know but the list did not
+// show, one by one: a list that shifts while it is read can lose somebody.
+func (r *run) findMissing(ctx context.Context) error {
+	if len(r.o.Users) > 0 {
+		return r.countListed()
+	}
+	known, missing := 0, 0
+	if err := r.eachMissing(ctx, func(isMissing bool, _ string) error {
+		known++
+		if isMissing {
+			missing++
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	r.gone.allow(known, r.job.MaxGone)
+	if missing > 0 {
+		r.log.InfoContext(ctx, "known users were not listed, asking for each", "missing", missing, "known", known)
+		if err := r.eachMissing(ctx, func(isMissing bool, id string) error {
+			if !isMissing {
+				return nil
+			}
+			return r.ask(ctx, id)
+		}); err != nil {
+			return err
+		}
+	}
+	return r.countListed()
+}
+
+// eachMissing calls f for every known user of the shard and says whether the
+// list lacks it. Users() yields by bucket of users, so that one bucket of the
+// list is held at a time.
+func (r *run) eachMissing(ctx context.Context, f func(isMissing bool, id string) error) error {
+	at := -1
+	listed := map[string]bool{}
+	for id, err := range r.w.Users(ctx) {
+		if err != nil {
+			return r.sinkError(ctx, fmt.Errorf("read known users: %w", err))
+		}
+		if b := sink.BucketOf(id); b != at {
+			users, err := r.listed.bucket(b)
+			if err != nil {
+				return err
+			}
+			at = b
+			clear(listed)
+			for _, u := range users {
+				listed[u.ID] = true
+			}
+		}
+		if err := f(!listed[id], id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) countListed() error {
+	var n int64
+	for b := range bucketsOfUsers {
+		users, err := r.listed.bucket(b)
+		if err != nil {
+			return err
+		}
+		n += int64(len(users))
+	}
+	r.tally.update(func(rep *Report) { rep.Users.Listed += n })
+	return nil
+}
+
+// goneUsers collects the users that the API no longer knows. They are
+// declared gone at the end of the run, all or none: more than the limit looks
+// like a mistyped tenant, and then nobody is.
+type goneUsers struct {
+	mu    sync.Mutex
+	users map[string]time.Time // id -> the last instant that this run has written for it
+	limit int
+}
+
+// minGone users may be gone in one run, however few are known.
+const minGone = 10
+
+func (g *goneUsers) allow(known int, share float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit = max(minGone, int(math.Floor(share*float64(known))))
+}
+
+// add notes that id is gone, and the last _extracted_at that this run wrote
+// for it; the error ends the run.
+func (g *goneUsers) add(id string, last time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.users == nil {
+		g.users = map[string]time.Time{}
+	}
+	g.users[id] = last
+	if limit := max(g.limit, minGone); len(g.users) > limit {
+		return stopf(ReasonAPI, "more than %d known users answer 404 (max_gone): nobody was declared gone; check finoos.tenant and finoos.base_url", limit)
+	}
+	return nil
+}
+
+// declareGone writes what is left to say of users that are gone, and ends
+// their cursors.
+func (r *run) declareGone(ctx context.Context) error {
+	r.gone.mu.Lock()
+	defer r.gone.mu.Unlock()
+	ids := slices.SortedFunc(maps.Keys(r.gone.users), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
+	})
+	at := -1
+	var cursors map[string][]sink.Cursor
+	for _, id := range ids {
+		if b := sink.BucketOf(id); b != at {
+			var err error
+			if cursors, err = r.w.Cursors(ctx, b); err != nil {
+				return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+			}
+			at = b
+		}
+		u := newUser(id, nil, cursors[id])
+		u.lastWritten = r.gone.users[id]
+		if err := r.declare(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) declare(ctx context.Context, u *user) error {
+	at := u.extractedAt(StreamUsers, r.o.Now())
+	batch := sink.Batch{Rows: []sink.Row{
+		&sink.User{UserID: u.id, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
+		&sink.Pull{UserID: u.id, Stream: string(StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
+	}}
+	for _, s := range append(Streams(), streamSyncSessions) {
+		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})
+	}
+	if err := r.w.Add(ctx, batch); err != nil {
+		return r.sinkError(ctx, err)
+	}
+	r.tally.update(func(rep *Report) { rep.Users.Gone++ })
+	r.tally.pulled(&result{user: u.id, stream: StreamUsers, outcome: outcomeGone, deletes: 1})
+	return nil
+}

@@ -1,0 +1,115 @@
+package jobs
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// queue holds the users that wait for something: a settling analysis, or
+// another try. A waiting user is an entry here, not a goroutine, and holds no
+// worker. Times are real time, whatever clock the run has.
+type queue struct {
+	mu      sync.Mutex
+	waiting waiting
+	running int
+	// woken holds one token when something changed since the last look.
+	woken chan struct{}
+}
+
+type waiter struct {
+	due time.Time
+	seq int // entries of the same instant leave in the order in which they came
+	u   *user
+}
+
+func newQueue() *queue { return &queue{woken: make(chan struct{}, 1)} }
+
+func (q *queue) wake() {
+	select {
+	case q.woken <- struct{}{}:
+	default:
+	}
+}
+
+// push lets u wait until due.
+func (q *queue) push(u *user, due time.Time) {
+	q.mu.Lock()
+	heap.Push(&q.waiting, waiter{due: due, seq: q.waiting.next, u: u})
+	q.waiting.next++
+	q.mu.Unlock()
+	q.wake()
+}
+
+// pop returns the first user that is due. Where there is none, wait says how
+// long until one will be; negative means that nobody waits.
+func (q *queue) pop(now time.Time) (u *user, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting.entries) == 0 {
+		return nil, -1
+	}
+	first := q.waiting.entries[0]
+	if d := first.due.Sub(now); d > 0 {
+		return nil, d
+	}
+	heap.Pop(&q.waiting)
+	return first.u, 0
+}
+
+// begin and end count the users at work; end wakes the dispatcher.
+func (q *queue) begin() {
+	q.mu.Lock()
+	q.running++
+	q.mu.Unlock()
+}
+
+func (q *queue) end() {
+	q.mu.Lock()
+	q.running--
+	q.mu.Unlock()
+	q.wake()
+}
+
+// idle says that nobody waits and nobody is at work.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running == 0 && len(q.waiting.entries) == 0
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting.entries)
+}
+
+// waiting implements heap.Interface, earliest first.
+type waiting struct {
+	entries []waiter
+	next    int
+}
+
+func (w *waiting) Len() int { return len(w.entries) }
+
+func (w *waiting) Less(i, j int) bool {
+	a, b := w.entries[i], w.entries[j]
+	if a.due.Equal(b.due) {
+		return a.seq < b.seq
+	}
+	return a.due.Before(b.due)
+}
+
+func (w *waiting) Swap(i, j int) { w.entries[i], w.entries[j] = w.entries[j], w.entries[i] }
+
+func (w *waiting) Push(x any) {
+	if e, ok := x.(waiter); ok {
+		w.entries = append(w.entries, e)
+	}
+}
+
+func (w *waiting) Pop() any {
+	last := w.entries[len(w.entries)-1]
+	w.entries = w.entries[:len(w.entries)-1]
+	return last
+}

@@ -1,0 +1,110 @@
+package jobs
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// readCategorization reads the tags of a user's transactions. In mode diff the
+// API says which were added since the correlation of the last pull; in mode
+// full everything is read and compared here, which also finds removed tags.
+func (r *run) readCategorization(ctx context.Context, u *user, res *result) error {
+	c := u.cursor(res.stream)
+	if r.job.Categorization == CategorizationFull {
+		return r.compareTags(ctx, u, res)
+	}
+	since := c.CorrelationID
+	if r.wantsFull(c) {
+		since = ""
+	}
+	list, err := r.client.Categorization(ctx, u.id, since)
+	if since != "" && tooOldForDiff(err) {
+		since = ""
+		list, err = r.client.Categorization(ctx, u.id, "")
+	}
+	if err != nil {
+		return err
+	}
+	if since == "" {
+		res.readAll()
+	}
+	return collectTags(res, list, nil, nil)
+}
+
+// tooOldForDiff says whether a diff was refused because the API does not know
+// the analysis that it should start from (finoos-api.md, Categorization).
+func tooOldForDiff(err error) bool {
+	api := asAPIError(err)
+	if api == nil {
+		return false
+	}
+	return api.Status == 400 || api.Status == 404 || api.Status == 410
+}
+
+func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
+	list, err := r.client.Categorization(ctx, u.id, "")
+	if err != nil {
+		return err
+	}
+	c := u.cursor(res.stream)
+	old, err := decodeKeyed(c.State)
+	// A cursor that was left by the mode diff remembers no tags: read all.
+	if r.wantsFull(c) || err != nil || len(c.State) == 0 {
+		old = nil
+		res.readAll()
+	}
+	next := keyed{}
+	if err := collectTags(res, list, old, next); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		if _, there := next[key]; !there {
+			transaction, tag, _ := strings.Cut(key, "\x00")
+			res.remove(&sink.Categorization{
+				UserID: u.id, TransactionID: transaction, Tag: tag, Meta: res.meta(sink.Delete, ""),
+			})
+		}
+	}
+	res.state = next.encode()
+	return nil
+}
+
+// collectTags makes a row of each tag of each transaction, once, and leaves
+// out those that old has. next, where it is not nil, receives what was there.
+func collectTags(res *result, list *finoos.List[finoos.Categorization], old, next keyed) error {
+	var seen map[uint64]struct{}
+	var key []byte
+	start := func() { seen = map[uint64]struct{}{} }
+	return collect(res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+		for _, tag := range rec.Tags {
+			key = append(append(append(key[:0], rec.TransactionID...), 0), tag...)
+			id := xxhash.Sum64(key)
+			if _, twice := seen[id]; twice {
+				continue
+			}
+			seen[id] = struct{}{}
+			if next != nil {
+				// Not the record's own hash: that one covers its other tags.
+				hash := xxhash.Sum64String(rec.AccountID + "\x00" + rec.Extra)
+				next[string(key)] = hash
+				if before, known := old[string(key)]; known && before == hash {
+					continue
+				}
+			}
+			if err := emit(&sink.Categorization{
+				UserID: res.user, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
+				Meta: res.meta(sink.Upsert, rec.Extra),
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,182 @@
+package jobs
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// readHistory reads the daily balances of all accounts and writes the months
+// that differ from what is remembered. The window of the answer slides: days
+// that leave it at its beginning stay in the lake, days that are missing
+// within it are deleted, and an account that is missing deletes nothing. The
+// mode is always diff, so that a full pull does not drop the days that the API
+// no longer tells.
+func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
+	list, err := r.client.AccountHistory(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	c := u.cursor(res.stream)
+	old, err := decodeHistory(c.State)
+	if err != nil {
+		old = history{}
+	}
+	res.whole = err != nil || r.wantsFull(c)
+	var next history
+	var deletes []sink.Row
+	start := func() { next, deletes = maps.Clone(old), nil }
+	err = collect(res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+		a := newAccountMonths(rec)
+		a.replace(next)
+		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
+			if before, known := old[key]; known && !res.whole && a.same(key, before) {
+				continue
+			}
+			for _, i := range a.balances[key] {
+				if err := emit(historyRow(res, rec, &rec.Balances[i])); err != nil {
+					return err
+				}
+			}
+		}
+		for _, date := range a.vanished(old) {
+			deletes = append(deletes, &sink.AccountHistory{
+				UserID: u.id, AccountID: rec.AccountID, Date: sink.DateOf(midnight(date)), Meta: res.meta(sink.Delete, ""),
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range deletes {
+		res.remove(row)
+	}
+	res.state = next.encode()
+	return nil
+}
+
+// accountMonths is one account's answer, cut into months.
+type accountMonths struct {
+	account     string
+	first, last int32 // days since 1970; the range that the answer covers
+	months      map[monthKey]month
+	balances    map[monthKey][]int // indexes into the answer, each day once
+}
+
+// daysKept is how many of the oldest months of an answer keep a hash of each
+// day: those from which the sliding window takes days away before the next
+// pull can see the month again.
+const daysKept = 2
+
+func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
+	a := &accountMonths{account: rec.AccountID, months: map[monthKey]month{}, balances: map[monthKey][]int{}}
+	for i := range rec.Balances {
+		b := &rec.Balances[i]
+		if b.Date.IsZero() {
+			continue // a balance of no day has no row
+		}
+		days := daysOf(b.Date)
+		if len(a.months) == 0 {
+			a.first, a.last = days, days
+		}
+		a.first, a.last = min(a.first, days), max(a.last, days)
+		key := monthKey{account: a.account, month: monthOf(b.Date)}
+		m := a.months[key]
+		bit := uint32(1) << b.Date.Day()
+		if m.bitmap&bit != 0 {
+			continue
+		}
+		if m.days == nil {
+			m.days = map[int]uint32{}
+		}
+		hash := dayHash(rec, b)
+		m.bitmap |= bit
+		m.hash += hash
+		m.days[b.Date.Day()] = uint32(hash) //nolint:gosec // half of the hash is enough for a day
+		a.months[key] = m
+		a.balances[key] = append(a.balances[key], i)
+	}
+	oldest := monthOf(midnight(a.first))
+	for key, m := range a.months {
+		if key.month >= oldest+daysKept {
+			m.days = nil
+			a.months[key] = m
+		}
+	}
+	return a
+}
+
+// dayHash covers the balance, its day, and what the answer says of the whole
+// account, all of which stand in the day's row.
+func dayHash(rec *finoos.AccountHistory, b *finoos.Balance) uint64 {
+	d := xxhash.New()
+	_, _ = d.WriteString(rec.Currency)
+	_, _ = d.WriteString("\x00" + rec.Extra + "\x00")
+	var buf [8]byte
+	for i := range buf {
+		buf[i] = byte(b.Hash >> (8 * i))
+	}
+	_, _ = d.Write(buf[:])
+	return d.Sum64()
+}
+
+func monthOf(t time.Time) int32 {
+	y, m, _ := t.Date()
+	return int32(y)*12 + int32(m) - 1 //nolint:gosec // a year of four digits
+}
+
+// replace puts the answer's months into what will be remembered, and takes
+// out the months that lie before or within the answer and are not in it.
+func (a *accountMonths) replace(next history) {
+	if len(a.months) == 0 {
+		return
+	}
+	last := monthOf(midnight(a.last))
+	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.account == a.account && k.month <= last })
+	maps.Copy(next, a.months)
+}
+
+// same says whether a month of the answer is what is remembered, but for days
+// that the sliding window has taken away at its beginning.
+func (a *accountMonths) same(key monthKey, before month) bool {
+	now := a.months[key]
+	if now.bitmap == before.bitmap {
+		return now.hash == before.hash
+	}
+	if key.month != monthOf(midnight(a.first)) || before.days == nil || now.bitmap&^before.bitmap != 0 {
+		return false
+	}
+	for day, hash := range now.days {
+		if before.days[day] != hash {
+			return false
+		}
+	}
+	return true
+}
+
+// vanished returns the remembered days that lie between the first and the
+// last day of the answer and are not in it, in order.
+func (a *accountMonths) vanished(old history) []int32 {
+	var gone []int32
+	for key, before := range old {
+		if key.account != a.account || len(a.months) == 0 {
+			continue
+		}
+		missing := before.bitmap &^ a.months[key].bitmap
+		first := daysOf(time.Date(int(key.month/12), time.Month(key.month%12+1), 1, 0, 0, 0, 0, time.UTC))
+		for d := int32(1); d <= 31; d++ {
+			if days := first + d - 1; missing&(1<<d) != 0 && days > a.first && days < a.last {
+				gone = append(gone, days)
+			}
+		}
+	}
+	slices.Sort(gone)
+	return gone
+}

@@ -1,0 +1,64 @@
+package jobs
+
+import (
+	"context"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// readUser compares what the list said of a user with what is remembered. It
+// makes no request.
+func (r *run) readUser(u *user, res *result) error {
+	old := r.remembered(u, res)
+	if before, known := old[u.id]; !known || before != u.listed.Hash {
+		res.rows = append(res.rows, userRow(res, u.listed))
+		res.upserts++
+	}
+	res.state = keyed{u.id: u.listed.Hash}.encode()
+	return nil
+}
+
+// readLogins reads the sync status of the user's logins. They have no
+// correlation, and are few.
+func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
+	list := u.takeLogins()
+	if list == nil {
+		var err error
+		if list, err = r.client.Logins(ctx, u.id); err != nil {
+			return err
+		}
+	}
+	return collectKeyed(res, list, r.remembered(u, res),
+		func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
+		func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
+		func(key string) sink.Row {
+			return &sink.BankLogin{UserID: u.id, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
+		})
+}
+
+func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
+	list, err := r.client.Accounts(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	return collectKeyed(res, list, r.remembered(u, res),
+		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
+		func(a *finoos.Account) sink.Row { return accountRow(res, a) },
+		func(key string) sink.Row {
+			return &sink.Account{UserID: u.id, AccountID: key, Meta: res.meta(sink.Delete, "")}
+		})
+}
+
+func (r *run) readContracts(ctx context.Context, u *user, res *result) error {
+	list, err := r.client.Contracts(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	return collectKeyed(res, list, r.remembered(u, res),
+		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
+		func(c *finoos.Contract) sink.Row { return contractRow(res, c) },
+		func(key string) sink.Row {
+			return &sink.Contract{UserID: u.id, ContractID: key, Meta: res.meta(sink.Delete, "")}
+		})
+}

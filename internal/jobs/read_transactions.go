@@ -1,0 +1,190 @@
+package jobs
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+const (
+	// oldestWindow is how far back a window begins at most, less the overlap:
+	// an account without a booking since then holds back nobody's window.
+	oldestWindow = 90 * 24 * time.Hour
+	// earliestZone is how long before midnight UTC a day begins somewhere: a
+	// window is asked for as an instant, but a date has no offset.
+	earliestZone = 14 * time.Hour
+)
+
+// readTransactions reads a window of transactions that reaches back behind the
+// newest known booking of every account, and compares it with what was there;
+// or all of them, the first time and when an account has appeared.
+func (r *run) readTransactions(ctx context.Context, u *user, res *result) error {
+	c := u.cursor(res.stream)
+	old, err := decodeWindow(c.State)
+	if r.wantsFull(c) || err != nil || r.accountAppeared(u, old) {
+		return r.readAllTransactions(ctx, u, res)
+	}
+	start := windowStart(old.newest, r.o.Now(), r.job.Timezone, r.job.Overlap)
+	list, err := r.client.Transactions(ctx, u.id, finoos.TransactionQuery{Since: midnight(start).Add(-earliestZone)})
+	if err != nil {
+		return err
+	}
+	next, strangers, err := r.collectTransactions(res, list, old.seen, start)
+	if err != nil {
+		return err
+	}
+	for account := range strangers {
+		if _, known := old.newest[account]; !known {
+			res.forget()
+			return r.readAllTransactions(ctx, u, res)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(old.seen)) {
+		before := old.seen[id]
+		if _, there := next.seen[id]; there || before.days == noDate || before.days < start {
+			continue
+		}
+		res.remove(&sink.Transaction{UserID: u.id, TransactionID: id, Meta: res.meta(sink.Delete, "")})
+	}
+	r.rememberWindow(u, res, next)
+	return nil
+}
+
+func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) error {
+	list, err := r.client.Transactions(ctx, u.id, finoos.TransactionQuery{})
+	if err != nil {
+		return err
+	}
+	res.readAll()
+	next, _, err := r.collectTransactions(res, list, nil, noDate)
+	if err != nil {
+		return err
+	}
+	r.rememberWindow(u, res, next)
+	return nil
+}
+
+// forget takes back what a pull has collected, to read it in another way.
+func (res *result) forget() {
+	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
+}
+
+// accountAppeared says whether the user has an account now that the cursor of
+// transactions does not know. The accounts are those that this run has pulled,
+// or those of the last time.
+func (r *run) accountAppeared(u *user, old window) bool {
+	if !r.has(StreamAccounts) {
+		return false // seen from the transactions themselves
+	}
+	for _, id := range u.accounts() {
+		if _, known := old.newest[id]; !known {
+			return true
+		}
+	}
+	return false
+}
+
+// accounts returns the ids of the user's accounts, as the cursor knows them.
+func (u *user) accounts() []string {
+	known, err := decodeKeyed(u.cursor(StreamAccounts).State)
+	if err != nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(known))
+}
+
+// windowStart is the first day of the next window, in days since 1970: the
+// oldest of the accounts' newest booking dates, each at most today and at
+// least oldestWindow ago, less the overlap.
+func windowStart(newest map[string]int32, now time.Time, zone *time.Location, overlap time.Duration) int32 {
+	today := daysOf(now.In(zone))
+	floor := today - int32(oldestWindow/day)
+	start := today
+	for _, days := range newest {
+		start = min(start, max(min(days, today), floor))
+	}
+	return start - int32(overlap/day) //nolint:gosec // an overlap of five million years is refused elsewhere
+}
+
+const day = 24 * time.Hour
+
+// daysOf counts the days from 1970 to the calendar day that t shows.
+func daysOf(t time.Time) int32 {
+	y, m, d := t.Date()
+	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / int64(day/time.Second)) //nolint:gosec // fits for any year of four digits
+}
+
+func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
+
+// collectTransactions emits the transactions from start on that are new or
+// differ. What is older came along because a day begins earlier elsewhere: it
+// is outside of what the fingerprints cover.
+func (r *run) collectTransactions(
+	res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
+) (next window, accounts map[string]struct{}, err error) {
+	keepFrom := daysOf(r.o.Now().In(r.job.Timezone)) - int32((oldestWindow+2*r.job.Overlap)/day) - 1 //nolint:gosec // see windowStart
+	var seen map[uint64]struct{}
+	begin := func() {
+		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
+		accounts = map[string]struct{}{}
+		seen = map[uint64]struct{}{}
+	}
+	err = collect(res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+		id := xxhash.Sum64String(t.ID)
+		if _, twice := seen[id]; twice {
+			return nil
+		}
+		seen[id] = struct{}{}
+		b := booked{days: noDate, hash: t.Hash}
+		if !t.BookingDate.IsZero() {
+			b.days = daysOf(t.BookingDate)
+		}
+		accounts[t.AccountID] = struct{}{}
+		if last, known := next.newest[t.AccountID]; !known || b.days > last {
+			next.newest[t.AccountID] = b.days
+		}
+		if b.days != noDate && b.days < start {
+			return nil
+		}
+		if b.days == noDate || b.days >= keepFrom {
+			next.seen[t.ID] = b
+		}
+		if before, known := old[t.ID]; known && before == b {
+			return nil
+		}
+		return emit(r.transactionRow(res, t))
+	})
+	return next, accounts, err
+}
+
+// rememberWindow keeps what the next pull needs: the newest booking of each
+// account that there is, and the fingerprints that its window can reach. An
+// account is there when the user has it, or when its transactions still come.
+func (r *run) rememberWindow(u *user, res *result, next window) {
+	there := next.newest
+	if r.has(StreamAccounts) {
+		for _, account := range u.accounts() {
+			if _, booked := there[account]; !booked {
+				there[account] = noDate
+			}
+		}
+	}
+	if old, err := decodeWindow(u.cursor(res.stream).State); err == nil && !res.whole {
+		for account, days := range old.newest {
+			if last, known := there[account]; known {
+				there[account] = max(last, days)
+			} else if !r.has(StreamAccounts) {
+				there[account] = days
+			}
+		}
+	}
+	from := windowStart(there, r.o.Now(), r.job.Timezone, 2*r.job.Overlap)
+	maps.DeleteFunc(next.seen, func(_ string, b booked) bool { return b.days != noDate && b.days < from })
+	res.state = next.encode()
+}

@@ -1,0 +1,205 @@
+package jobs
+
+import (
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// maxFailures caps the failures that a report lists one by one; the table
+// pulls has them all.
+const maxFailures = 1000
+
+// Report is what a run did: written to runs/<run_id>.json in the bucket and
+// printed by the command line. It names users by id only.
+type Report struct {
+	RunID    string     `json:"run_id"`
+	RunGroup string     `json:"run_group"`
+	Job      string     `json:"job"`
+	Shard    sink.Shard `json:"shard"`
+	Version  string     `json:"version,omitempty"`
+	Started  time.Time  `json:"started"`
+	Finished time.Time  `json:"finished"`
+	// Outcome is "done", or the reason for which the run stopped.
+	Outcome string     `json:"outcome"`
+	Error   string     `json:"error,omitempty"`
+	Users   UserCounts `json:"users"`
+	// Streams is keyed by stream, SyncSessions by outcome.
+	Streams      map[Stream]*StreamReport `json:"streams"`
+	SyncSessions map[string]int64         `json:"sync_sessions,omitempty"`
+	// Unsettled counts users whose analysis had not finished at
+	// settle_timeout; what it brings is pulled in the next run.
+	Unsettled           int64                  `json:"unsettled,omitempty"`
+	Requests            int64                  `json:"requests"`
+	Refused             int64                  `json:"refused"`
+	Retries             int64                  `json:"retries"`
+	BytesRead           int64                  `json:"bytes_read"`
+	RequestsByOperation map[string]int64       `json:"requests_by_operation"`
+	Tables              map[string]TableReport `json:"tables"`
+	Commits             int                    `json:"commits"`
+	FirstSeq            uint64                 `json:"first_seq,omitempty"`
+	LastSeq             uint64                 `json:"last_seq,omitempty"`
+	// Inexact counts amounts that do not fit decimal(18,4): their column is
+	// null, their text is in _extra.
+	Inexact  int64     `json:"inexact_amounts,omitempty"`
+	Failures []Failure `json:"failures,omitempty"`
+}
+
+// UserCounts counts users by what became of them; a user with one failed
+// stream is failed, whatever its other streams did.
+type UserCounts struct {
+	Listed     int64 `json:"listed"`
+	Pulled     int64 `json:"pulled"`
+	Unchanged  int64 `json:"unchanged"`
+	NoAnalysis int64 `json:"no_analysis"`
+	Failed     int64 `json:"failed"`
+	Gone       int64 `json:"gone"`
+}
+
+func (c *UserCounts) done() int64 {
+	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone
+}
+
+// StreamReport counts the pulls of one stream by outcome, and what they wrote.
+type StreamReport struct {
+	Pulled     int64 `json:"pulled"`
+	Unchanged  int64 `json:"unchanged"`
+	NoAnalysis int64 `json:"no_analysis"`
+	Failed     int64 `json:"failed"`
+	Gone       int64 `json:"gone"`
+	Rows       int64 `json:"rows"`
+	Deletes    int64 `json:"deletes"`
+}
+
+// TableReport is what was committed of one table.
+type TableReport struct {
+	Rows  int64 `json:"rows"`
+	Files int64 `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Failure is one stream of one user that could not be pulled.
+type Failure struct {
+	UserID string       `json:"user_id"`
+	Stream Stream       `json:"stream"`
+	Class  finoos.Class `json:"class"`
+}
+
+// Progress is a running job's state, for a progress bar or a log line.
+type Progress struct {
+	Phase                   string
+	UsersDone, UsersTotal   int64
+	Failed                  int64
+	Rows, Requests, Refused int64
+	Rate                    float64 // requests a second since the run began
+}
+
+// tally is the report while the run is at work. mu guards all of it.
+type tally struct {
+	mu     sync.Mutex
+	report Report
+	phase  string
+}
+
+func newTally(o *RunOptions, runID string, streams []Stream) *tally {
+	t := &tally{report: Report{
+		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard, Version: o.Version, Started: o.Now().UTC(),
+		Streams: map[Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
+	}}
+	for _, s := range streams {
+		t.report.Streams[s] = &StreamReport{}
+	}
+	return t
+}
+
+func (t *tally) update(f func(r *Report)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&t.report)
+}
+
+// pulled counts one stream's result.
+func (t *tally) pulled(res *result) {
+	t.update(func(r *Report) {
+		s := r.Streams[res.stream]
+		if s == nil {
+			s = &StreamReport{}
+			r.Streams[res.stream] = s
+		}
+		switch res.outcome {
+		case outcomePulled:
+			s.Pulled++
+		case outcomeUnchanged:
+			s.Unchanged++
+		case outcomeNoAnalysis:
+			s.NoAnalysis++
+		case outcomeGone:
+			s.Gone++
+		case outcomeFailed:
+			s.Failed++
+			if len(r.Failures) < maxFailures {
+				r.Failures = append(r.Failures, Failure{UserID: res.user, Stream: res.stream, Class: res.class})
+			}
+		}
+		s.Rows += res.upserts
+		s.Deletes += res.deletes
+	})
+}
+
+// committed counts what one commit record made true.
+func (t *tally) committed(rec *sink.Record) {
+	t.update(func(r *Report) {
+		r.Commits++
+		if r.FirstSeq == 0 {
+			r.FirstSeq = rec.Seq
+		}
+		r.LastSeq = rec.Seq
+		for _, f := range rec.Files {
+			tr := r.Tables[f.Table]
+			tr.Rows += f.Rows
+			tr.Files++
+			tr.Bytes += f.Bytes
+			r.Tables[f.Table] = tr
+		}
+	})
+}
+
+func (t *tally) enter(phase string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.phase = phase
+}
+
+// progress is a snapshot. elapsed is real time, whatever clock the run has.
+func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := Progress{
+		Phase: t.phase, UsersDone: t.report.Users.done(), UsersTotal: t.report.Users.Listed, Failed: t.report.Users.Failed,
+		Requests: stats.Requests, Refused: stats.Refused,
+	}
+	for _, s := range t.report.Streams {
+		p.Rows += s.Rows + s.Deletes
+	}
+	if s := elapsed.Seconds(); s > 0 {
+		p.Rate = float64(stats.Requests) / s
+	}
+	return p
+}
+
+// finish closes the report.
+func (t *tally) finish(now time.Time, stats finoos.Stats, err error) *Report {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.report
+	r.Finished = now.UTC()
+	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
+	r.RequestsByOperation = stats.ByOperation
+	r.Outcome = "done"
+	if err != nil {
+		r.Outcome, r.Error = "stopped", err.Error()
+	}
+	return r
+}

@@ -1,0 +1,91 @@
+package jobs
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// streamSyncSessions is where a cursor remembers the outcomes of a user's
+// sync sessions. It is no stream of its own: nothing is pulled under it.
+const streamSyncSessions Stream = "sync_sessions"
+
+// serviceOf is the service whose correlation tells whether a stream may have
+// changed; users and bank_logins have none.
+func serviceOf(s Stream) (finoos.Service, bool) {
+	switch s {
+	case StreamAccounts, StreamTransactions:
+		return finoos.Banking, true
+	case StreamCategorization:
+		return finoos.CategorizationService, true
+	case StreamContracts:
+		return finoos.ContractsService, true
+	case StreamAccountHistory:
+		return finoos.AccountHistoryService, true
+	default:
+		return "", false
+	}
+}
+
+// scopeOf is the scope that a stream's operations need; empty means that a
+// token is enough.
+func scopeOf(s Stream) string {
+	switch s {
+	case StreamBankLogins, StreamAccounts, StreamTransactions:
+		return "banking"
+	case StreamCategorization:
+		return "categorization"
+	case StreamContracts:
+		return "contracts"
+	case StreamAccountHistory:
+		return "account-history"
+	default:
+		return ""
+	}
+}
+
+// orderedStreams returns the job's streams in the order in which a user is
+// pulled: accounts before the transactions that refer to them.
+func orderedStreams(job *Job) []Stream {
+	var out []Stream
+	for _, s := range Streams() {
+		if slices.Contains(job.Streams, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func servicesOf(streams []Stream) []finoos.Service {
+	var out []finoos.Service
+	for _, s := range streams {
+		if service, ok := serviceOf(s); ok && !slices.Contains(out, service) {
+			out = append(out, service)
+		}
+	}
+	return out
+}
+
+func missingScopes(granted []string, streams []Stream) error {
+	need := map[string]Stream{}
+	for _, s := range streams {
+		if scope := scopeOf(s); scope != "" && !slices.Contains(granted, scope) {
+			need[scope] = s
+		}
+	}
+	if len(need) == 0 {
+		return nil
+	}
+	scopes := slices.Sorted(maps.Keys(need))
+	return stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
+		strings.Join(scopes, ", "), need[scopes[0]])
+}
+
+func jobNames(c *Config) string {
+	if len(c.Jobs) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(c.Jobs)), ", ")
+}

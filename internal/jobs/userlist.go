@@ -1,0 +1,160 @@
+package jobs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// spillAt is how many bytes of listed users are held before they move to the
+// scratch file, so that the list of a million users costs no memory.
+const spillAt = 4 << 20
+
+const bucketsOfUsers = 256
+
+// userList holds the users of a run by bucket of users, in the order in which
+// they were listed. Adding ends before reading begins. Not safe for
+// concurrent use.
+type userList struct {
+	dir  string
+	held [bucketsOfUsers][]byte
+	size int
+
+	file     *os.File // nil until the first spill; already unlinked
+	written  int64
+	segments [bucketsOfUsers][]segment
+}
+
+type segment struct{ at, n int64 }
+
+func (l *userList) add(u *finoos.User) error {
+	b := sink.BucketOf(u.ID)
+	before := len(l.held[b])
+	l.held[b] = appendUser(l.held[b], u)
+	if l.size += len(l.held[b]) - before; l.size < spillAt {
+		return nil
+	}
+	return l.spill()
+}
+
+func (l *userList) spill() error {
+	if l.file == nil {
+		f, err := os.CreateTemp(l.dir, "syncer-users-*")
+		if err != nil {
+			return fmt.Errorf("hold the list of users: %w", err)
+		}
+		l.file = f
+		if err := os.Remove(f.Name()); err != nil {
+			return errors.Join(fmt.Errorf("hold the list of users: %w", err), f.Close())
+		}
+	}
+	for b := range l.held {
+		if len(l.held[b]) == 0 {
+			continue
+		}
+		n, err := l.file.Write(l.held[b])
+		if err != nil {
+			return fmt.Errorf("hold the list of users: %w", err)
+		}
+		l.segments[b] = append(l.segments[b], segment{at: l.written, n: int64(n)})
+		l.written += int64(n)
+		l.held[b] = nil
+	}
+	l.size = 0
+	return nil
+}
+
+// bucket returns the users of one bucket of users, each id once: the first
+// time that it was listed counts.
+func (l *userList) bucket(b int) ([]*finoos.User, error) {
+	var raw []byte
+	for _, s := range l.segments[b] {
+		buf := make([]byte, s.n)
+		if _, err := l.file.ReadAt(buf, s.at); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("read the held list of users: %w", err)
+		}
+		raw = append(raw, buf...)
+	}
+	raw = append(raw, l.held[b]...)
+	var users []*finoos.User
+	seen := map[string]bool{}
+	for len(raw) > 0 {
+		u, rest, err := decodeUser(raw)
+		if err != nil {
+			return nil, fmt.Errorf("read the held list of users: %w", err)
+		}
+		raw = rest
+		if !seen[u.ID] {
+			seen[u.ID] = true
+			users = append(users, u)
+		}
+	}
+	return users, nil
+}
+
+func (l *userList) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
+
+func appendUser(b []byte, u *finoos.User) []byte {
+	for _, s := range []string{u.ID, u.CustomUserID, u.Name, u.Type, u.Tenant, u.Extra} {
+		b = appendString(b, s)
+	}
+	b = binary.LittleEndian.AppendUint64(b, u.Hash)
+	var created int64
+	if !u.CreatedAt.IsZero() {
+		created = u.CreatedAt.UnixMicro()
+	}
+	b = binary.AppendVarint(b, created)
+	return appendList(appendList(b, u.Duplicates), u.UserScopes)
+}
+
+// appendList writes a list so that nil and empty stay apart: its length plus
+// one, 0 for nil.
+func appendList(b []byte, list []string) []byte {
+	if list == nil {
+		return binary.AppendUvarint(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(list))+1)
+	for _, s := range list {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func decodeUser(b []byte) (u *finoos.User, rest []byte, err error) {
+	d := &decoder{b: b}
+	u = &finoos.User{ID: d.string(), CustomUserID: d.string(), Name: d.string(), Type: d.string(), Tenant: d.string()}
+	u.Extra = d.string()
+	u.Hash = d.uint64()
+	if us := d.varint(); us != 0 {
+		u.CreatedAt = time.UnixMicro(us).UTC()
+	}
+	u.Duplicates, u.UserScopes = d.list(), d.list()
+	if d.bad {
+		return nil, nil, errState
+	}
+	return u, d.b, nil
+}
+
+func (d *decoder) list() []string {
+	n := d.uvarint()
+	if n == 0 || n-1 > uint64(len(d.b)) {
+		d.bad = d.bad || n > 0
+		return nil
+	}
+	list := make([]string, 0, n-1)
+	for range n - 1 {
+		list = append(list, d.string())
+	}
+	return list
+}
