@@ -182,8 +182,7 @@ func (l *lake) describe(t *testing.T, file string) []column {
 // only say where a row came from.
 func (l *lake) current(t *testing.T, tb table) []row {
 	t.Helper()
-	cols := append(append([]column{}, tb.columns...), column{"_extra", text})
-	return l.query(t, fmt.Sprintf("SELECT %s FROM current_%s", selectList(cols), tb.name))
+	return l.query(t, fmt.Sprintf("SELECT %s FROM current_%s", selectList(tb.withExtra()), tb.name))
 }
 
 // selectList casts what has no exact Go value to its canonical text.

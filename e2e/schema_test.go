@@ -154,6 +154,11 @@ func (tb table) all() []column {
 	return append(append([]column{}, tb.columns...), metaColumns...)
 }
 
+// withExtra are the columns that describe a record.
+func (tb table) withExtra() []column {
+	return append(append([]column{}, tb.columns...), column{"_extra", text})
+}
+
 func tableNamed(name string) table {
 	for _, tb := range tables {
 		if tb.name == name {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/finoos/sandbox"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -106,11 +108,7 @@ func byKey(tb table, rows []row) (map[string]row, []string) {
 	var twice []string
 	for _, r := range rows {
 		r = canonical(tb, r)
-		parts := make([]string, 0, len(tb.key))
-		for _, k := range tb.key {
-			parts = append(parts, fmt.Sprint(r[k]))
-		}
-		k := strings.Join(parts, " ")
+		k := keyOf(tb, r)
 		if _, ok := index[k]; ok && len(twice) < maxDiffs {
 			twice = append(twice, k)
 		}
@@ -118,6 +116,16 @@ func byKey(tb table, rows []row) (map[string]row, []string) {
 	}
 	return index, twice
 }
+
+func keyOf(tb table, r row) string {
+	parts := make([]string, 0, len(tb.key))
+	for _, k := range tb.key {
+		parts = append(parts, fmt.Sprint(r[k]))
+	}
+	return strings.Join(parts, " ")
+}
+
+func sameValue(a, b any) bool { return reflect.DeepEqual(a, b) }
 
 // canonical makes values comparable with reflect.DeepEqual: named string types
 // are text, instants are UTC without a clock reading, JSON is spelled one way.
@@ -127,15 +135,18 @@ func canonical(tb table, r row) row {
 	for name, v := range r {
 		out[name] = canonicalValue(v)
 	}
-	for _, c := range append(slices.Clone(tb.columns), column{"_extra", text}) {
+	for _, c := range tb.withExtra() {
 		if _, ok := out[c.Name]; !ok {
 			out[c.Name] = nil
 		}
 	}
-	for _, name := range append(slices.Clone(tb.json), "_extra") {
+	for _, name := range tb.json {
 		if s, ok := out[name].(string); ok {
 			out[name] = canonicalJSON(s)
 		}
+	}
+	if s, ok := out["_extra"].(string); ok {
+		out["_extra"] = canonicalExtra(tb, s)
 	}
 	return out
 }
@@ -174,6 +185,16 @@ func canonicalJSON(s string) string {
 		return "not JSON: " + s
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// canonicalExtra is canonicalJSON after the sandbox has brought the names of
+// the fields, whose case it varies as the real API does, into one spelling.
+func canonicalExtra(tb table, s string) string {
+	one, err := sandbox.CanonicalExtra(tb.name, s)
+	if err != nil {
+		return "no _extra: " + s
+	}
+	return canonicalJSON(one)
 }
 
 func ignoreAbsent(err error) error {

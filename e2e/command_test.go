@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience bounds one run of the command: a hung run must not hang the tests.
+const patience = 4 * time.Minute
+
+// scratch outlives single tests; TestMain removes it.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "syncer-e2e-"); err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	m.Run()
+}
+
+// binary is the command as it is shipped, without cgo, built once and only
+// where a test wants it.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "syncer")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "./cmd/syncer") //nolint:forbidigo // outlives the test that comes first
+	build.Dir = ".."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/syncer: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// command is one run of the shipped command, in an environment of its own.
+type command struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+}
+
+// start begins `syncer run nightly` against the bank. The environment holds
+// nothing of ours but what a program cannot do without.
+func (b *bank) start(t *testing.T, sinkURL string, s settings, env ...string) *command {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "jobs.yaml")
+	if err := os.WriteFile(config, []byte(b.jobsYAML(sinkURL, s)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	c := &command{Cmd: exec.CommandContext(ctx, path, "run", "nightly", "--config", config)}
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}, env...)
+	c.Stdout, c.Stderr = &c.stdout, &c.stderr
+	if err := c.Start(); err != nil {
+		t.Fatalf("start syncer: %v", err)
+	}
+	return c
+}
+
+// wait returns the exit code: -1 where a signal ended the command.
+func (c *command) wait(t *testing.T) int {
+	t.Helper()
+	err := c.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("wait for syncer: %v", err)
+	}
+	return c.ProcessState.ExitCode()
+}
+
+// run runs the command to its end and fails the test unless it exits as wanted.
+func (b *bank) run(t *testing.T, want int, sinkURL string, s settings, env ...string) *command {
+	t.Helper()
+	c := b.start(t, sinkURL, s, env...)
+	if got := c.wait(t); got != want {
+		t.Fatalf("exit code %d, want %d\n%s\n%s", got, want, &c.stdout, &c.stderr)
+	}
+	return c
+}
