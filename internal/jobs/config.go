@@ -74,7 +74,7 @@ type Sink struct {
 	ScratchDir string `key:"scratch_dir" default:""`
 	// SSE is the server-side encryption to ask S3 for; empty leaves it to the
 	// bucket's own default.
-	SSE string `key:"sse" default:"" allow:"|AES256|aws:kms|aws:kms:dsse"`
+	SSE string `key:"sse" default:"" allow:"AES256|aws:kms|aws:kms:dsse"`
 	// KMSKeyID is the key to encrypt with. It needs an SSE of aws:kms….
 	KMSKeyID string `key:"kms_key_id" default:""`
 	// ExpectedBucketOwner is the AWS account that must own the bucket; empty
@@ -142,7 +142,7 @@ type Job struct {
 	// again; the users are spread over it.
 	FullRefreshEvery time.Duration `key:"full_refresh_every" default:"168h"`
 	// Deadline ends a run after its last commit; left out means no deadline.
-	Deadline time.Duration `key:"deadline"`
+	Deadline time.Duration `key:"deadline" default:""`
 	// LeaseWait is how long to wait for another run of the job to end.
 	LeaseWait time.Duration `key:"lease_wait" default:"90s"`
 	// ListTimeout bounds paging through all users.
@@ -175,7 +175,7 @@ type Sync struct {
 	// StaleAfter is the age of a login's data that counts as stale.
 	StaleAfter time.Duration `key:"stale_after" default:"20h"`
 	// UserIP is sent as the User-IP header that the API asks for.
-	UserIP netip.Addr `key:"user_ip"`
+	UserIP netip.Addr `key:"user_ip" default:""`
 	// SettleTimeout bounds the wait for the analysis that a session started.
 	SettleTimeout time.Duration `key:"settle_timeout" default:"15m"`
 	// NeedsUserRetry is when a login that needs its user is tried again.

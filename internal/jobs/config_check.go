@@ -1,0 +1,84 @@
+package jobs
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// check looks at what no single value can show, and settles what depends on
+// other keys. It runs even where values are wrong, so that one reading reports
+// everything.
+func (l *loader) check(cfg *Config) {
+	l.checkSink(cfg.Sink)
+	names := slices.Collect(maps.Keys(cfg.Jobs))
+	// The job that stands first in the file keeps a stream that two want.
+	slices.SortFunc(names, func(a, b string) int { return l.places["jobs."+a].Line - l.places["jobs."+b].Line })
+	owners := map[Stream]string{}
+	for _, name := range names {
+		job := cfg.Jobs[name]
+		l.checkJob(job)
+		l.checkStreams(job, owners)
+	}
+}
+
+func (l *loader) checkSink(s Sink) {
+	if s.KMSKeyID != "" && !strings.HasPrefix(s.SSE, "aws:kms") {
+		l.problem(l.place("sink.kms_key_id"), "sink.kms_key_id", "needs sse: aws:kms (or aws:kms:dsse)")
+	}
+	if !strings.HasPrefix(s.URL, "file:") {
+		return
+	}
+	for key, value := range map[string]string{"sse": s.SSE, "kms_key_id": s.KMSKeyID, "expected_bucket_owner": s.ExpectedBucketOwner} {
+		if value != "" {
+			l.problem(l.place("sink."+key), "sink."+key, "is for an s3:// sink only")
+		}
+	}
+}
+
+func (l *loader) checkJob(job *Job) {
+	path := "jobs." + job.Name
+	if n := l.places[path+".mask"]; n != nil && !isEmpty(n) {
+		l.problem(n, path+".mask", "is not supported yet: nothing is exported rather than in clear; leave such streams out")
+	}
+	if !job.Sync.UserIP.IsValid() {
+		job.Sync.When = SyncNever
+	}
+}
+
+// isEmpty tells a mapping that hides nothing from one that does.
+func isEmpty(n *yaml.Node) bool {
+	return n.ShortTag() == "!!null" || (n.Kind == yaml.MappingNode && len(n.Content) == 0)
+}
+
+// checkStreams gives the job its streams: cursors belong to a job, so each
+// stream has one owner among the jobs of a sink.
+func (l *loader) checkStreams(job *Job, owners map[Stream]string) {
+	path := "jobs." + job.Name + ".streams"
+	given := l.places[path] != nil
+	if !given {
+		job.Streams = Streams()
+	}
+	for _, s := range job.Streams {
+		owner, taken := owners[s]
+		if !taken || owner == job.Name {
+			owners[s] = job.Name
+			continue
+		}
+		if !given {
+			l.problem(l.place("jobs."+job.Name), path, "a job without streams pulls all of them, but jobs.%s pulls %s already, into the same sink", owner, s)
+			return
+		}
+		l.problem(l.place(join(path, string(s))), path, "%s is pulled by jobs.%s already, into the same sink", s, owner)
+	}
+}
+
+// place returns where the value at path stands, or the top of the file.
+func (l *loader) place(path string) *yaml.Node {
+	if n := l.places[path]; n != nil {
+		return n
+	}
+	return &yaml.Node{Line: 1, Column: 1}
+}

@@ -1,0 +1,96 @@
+package jobs
+
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// setForm checks a text that was set already by what its key asks of it. Some
+// forms have one spelling only: v is then set to that.
+func setForm(v reflect.Value, form, text string) error {
+	switch form {
+	case "base_url":
+		if err := checkBaseURL(text); err != nil {
+			return err
+		}
+		// The state is pinned to this text: one address, one spelling.
+		v.SetString(strings.TrimRight(text, "/"))
+		return nil
+	case "sink_url":
+		return checkSinkURL(text)
+	case "cron":
+		return checkCron(text)
+	case "account":
+		return checkAccount(text)
+	case "operation_path":
+		if !strings.HasPrefix(text, "/") {
+			return errors.New("is no path: it begins with a /, and follows base_url")
+		}
+	}
+	if strings.ContainsAny(text, "\x00\r\n") {
+		return errors.New("holds a line end")
+	}
+	return nil
+}
+
+// checkName checks a key of a mapping whose keys are free.
+func checkName(form, name string) error {
+	if form != "operation_path" {
+		return nil
+	}
+	var names []string
+	for _, op := range finoos.Operations() {
+		if op.Name == name {
+			return nil
+		}
+		names = append(names, op.Name)
+	}
+	if hint := didYouMean(name, names); hint != "" {
+		return errors.New("unknown operation" + hint)
+	}
+	return errors.New("unknown operation: there are " + strings.Join(names, ", "))
+}
+
+func checkBaseURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return errors.New("is no address: write one such as https://os.fino.cloud/api")
+	case u.User != nil:
+		return errors.New("holds a user or password: credentials belong in client_id and client_secret")
+	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?#"):
+		return errors.New("holds a query or fragment: write the address up to the path only")
+	}
+	return nil
+}
+
+// checkSinkURL checks what can be told without opening the store, which knows
+// its own query keys.
+func checkSinkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || (u.Scheme != "s3" && u.Scheme != "file"):
+		return errors.New("is no place to write to: write s3://bucket/prefix?region=eu-central-1 or file:///folder")
+	case u.User != nil:
+		return errors.New("holds a user or password: S3 credentials come from the environment, a profile or a role")
+	case u.Scheme == "s3" && u.Host == "":
+		return errors.New("names no bucket: write s3://bucket/prefix")
+	case u.Scheme == "file" && u.Host+u.Path == "":
+		return errors.New("names no folder: write file:///folder, or file://./folder for a relative one")
+	}
+	return nil
+}
+
+var account = regexp.MustCompile(`^\d{12}$`)
+
+func checkAccount(text string) error {
+	if !account.MatchString(text) {
+		return errors.New("is no AWS account: it has 12 digits")
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package jobs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxConfig bounds a configuration file.
+const maxConfig = 1 << 20
+
+// LoadConfig reads the configuration file at path. See ParseConfig.
+func LoadConfig(path string, getenv func(string) (string, bool)) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; name the file with --config", bare(err))}})
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v", bare(err))}})
+	}
+	return ParseConfig(path, data, getenv)
+}
+
+// ParseConfig reads a configuration, called name in errors and for relative
+// paths of secret files. Decoding is strict, and all problems are reported at
+// once: the error is a *ConfigError, and wherever there is one, the
+// configuration is nil. Environment variables are asked for by getenv only.
+func ParseConfig(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
+	l := &loader{name: name, getenv: getenv, places: map[string]*yaml.Node{}}
+	cfg := &Config{}
+	if root := l.parse(data); root != nil {
+		l.mapping(root, configSpec, "", reflect.ValueOf(cfg).Elem())
+		l.check(cfg)
+	}
+	if err := configError(l.problems); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// loader walks the YAML nodes along the specs, so that every value has a place.
+type loader struct {
+	name     string
+	getenv   func(string) (string, bool)
+	problems []Problem
+	places   map[string]*yaml.Node // the value node of every key that was given, by path
+}
+
+func (l *loader) problem(n *yaml.Node, path, format string, args ...any) {
+	l.problems = append(l.problems, Problem{File: l.name, Line: n.Line, Column: n.Column, Key: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// How the YAML library words its errors.
+var (
+	syntaxPlace   = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '([^']*)'`)
+)
+
+// parse returns the root mapping, or nil after reporting why there is none.
+func (l *loader) parse(data []byte) *yaml.Node {
+	start := &yaml.Node{Line: 1, Column: 1}
+	if len(data) > maxConfig {
+		l.problem(start, "", "larger than %d KiB: is this the right file?", maxConfig>>10)
+		return nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) || (err == nil && resolve(&doc).Tag == "!!null") {
+		l.problem(start, "", "is empty: it needs the keys finoos, sink and jobs")
+		return nil
+	} else if err != nil {
+		l.syntax(data, err)
+		return nil
+	}
+	if err := decoder.Decode(&second); err == nil {
+		l.problem(&second, "", "a second document begins here: only one is read")
+		return nil
+	} else if !errors.Is(err, io.EOF) {
+		l.syntax(data, err)
+		return nil
+	}
+	return resolve(&doc)
+}
+
+// syntax reports what the YAML library found. An unquoted secret that begins
+// with * looks like an alias, which the library would name: that text is ours.
+func (l *loader) syntax(data []byte, err error) {
+	text := err.Error()
+	at := &yaml.Node{Column: 1}
+	if m := syntaxPlace.FindStringSubmatch(text); m != nil {
+		line, _ := strconv.Atoi(m[1]) // 0 where none is told
+		at.Line, text = line, text[len(m[0]):]
+	}
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
+		at.Line = 1 + bytes.Count(before, []byte("\n"))
+		at.Column = len(before) - bytes.LastIndexByte(before, '\n')
+		text = "an alias of nothing; quote a value that begins with *"
+	}
+	l.problem(at, "", "is no YAML: %s", text)
+}
+
+// resolve follows documents and aliases to the node that holds the content.
+func resolve(n *yaml.Node) *yaml.Node {
+	for {
+		switch {
+		case n.Kind == yaml.AliasNode && n.Alias != nil:
+			n = n.Alias
+		case n.Kind == yaml.DocumentNode && len(n.Content) > 0:
+			n = n.Content[0]
+		default:
+			return n
+		}
+	}
+}
+
+// entry is one key of a mapping with its value.
+type entry struct {
+	name       string
+	key, value *yaml.Node
+}
+
+// plainName is what a key may look like to be repeated in an error: anything
+// else could be a value that lost its key.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+
+// entries lists a mapping's keys once each, reporting the others, and whether n
+// is a mapping at all. A key without anything below it counts as an empty one.
+func (l *loader) entries(n *yaml.Node, path string) (list []entry, ok bool) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		return nil, true
+	}
+	if n.Kind != yaml.MappingNode {
+		l.problem(n, path, "must be a mapping: key: value lines below it")
+		return nil, false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		e := entry{key: n.Content[i], value: resolve(n.Content[i+1])}
+		e.name = e.key.Value
+		first := slices.IndexFunc(list, func(o entry) bool { return o.name == e.name })
+		switch {
+		case e.key.Kind == yaml.ScalarNode && e.key.ShortTag() == "!!merge":
+			l.problem(e.key, path, "merge keys (<<) are not supported: repeat the lines, or use an alias for a whole value")
+		case e.key.Kind != yaml.ScalarNode || !plainName.MatchString(e.name):
+			l.problem(e.key, path, "a key is expected here, of letters, digits, _ and -")
+		case first >= 0:
+			l.problem(e.key, join(path, e.name), "stands here a second time: first in line %d", list[first].key.Line)
+		default:
+			list = append(list, e)
+		}
+	}
+	return list, true
+}
+
+// mapping reads n into v, a struct of these specs. Keys that are needed and absent are reported at the mapping itself.
+func (l *loader) mapping(n *yaml.Node, specs []*spec, path string, v reflect.Value) {
+	setDefaults(v, specs)
+	list, ok := l.entries(n, path)
+	if !ok {
+		return
+	}
+	given := map[string]bool{}
+	for _, e := range list {
+		given[e.name] = true
+	}
+	for _, e := range list {
+		at := join(path, e.name)
+		l.places[at] = e.value
+		i := slices.IndexFunc(specs, func(s *spec) bool { return s.key == e.name })
+		f := slices.IndexFunc(specs, func(s *spec) bool { return s.file && s.key+"_file" == e.name })
+		switch {
+		case i >= 0:
+			l.field(e.value, specs[i], at, v)
+		case f >= 0 && given[specs[f].key]:
+			l.problem(e.key, at, "stands beside %s: give one of the two", specs[f].key)
+		case f >= 0:
+			l.secretFile(e.value, specs[f], at, v)
+		default:
+			l.unknown(e, specs, at)
+		}
+	}
+	for _, s := range specs {
+		switch {
+		case s.file && s.need && !given[s.key] && !given[s.key+"_file"]:
+			l.problem(n, join(path, s.key), "is missing: give %s or %s_file", s.key, s.key)
+		case !s.file && s.need && !given[s.key]:
+			l.problem(n, join(path, s.key), "is missing")
+		}
+	}
+}
+
+func (l *loader) unknown(e entry, specs []*spec, at string) {
+	hint := didYouMean(e.name, keys(specs))
+	if path := elsewhere(e.name); hint == "" && path != "" {
+		hint = "; it belongs in " + path
+	}
+	l.problem(e.key, at, "unknown key%s", hint)
+}
+
+// field reads one value into the field of v that s stands for.
+func (l *loader) field(n *yaml.Node, s *spec, path string, v reflect.Value) {
+	if s.index != nil {
+		v = v.FieldByIndex(s.index)
+	}
+	switch {
+	case s.children != nil:
+		l.mapping(n, s.children, path, v)
+	case s.form == "job":
+		l.jobs(n, path, v)
+	case v.Kind() == reflect.Map:
+		l.texts(n, s, path, v)
+	case v.Kind() == reflect.Slice:
+		l.list(n, s, path, v)
+	default:
+		l.scalar(n, s, path, v)
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
