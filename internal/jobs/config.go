@@ -65,8 +65,9 @@ type Sink struct {
 	// URL is s3://bucket/prefix?region=…&endpoint=…&path_style=true, or
 	// file:///folder for a local one. It holds no credentials.
 	URL string `key:"url" need:"true" form:"sink_url"`
-	// Compression of the Parquet files.
-	Compression string `key:"compression" default:"zstd" allow:"zstd|snappy|none"`
+	// Compression of the Parquet files: zstd, zstd:1 to zstd:22, snappy or none.
+	// A level above 1 costs time for little space.
+	Compression string `key:"compression" default:"zstd" form:"compression"`
 	// TargetFileSize is where a file is closed and the next one begun.
 	TargetFileSize int64 `key:"target_file_size" default:"128MiB" min:"1MiB" max:"16GiB"`
 	// ScratchDir takes what does not fit into memory for a moment; empty means
@@ -74,8 +75,8 @@ type Sink struct {
 	ScratchDir string `key:"scratch_dir" default:""`
 	// SSE is the server-side encryption to ask S3 for; empty leaves it to the
 	// bucket's own default.
-	SSE string `key:"sse" default:"" allow:"AES256|aws:kms|aws:kms:dsse"`
-	// KMSKeyID is the key to encrypt with. It needs an SSE of aws:kms….
+	SSE string `key:"sse" default:"" allow:"AES256|aws:kms"`
+	// KMSKeyID is the key to encrypt with. It needs an SSE of aws:kms.
 	KMSKeyID string `key:"kms_key_id" default:""`
 	// ExpectedBucketOwner is the AWS account that must own the bucket; empty
 	// means that it is not checked.

@@ -25,8 +25,8 @@ func (l *loader) check(cfg *Config) {
 }
 
 func (l *loader) checkSink(s Sink) {
-	if s.KMSKeyID != "" && !strings.HasPrefix(s.SSE, "aws:kms") {
-		l.problem(l.place("sink.kms_key_id"), "sink.kms_key_id", "needs sse: aws:kms (or aws:kms:dsse)")
+	if s.KMSKeyID != "" && s.SSE != "aws:kms" {
+		l.problem(l.place("sink.kms_key_id"), "sink.kms_key_id", "needs sse: aws:kms")
 	}
 	if !strings.HasPrefix(s.URL, "file:") {
 		return

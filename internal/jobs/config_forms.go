@@ -27,6 +27,8 @@ func setForm(v reflect.Value, form, text string) error {
 		return checkCron(text)
 	case "account":
 		return checkAccount(text)
+	case "compression":
+		return checkCompression(text)
 	case "operation_path":
 		if !strings.HasPrefix(text, "/") {
 			return errors.New("is no path: it begins with a /, and follows base_url")
@@ -80,8 +82,17 @@ func checkSinkURL(text string) error {
 		return errors.New("holds a user or password: S3 credentials come from the environment, a profile or a role")
 	case u.Scheme == "s3" && u.Host == "":
 		return errors.New("names no bucket: write s3://bucket/prefix")
-	case u.Scheme == "file" && u.Host+u.Path == "":
+	case u.Scheme == "file" && (u.Host+u.Path == "" || u.Host != "" && u.Host != "." && u.Host != ".."):
 		return errors.New("names no folder: write file:///folder, or file://./folder for a relative one")
+	}
+	return nil
+}
+
+var compression = regexp.MustCompile(`^(zstd(:([1-9]|1[0-9]|2[0-2]))?|snappy|none)$`)
+
+func checkCompression(text string) error {
+	if !compression.MatchString(text) {
+		return errors.New("is no compression: write zstd, zstd:1 to zstd:22, snappy or none")
 	}
 	return nil
 }

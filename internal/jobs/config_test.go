@@ -107,7 +107,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
   first_page: 0
 sink:
   url: s3://lake/x?region=eu-central-1
-  compression: snappy
+  compression: zstd:3
   target_file_size: 64MiB
   scratch_dir: /scratch
   sse: aws:kms
@@ -154,7 +154,7 @@ jobs:
 			Timeout: time.Minute, RetryMaxElapsed: 3 * time.Minute, MaxResponse: 1 << 20, FirstPage: "0",
 		},
 		Sink: Sink{
-			URL: "s3://lake/x?region=eu-central-1", Compression: "snappy", TargetFileSize: 64 << 20, ScratchDir: "/scratch",
+			URL: "s3://lake/x?region=eu-central-1", Compression: "zstd:3", TargetFileSize: 64 << 20, ScratchDir: "/scratch",
 			SSE: "aws:kms", KMSKeyID: "alias/lake", ExpectedBucketOwner: "012345678901",
 		},
 		Jobs: map[string]*Job{"b": &b, "a": {
