@@ -1,0 +1,44 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrOvertaken says that another run has taken over what this one was
+	// working on. Nothing that was not committed will be: stop and Close.
+	ErrOvertaken = errors.New("overtaken by another run")
+	// ErrSource says that the job's state was built from another finoOS or
+	// tenant than the one configured now.
+	ErrSource = errors.New("the job's state belongs to another source")
+	// ErrLyingStore says that the store does not keep what the commit
+	// protocol is built on.
+	ErrLyingStore = errors.New("the store does not do what a safe commit needs")
+
+	// errUnsettled says that it could not be found out whether a commit
+	// record was written. Whatever it names must be left alone.
+	errUnsettled = errors.New("whether the commit was recorded could not be found out; the next run will")
+	// errClosed is the answer to calls after Close.
+	errClosed = errors.New("the writer is closed")
+)
+
+// HeldError says that somebody else holds the lease.
+type HeldError struct {
+	Holder string // as it calls itself
+	RunID  string
+	Shard  Shard // that it works on
+	Until  time.Time
+	// Backfill is the name of the backfill that is at work, if it is one.
+	Backfill string
+}
+
+func (e *HeldError) Error() string {
+	what := fmt.Sprintf("shard %d of %d", e.Shard.Index, e.Shard.Count)
+	if e.Backfill != "" {
+		what = "backfill " + e.Backfill
+	}
+	return fmt.Sprintf("%s is at work on %s (run %s, lease until %s): wait for it, or stop it",
+		e.Holder, what, e.RunID, e.Until.UTC().Format(time.RFC3339))
+}

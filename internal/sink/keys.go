@@ -1,0 +1,118 @@
+package sink
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Every key that this package reads or writes is built in this file.
+
+// system is where everything lives that is not data.
+const system = "_syncer/"
+
+// validName is what a job, a run id and the name of a backfill look like:
+// they become parts of keys.
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func checkName(what, name string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%s %q: use letters, digits, '.', '_' and '-' only, at most 100, beginning with a letter or digit", what, name)
+	}
+	return nil
+}
+
+// PendingPrefix is the key prefix below which a folder keeps the uploads of a
+// job that are not completed yet: see bucket.Options.
+func PendingPrefix(job string) string { return jobKeys(job).root() + "pending" }
+
+// dataKey is the key of a data file. The number is unique to the process.
+func dataKey(table string, day time.Time, runID string, shard int, n int64) string {
+	return fmt.Sprintf("%s/ingest_date=%s/%s-%d-%d.parquet", table, day.UTC().Format(time.DateOnly), runID, shard, n)
+}
+
+// jobKeys builds the keys below _syncer/<job>/.
+type jobKeys string
+
+func (k jobKeys) root() string { return system + string(k) + "/" }
+
+func (k jobKeys) log() string                 { return k.root() + "log/" }
+func (k jobKeys) record(seq uint64) string    { return k.log() + seqText(seq) + recordSuffix }
+func (k jobKeys) published(seq uint64) string { return k.log() + seqText(seq) + publishedSuffix }
+
+// afterSeq is the key behind which the log lists what is newer than seq.
+func (k jobKeys) afterSeq(seq uint64) string {
+	if seq == 0 {
+		return ""
+	}
+	return k.published(seq)
+}
+
+func (k jobKeys) cursors(runID string, shard int, n int64) string {
+	return fmt.Sprintf("%scursors/%s-%d-%d.parquet", k.root(), runID, shard, n)
+}
+
+func (k jobKeys) checkpoints() string { return k.root() + "checkpoints/" }
+func (k jobKeys) checkpoint(bucket int, seq uint64) string {
+	return fmt.Sprintf("%s%03d/%s.parquet", k.checkpoints(), bucket, seqText(seq))
+}
+
+func (k jobKeys) leases() string { return k.root() + "leases/" }
+
+// lease is the key of the lease of a shard, or of a backfill that is named.
+func (k jobKeys) lease(shard int, backfill string) string {
+	if backfill != "" {
+		return k.leases() + "backfill-" + backfill + ".json"
+	}
+	return k.leases() + strconv.Itoa(shard) + ".json"
+}
+
+func (k jobKeys) stagings() string { return k.root() + "staging/" }
+func (k jobKeys) staging(runID string, shard int) string {
+	return fmt.Sprintf("%s%s-%d.json", k.stagings(), runID, shard)
+}
+
+func (k jobKeys) selfTests() string             { return k.root() + "selftest/" }
+func (k jobKeys) selfTest(runID string) string  { return k.selfTests() + runID }
+func (k jobKeys) report(runID string) string    { return k.root() + "runs/" + runID + ".json" }
+func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key, k.selfTests()) }
+
+const (
+	recordSuffix    = ".json"
+	publishedSuffix = ".published"
+	seqDigits       = 20
+)
+
+func seqText(seq uint64) string { return fmt.Sprintf("%0*d", seqDigits, seq) }
+
+// parseLog takes a key of the log apart; ok is false for what is not of it.
+func (k jobKeys) parseLog(key string) (seq uint64, published, ok bool) {
+	name, ok := strings.CutPrefix(key, k.log())
+	if !ok || len(name) < seqDigits {
+		return 0, false, false
+	}
+	seq, err := strconv.ParseUint(name[:seqDigits], 10, 64)
+	if err != nil || seq == 0 {
+		return 0, false, false
+	}
+	suffix := name[seqDigits:]
+	return seq, suffix == publishedSuffix, suffix == publishedSuffix || suffix == recordSuffix
+}
+
+// parseCheckpoint takes the key of a checkpoint apart.
+func (k jobKeys) parseCheckpoint(key string) (bucket int, seq uint64, ok bool) {
+	name, ok := strings.CutPrefix(key, k.checkpoints())
+	if !ok {
+		return 0, 0, false
+	}
+	dir, file, _ := strings.Cut(name, "/")
+	digits, isParquet := strings.CutSuffix(file, ".parquet")
+	bucket, err := strconv.Atoi(dir)
+	if err != nil || !isParquet || bucket < 0 || bucket >= Buckets {
+		return 0, 0, false
+	}
+	seq, err = strconv.ParseUint(digits, 10, 64)
+	return bucket, seq, err == nil
+}

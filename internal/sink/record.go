@@ -1,0 +1,137 @@
+package sink
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// recordVersion is the version of the records that this package writes, and
+// the newest that it reads.
+const recordVersion = 1
+
+// The kinds of records.
+const (
+	KindRun      = "run"      // makes the files and cursors of a run true
+	KindBackfill = "backfill" // the same for a backfill
+	KindFence    = "fence"    // tells a run that was taken for dead that it is
+	KindVoid     = "void"     // takes an older record back
+)
+
+// Record is one entry of a job's log: once it stands there, what it names is
+// true. It never changes.
+type Record struct {
+	Version  int    `json:"version"`
+	Seq      uint64 `json:"seq"`
+	Job      string `json:"job"`
+	RunID    string `json:"run_id"`
+	RunGroup string `json:"run_group,omitempty"`
+	// Nonce tells this record from any other that the same run may have
+	// tried to write.
+	Nonce       string    `json:"nonce"`
+	Shard       int       `json:"shard"`
+	Shards      int       `json:"shards"`
+	Kind        string    `json:"kind"`
+	CommittedAt time.Time `json:"committed_at"`
+	// BaseSeq is the newest record that the run knew of and built upon.
+	BaseSeq uint64 `json:"base_seq"`
+	// Buckets are the buckets of users that the record speaks for: those of
+	// the shard, of the run that is fenced off, of the record taken back.
+	Buckets []int  `json:"buckets"`
+	Source  Source `json:"source"`
+	// Backfill names the backfill: of the record, or that a fence is for.
+	Backfill string `json:"backfill,omitempty"`
+	// Fences is the run that a fence is for.
+	Fences string `json:"fences,omitempty"`
+	// Voids is the number of the record that a void takes back.
+	Voids uint64 `json:"voids,omitempty"`
+
+	Cursors CursorObject            `json:"cursors,omitzero"`
+	Files   []File                  `json:"files"`
+	Tables  map[string]TableChanges `json:"tables"`
+
+	// Published says that the record's files are visible (or were taken
+	// back). It is not part of the record, but of the log.
+	Published bool `json:"-"`
+}
+
+// Source is where a job's data comes from. It is pinned by the first record.
+type Source struct {
+	BaseURL string `json:"base_url"`
+	Tenant  string `json:"tenant,omitempty"`
+}
+
+// CursorObject names the cursors that a commit makes true.
+type CursorObject struct {
+	Path string `json:"path"`
+	Rows int64  `json:"rows"`
+}
+
+// File is a data file that a commit makes true.
+type File struct {
+	Table string `json:"table"`
+	// Path is the key, below the sink's prefix.
+	Path   string     `json:"path"`
+	Rows   int64      `json:"rows"`
+	Bytes  int64      `json:"bytes"`
+	SHA256 string     `json:"sha256"` // of the whole file, hexadecimal
+	Upload FileUpload `json:"upload"`
+}
+
+// FileUpload is the pending upload that becomes the file when it is completed
+// with these parts.
+type FileUpload struct {
+	bucket.Upload
+	Parts []bucket.Part `json:"parts"`
+}
+
+// TableChanges sums up what a commit does to one table.
+type TableChanges struct {
+	Upserts int64 `json:"upserts"`
+	Deletes int64 `json:"deletes"`
+	// Sums holds the sum of each money column over all rows written.
+	Sums map[string]string `json:"sums,omitempty"`
+}
+
+// touches says whether the record speaks for a bucket of users that the shard
+// owns.
+func (r *Record) touches(s Shard) bool { return slices.ContainsFunc(r.Buckets, s.Owns) }
+
+// isBy says whether the record is that very one.
+func (r *Record) isBy(o *Record) bool { return r.RunID == o.RunID && r.Nonce == o.Nonce }
+
+// trimmed returns what has to be remembered of a record once it is published.
+func (r *Record) trimmed() *Record {
+	t := *r
+	t.Files, t.Tables = nil, nil
+	return &t
+}
+
+// parseRecord reads the record with the given number.
+func parseRecord(body []byte, seq uint64) (*Record, error) {
+	r := new(Record)
+	if err := json.Unmarshal(body, r); err != nil {
+		return nil, fmt.Errorf("record %d: %w", seq, err)
+	}
+	if r.Version > recordVersion {
+		return nil, fmt.Errorf("record %d has version %d, this program reads up to %d: use a newer one", seq, r.Version, recordVersion)
+	}
+	if r.Seq != seq {
+		return nil, fmt.Errorf("record %d calls itself %d", seq, r.Seq)
+	}
+	return r, nil
+}
+
+// buckets lists the buckets of users that the shard owns.
+func (s Shard) buckets() []int {
+	var own []int
+	for b := range Buckets {
+		if s.Owns(b) {
+			own = append(own, b)
+		}
+	}
+	return own
+}
