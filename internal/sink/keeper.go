@@ -1,0 +1,152 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// keeper holds a lease: it renews it until it is told to give it back, or
+// finds it in other hands.
+type keeper struct {
+	leases *leases
+	key    string
+	every  time.Duration
+	log    *slog.Logger
+	lost   chan struct{} // closed when somebody else has the lease
+
+	stop context.CancelFunc
+	done chan struct{} // closed when the renewing goroutine has ended
+
+	mu   sync.Mutex
+	body leaseBody
+	etag string // as last written by us
+}
+
+// keepLease starts renewing a lease that was acquired. The goroutine ends
+// with release.
+func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, every time.Duration, log *slog.Logger) *keeper {
+	k := &keeper{
+		leases: ls, key: ls.keys.lease(body.Shard, body.Backfill), every: every, log: log, body: body, etag: etag,
+		lost: make(chan struct{}), done: make(chan struct{}),
+	}
+	// The lease outlives the caller's cancellation: the last commit is still
+	// to come.
+	ctx, k.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go k.run(ctx)
+	return k
+}
+
+func (k *keeper) run(ctx context.Context) {
+	defer close(k.done)
+	tick := time.NewTicker(k.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ours, err := k.renewWithin(ctx, k.every)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			// Not lost, as far as anybody knows: only the commit record
+			// decides. The next tick tries again.
+			k.log.WarnContext(ctx, "lease not renewed", "error", err)
+			continue
+		}
+		if !ours {
+			close(k.lost)
+			return
+		}
+	}
+}
+
+func (k *keeper) renewWithin(ctx context.Context, d time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return k.renew(ctx)
+}
+
+// renew writes the lease again and reports whether it is still ours.
+func (k *keeper) renew(ctx context.Context) (bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.body.Nonce = rand.Text()
+	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfMatch: k.etag})
+	if err == nil {
+		k.etag = etag
+		return true, nil
+	}
+	standing, readErr := k.leases.get(ctx, k.key)
+	switch {
+	case readErr == nil && standing.RunID != k.body.RunID:
+		return false, nil
+	case readErr == nil && standing.Nonce == k.body.Nonce:
+		k.etag = standing.etag // written, the answer was lost
+		return true, nil
+	case readErr == nil:
+		k.etag = standing.etag // an earlier write of ours came through late
+		return true, fmt.Errorf("renew lease: %w", err)
+	case errors.Is(readErr, bucket.ErrNotExist):
+		// Taken over and given back while we slept, or removed by hand.
+		// Whether we were overtaken is for the log to say.
+		etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfNoneMatch: true})
+		if err != nil {
+			return true, fmt.Errorf("take the lease again: %w", err)
+		}
+		k.etag = etag
+		return true, nil
+	default:
+		return true, fmt.Errorf("renew lease: %w", errors.Join(err, readErr))
+	}
+}
+
+// setBase notes the newest record when the run began; it is written with the
+// next renewal, and until then nothing is swept that the run may need.
+func (k *keeper) setBase(seq uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.body.BaseSeq = seq
+}
+
+// isLost reports whether the lease was found in other hands.
+func (k *keeper) isLost() bool {
+	select {
+	case <-k.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+// halt ends the renewing.
+func (k *keeper) halt() {
+	k.stop()
+	<-k.done
+}
+
+// release gives the lease back if it is still ours. It is renewed first, so
+// that nobody can have taken it over when it is deleted.
+func (k *keeper) release(ctx context.Context) error {
+	k.halt()
+	if k.isLost() {
+		return nil
+	}
+	ours, err := k.renew(ctx)
+	if err != nil || !ours {
+		return err
+	}
+	if err := k.leases.store.Delete(ctx, k.key); err != nil {
+		return fmt.Errorf("give the lease back: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// stagingRecord names every key that a run may have begun to write to and
+// that is invisible, or worthless, until a commit names it. It is durable
+// before the first of these writes, so that whoever sweeps up after the run
+// need not search for them.
+type stagingRecord struct {
+	RunID    string `json:"run_id"`
+	Kind     string `json:"kind"`
+	Shard    int    `json:"shard"`
+	Shards   int    `json:"shards"`
+	Backfill string `json:"backfill,omitempty"`
+	// BaseSeq is the newest record when the run began: its own are newer.
+	BaseSeq uint64   `json:"base_seq"`
+	Uploads []string `json:"uploads"`
+	Cursors []string `json:"cursors"`
+}
+
+// stager hands out the keys of one run. Safe for concurrent use.
+type stager struct {
+	store bucket.Objects
+	keys  jobKeys
+
+	mu       sync.Mutex
+	record   stagingRecord
+	numbered int64             // the last number given out
+	day      string            // of the keys in free
+	free     map[string]string // table -> a key that is staged and not used yet
+	cursors  string            // the same for a cursor object
+	written  bool              // the record may exist
+}
+
+func newStager(store bucket.Objects, keys jobKeys, o *Options) *stager {
+	return &stager{store: store, keys: keys, free: map[string]string{}, record: stagingRecord{
+		RunID: o.RunID, Kind: o.Kind, Shard: o.Shard.Index, Shards: o.Shard.Count, Backfill: o.Backfill,
+	}}
+}
+
+// setBase notes the newest record when the run began. Called before any key is
+// handed out.
+func (s *stager) setBase(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record.BaseSeq = seq
+}
+
+// dataKey returns a key for a file of the table that is opened now.
+func (s *stager) dataKey(ctx context.Context, table string, now time.Time) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if day := now.UTC().Format(time.DateOnly); s.day != day {
+		clear(s.free)
+		s.day = day
+	}
+	if s.free[table] == "" {
+		if err := s.reserve(ctx, now); err != nil {
+			return "", err
+		}
+	}
+	key := s.free[table]
+	delete(s.free, table)
+	return key, nil
+}
+
+// cursorKey returns a key for a cursor object.
+func (s *stager) cursorKey(ctx context.Context, now time.Time) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cursors == "" {
+		if err := s.reserve(ctx, now); err != nil {
+			return "", err
+		}
+	}
+	key := s.cursors
+	s.cursors = ""
+	return key, nil
+}
+
+// reserve names a key for each table that has none to spare, and writes the
+// record: one write for all tables instead of one for each.
+func (s *stager) reserve(ctx context.Context, now time.Time) error {
+	r, free, cursors := s.record, map[string]string{}, s.cursors
+	for _, t := range Tables() {
+		if free[t.Name] = s.free[t.Name]; free[t.Name] == "" {
+			free[t.Name] = dataKey(t.Name, now, r.RunID, r.Shard, s.next())
+			r.Uploads = append(r.Uploads, free[t.Name])
+		}
+	}
+	if cursors == "" {
+		cursors = s.keys.cursors(r.RunID, r.Shard, s.next())
+		r.Cursors = append(r.Cursors, cursors)
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode staging record: %w", err)
+	}
+	s.written = true
+	if _, err := s.store.Put(ctx, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
+		return fmt.Errorf("stage keys: %w", err)
+	}
+	s.record, s.free, s.cursors = r, free, cursors
+	return nil
+}
+
+func (s *stager) next() int64 {
+	s.numbered++
+	return s.numbered
+}
+
+// staged returns the record, and whether it may have been written.
+func (s *stager) staged() (stagingRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record, s.written
+}
+
+// listStagings reads the staging records of all runs of the job.
+func listStagings(ctx context.Context, store bucket.Objects, keys jobKeys) ([]stagingRecord, error) {
+	var found []stagingRecord
+	for info, err := range store.List(ctx, keys.stagings(), "") {
+		if err != nil {
+			return nil, fmt.Errorf("list staging records: %w", err)
+		}
+		if !strings.HasSuffix(info.Key, ".json") {
+			continue
+		}
+		body, _, err := store.Get(ctx, info.Key)
+		if errors.Is(err, bucket.ErrNotExist) {
+			continue // its run has ended meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read staging record: %w", err)
+		}
+		var r stagingRecord
+		if err := json.Unmarshal(body, &r); err != nil {
+			return nil, fmt.Errorf("read staging record %s: %w", info.Key, err)
+		}
+		found = append(found, r)
+	}
+	return found, nil
+}
+
+// named is what commits have made true, and sweeping must not touch.
+type named struct {
+	uploads map[string]string // key -> id of the upload
+	cursors map[string]bool   // key
+}
+
+func (n *named) add(r *Record) {
+	if n.uploads == nil {
+		n.uploads, n.cursors = map[string]string{}, map[string]bool{}
+	}
+	for _, f := range r.Files {
+		n.uploads[f.Path] = f.Upload.ID
+	}
+	n.cursors[r.Cursors.Path] = true
+}
+
+// sweep removes what a run staged and no commit names, then the staging
+// record. It may be repeated. For a run other than one's own, it must have
+// been fenced off before.
+func sweep(ctx context.Context, store bucket.Store, keys jobKeys, st *stagingRecord, keep *named) error {
+	for _, key := range st.Uploads {
+		pending, err := store.PendingUploads(ctx, key)
+		if err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		for _, up := range pending {
+			if keep.uploads[key] == up.ID {
+				continue
+			}
+			if err := store.AbortUpload(ctx, up); err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
+		}
+	}
+	for _, key := range st.Cursors {
+		if keep.cursors[key] {
+			continue
+		}
+		if err := store.Delete(ctx, key); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+	}
+	if err := store.Delete(ctx, keys.staging(st.RunID, st.Shard)); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return nil
+}
