@@ -1,0 +1,106 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+)
+
+// Batch is what stands or falls together: the rows of whole pulls, and the
+// cursors that they make true.
+type Batch struct {
+	Rows []Row
+	// Stream yields more rows, for pulls too large to hold. Only the sink's
+	// own errors may end it: the rows before an error are written already.
+	Stream  func(yield func(Row) error) error
+	Cursors []Cursor
+}
+
+// Pending is what the next commit would make true.
+type Pending struct {
+	Rows  int64
+	Bytes int64 // of memory, held by cursors
+	Files int
+}
+
+// Add writes a batch; the next commit makes it true. An error once it has
+// begun means that it was cut, so that nothing can be committed any more.
+// Cancelling ctx does not do that: a batch that was begun is finished, within
+// limits.
+func (w *Writer) Add(ctx context.Context, b Batch) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	if err := w.usable(); err != nil {
+		return err
+	}
+	for _, c := range b.Cursors {
+		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
+			return w.fail(fmt.Errorf("add: a cursor of a user that shard %d of %d does not own", w.o.Shard.Index, w.o.Shard.Count))
+		}
+	}
+	ctx, cancel := outlive(ctx, w.o.patience.grace)
+	defer cancel()
+	if err := w.addRows(ctx, b); err != nil {
+		return w.fail(fmt.Errorf("add: %w", err))
+	}
+	w.addCursors(b.Cursors)
+	return nil
+}
+
+func (w *Writer) addRows(ctx context.Context, b Batch) error {
+	touched := map[*lane]struct{}{}
+	add := func(r Row) error {
+		l := w.lanes[tableOf(r).Name]
+		touched[l] = struct{}{}
+		return l.append(ctx, r)
+	}
+	for _, r := range b.Rows {
+		if err := add(r); err != nil {
+			return err
+		}
+	}
+	if b.Stream != nil {
+		if err := b.Stream(add); err != nil {
+			return err
+		}
+	}
+	for l := range touched {
+		if err := l.roll(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) addCursors(cursors []Cursor) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range cursors {
+		w.cursors = append(w.cursors, c)
+		w.held += c.size()
+	}
+}
+
+// cursorOverhead is about what a Cursor takes up beside its text.
+const cursorOverhead = 256
+
+func (c Cursor) size() int64 {
+	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
+}
+
+// Pending returns what the next commit would make true, so that the caller
+// can commit earlier than planned.
+func (w *Writer) Pending() Pending {
+	var p Pending
+	for _, l := range w.lanes {
+		files, rows := l.pending()
+		p.Files += files
+		p.Rows += rows
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.Bytes = w.held
+	return p
+}

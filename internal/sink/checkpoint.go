@@ -1,0 +1,174 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+const (
+	// checkpointEvery is after how many commits with cursors a bucket's
+	// checkpoint is written anew.
+	checkpointEvery = 16
+	// checkpointTime is what writing them may well take: a run that has been
+	// given less to end does without.
+	checkpointTime = time.Minute
+	// keptCheckpoints of each bucket stay, the newest ones.
+	keptCheckpoints = 2
+)
+
+// checkpoint writes down all cursors of the shard, if enough has been
+// committed since the last time, and deletes cursor objects that are needed no
+// more. It covers published records only.
+func (w *Writer) checkpoint(ctx context.Context) error {
+	if err := w.log.follow(ctx, w.meet); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := w.publishAll(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	through := w.log.tail
+	for _, r := range w.unpublished {
+		through = min(through, r.Seq-1)
+	}
+	now := *w.state
+	now.commits = slices.Concat(w.state.commits, w.since)
+	if !now.due(w.o.Shard, through) {
+		return nil
+	}
+	for _, b := range w.o.Shard.buckets() {
+		if err := now.writeCheckpoint(ctx, b, through); err != nil {
+			return fmt.Errorf("checkpoint of bucket %d: %w", b, err)
+		}
+	}
+	w.o.Logger.InfoContext(ctx, "cursors checkpointed", "seq", through)
+	if err := w.sweepCursors(ctx); err != nil {
+		return fmt.Errorf("sweep old cursors: %w", err)
+	}
+	return nil
+}
+
+// due says whether enough has happened to the shard's users since the oldest
+// of its buckets' checkpoints.
+func (s *state) due(shard Shard, through uint64) bool {
+	floor, n := s.floor(shard), 0
+	for _, r := range s.commits {
+		if r.Seq > floor && r.Seq <= through && r.touches(shard) && (r.Cursors.Path != "" || r.Kind == KindVoid) {
+			n++
+		}
+	}
+	return n >= checkpointEvery
+}
+
+func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) error {
+	if s.newest(b) >= through {
+		return nil // written by a run that did not get to the end
+	}
+	cursors, err := s.load(ctx, b, through, s.once, s.whole)
+	if err != nil {
+		return err
+	}
+	alive := make([]Cursor, 0, len(cursors))
+	for _, c := range cursors {
+		if !c.Ended {
+			alive = append(alive, c)
+		}
+	}
+	body, _, err := encodeCursors(alive)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Put(ctx, s.keys.checkpoint(b, through), body, bucket.Condition{IfNoneMatch: true})
+	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
+		return err
+	}
+	return nil
+}
+
+// encodeCursors makes a cursor file in memory. It sorts the slice.
+func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
+	var buf bytes.Buffer
+	if rows, err = writeCursors(&buf, sortedCursors(cursors)); err != nil {
+		return nil, 0, fmt.Errorf("encode cursors: %w", err)
+	}
+	return buf.Bytes(), rows, nil
+}
+
+// sweepCursors deletes the shard's checkpoints but the newest two, and before
+// them the cursor objects of commits that the older of these two covers for
+// every bucket that the commit speaks for. Whoever shares a bucket with
+// another shard, from when there were fewer or more of them, deletes last.
+func (w *Writer) sweepCursors(ctx context.Context) error {
+	checkpoints, err := listCheckpoints(ctx, w.store, w.keys)
+	if err != nil {
+		return err
+	}
+	from, to := sweepRange(checkpoints, w.o.Shard)
+	if to == 0 {
+		return nil
+	}
+	alive, err := w.leases.living(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range alive {
+		if l.RunID != w.o.RunID && l.BaseSeq <= to {
+			return nil // it may still read them
+		}
+	}
+	for first := from + 1; first <= to; first += readAhead {
+		records, err := w.log.readRange(ctx, first, min(to, first+readAhead-1))
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if r.Cursors.Path == "" || slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(checkpoints[b]) < r.Seq }) {
+				continue
+			}
+			if err := w.store.Delete(ctx, r.Cursors.Path); err != nil {
+				return err
+			}
+		}
+	}
+	for _, b := range w.o.Shard.buckets() {
+		for _, seq := range checkpoints[b] {
+			if seq >= kept(checkpoints[b]) {
+				break
+			}
+			if err := w.store.Delete(ctx, w.keys.checkpoint(b, seq)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// kept is the oldest of a bucket's checkpoints that stay; 0 if there are fewer
+// than stay.
+func kept(checkpoints []uint64) uint64 {
+	if len(checkpoints) < keptCheckpoints {
+		return 0
+	}
+	return checkpoints[len(checkpoints)-keptCheckpoints]
+}
+
+// sweepRange returns the records, above from and up to to, whose cursor
+// objects may have become useless to the shard since it last swept.
+func sweepRange(checkpoints map[int][]uint64, shard Shard) (from, to uint64) {
+	oldest := []uint64{}
+	for _, b := range shard.buckets() {
+		c := checkpoints[b]
+		to = max(to, kept(c))
+		if len(c) > keptCheckpoints {
+			oldest = append(oldest, c[0])
+		} else {
+			oldest = append(oldest, 0)
+		}
+	}
+	return slices.Min(oldest), to
+}

@@ -1,0 +1,57 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Close ends the run: it publishes what could not be published so far, writes
+// checkpoints if they are due, removes what was not committed, and gives the
+// lease back. It may be called after any error, and again. Cancelling ctx
+// leaves it some seconds for what others would otherwise have to clear up.
+func (w *Writer) Close(ctx context.Context) error {
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	if w.closed {
+		return w.closeErr
+	}
+	w.closeErr = w.close(ctx)
+	w.closed = true
+	return w.closeErr
+}
+
+func (w *Writer) close(ctx context.Context) error {
+	unhurried := w.Err() == nil && !hurried(ctx)
+	last, cancel := outlive(ctx, w.o.patience.grace)
+	defer cancel()
+	var errs []error
+	if err := w.publishAll(last); err != nil {
+		errs = append(errs, err)
+	} else if unhurried {
+		errs = append(errs, w.checkpoint(ctx))
+	}
+	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
+	w.state.spool.close()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close sink: %w", err)
+	}
+	return nil
+}
+
+// sweepOwn removes what this run staged and did not commit, as the next run
+// would; unless it is unknown whether it was committed.
+func (w *Writer) sweepOwn(ctx context.Context) error {
+	st, written := w.staged.staged()
+	if !written || w.unsettled {
+		return nil
+	}
+	return sweep(ctx, w.store, w.keys, &st, &w.kept)
+}
+
+// hurried says whether the caller has no time for what can wait.
+func hurried(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && time.Until(deadline) < checkpointTime
+}

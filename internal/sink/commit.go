@@ -1,0 +1,153 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// Commit makes true all that was added, and returns the record that says so;
+// nil where there was nothing to commit. It waits for batches that are being
+// added. Cancelling ctx does not cut it short at once: what was begun is given
+// some seconds to end well.
+//
+// Once the record stands, Commit succeeds: publishing that fails is logged,
+// tried again by the next commit and by Close, and done by the next run at the
+// latest. After any error nothing more can be committed.
+func (w *Writer) Commit(ctx context.Context) (*Record, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	if err := w.usable(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := outlive(ctx, w.o.patience.grace)
+	defer cancel()
+	rec, err := w.seal(ctx)
+	if err != nil {
+		return nil, w.fail(fmt.Errorf("commit: %w", err))
+	}
+	if rec == nil {
+		return nil, nil
+	}
+	if err := w.usable(); err != nil {
+		return nil, err
+	}
+	if err := w.log.append(ctx, rec, w.meet); err != nil {
+		w.unsettled = errors.Is(err, errUnsettled)
+		return nil, w.fail(fmt.Errorf("commit: %w", err))
+	}
+	// From here on the commit is a fact.
+	w.base = rec.Seq
+	w.kept.add(rec)
+	w.since = append(w.since, rec.trimmed())
+	w.unpublished = append(w.unpublished, rec)
+	if err := w.publishAll(ctx); err != nil {
+		w.o.Logger.WarnContext(ctx, "committed, but not published yet", "seq", rec.Seq, "error", err)
+	}
+	return rec, nil
+}
+
+// usable says why the writer cannot go on.
+func (w *Writer) usable() error {
+	if w.closed {
+		return errClosed
+	}
+	return w.Err()
+}
+
+// seal closes the files, uploads the cursors and returns the record that names
+// them; nil where there is nothing.
+func (w *Writer) seal(ctx context.Context) (*Record, error) {
+	rec := w.newRecord(w.o.Kind, w.o.Shard.buckets())
+	rec.Backfill = w.o.Backfill
+	for _, t := range Tables() {
+		files, tally, err := w.lanes[t.Name].seal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rec.Files = append(rec.Files, files...)
+		if len(files) > 0 {
+			rec.Tables[t.Name] = TableChanges{Upserts: tally.Upserts, Deletes: tally.Deletes, Sums: tally.Sums}
+		}
+	}
+	cursors := w.takeCursors()
+	if len(cursors) > 0 {
+		var err error
+		if rec.Cursors, err = w.uploadCursors(ctx, cursors); err != nil {
+			return nil, err
+		}
+	}
+	if len(rec.Files) == 0 && len(cursors) == 0 {
+		return nil, nil
+	}
+	return rec, nil
+}
+
+func (w *Writer) newRecord(kind string, buckets []int) *Record {
+	return &Record{
+		Version: recordVersion, Job: w.o.Job, RunID: w.o.RunID, RunGroup: w.o.RunGroup, Nonce: rand.Text(),
+		Shard: w.o.Shard.Index, Shards: w.o.Shard.Count, Kind: kind, CommittedAt: w.o.Now().UTC(), BaseSeq: w.base,
+		Buckets: buckets, Source: w.o.Source, Files: []File{}, Tables: map[string]TableChanges{},
+	}
+}
+
+func (w *Writer) takeCursors() []Cursor {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := w.cursors
+	w.cursors, w.held = nil, 0
+	return taken
+}
+
+// uploadCursors writes a cursor object. Until a commit names it, it means
+// nothing.
+func (w *Writer) uploadCursors(ctx context.Context, cursors []Cursor) (CursorObject, error) {
+	key, err := w.staged.cursorKey(ctx, w.o.Now())
+	if err != nil {
+		return CursorObject{}, err
+	}
+	body, rows, err := encodeCursors(cursors)
+	if err != nil {
+		return CursorObject{}, err
+	}
+	// The key is this process's alone: whatever stands there is ours.
+	_, err = w.store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
+		return CursorObject{}, fmt.Errorf("upload cursors: %w", err)
+	}
+	return CursorObject{Path: key, Rows: rows}, nil
+}
+
+// meet looks at a record of somebody else that was found on the way to ours.
+func (w *Writer) meet(r *Record) error {
+	if r.Kind == KindVoid {
+		w.voided[r.Voids] = true
+	}
+	if w.overtakes(r) {
+		return fmt.Errorf("%w: record %d (%s) of run %s is newer than what this run built on (%d)",
+			ErrOvertaken, r.Seq, r.Kind, r.RunID, w.base)
+	}
+	w.unpublished = append(w.unpublished, r)
+	w.since = append(w.since, r.trimmed())
+	return nil
+}
+
+// overtakes says whether a record takes the ground from under this run: one of
+// another run that speaks for users that this one works on.
+func (w *Writer) overtakes(r *Record) bool {
+	if r.RunID == w.o.RunID {
+		return false
+	}
+	if w.o.Kind == KindBackfill {
+		return r.Backfill == w.o.Backfill && (r.Kind == KindBackfill || r.Kind == KindFence)
+	}
+	takes := []string{KindRun, KindFence, KindVoid}
+	return slices.Contains(takes, r.Kind) && r.Backfill == "" && r.touches(w.o.Shard)
+}

@@ -1,0 +1,107 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// lane writes the files of one table, one at a time. The lanes of different
+// tables work side by side.
+type lane struct {
+	table  *Table
+	store  bucket.Uploads
+	staged *stager
+	opts   fileOptions
+	target int64 // size at which a file is closed and the next begun
+	now    func() time.Time
+
+	mu     sync.Mutex
+	key    string // of the open file
+	file   *tableFile
+	upload *uploader
+	files  []File // closed, waiting for the next commit
+	tally  Tally  // of these
+}
+
+// append writes one row, and begins a file for it if none is open.
+func (l *lane) append(ctx context.Context, r Row) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+	}
+	if err := l.file.Append(r); err != nil {
+		return fmt.Errorf("write %s: %w", l.key, err)
+	}
+	return l.upload.flush(ctx)
+}
+
+func (l *lane) open(ctx context.Context) (err error) {
+	if l.key, err = l.staged.dataKey(ctx, l.table.Name, l.now()); err != nil {
+		return err
+	}
+	l.upload = newUploader(l.store, l.key)
+	if l.file, err = newTableFile(l.table, l.upload, l.opts); err != nil {
+		return fmt.Errorf("begin %s: %w", l.key, err)
+	}
+	return nil
+}
+
+// roll closes the open file if it has reached its size.
+func (l *lane) roll(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil || l.file.Size() < l.target {
+		return nil
+	}
+	return l.close(ctx)
+}
+
+// close ends the open file; its upload is left pending.
+func (l *lane) close(ctx context.Context) error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("end %s: %w", l.key, err)
+	}
+	up, err := l.upload.finish(ctx)
+	if err != nil {
+		return err
+	}
+	t := l.file.Tally()
+	l.files = append(l.files, File{
+		Table: l.table.Name, Path: l.key, Rows: t.Rows, Bytes: l.upload.bytes, SHA256: l.upload.checksum(), Upload: up,
+	})
+	l.tally.Add(t)
+	l.key, l.file, l.upload = "", nil, nil
+	return nil
+}
+
+// seal closes the open file and hands over all files since the last time.
+func (l *lane) seal(ctx context.Context) ([]File, Tally, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		if err := l.close(ctx); err != nil {
+			return nil, Tally{}, err
+		}
+	}
+	files, tally := l.files, l.tally
+	l.files, l.tally = nil, Tally{}
+	return files, tally, nil
+}
+
+// pending counts the files, the open one included, and their rows.
+func (l *lane) pending() (files int, rows int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	files, rows = len(l.files), l.tally.Rows
+	if l.file != nil {
+		files, rows = files+1, rows+l.file.Tally().Rows
+	}
+	return files, rows
+}

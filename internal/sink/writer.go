@@ -1,0 +1,221 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// Options say what a [Writer] writes for, and how.
+type Options struct {
+	Store bucket.Store
+	// Job, RunID and RunGroup become parts of keys and records. RunID is new
+	// for every process.
+	Job, RunID, RunGroup string
+	Kind                 string // KindRun (the default) or KindBackfill
+	Backfill             string // the name of a backfill
+	Shard                Shard  // the zero value is the only shard there is
+	Source               Source
+	Holder               string // host and process, for the messages of others
+
+	LeaseWait  time.Duration // how long to wait for a living holder
+	LeaseTTL   time.Duration // default 60 s
+	LeaseRenew time.Duration // default a quarter of LeaseTTL
+
+	Compression    string
+	TargetFileSize int64  // default 128 MiB
+	ScratchDir     string // for cursors that are being read; default the system's
+	Now            func() time.Time
+	Logger         *slog.Logger
+
+	patience patience
+}
+
+const (
+	defaultLeaseTTL = time.Minute
+	defaultFileSize = 128 << 20
+)
+
+func (o *Options) complete() error {
+	if o.Kind == "" {
+		o.Kind = KindRun
+	}
+	if o.Shard.Count == 0 {
+		o.Shard.Count = 1
+	}
+	if o.LeaseTTL == 0 {
+		o.LeaseTTL = defaultLeaseTTL
+	}
+	if o.LeaseRenew == 0 {
+		o.LeaseRenew = o.LeaseTTL / 4
+	}
+	if o.TargetFileSize <= 0 {
+		o.TargetFileSize = defaultFileSize
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.patience == (patience{}) {
+		o.patience = patient
+	}
+	return o.check()
+}
+
+func (o *Options) check() error {
+	if err := errors.Join(checkName("job", o.Job), checkName("run id", o.RunID)); err != nil {
+		return err
+	}
+	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > Buckets {
+		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, Buckets)
+	}
+	switch {
+	case o.Kind == KindRun && o.Backfill == "":
+		return nil
+	case o.Kind == KindBackfill:
+		return checkName("backfill", o.Backfill)
+	default:
+		return fmt.Errorf("kind %q with backfill %q: not a kind of run", o.Kind, o.Backfill)
+	}
+}
+
+// Writer is one run's hold on a job's state: it reads the cursors that were
+// committed, and commits rows and new cursors. Its methods are safe for
+// concurrent use.
+type Writer struct {
+	o      Options
+	store  bucket.Store
+	keys   jobKeys
+	leases *leases
+	lease  *keeper
+	staged *stager
+	lanes  map[string]*lane
+	state  *state // as of Open; does not change
+	opened uint64 // the newest record then
+
+	// gate is held for reading by who adds and for writing by who commits, so
+	// that a commit never cuts a batch.
+	gate sync.RWMutex
+
+	// Owned by who holds gate for writing (and by Open before that).
+	log         *ledger
+	base        uint64          // all records up to here are part of what the run builds on
+	since       []*Record       // newer than at Open: the run's own, and those it met
+	unpublished []*Record       // of all that are known, in order
+	voided      map[uint64]bool // taken back by somebody else
+	kept        named           // what this run has committed
+	unsettled   bool            // the outcome of a commit is unknown: leave everything to the next run
+	closed      bool
+	closeErr    error
+
+	mu      sync.Mutex // guards what follows
+	cursors []Cursor
+	held    int64 // bytes of cursors
+	failed  error
+}
+
+// Open begins a run: it takes the lease, tests the store, finishes what dead
+// runs had committed and clears what they had not, and finds the cursors.
+func Open(ctx context.Context, o Options) (*Writer, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	w := newWriter(o)
+	body := leaseBody{
+		RunID: o.RunID, Nonce: rand.Text(), Holder: o.Holder, Kind: o.Kind, Shard: o.Shard.Index, Shards: o.Shard.Count,
+		Backfill: o.Backfill, AcquiredAt: o.Now().UTC(),
+	}
+	etag, err := w.leases.acquire(ctx, body, o.LeaseWait)
+	if err != nil {
+		if errors.Is(err, bucket.ErrUnsupported) {
+			err = fmt.Errorf("%w: %w", ErrLyingStore, err)
+		}
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	w.lease = keepLease(ctx, w.leases, body, etag, o.LeaseRenew, o.Logger)
+	if err := w.start(ctx); err != nil {
+		last, cancel := outlive(ctx, o.patience.grace)
+		defer cancel()
+		return nil, errors.Join(fmt.Errorf("open sink: %w", err), w.lease.release(last))
+	}
+	return w, nil
+}
+
+func newWriter(o Options) *Writer {
+	keys := jobKeys(o.Job)
+	w := &Writer{
+		o: o, store: o.Store, keys: keys,
+		leases: &leases{store: o.Store, keys: keys, ttl: o.LeaseTTL},
+		log:    &ledger{store: o.Store, keys: keys, patience: o.patience},
+		staged: newStager(o.Store, keys, &o),
+		lanes:  map[string]*lane{},
+		voided: map[uint64]bool{},
+	}
+	for _, t := range Tables() {
+		w.lanes[t.Name] = &lane{
+			table: t, store: o.Store, staged: w.staged, target: o.TargetFileSize, now: o.Now,
+			opts: fileOptions{RunID: o.RunID, Compression: o.Compression},
+		}
+	}
+	return w
+}
+
+// start is the part of Open that runs under the lease.
+func (w *Writer) start(ctx context.Context) error {
+	if err := selfTest(ctx, w.store, w.keys, w.o.RunID); err != nil {
+		return err
+	}
+	var err error
+	if w.state, err = locate(ctx, w.store, w.keys, w.o.ScratchDir); err != nil {
+		return err
+	}
+	records, err := w.takeOver(ctx)
+	if err != nil {
+		return err
+	}
+	w.opened, w.base = w.log.tail, w.log.tail
+	w.staged.setBase(w.base)
+	w.lease.setBase(w.base)
+	w.state.commits = records
+	return nil
+}
+
+// Alive is closed when the lease was found in other hands; Err tells more.
+func (w *Writer) Alive() <-chan struct{} { return w.lease.lost }
+
+// Err says why nothing more can be added or committed, nil while all is well.
+// It is ErrOvertaken when the lease was lost to another run.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil && w.lease.isLost() {
+		w.failed = fmt.Errorf("%w: it holds the lease", ErrOvertaken)
+	}
+	return w.failed
+}
+
+// fail makes err, or what failed before it, the answer to all that follows.
+func (w *Writer) fail(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
+	return err
+}
+
+// WriteReport writes the run report.
+func (w *Writer) WriteReport(ctx context.Context, body []byte) error {
+	if _, err := w.store.Put(ctx, w.keys.report(w.o.RunID), body, bucket.Condition{}); err != nil {
+		return fmt.Errorf("write run report: %w", err)
+	}
+	return nil
+}
