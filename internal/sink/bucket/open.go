@@ -2,7 +2,6 @@ package bucket
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 )
@@ -57,6 +56,15 @@ func (Credentials) MarshalText() ([]byte, error) { return []byte("[redacted]"), 
 //
 // A folder is created by the first write.
 func Open(ctx context.Context, rawURL string, opts Options) (Store, error) {
-	_, _, _ = ctx, rawURL, opts
-	return nil, errors.New("open store: not written yet")
+	loc, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if loc.folder != "" {
+		return openFolder(loc.folder, opts)
+	}
+	return openS3(ctx, loc, opts)
 }

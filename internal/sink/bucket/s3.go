@@ -1,0 +1,145 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+)
+
+const (
+	// s3Attempts and s3MaxBackoff bound how long a request is repeated: half a
+	// minute of an unhappy S3, then the caller learns of it.
+	s3Attempts   = 6
+	s3MaxBackoff = 10 * time.Second
+	// s3OpenAttempts is fewer: a mistyped endpoint should not take that long.
+	s3OpenAttempts = 3
+	// s3Timeout bounds one attempt, body included: a connection that stalls
+	// without closing must not hold a run.
+	s3Timeout     = 5 * time.Minute
+	s3DialTimeout = 10 * time.Second
+)
+
+// s3Store keeps objects in S3 below a key prefix.
+type s3Store struct {
+	client *s3.Client
+	bucket *string
+	prefix string // "" or "a/b/"
+	owner  *string
+	sse    types.ServerSideEncryption
+	kmsKey *string
+}
+
+func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
+	s := &s3Store{
+		bucket: aws.String(loc.bucket),
+		prefix: loc.prefix,
+		owner:  optional(opts.ExpectedBucketOwner),
+		sse:    types.ServerSideEncryption(opts.SSE),
+		kmsKey: optional(opts.KMSKeyID),
+	}
+	switch {
+	case opts.SSE != "" && opts.SSE != "AES256" && opts.SSE != "aws:kms":
+		return nil, fmt.Errorf("open bucket %s: sse %q is not AES256 or aws:kms", loc.bucket, opts.SSE)
+	case opts.KMSKeyID != "" && opts.SSE != "aws:kms":
+		return nil, fmt.Errorf("open bucket %s: a KMS key needs sse aws:kms", loc.bucket)
+	}
+	cfg, err := s3Config(ctx, loc, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", loc.bucket, err)
+	}
+	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = loc.pathStyle
+		o.BaseEndpoint = optional(loc.endpoint)
+		if opts.HTTPClient != nil {
+			o.HTTPClient = opts.HTTPClient
+		}
+		// Every body goes with its checksum, whatever the environment says.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
+	_, err = s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.bucket, ExpectedBucketOwner: s.owner},
+		func(o *s3.Options) { o.RetryMaxAttempts = s3OpenAttempts })
+	if err != nil {
+		return nil, openError(ctx, loc, err)
+	}
+	return s, nil
+}
+
+// s3Config gathers region, credentials, transport and retries.
+func s3Config(ctx context.Context, loc location, opts Options) (aws.Config, error) {
+	load := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = s3Attempts
+				o.MaxBackoff = s3MaxBackoff
+			})
+		}),
+		config.WithHTTPClient(awshttp.NewBuildableClient().
+			WithTimeout(s3Timeout).
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = s3DialTimeout })),
+	}
+	if loc.region != "" {
+		load = append(load, config.WithRegion(loc.region))
+	}
+	if c := opts.Credentials; c != nil {
+		load = append(load, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("%w: load AWS configuration: %s", ErrDenied, clean(err.Error()))
+	}
+	if cfg.Region == "" {
+		if loc.endpoint == "" {
+			return aws.Config{}, errors.New("no region: add ?region=… to the URL, or set AWS_REGION")
+		}
+		cfg.Region = "us-east-1" // only signed with; what is not AWS accepts any or this one
+	}
+	// Asked for now, so that none at all is told apart from refused ones.
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if ctx.Err() != nil {
+			return aws.Config{}, ctx.Err()
+		}
+		return aws.Config{}, fmt.Errorf("%w: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role (%s)",
+			ErrDenied, clean(err.Error()))
+	}
+	return cfg, nil
+}
+
+// String is the store's URL, without the query.
+func (s *s3Store) String() string {
+	return "s3://" + *s.bucket + "/" + s.prefix
+}
+
+// key is the full key of one of ours.
+func (s *s3Store) key(key string) *string {
+	return aws.String(s.prefix + key)
+}
+
+func optional(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+// storeTime is the Date header of a response.
+func storeTime(metadata middleware.Metadata) time.Time {
+	at, _ := awsmiddleware.GetServerTime(metadata)
+	return at.UTC()
+}

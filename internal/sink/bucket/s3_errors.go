@@ -1,0 +1,165 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+)
+
+// s3Error turns what the SDK says into one of this package's errors. It is
+// the only reader of status codes. Nothing of the SDK's own error is kept in
+// the chain: it holds URLs and headers, and its timeouts would pass for the
+// caller's.
+func s3Error(ctx context.Context, doing string, err error) error {
+	answer := readAnswer(err)
+	if kind := answer.kind(); kind != nil {
+		return fmt.Errorf("%s: %w: %s", doing, kind, answer.detail)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	return fmt.Errorf("%s: %s", doing, answer.detail)
+}
+
+// openError words what goes wrong first: HeadBucket's answers have no body, so
+// the hint must say what the store could not.
+func openError(ctx context.Context, loc location, err error) error {
+	answer := readAnswer(err)
+	where := "open bucket " + loc.bucket
+	switch answer.status {
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: %w: there is no such bucket (%s); check the name in the URL", where, ErrDenied, answer.detail)
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		if answer.region != "" {
+			return fmt.Errorf("%s: %w: the bucket is in %s; set region=%s in the URL", where, ErrDenied, answer.region, answer.region)
+		}
+		return fmt.Errorf("%s: %w: HeadBucket: %s; check region and endpoint in the URL", where, ErrDenied, answer.detail)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%s: %w: HeadBucket: %s; check the credentials, s3:ListBucket, and the bucket's owner", where, ErrDenied, answer.detail)
+	case 0:
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", where, ctx.Err())
+		}
+		return fmt.Errorf("%s: cannot reach the store: %s; check region and endpoint in the URL", where, answer.detail)
+	}
+	return s3Error(ctx, where, err)
+}
+
+// answer is what is known of a failed request.
+type answer struct {
+	status int // 0: there was no answer
+	code   string
+	region string
+	detail string
+}
+
+func readAnswer(err error) answer {
+	var a answer
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
+		a.status = response.HTTPStatusCode()
+		a.region = response.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		if a.status != 0 {
+			a.detail = fmt.Sprintf("HTTP %d %s", a.status, http.StatusText(a.status))
+			return a
+		}
+		a.detail = transportDetail(err)
+		return a
+	}
+	a.code = api.ErrorCode()
+	facts := []string{a.code}
+	if a.status != 0 {
+		facts = append(facts, fmt.Sprintf("HTTP %d", a.status))
+	}
+	if response != nil && response.ServiceRequestID() != "" {
+		facts = append(facts, "request "+response.ServiceRequestID())
+	}
+	a.detail = strings.Join(facts, ", ")
+	if message := clean(api.ErrorMessage()); message != "" && message != a.code {
+		a.detail = message + " (" + a.detail + ")"
+	}
+	return a
+}
+
+// kind is the meaning of an answer, nil where it leaves the outcome open.
+func (a answer) kind() error {
+	switch a.code {
+	case "NoSuchUpload":
+		return ErrNoUpload
+	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken",
+		"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "KMS.DisabledException", "KMS.NotFoundException":
+		return ErrDenied
+	case "ObjectParentIsFile", "ExistingObjectIsDirectory", "DirectoryObjectContainsData":
+		return nil // 409 of a store made of folders; repeating does not help
+	}
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMovedPermanently:
+		return ErrDenied
+	case http.StatusNotFound:
+		return ErrNotExist
+	case http.StatusConflict:
+		return ErrConflict
+	case http.StatusPreconditionFailed:
+		return ErrPrecondition
+	case http.StatusNotImplemented:
+		return ErrUnsupported
+	}
+	return nil
+}
+
+// refusesCondition says whether a store did not understand a conditional
+// header, rather than found it unmet.
+func (a answer) refusesCondition() bool {
+	switch a.code {
+	case "NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed", "Unsupported":
+		return true
+	}
+	return a.status == http.StatusNotImplemented
+}
+
+// transportDetail words an error without an answer, leaving out the URL.
+func transportDetail(err error) string {
+	inner := err
+	var operation *smithy.OperationError
+	if errors.As(inner, &operation) {
+		inner = operation.Err
+	}
+	var attempts *retry.MaxAttemptsError
+	tried := ""
+	if errors.As(inner, &attempts) {
+		inner = attempts.Err
+		tried = fmt.Sprintf(" (%d attempts)", attempts.Attempt)
+	}
+	var request *url.Error
+	if errors.As(inner, &request) {
+		inner = request.Err
+	}
+	return clean(inner.Error()) + tried
+}
+
+// maxDetail caps what a store may add to an error, in bytes.
+const maxDetail = 300
+
+// secrets match what signed requests and access keys look like.
+var secrets = regexp.MustCompile(`(?i)\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|(?:X-Amz-[A-Za-z-]+|Credential|Signature|AWSAccessKeyId)=[^\s&",]+`)
+
+// clean makes a store's message fit for a log line.
+func clean(message string) string {
+	message = strings.Join(strings.Fields(message), " ")
+	message = secrets.ReplaceAllString(message, "[redacted]")
+	if len(message) > maxDetail {
+		message = strings.ToValidUTF8(message[:maxDetail], "") + "…"
+	}
+	return message
+}
