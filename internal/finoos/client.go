@@ -1,10 +1,13 @@
 package finoos
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -16,11 +19,11 @@ type Config struct {
 	ClientSecret Secret
 	Tenant       string // TenantID header; "" = the client's default tenant
 
-	RequestsPerSecond float64       // 0 = unpaced
+	RequestsPerSecond float64       // ceiling; 0 = unpaced
 	Timeout           time.Duration // of one request, its body included; 0 = 30 s
-	RetryMaxElapsed   time.Duration // of one read with all its retries; 0 = 2 min, negative = no retries
+	RetryMaxElapsed   time.Duration // of one call with all its retries; 0 = 2 min, negative = no retries
 	MaxResponse       int64         // bytes of a body; 0 = 256 MiB
-	FirstPage         string        // number of the first page of users: auto (or ""), 0, 1
+	FirstPage         string        // number of the first page of users: "auto" (or ""), "0", "1"
 
 	Paths      map[string]string // operation name -> path template
 	Transport  http.RoundTripper // nil = a tuned transport of the client's own
@@ -30,36 +33,132 @@ type Config struct {
 	UserAgent  string
 }
 
-// Budget is memory shared by all bodies. [golang.org/x/sync/semaphore.Weighted]
-// is one. It must be safe for concurrent use.
+// Budget is memory shared by all bodies. It must be safe for concurrent use;
+// golang.org/x/sync/semaphore.Weighted is one.
 type Budget interface {
 	TryAcquire(n int64) bool
 	Release(n int64)
 }
 
 // Client calls the API. It is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	// Fixed once made.
+	cfg        Config
+	base       string // without a slash at its end
+	operations map[string]*Operation
+	log        *slog.Logger
+	plain      *http.Client // for tokens
+	http       *http.Client // for everything else
 
-func New(cfg Config) (*Client, error) { panic("todo") }
-
-func (c *Client) Authenticate(ctx context.Context) error { panic("todo") }
-
-func (c *Client) Scopes(ctx context.Context) ([]string, error) { panic("todo") }
-
-func (c *Client) Stats() Stats { panic("todo") }
-
-// Stats counts what a client has sent since it was made.
-type Stats struct {
-	Requests, Refused, Retries, Bytes int64
-	ByOperation                       map[string]int64
+	// Shared by all calls, each with its own lock.
+	tokens   tokens
+	gate     gate
+	counters counters
 }
 
-// Meter counts the requests made under a context, and the bytes of their
-// answers.
-type Meter struct {
-	Requests, Bytes atomic.Int64
+// New makes a client. It does not call the API; see [Client.Authenticate].
+func New(cfg Config) (*Client, error) {
+	base, err := baseURL(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	operations, err := withPaths(cfg.Paths)
+	if err != nil {
+		return nil, err
+	}
+	switch cfg.FirstPage {
+	case "", "auto", "0", "1":
+	default:
+		return nil, errors.New("first page: must be auto, 0 or 1")
+	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second)
+	cfg.RetryMaxElapsed = cmp.Or(cfg.RetryMaxElapsed, 2*time.Minute)
+	cfg.MaxResponse = cmp.Or(cfg.MaxResponse, 256<<20)
+	cfg.UserAgent = cmp.Or(cfg.UserAgent, "finoos-syncer")
+	c := &Client{cfg: cfg, base: base, operations: operations, log: cfg.Logger}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.counters.byOperation = map[string]int64{}
+	c.tokens.fetch = c.fetchToken
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
+	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
+	chain = &metering{counters: &c.counters, next: chain}
+	chain = &pacer{gate: &c.gate, limiter: newLimiter(cfg.RequestsPerSecond), next: chain}
+	c.plain = httpClient(chain)
+	c.http = httpClient(&authorizer{tokens: &c.tokens, next: chain})
+	return c, nil
 }
 
-func WithMeter(ctx context.Context, m *Meter) context.Context { panic("todo") }
+// baseURL checks the URL that all paths are below.
+func baseURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "", errors.New("base url: not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("base url: must begin with https:// or http://")
+	case u.Host == "":
+		return "", errors.New("base url: names no host")
+	case u.User != nil:
+		return "", errors.New("base url: must hold no credentials, use client_id and client_secret")
+	case u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("base url: must have no query and no fragment")
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
 
-const HashVersion = 1
+// read makes a call that may be repeated and returns its complete answer, nil
+// for a 204.
+func (c *Client) read(ctx context.Context, call *call) (*spool, error) {
+	var body *spool
+	err := c.retry(ctx, call, func() error {
+		var err error
+		body, err = c.once(ctx, call)
+		return err
+	})
+	return body, err
+}
+
+// once makes one attempt at a read.
+func (c *Client) once(ctx context.Context, call *call) (*spool, error) {
+	resp, err := c.send(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	defer closeQuietly(resp.Body)
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo:
+	case http.StatusNoContent:
+		return nil, nil //nolint:nilnil // nothing, and that is no error
+	default:
+		return nil, c.refusal(call, resp)
+	}
+	if resp.ContentLength > c.cfg.MaxResponse {
+		return nil, c.transportError(ctx, call, errTooLarge)
+	}
+	body, err := newSpool(bodyOf(resp), c.cfg.MaxResponse, c.cfg.Budget, c.cfg.ScratchDir)
+	if err != nil {
+		return nil, c.transportError(ctx, call, err)
+	}
+	return body, nil
+}
+
+// send makes one attempt and returns whatever the API answers.
+func (c *Client) send(ctx context.Context, call *call) (*http.Response, error) {
+	req, err := call.request(ctx)
+	if err != nil {
+		return nil, c.transportError(ctx, call, err)
+	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	if c.cfg.Tenant != "" {
+		req.Header.Set("Tenantid", c.cfg.Tenant)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.transportError(ctx, call, err)
+	}
+	return resp, nil
+}

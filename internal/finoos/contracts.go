@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// Contract is a recurring payment that the analysis has found.
+// Contract is a recurring payment that the analysis has found. Amount
+// consistency, interval and duration are text or numbers, as spelled.
 type Contract struct {
 	ID, PartnerID, PartnerName                      string
 	Amount                                          Number
 	AmountConsistency, Interval, Duration, Category string
 	Tags                                            []string
-	NextBookingDate, NextBookingFrom, NextBookingTo time.Time
+	NextBookingDate                                 time.Time // midnight UTC of the day as written
+	NextBookingFrom, NextBookingTo                  time.Time // as well
 	MandateReference                                string
 	IsActive                                        Null[bool]
 	TransactionIDs                                  []string
@@ -19,6 +21,109 @@ type Contract struct {
 	Record
 }
 
+var contractID = text("contractId", func(c *Contract) *string { return &c.ID }).require()
+
+var contractSchema = newSchema("contract", func(c *Contract, r Record) { c.Record = r },
+	contractID,
+	alias("id", contractID),
+	&field[Contract]{name: "contractPartner", set: setPartner},
+	&field[Contract]{name: "amount", set: setContractAmount},
+	text("amountConsistency", func(c *Contract) *string { return &c.AmountConsistency }),
+	text("interval", func(c *Contract) *string { return &c.Interval }),
+	text("duration", func(c *Contract) *string { return &c.Duration }),
+	text("category", func(c *Contract) *string { return &c.Category }),
+	tags("tags", func(c *Contract) *[]string { return &c.Tags }),
+	day("nextBookingDate", func(c *Contract) *time.Time { return &c.NextBookingDate }),
+	&field[Contract]{name: "nextBookingRange", set: setBookingRange},
+	text("mref", func(c *Contract) *string { return &c.MandateReference }),
+	flag("isActive", func(c *Contract) *Null[bool] { return &c.IsActive }),
+	textsOf("transactions", func(c *Contract) *[]string { return &c.TransactionIDs }, "transactionid"),
+	raw("attributes", func(c *Contract) *string { return &c.Attributes }),
+)
+
+// Contracts returns the contracts of a user, those that have ended included.
 func (c *Client) Contracts(ctx context.Context, userID string) (*List[Contract], error) {
-	panic("todo")
+	return listOf(ctx, c, opContracts, userID, contractSchema, "contracts")
+}
+
+var partnerSchema = newSchema("contractPartner", nil,
+	text("id", func(c *Contract) *string { return &c.PartnerID }),
+	text("name", func(c *Contract) *string { return &c.PartnerName }),
+)
+
+// setPartner keeps the partner as a whole besides its id and name, so nothing
+// of it is an extra field.
+func setPartner(_ *decoder, c *Contract, v value) error {
+	partner, err := partnerSchema.decode(&decoder{}, v)
+	if err != nil {
+		return err
+	}
+	c.PartnerID, c.PartnerName = partner.PartnerID, partner.PartnerName
+	c.Partner = string(v.appendCompact(nil))
+	return nil
+}
+
+// setContractAmount leaves an amount with its currency, which nobody has
+// documented, to the extra fields.
+func setContractAmount(_ *decoder, c *Contract, v value) (err error) {
+	if v.kind() == kindObject {
+		return errKeep
+	}
+	c.Amount, err = numberOf(v)
+	return err
+}
+
+type bookingRange struct {
+	from, to time.Time
+	more     bool
+}
+
+var (
+	rangeFrom   = day("from", func(r *bookingRange) *time.Time { return &r.from })
+	rangeTo     = day("to", func(r *bookingRange) *time.Time { return &r.to })
+	rangeSchema = newSchema("range", func(r *bookingRange, rec Record) { r.more = rec.Extra != "" },
+		rangeFrom, alias("since", rangeFrom), rangeTo, alias("until", rangeTo))
+)
+
+// setBookingRange reads [from, to] or an object of the two. The form is our
+// reading only: anything else is kept as an extra field.
+func setBookingRange(_ *decoder, c *Contract, v value) error {
+	var r bookingRange
+	var err error
+	switch v.kind() {
+	case kindArray:
+		r, err = rangeOfItems(v)
+	case kindObject:
+		r, err = rangeSchema.decode(&decoder{}, v)
+	default:
+		return errKeep
+	}
+	if err != nil {
+		return errKeep
+	}
+	c.NextBookingFrom, c.NextBookingTo = r.from, r.to
+	if r.more {
+		return errKeep
+	}
+	return nil
+}
+
+func rangeOfItems(v value) (r bookingRange, err error) {
+	ends := []*time.Time{&r.from, &r.to}
+	n := 0
+	for a := v.items(); a.next(); n++ {
+		if n == len(ends) {
+			return bookingRange{}, errNotDate
+		}
+		if !a.value.says() {
+			continue
+		}
+		if *ends[n], err = dayOf(a.value); err != nil {
+			return bookingRange{}, err
+		}
+	}
+	if n == 1 {
+		return bookingRange{}, errNotDate
+	}
+	return r, nil
 }

@@ -23,6 +23,23 @@ type Correlation struct {
 	At time.Time
 }
 
+var correlationSchema = newSchema("correlation", nil,
+	text("correlationID", func(c *Correlation) *string { return &c.ID }).require(),
+	instant("correlationTimestamp", func(c *Correlation) *time.Time { return &c.At }),
+)
+
+// Correlation returns the newest finished analysis of a service. While there is
+// none, whatever the reason, the error is of class [NotFound].
 func (c *Client) Correlation(ctx context.Context, userID string, s Service) (Correlation, error) {
-	panic("todo")
+	call, err := c.newCall(opCorrelation, userID, s, nil)
+	if err != nil {
+		return Correlation{}, err
+	}
+	correlation, found, err := single(ctx, c, call, correlationSchema, "")
+	if err == nil && !found {
+		e := call.failed(NotFound, nil)
+		e.Status, e.Message = 204, errNothing.Error()
+		err = e
+	}
+	return correlation, err
 }

@@ -2,6 +2,8 @@ package finoos
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,22 +24,41 @@ const (
 	TooLarge    Class = "too_large"    // an answer beyond Config.MaxResponse
 )
 
-// Error is a call that the API failed or refused.
+// Error is a call that the API failed or refused. Its texts are scrubbed of
+// the user's id, of tokens and secrets, and of what looks like personal data.
 type Error struct {
 	Class      Class
 	Operation  string // name in the table of operations
 	Method     string
 	Path       string // template: never an id, never a query
 	Status     int    // 0 if no answer was received
-	Type       string // as the server's error body says
-	Message    string // scrubbed and capped
+	Type       string // of the server's error body
+	Message    string // the server's, or else what went wrong; capped
 	RequestID  string
-	RetryAfter time.Duration
-	Err        error // cause, if it was not the server that said so
+	RetryAfter time.Duration // how long the server asks to wait, 0 if it does not
+	Err        error         // cause, if it was not the server that said so
 }
 
-func (e *Error) Error() string { panic("todo") }
+// Error implements error: "read accounts: GET /users/{user-id}/…: 503 server: …".
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "call %s: %s %s: %s", e.Operation, e.Method, e.Path, e.Class)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (%d)", e.Status)
+	}
+	if e.Type != "" {
+		b.WriteString(": " + e.Type)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.RequestID != "" {
+		b.WriteString(" [request " + e.RequestID + "]")
+	}
+	return b.String()
+}
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // ClassOf returns the class of err, "" if it is nil or no error of the API.

@@ -20,6 +20,18 @@ type Balance struct {
 	Extra   string
 }
 
+var balanceSchema = newSchema("balance", func(b *Balance, r Record) { b.Hash, b.Extra = r.Hash, r.Extra },
+	day("date", func(b *Balance) *time.Time { return &b.Date }).require(),
+	number("balance", func(b *Balance) *Number { return &b.Balance }),
+)
+
+var historySchema = newSchema("account history", func(h *AccountHistory, r Record) { h.Record = r },
+	text("accountId", func(h *AccountHistory) *string { return &h.AccountID }).require(),
+	text("currency", func(h *AccountHistory) *string { return &h.Currency }),
+	records("balances", balanceSchema, func(h *AccountHistory) *[]Balance { return &h.Balances }),
+)
+
+// AccountHistory returns the daily balances of a user's accounts.
 func (c *Client) AccountHistory(ctx context.Context, userID string) (*List[AccountHistory], error) {
-	panic("todo")
+	return listOf(ctx, c, opAccountHistory, userID, historySchema, "histories")
 }

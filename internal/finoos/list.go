@@ -1,14 +1,132 @@
 package finoos
 
-import "iter"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
 
-// List is the records of one answer, complete and spooled.
-type List[T any] struct{}
+// List is the records of one listing, complete and spooled. Close it: until
+// then it holds memory of the budget, or a scratch file.
+type List[T any] struct {
+	call   *call
+	schema *schema[T]
+	names  []string // under which the list may stand in the answer
+	parts  []*spool // one a page
+}
 
-func (l *List[T]) All() iter.Seq2[T, error] { panic("todo") }
+// All decodes the records one by one. It may be ranged over again, also while
+// another pass is under way. An error ends it: of class [Malformed] where the
+// answer is not what the document says, whereupon none of its records should
+// be believed.
+func (l *List[T]) All() iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, part := range l.parts {
+			stopped := false
+			_, err := l.scan(part, func(v T) bool {
+				stopped = !yield(v, nil)
+				return !stopped
+			})
+			if stopped {
+				return
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+		}
+	}
+}
 
-func (l *List[T]) Bytes() int64 { panic("todo") }
+// Bytes is the size of the answer.
+func (l *List[T]) Bytes() int64 {
+	var n int64
+	for _, part := range l.parts {
+		n += part.size
+	}
+	return n
+}
 
-func (l *List[T]) Spilled() bool { panic("todo") }
+// Spilled reports whether any of the answer is on disk.
+func (l *List[T]) Spilled() bool {
+	for _, part := range l.parts {
+		if part.file != nil {
+			return true
+		}
+	}
+	return false
+}
 
-func (l *List[T]) Close() error { panic("todo") }
+// Close gives back what the list holds. It may be called again.
+func (l *List[T]) Close() error {
+	errs := make([]error, 0, len(l.parts))
+	for _, part := range l.parts {
+		errs = append(errs, part.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// check decodes all of the list, and returns what its last part tells about
+// pages. visit sees every record.
+func (l *List[T]) check(visit func(T)) (info pageInfo, err error) {
+	for _, part := range l.parts {
+		info, err = l.scan(part, func(v T) bool { visit(v); return true })
+		if err != nil {
+			break
+		}
+	}
+	return info, err
+}
+
+// scan decodes one part. It returns what that tells about pages, which is
+// known only if visit never returned false.
+func (l *List[T]) scan(part *spool, visit func(T) bool) (pageInfo, error) {
+	s := newStream(part.reader, l.names)
+	var d decoder
+	for {
+		v, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return pageInfoOf(s.about), nil
+		}
+		if err != nil {
+			return pageInfo{}, l.call.unreadable(err)
+		}
+		record, err := l.schema.decode(&d, v)
+		if err != nil {
+			return pageInfo{}, l.call.unreadable(fmt.Errorf("record %d: %w", s.items, err))
+		}
+		if !visit(record) {
+			return pageInfo{}, nil
+		}
+	}
+}
+
+// newList is a listing without any pages yet, which is an empty one.
+func newList[T any](call *call, schema *schema[T], names ...string) *List[T] {
+	return &List[T]{call: call, schema: schema, names: names}
+}
+
+// list makes a call and returns its answer as a list. A 204 is an empty list.
+func list[T any](ctx context.Context, c *Client, call *call, schema *schema[T], names ...string) (*List[T], error) {
+	body, err := c.read(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	l := newList(call, schema, names...)
+	if body != nil {
+		l.parts = append(l.parts, body)
+	}
+	return l, nil
+}
+
+// listOf does all there is to a listing of a user's that has no query.
+func listOf[T any](ctx context.Context, c *Client, op, userID string, schema *schema[T], names ...string) (*List[T], error) {
+	call, err := c.newCall(op, userID, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	return list(ctx, c, call, schema, names...)
+}

@@ -14,4 +14,14 @@ type BankLogin struct {
 	Record
 }
 
-func (c *Client) Logins(ctx context.Context, userID string) (*List[BankLogin], error) { panic("todo") }
+var loginSchema = newSchema("bank login", func(l *BankLogin, r Record) { l.Record = r },
+	text("bankLoginId", func(l *BankLogin) *string { return &l.ID }).require(),
+	text("status", func(l *BankLogin) *string { return &l.Status }),
+	flag("active", func(l *BankLogin) *Null[bool] { return &l.Active }),
+	instant("lastSynchronization", func(l *BankLogin) *time.Time { return &l.LastSynchronization }),
+)
+
+// Logins returns the bank logins of a user.
+func (c *Client) Logins(ctx context.Context, userID string) (*List[BankLogin], error) {
+	return listOf(ctx, c, opLogins, userID, loginSchema, "logins", "bankLogins")
+}

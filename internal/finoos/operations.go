@@ -1,8 +1,11 @@
 package finoos
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Sureness says where a line of the operations table comes from.
@@ -63,3 +66,76 @@ var operations = []Operation{
 
 // Operations returns a copy of the table of operations, with the default paths.
 func Operations() []Operation { return slices.Clone(operations) }
+
+// withPaths returns the table by name, with the paths of overrides.
+func withPaths(overrides map[string]string) (map[string]*Operation, error) {
+	byName := make(map[string]*Operation, len(operations))
+	for _, op := range Operations() {
+		byName[op.Name] = &op
+	}
+	for _, name := range slices.Sorted(maps.Keys(overrides)) {
+		op := byName[name]
+		if op == nil {
+			return nil, fmt.Errorf("paths: no operation is named %q; did you mean %q?", name, nearest(name))
+		}
+		if err := checkPath(op.Path, overrides[name]); err != nil {
+			return nil, fmt.Errorf("paths: %s: %w", name, err)
+		}
+		op.Path = overrides[name]
+	}
+	return byName, nil
+}
+
+// checkPath checks that path can take the place of standard.
+func checkPath(standard, path string) error {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") {
+		return fmt.Errorf("%q must begin with / and be a path alone", path)
+	}
+	rest := path
+	for _, placeholder := range []string{userPlaceholder, servicePlaceholder} {
+		want, got := strings.Contains(standard, placeholder), strings.Count(path, placeholder)
+		switch {
+		case want && got != 1:
+			return fmt.Errorf("%q must hold %s once", path, placeholder)
+		case !want && got > 0:
+			return fmt.Errorf("%q must not hold %s", path, placeholder)
+		}
+		rest = strings.ReplaceAll(rest, placeholder, "")
+	}
+	if strings.ContainsAny(rest, "{}") {
+		return fmt.Errorf("%q holds an unknown placeholder", path)
+	}
+	return nil
+}
+
+// nearest is the operation whose name was probably meant.
+func nearest(name string) string {
+	best, least := "", len(name)+100
+	for _, op := range operations {
+		if d := distance(strings.ToLower(name), op.Name); d < least {
+			best, least = op.Name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of edits that make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

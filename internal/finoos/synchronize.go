@@ -1,20 +1,31 @@
 package finoos
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
 
 // SyncRequest asks for fresh data from the bank.
 type SyncRequest struct {
 	BankLoginID string // "" = all logins of the user
-	UserIP      string // sent as User-IP; the API requires it
+	UserIP      string // sent as User-IP, which the API requires
 }
 
 // SyncResult is what came of a synchronization session.
 type SyncResult struct {
 	Outcome            Outcome
-	Status             int // HTTP status, 0 if none was received
-	ErrorType, Message string
+	Status             int    // HTTP status, 0 if none was received
+	ErrorType, Message string // scrubbed, as in Error
 	SessionID          string
-	CorrelationID      string // the analysis that the session started
+	CorrelationID      string // the analysis that the session started, if told
 	RedirectURL        Secret // where the user redoes the strong authentication
 }
 
@@ -23,19 +34,167 @@ type Outcome string
 
 // The outcomes.
 const (
-	Synced              Outcome = "synced"
-	InterfaceDeprecated Outcome = "interface_deprecated"
-	CredentialsRequired Outcome = "credentials_required"
-	Blocked             Outcome = "blocked"
-	DailyLimit          Outcome = "daily_limit"
-	SCARequired         Outcome = "sca_required"
-	Rejected            Outcome = "rejected"
-	SyncForbidden       Outcome = "forbidden"
-	Gone                Outcome = "gone"
-	Failed              Outcome = "failed"
-	Unknown             Outcome = "unknown"
+	Synced              Outcome = "synced"               // new data can be read
+	InterfaceDeprecated Outcome = "interface_deprecated" // needs the user
+	CredentialsRequired Outcome = "credentials_required" // needs the user
+	Blocked             Outcome = "blocked"              // by the bank; needs the user
+	DailyLimit          Outcome = "daily_limit"          // none left today
+	SCARequired         Outcome = "sca_required"         // needs the user
+	Rejected            Outcome = "rejected"             // the request is not accepted
+	SyncForbidden       Outcome = "forbidden"            // a scope is missing
+	Gone                Outcome = "gone"                 // no such user or login
+	Failed              Outcome = "failed"               // refused otherwise, or never sent
+	Unknown             Outcome = "unknown"              // sent, and the answer was lost
 )
 
+var outcomeOfStatus = map[int]Outcome{
+	http.StatusOK:                         Synced,
+	http.StatusCreated:                    Synced,
+	http.StatusAccepted:                   Synced,
+	http.StatusNoContent:                  Synced,
+	http.StatusBadRequest:                 Rejected,
+	http.StatusForbidden:                  SyncForbidden,
+	http.StatusNotFound:                   Gone,
+	http.StatusGone:                       Gone,
+	http.StatusConflict:                   InterfaceDeprecated,
+	http.StatusUnprocessableEntity:        CredentialsRequired,
+	http.StatusLocked:                     Blocked,
+	http.StatusTooManyRequests:            DailyLimit,
+	http.StatusUnavailableForLegalReasons: SCARequired,
+}
+
+// Synchronize asks finoOS to fetch fresh data from the user's bank. Such
+// sessions are scarce. One is therefore asked for again only where the request
+// certainly did not reach the bank: no connection came about, or the rate limit
+// refused it. The rate limit and the bank's daily limit have the same status;
+// see rateLimited.
+//
+// A session that was refused, and even one of unknown outcome, is a result and
+// no error. The errors are a ctx that has ended and, of class [Auth], refused
+// credentials; the outcome is then [Unknown] if the request may have been sent.
 func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) (SyncResult, error) {
-	panic("todo")
+	call, err := c.newCall(opSynchronize, userID, "", nil)
+	if err != nil {
+		return SyncResult{Outcome: Rejected, Message: messageOf(err)}, nil //nolint:nilerr // the outcome says it
+	}
+	call.header = http.Header{"User-Ip": {r.UserIP}}
+	call.body, err = json.Marshal(struct {
+		BankLoginID string `json:"bankLoginId,omitempty"`
+	}{r.BankLoginID})
+	if err != nil {
+		return SyncResult{}, err
+	}
+	var result SyncResult
+	err = c.retry(ctx, call, func() error {
+		result, err = c.synchronizeOnce(ctx, call)
+		return err
+	})
+	switch {
+	case err == nil:
+		return result, nil
+	case ctx.Err() != nil && result.Outcome != Unknown:
+		return SyncResult{}, err
+	case ctx.Err() != nil, ClassOf(err) == Auth:
+		return result, err
+	}
+	return result, nil
+}
+
+// synchronizeOnce makes one attempt. An error means that the request did not
+// reach the bank, unless the outcome is Unknown.
+func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, error) {
+	call.handed = false
+	call.written.Store(false)
+	resp, err := c.send(ctx, call)
+	switch {
+	case err != nil && unsent(call, err):
+		return SyncResult{Outcome: Failed, Message: messageOf(err)}, err
+	case err != nil && ctx.Err() != nil:
+		return SyncResult{Outcome: Unknown, Message: messageOf(err)}, err
+	case err != nil:
+		return SyncResult{Outcome: Unknown, Message: messageOf(err)}, nil
+	}
+	defer closeQuietly(resp.Body)
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // the status is the answer
+	result := SyncResult{
+		Outcome:       cmp.Or(outcomeOfStatus[resp.StatusCode], Failed),
+		Status:        resp.StatusCode,
+		CorrelationID: resp.Header.Get("Finoos-Correlation-Id"),
+	}
+	if result.Outcome == Synced {
+		return result, nil
+	}
+	refusal := c.refused(call, resp.StatusCode, resp.Header, body)
+	result.ErrorType, result.Message = refusal.Type, refusal.Message
+	switch {
+	case result.Outcome == SCARequired:
+		result.SessionID, result.RedirectURL = sessionOf(body)
+	case refusal.Class == Auth:
+		return result, refusal
+	case result.Outcome == DailyLimit && c.rateLimited(resp.Header, refusal.Type):
+		result.Outcome = Failed
+		return result, refusal
+	}
+	return result, nil
+}
+
+// unsent reports whether the request of a failed attempt certainly did not
+// reach the bank: it still waited for its token or its turn, or there was no
+// connection to send it on.
+func unsent(call *call, err error) bool {
+	if !call.handed {
+		return true
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Operation != call.op.Name {
+		return true // refused for its token, and then no new one was to be had
+	}
+	return !call.written.Load() && isDial(err)
+}
+
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return errors.Is(err, syscall.ECONNREFUSED) || (ok && op.Op == "dial")
+}
+
+// rateLimited tells the rate limit from the daily limit of synchronisations,
+// which has the same status. Our reading: it is the rate limit where it passes
+// within a minute, where the error's type says so, or where reads are being
+// refused too.
+func (c *Client) rateLimited(header http.Header, errorType string) bool {
+	if wait, told := retryAfter(header, time.Now()); told && wait <= time.Minute {
+		return true
+	}
+	kind := strings.ToLower(errorType)
+	switch {
+	case strings.Contains(kind, "rate"):
+		return true
+	case strings.Contains(kind, "daily"):
+		return false
+	}
+	return c.gate.refusing()
+}
+
+// sessionOf reads the body of a session that needs its user.
+func sessionOf(body []byte) (id string, link Secret) {
+	v, ok := parseValue(body)
+	if !ok {
+		return "", ""
+	}
+	for m := v.members(); m.next(); {
+		switch string(m.name.appendLower(nil)) {
+		case "sessionid":
+			id, _ = scalar(m.value)
+		case "redirecturl":
+			s, _ := scalar(m.value)
+			link = Secret(s)
+		}
+	}
+	return id, link
+}
+
+func messageOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Message
+	}
+	return ""
 }

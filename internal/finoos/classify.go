@@ -1,0 +1,148 @@
+package finoos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// maxProblem is how much of an error's body is read.
+const maxProblem = 64 << 10
+
+// maxRetryAfter caps what a server may ask for: beyond it a misreading is likelier.
+const maxRetryAfter = 24 * time.Hour
+
+// refusal makes the error of an answer that is none, and is the only reader of
+// status codes but for the outcomes of a sync session. It reads resp's body.
+func (c *Client) refusal(call *call, resp *http.Response) *Error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // best effort: the status says it
+	return c.refused(call, resp.StatusCode, resp.Header, body)
+}
+
+func (c *Client) refused(call *call, status int, header http.Header, body []byte) *Error {
+	e := call.failed(classOfStatus(call.op.Name, status), nil)
+	e.Status = status
+	kind, message := problemOf(body)
+	if status >= 300 && status < 400 {
+		message = "redirects are not followed"
+	}
+	e.Type = c.scrub(kind, call.userID)
+	e.Message = c.scrub(message, call.userID)
+	e.RequestID = c.scrub(header.Get("X-Request-ID"), call.userID)
+	e.RetryAfter, _ = retryAfter(header, time.Now())
+	return e
+}
+
+func classOfStatus(operation string, status int) Class {
+	switch {
+	case status == http.StatusRequestTimeout:
+		return Timeout
+	case status == http.StatusTooManyRequests:
+		return RateLimited
+	case status >= 500:
+		return Server
+	case operation == opAuth:
+		// Whatever the token endpoint says, it is not about a user: its 404
+		// must not be mistaken for one who is gone.
+		return Auth
+	case status == http.StatusUnauthorized:
+		return Auth
+	case status == http.StatusForbidden:
+		return Forbidden
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return NotFound
+	case status >= 300:
+		return Invalid
+	}
+	return Malformed // a success that is none of those documented
+}
+
+// transportError makes the error of a call that got no complete answer. A
+// cancelled context wins over whatever the transport made of it.
+func (c *Client) transportError(ctx context.Context, call *call, err error) error {
+	if ctx.Err() != nil {
+		return call.stopped(ctx)
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e // of the token endpoint, or of the gate
+	}
+	if local, ok := errors.AsType[*localError](err); ok {
+		return local
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the URL has the user's id
+	}
+	class := Network
+	if isTimeout(err) {
+		class = Timeout
+	}
+	if errors.Is(err, errTooLarge) {
+		class = TooLarge
+	}
+	e := call.failed(class, err)
+	e.Message = c.scrub(err.Error(), call.userID)
+	return e
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
+}
+
+// problemOf reads the body of an error: {"type","message"} or, of the token
+// endpoint, {"error","error_description"}; of anything else the text itself.
+func problemOf(body []byte) (kind, message string) {
+	v, ok := parseValue(body)
+	switch {
+	case !ok && isMarkup(body):
+		return "", "the answer is a web page"
+	case !ok:
+		return "", string(body)
+	case v.kind() != kindObject:
+		return "", v.text()
+	}
+	var lower []byte
+	for m := v.members(); m.next(); {
+		if k := m.value.kind(); k == kindObject || k == kindArray || !m.value.says() {
+			continue
+		}
+		lower = m.name.appendLower(lower[:0])
+		switch string(lower) {
+		case "type", "error":
+			kind = m.value.text()
+		case "message", "error_description":
+			message = m.value.text()
+		}
+	}
+	return kind, message
+}
+
+func isMarkup(body []byte) bool {
+	i := skipBetween(body, 0)
+	return i < len(body) && body[i] == '<'
+}
+
+// retryAfter reads how long the server asks to wait: in seconds, or until a
+// date by its own clock.
+func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter), true
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0, false
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(until.Sub(now), 0), maxRetryAfter), true
+}

@@ -1,0 +1,182 @@
+package finoos
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+var (
+	errNotNumber  = errors.New("not a number")
+	errNotBoolean = errors.New("not a boolean")
+	errNotDate    = errors.New("not a date")
+	errNotTime    = errors.New("not a time with its offset")
+)
+
+// text is a field of text; a number or boolean keeps its spelling.
+func text[T any](name string, at func(*T) *string) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		s, err := scalar(v)
+		*at(to) = s
+		return err
+	}}
+}
+
+func scalar(v value) (string, error) {
+	if k := v.kind(); k == kindObject || k == kindArray {
+		return "", errType
+	}
+	return v.text(), nil
+}
+
+// number is a field of a number, quoted or not.
+func number[T any](name string, at func(*T) *Number) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		n, err := numberOf(v)
+		*at(to) = n
+		return err
+	}}
+}
+
+func numberOf(v value) (Number, error) {
+	switch v.kind() {
+	case kindNumber:
+		return Number(v), nil
+	case kindString:
+		if s := v.text(); isNumber(s) {
+			return Number(s), nil
+		}
+		return "", errNotNumber
+	}
+	return "", errType
+}
+
+// isNumber reports whether s is a number by JSON's grammar.
+func isNumber(s string) bool {
+	digits := func() bool {
+		start := len(s)
+		for s != "" && '0' <= s[0] && s[0] <= '9' {
+			s = s[1:]
+		}
+		return len(s) < start
+	}
+	accept := func(chars string) bool {
+		for i := range len(chars) {
+			if s != "" && s[0] == chars[i] {
+				s = s[1:]
+				return true
+			}
+		}
+		return false
+	}
+	accept("-")
+	if !accept("0") && !digits() {
+		return false
+	}
+	if accept(".") && !digits() {
+		return false
+	}
+	if accept("eE") {
+		accept("+-")
+		if !digits() {
+			return false
+		}
+	}
+	return s == ""
+}
+
+// flag is a field of a boolean, quoted or not.
+func flag[T any](name string, at func(*T) *Null[bool]) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		s, err := scalar(v)
+		if err != nil {
+			return err
+		}
+		switch s {
+		case "true", "True", "TRUE":
+			*at(to) = Null[bool]{V: true, Valid: true}
+		case "false", "False", "FALSE":
+			*at(to) = Null[bool]{Valid: true}
+		default:
+			return errNotBoolean
+		}
+		return nil
+	}}
+}
+
+// count is a field of a number that is only a hint: what is no count is not known.
+func count[T any](name string, at func(*T) *Null[int]) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		if n, err := strconv.Atoi(v.text()); err == nil && n >= 0 {
+			*at(to) = Null[int]{V: n, Valid: true}
+		}
+		return nil
+	}}
+}
+
+// day is a field of a date; of a time it takes the day as written.
+func day[T any](name string, at func(*T) *time.Time) *field[T] {
+	return dateField(name, at, dayOf)
+}
+
+// instant is a field of a time; a plain date is its midnight in UTC.
+func instant[T any](name string, at func(*T) *time.Time) *field[T] {
+	return dateField(name, at, instantOf)
+}
+
+func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (time.Time, error)) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		t, err := parse(v)
+		if err != nil {
+			return err
+		}
+		*at(to) = t
+		if t.IsZero() {
+			return errKeep // Go's zero time stands for null here
+		}
+		return nil
+	}}
+}
+
+// dayOf reads the day as written. What follows it must look like a time, but
+// neither time nor offset matter.
+func dayOf(v value) (time.Time, error) {
+	s, err := scalar(v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	const length = len(time.DateOnly)
+	if len(s) < length || (len(s) > length && s[length] != 'T' && s[length] != ' ') {
+		return time.Time{}, errNotDate
+	}
+	t, err := time.Parse(time.DateOnly, s[:length])
+	if err != nil {
+		return time.Time{}, errNotDate
+	}
+	return t, nil
+}
+
+// The forms of an instant, the likeliest first. All tell their offset, but for
+// the plain date; a time of an unknown zone would be a guess.
+var instantForms = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly}
+
+func instantOf(v value) (time.Time, error) {
+	s, err := scalar(v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, form := range instantForms {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errNotTime
+}
+
+// raw is a field of any type, kept as JSON text.
+func raw[T any](name string, at func(*T) *string) *field[T] {
+	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+		*at(to) = string(v.appendCompact(nil))
+		return nil
+	}}
+}

@@ -1,0 +1,91 @@
+package finoos
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// Meter counts the requests made under a context, retries included, and the
+// bytes of their answers.
+type Meter struct {
+	Requests, Bytes atomic.Int64
+}
+
+type meterKey struct{}
+
+// WithMeter returns a context under which m counts.
+func WithMeter(ctx context.Context, m *Meter) context.Context {
+	return context.WithValue(ctx, meterKey{}, m)
+}
+
+// Stats counts what a client has done since it was made.
+type Stats struct {
+	Requests    int64            // sent, whatever came of them
+	Refused     int64            // answered 429 for their rate
+	Retries     int64            // sent again
+	Bytes       int64            // of answers
+	ByOperation map[string]int64 // requests
+}
+
+type counters struct {
+	requests, refused, retries, bytes atomic.Int64
+
+	mu          sync.Mutex
+	byOperation map[string]int64
+}
+
+// Stats returns a copy of the counts so far.
+func (c *Client) Stats() Stats {
+	c.counters.mu.Lock()
+	defer c.counters.mu.Unlock()
+	return Stats{
+		Requests:    c.counters.requests.Load(),
+		Refused:     c.counters.refused.Load(),
+		Retries:     c.counters.retries.Load(),
+		Bytes:       c.counters.bytes.Load(),
+		ByOperation: maps.Clone(c.counters.byOperation),
+	}
+}
+
+// metering counts what really goes out, and what comes in.
+type metering struct {
+	counters *counters
+	next     http.RoundTripper
+}
+
+func (m *metering) RoundTrip(req *http.Request) (*http.Response, error) {
+	m.counters.requests.Add(1)
+	if call := callOf(req.Context()); call != nil {
+		m.counters.mu.Lock()
+		m.counters.byOperation[call.op.Name]++
+		m.counters.mu.Unlock()
+	}
+	meter, _ := req.Context().Value(meterKey{}).(*Meter)
+	if meter != nil {
+		meter.Requests.Add(1)
+	}
+	resp, err := m.next.RoundTrip(req)
+	if err == nil {
+		resp.Body = &meteredBody{ReadCloser: resp.Body, all: &m.counters.bytes, meter: meter}
+	}
+	return resp, err
+}
+
+type meteredBody struct {
+	io.ReadCloser
+	all   *atomic.Int64
+	meter *Meter
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.all.Add(int64(n))
+	if b.meter != nil {
+		b.meter.Bytes.Add(int64(n))
+	}
+	return n, err
+}

@@ -1,0 +1,78 @@
+package finoos
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// The backoff before retry n is random between nothing and firstBackoff*2^n,
+// but no more than maxBackoff.
+const (
+	firstBackoff = 500 * time.Millisecond
+	maxBackoff   = 30 * time.Second
+)
+
+// retry runs try until it succeeds, fails for good, or the call's patience ends;
+// then it returns the last error. It is the only loop of its kind. What may be
+// repeated is decided by again.
+func (c *Client) retry(ctx context.Context, call *call, try func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := try()
+		if err == nil || !again(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return call.stopped(ctx)
+		}
+		call.begin()
+		delay := c.delay(call, err, attempt)
+		if call.tooLate(delay) {
+			return err
+		}
+		c.log.DebugContext(ctx, "call is retried", slog.String("operation", call.op.Name),
+			slog.Int("attempt", attempt+1), slog.Duration("delay", delay), slog.Any("error", err))
+		if sleep(ctx, delay) != nil {
+			return call.stopped(ctx)
+		}
+		c.counters.retries.Add(1)
+	}
+}
+
+// delay is how long to wait before the next attempt. Where the rate was the
+// reason, everybody waits.
+func (c *Client) delay(call *call, err error, attempt int) time.Duration {
+	delay := backoff(attempt)
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return delay
+	}
+	delay = max(delay, e.RetryAfter)
+	if e.Class == RateLimited && e.Status != 0 {
+		c.counters.refused.Add(1)
+		c.gate.close(delay)
+		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", delay))
+	}
+	return delay
+}
+
+func backoff(attempt int) time.Duration {
+	ceiling := min(firstBackoff<<min(attempt, 16), maxBackoff)
+	return rand.N(ceiling)
+}
+
+// again reports whether another attempt at a read might succeed.
+func again(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return false // an operator's matter
+	}
+	switch ClassOf(err) {
+	case Network, Timeout, RateLimited, Server:
+		return true
+	default:
+		return false
+	}
+}

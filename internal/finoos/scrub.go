@@ -1,0 +1,59 @@
+package finoos
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// maxMessage is how many characters of a server's text an error keeps.
+const maxMessage = 300
+
+// What must not get into an error, even where a server echoes it.
+var private = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"',;]+`), "[token]"},
+	{regexp.MustCompile(`\beyJ[\w-]+(\.[\w-]*)*`), "[token]"},
+	{regexp.MustCompile(`(?i)\b(access_token|client_secret|password|token|secret)("?\s*[=:]\s*"?)[^\s"'&,;}]+`), "$1$2[secret]"},
+	{regexp.MustCompile(`https?://[^\s"'<>]+`), "[url]"},
+	{regexp.MustCompile(`\?[^\s"'<>]*=[^\s"'<>]*`), "?…"},
+	{regexp.MustCompile(`[^\s@<>"'(),;:]+@[^\s@<>"'(),;:]+`), "[e-mail]"},
+	{regexp.MustCompile(`\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}\b|\b[a-z]{2}\d{2}[a-z0-9]{11,30}\b`), "[iban]"},
+	{regexp.MustCompile(`\b\d{9,}\b`), "[number]"},
+}
+
+// scrub makes a server's text fit for errors and logs: on one line, without
+// secrets and personal data, and of a bounded length.
+func (c *Client) scrub(text, userID string) string {
+	if text == "" {
+		return ""
+	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	for _, secret := range append(c.tokens.secrets(), c.cfg.ClientSecret.Reveal(), userID) {
+		text = without(text, secret)
+	}
+	for _, p := range private {
+		text = p.pattern.ReplaceAllString(text, p.instead)
+	}
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}), " ")
+	if runes := []rune(text); len(runes) > maxMessage {
+		text = string(runes[:maxMessage-1]) + "…"
+	}
+	return text
+}
+
+// without replaces secret, in any case and also as it stands in a URL.
+func without(text, secret string) string {
+	if secret == "" {
+		return text
+	}
+	for _, form := range []string{secret, url.PathEscape(secret), url.QueryEscape(secret)} {
+		text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(form)).ReplaceAllString(text, redacted)
+	}
+	return text
+}

@@ -1,0 +1,101 @@
+package finoos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// newTransport is the transport where none is given: as Go's own, but with as
+// many connections kept as calls may be in flight to one host.
+func newTransport() http.RoundTripper {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   128,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// httpClient follows no redirect: a token is meant for one host.
+func httpClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// deadline bounds one request, its body included. It stands next to the base
+// transport, so that waiting for a turn does not count.
+type deadline struct {
+	timeout time.Duration
+	next    http.RoundTripper
+}
+
+func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), d.timeout)
+	if call := callOf(ctx); call != nil {
+		call.handed = true
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			WroteHeaderField: func(string, []string) { call.written.Store(true) },
+			WroteHeaders:     func() { call.written.Store(true) },
+		})
+	}
+	resp, err := d.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &deadlineBody{ReadCloser: resp.Body, cancel: cancel}
+	return resp, nil
+}
+
+type deadlineBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *deadlineBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// wholeBody reports a body that ends before its announced length, which not
+// every transport does.
+type wholeBody struct {
+	r    io.Reader
+	left int64 // negative = not announced
+}
+
+func bodyOf(resp *http.Response) io.Reader {
+	if resp.ContentLength < 0 {
+		return resp.Body
+	}
+	return &wholeBody{r: resp.Body, left: resp.ContentLength}
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.left -= int64(n)
+	if errors.Is(err, io.EOF) && b.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// discard lets the connection of an answer that nobody reads be used again.
+func discard(resp *http.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, maxProblem)
+	_ = resp.Body.Close()
+}
