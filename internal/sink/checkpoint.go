@@ -38,7 +38,7 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	}
 	now := *w.state
 	now.commits = slices.Concat(w.state.commits, w.since)
-	if !now.due(w.o.Shard, through) {
+	if now.commitsSince(w.o.Shard, through) < w.o.checkpointEvery {
 		return nil
 	}
 	for _, b := range w.o.Shard.buckets() {
@@ -53,16 +53,16 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// due says whether enough has happened to the shard's users since the oldest
-// of its buckets' checkpoints.
-func (s *state) due(shard Shard, through uint64) bool {
-	floor, n := s.floor(shard), 0
+// commitsSince counts the commits that changed cursors of the shard since the
+// oldest of its buckets' checkpoints.
+func (s *state) commitsSince(shard Shard, through uint64) (n int) {
+	floor := s.floor(shard)
 	for _, r := range s.commits {
 		if r.Seq > floor && r.Seq <= through && r.touches(shard) && (r.Cursors.Path != "" || r.Kind == KindVoid) {
 			n++
 		}
 	}
-	return n >= checkpointEvery
+	return n
 }
 
 func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) error {

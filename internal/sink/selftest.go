@@ -63,7 +63,12 @@ func probeUploads(ctx context.Context, store bucket.Store, key string, lie func(
 	if err != nil {
 		return err
 	}
-	for _, want := range []bool{true, false} {
+	for _, aborted := range []bool{false, true} {
+		if aborted {
+			if err := store.AbortUpload(ctx, up); err != nil {
+				return err
+			}
+		}
 		pending, err := store.PendingUploads(ctx, key)
 		if errors.Is(err, bucket.ErrUnsupported) {
 			return errors.Join(lie("does not list multipart uploads (%v)", err), store.AbortUpload(ctx, up))
@@ -71,15 +76,11 @@ func probeUploads(ctx context.Context, store bucket.Store, key string, lie func(
 		if err != nil {
 			return err
 		}
-		listed := slices.ContainsFunc(pending, func(p bucket.Upload) bool { return p.ID == up.ID })
-		if want && !listed {
+		switch listed := slices.ContainsFunc(pending, func(p bucket.Upload) bool { return p.ID == up.ID }); {
+		case !aborted && !listed:
 			return errors.Join(lie("does not list a multipart upload under its own key"), store.AbortUpload(ctx, up))
-		}
-		if !want && listed {
+		case aborted && listed:
 			return lie("lists a multipart upload that was aborted")
-		}
-		if err := store.AbortUpload(ctx, up); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -34,7 +34,8 @@ type Options struct {
 	Now            func() time.Time
 	Logger         *slog.Logger
 
-	patience patience
+	patience        patience
+	checkpointEvery int
 }
 
 const (
@@ -66,6 +67,9 @@ func (o *Options) complete() error {
 	}
 	if o.patience == (patience{}) {
 		o.patience = patient
+	}
+	if o.checkpointEvery == 0 {
+		o.checkpointEvery = checkpointEvery
 	}
 	return o.check()
 }

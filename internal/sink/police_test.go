@@ -1,0 +1,154 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// police watches over the protocol between a writer and a store: whatever
+// happens, including faults below and sleepers above, certain requests are
+// never made. It knows of one job.
+type police struct {
+	bucket.Store
+	t    *testing.T
+	keys jobKeys
+
+	mu      sync.Mutex
+	created map[string]bool // keys that uploads were ever begun to
+}
+
+func newPolice(t *testing.T, store bucket.Store, job string) *police {
+	t.Helper()
+	return &police{Store: store, t: t, keys: jobKeys(job), created: map[string]bool{}}
+}
+
+func (p *police) accuse(format string, args ...any) {
+	p.t.Helper()
+	p.t.Errorf("protocol: "+format, args...)
+}
+
+// Put: what is immutable is written once, nothing is empty, and a record
+// names only what is there.
+func (p *police) Put(ctx context.Context, key string, body []byte, cond bucket.Condition) (bucket.Info, error) {
+	p.t.Helper()
+	if len(body) == 0 {
+		p.accuse("%s is written empty", key)
+	}
+	if strings.HasPrefix(key, p.keys.root()+"staging/") || strings.HasPrefix(key, p.keys.root()+"runs/") {
+		return p.Store.Put(ctx, key, body, cond)
+	}
+	if cond == (bucket.Condition{}) {
+		p.accuse("%s is written without a condition", key)
+	}
+	if strings.HasPrefix(key, p.keys.root()+"cursors/") && !p.stagedBy(ctx, func(s stagingRecord) []string { return s.Cursors }, key) {
+		p.accuse("cursor object %s is not staged", key)
+	}
+	if _, published, ok := p.keys.parseLog(key); ok && !published {
+		p.checkRecord(ctx, body)
+	}
+	return p.Store.Put(ctx, key, body, cond)
+}
+
+func (p *police) checkRecord(ctx context.Context, body []byte) {
+	var r Record
+	if err := json.Unmarshal(body, &r); err != nil {
+		p.accuse("record: %v", err)
+		return
+	}
+	if r.Cursors.Path != "" {
+		if _, err := p.Store.Stat(ctx, r.Cursors.Path); err != nil && ctx.Err() == nil {
+			p.accuse("record %d is written before its cursors: %v", r.Seq, err)
+		}
+	}
+	for _, f := range r.Files {
+		if _, err := p.Store.Stat(ctx, f.Path); err == nil {
+			p.accuse("%s is visible before record %d", f.Path, r.Seq)
+		}
+	}
+}
+
+// CreateUpload: every key is staged before.
+func (p *police) CreateUpload(ctx context.Context, key string) (bucket.Upload, error) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.created[key] = true
+	p.mu.Unlock()
+	staged := p.stagedBy(ctx, func(s stagingRecord) []string { return s.Uploads }, key)
+	if !staged && !strings.HasPrefix(key, p.keys.selfTests()) && ctx.Err() == nil {
+		p.accuse("upload to %s, which is not staged", key)
+	}
+	return p.Store.CreateUpload(ctx, key)
+}
+
+// CompleteUpload: only what a record names becomes visible.
+func (p *police) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	p.t.Helper()
+	if r := p.namedBy(ctx, up); r == nil && ctx.Err() == nil {
+		p.accuse("%s is completed, but no record names it", up.Key)
+	}
+	return p.Store.CompleteUpload(ctx, up, parts)
+}
+
+// AbortUpload: what a record names is not dropped, unless it was taken back.
+func (p *police) AbortUpload(ctx context.Context, up bucket.Upload) error {
+	p.t.Helper()
+	if r := p.namedBy(ctx, up); r != nil && !p.isVoided(ctx, r.Seq) && ctx.Err() == nil {
+		p.accuse("%s is aborted, but record %d names it", up.Key, r.Seq)
+	}
+	return p.Store.AbortUpload(ctx, up)
+}
+
+// Delete: the log is for ever, and data is deleted only when it is taken back.
+func (p *police) Delete(ctx context.Context, key string) error {
+	p.t.Helper()
+	switch {
+	case strings.HasPrefix(key, p.keys.log()):
+		p.accuse("%s is deleted", key)
+	case !strings.HasPrefix(key, system):
+		r := p.recordOf(ctx, func(r *Record) bool {
+			return slices.ContainsFunc(r.Files, func(f File) bool { return f.Path == key })
+		})
+		if r == nil || !p.isVoided(ctx, r.Seq) {
+			p.accuse("data file %s is deleted", key)
+		}
+	case !strings.HasPrefix(key, p.keys.root()):
+		p.accuse("%s of another job is deleted", key)
+	}
+	return p.Store.Delete(ctx, key)
+}
+
+func (p *police) stagedBy(ctx context.Context, of func(stagingRecord) []string, key string) bool {
+	staged, err := listStagings(ctx, p.Store, p.keys)
+	if err != nil {
+		return ctx.Err() != nil
+	}
+	return slices.ContainsFunc(staged, func(s stagingRecord) bool { return slices.Contains(of(s), key) })
+}
+
+func (p *police) namedBy(ctx context.Context, up bucket.Upload) *Record {
+	return p.recordOf(ctx, func(r *Record) bool {
+		return slices.ContainsFunc(r.Files, func(f File) bool { return f.Upload.ID == up.ID })
+	})
+}
+
+func (p *police) isVoided(ctx context.Context, seq uint64) bool {
+	return p.recordOf(ctx, func(r *Record) bool { return r.Voids == seq }) != nil
+}
+
+func (p *police) recordOf(ctx context.Context, is func(*Record) bool) *Record {
+	for r, err := range ReadLog(ctx, p.Store, string(p.keys), 0) {
+		if err != nil {
+			return nil
+		}
+		if is(r) {
+			return r
+		}
+	}
+	return nil
+}
