@@ -70,7 +70,7 @@ func lock(ctx context.Context, file *os.File) error {
 // tryLock takes a file's exclusive lock unless somebody has it.
 func tryLock(file *os.File) (bool, error) {
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor fits an int
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return true, nil

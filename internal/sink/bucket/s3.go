@@ -2,7 +2,6 @@ package bucket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -58,7 +57,7 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 	}
 	cfg, err := s3Config(ctx, loc, opts)
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", loc.bucket, err)
+		return nil, err
 	}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = loc.pathStyle
@@ -71,8 +70,10 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
-	_, err = s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.bucket, ExpectedBucketOwner: s.owner},
-		func(o *s3.Options) { o.RetryMaxAttempts = s3OpenAttempts })
+	// Not HeadBucket: its refusals have no body, and so no reason.
+	_, err = s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		Bucket: s.bucket, ExpectedBucketOwner: s.owner, Prefix: optional(s.prefix), MaxKeys: aws.Int32(1),
+	}, func(o *s3.Options) { o.RetryMaxAttempts = s3OpenAttempts })
 	if err != nil {
 		return nil, openError(ctx, loc, err)
 	}
@@ -100,23 +101,24 @@ func s3Config(ctx context.Context, loc location, opts Options) (aws.Config, erro
 		load = append(load, config.WithCredentialsProvider(
 			credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)))
 	}
+	doing := "open bucket " + loc.bucket
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
-		return aws.Config{}, fmt.Errorf("%w: load AWS configuration: %s", ErrDenied, clean(err.Error()))
+		return aws.Config{}, denied("%s: load the AWS configuration: %s", doing, clean(err.Error()))
 	}
 	if cfg.Region == "" {
 		if loc.endpoint == "" {
-			return aws.Config{}, errors.New("no region: add ?region=… to the URL, or set AWS_REGION")
+			return aws.Config{}, fmt.Errorf("%s: no region: add ?region=… to the URL, or set AWS_REGION", doing)
 		}
 		cfg.Region = "us-east-1" // only signed with; what is not AWS accepts any or this one
 	}
 	// Asked for now, so that none at all is told apart from refused ones.
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		if ctx.Err() != nil {
-			return aws.Config{}, ctx.Err()
+			return aws.Config{}, fmt.Errorf("%s: %w", doing, ctx.Err())
 		}
-		return aws.Config{}, fmt.Errorf("%w: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role (%s)",
-			ErrDenied, clean(err.Error()))
+		return aws.Config{}, denied("%s: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role (%s)",
+			doing, clean(err.Error()))
 	}
 	return cfg, nil
 }

@@ -29,29 +29,36 @@ func s3Error(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %s", doing, answer.detail)
 }
 
-// openError words what goes wrong first: HeadBucket's answers have no body, so
-// the hint must say what the store could not.
+// openError adds to the first answer what its reader should look at.
 func openError(ctx context.Context, loc location, err error) error {
 	answer := readAnswer(err)
-	where := "open bucket " + loc.bucket
-	switch answer.status {
-	case http.StatusNotFound:
-		return fmt.Errorf("%s: %w: there is no such bucket (%s); check the name in the URL", where, ErrDenied, answer.detail)
-	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
-		if answer.region != "" {
-			return fmt.Errorf("%s: %w: the bucket is in %s; set region=%s in the URL", where, ErrDenied, answer.region, answer.region)
-		}
-		return fmt.Errorf("%s: %w: HeadBucket: %s; check region and endpoint in the URL", where, ErrDenied, answer.detail)
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%s: %w: HeadBucket: %s; check the credentials, s3:ListBucket, and the bucket's owner", where, ErrDenied, answer.detail)
-	case 0:
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", where, ctx.Err())
-		}
-		return fmt.Errorf("%s: cannot reach the store: %s; check region and endpoint in the URL", where, answer.detail)
+	doing := "open bucket " + loc.bucket
+	switch {
+	case answer.region != "" && answer.region != loc.region:
+		return denied("%s: the bucket is in %s; set region=%s in the URL (%s)", doing, answer.region, answer.region, answer.detail)
+	case answer.code == "NoSuchBucket":
+		return denied("%s: there is no such bucket: %s; check the name in the URL", doing, answer.detail)
+	case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
+		return fmt.Errorf("%w; check the credentials, the permission s3:ListBucket, and the bucket's owner", s3Error(ctx, doing, err))
+	case answer.status/100 == 4 && answer.status != http.StatusTooManyRequests:
+		return denied("%s: %s; check the credentials, and name, region and endpoint in the URL", doing, answer.detail)
+	case answer.status != 0:
+		return s3Error(ctx, doing, err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
-	return s3Error(ctx, where, err)
+	return fmt.Errorf("%s: cannot reach the store: %s; check region and endpoint in the URL", doing, answer.detail)
 }
+
+// denied is an ErrDenied in words of its own.
+func denied(format string, args ...any) error {
+	return &deniedError{text: fmt.Sprintf(format, args...)}
+}
+
+type deniedError struct{ text string }
+
+func (e *deniedError) Error() string        { return e.text }
+func (e *deniedError) Is(target error) bool { return target == ErrDenied }
 
 // answer is what is known of a failed request.
 type answer struct {
@@ -107,7 +114,11 @@ func (a answer) kind() error {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMovedPermanently:
 		return ErrDenied
 	case http.StatusNotFound:
-		return ErrNotExist
+		// Only what is certainly about the object: some stores answer 404 for
+		// an unknown user too. A HEAD has no code of its own.
+		if a.code == "NoSuchKey" || a.code == "NotFound" {
+			return ErrNotExist
+		}
 	case http.StatusConflict:
 		return ErrConflict
 	case http.StatusPreconditionFailed:
@@ -130,19 +141,15 @@ func (a answer) refusesCondition() bool {
 
 // transportDetail words an error without an answer, leaving out the URL.
 func transportDetail(err error) string {
-	inner := err
-	var operation *smithy.OperationError
-	if errors.As(inner, &operation) {
+	inner, tried := err, ""
+	if operation, ok := errors.AsType[*smithy.OperationError](inner); ok {
 		inner = operation.Err
 	}
-	var attempts *retry.MaxAttemptsError
-	tried := ""
-	if errors.As(inner, &attempts) {
+	if attempts, ok := errors.AsType[*retry.MaxAttemptsError](inner); ok {
 		inner = attempts.Err
 		tried = fmt.Sprintf(" (%d attempts)", attempts.Attempt)
 	}
-	var request *url.Error
-	if errors.As(inner, &request) {
+	if request, ok := errors.AsType[*url.Error](inner); ok {
 		inner = request.Err
 	}
 	return clean(inner.Error()) + tried

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// tokenKey is the metadata key of an upload's token.
-const tokenKey = "syncer-upload"
+// uploadKey is the metadata key of an upload's token.
+const uploadKey = "syncer-upload"
 
 // CreateUpload begins a multipart upload. Its token travels as metadata:
 // ETags cannot be predicted (KMS), so it alone tells later whose object
@@ -30,7 +30,7 @@ func (s *s3Store) CreateUpload(ctx context.Context, key string) (Upload, error) 
 		// upload that was created without.
 		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
 		ServerSideEncryption: s.sse, SSEKMSKeyId: s.kmsKey,
-		Metadata: map[string]string{tokenKey: token},
+		Metadata: map[string]string{uploadKey: token},
 	})
 	if err != nil {
 		return Upload{}, s3Error(ctx, "create upload "+key, err)
@@ -143,7 +143,7 @@ func (s *s3Store) lookFor(ctx context.Context, up Upload, size int64) (standing,
 		return nothing, nil
 	case err != nil:
 		return "", fmt.Errorf("look for completed upload: %w", err)
-	case info.Metadata[tokenKey] == up.Token && info.Size == size:
+	case info.Metadata[uploadKey] == up.Token && info.Size == size:
 		return ours, nil
 	}
 	return anothers, nil

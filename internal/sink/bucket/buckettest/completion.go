@@ -1,3 +1,4 @@
+//nolint:thelper // claims are tests, and a failure should name its line in them
 package buckettest
 
 import (
@@ -5,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"testing" //nolint:depguard // see conformance.go
+	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
 )

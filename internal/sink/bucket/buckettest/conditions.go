@@ -1,10 +1,11 @@
+//nolint:thelper // claims are tests, and a failure should name its line in them
 package buckettest
 
 import (
 	"context"
 	"errors"
 	"strconv"
-	"testing" //nolint:depguard // see conformance.go
+	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
 )

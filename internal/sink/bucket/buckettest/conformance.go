@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"testing" //nolint:depguard // a suite for the tests of several packages
+	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
 )

@@ -1,3 +1,4 @@
+//nolint:thelper // claims are tests, and a failure should name its line in them
 package buckettest
 
 import (
@@ -6,7 +7,7 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"testing" //nolint:depguard // see conformance.go
+	"testing"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"

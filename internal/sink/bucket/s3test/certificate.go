@@ -12,17 +12,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"testing" //nolint:depguard // see s3test.go
+	"testing"
 	"time"
 )
 
 // certificate makes a self-signed pair for 127.0.0.1 and a client that trusts
 // it, and returns the files of certificate and key.
-func certificate(t testing.TB) (*http.Client, []string) {
-	t.Helper()
+func certificate(tb testing.TB) (*http.Client, []string) {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatalf("generate key: %v", err)
+		tb.Fatalf("generate key: %v", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
@@ -30,22 +30,22 @@ func certificate(t testing.TB) (*http.Client, []string) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatalf("create certificate: %v", err)
+		tb.Fatalf("create certificate: %v", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatalf("marshal key: %v", err)
+		tb.Fatalf("marshal key: %v", err)
 	}
-	dir := t.TempDir()
+	dir := tb.TempDir()
 	files := []string{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	for i, block := range []*pem.Block{{Type: "CERTIFICATE", Bytes: der}, {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(files[i], pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatalf("write certificate: %v", err)
+			tb.Fatalf("write certificate: %v", err)
 		}
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
-	t.Cleanup(transport.CloseIdleConnections)
+	tb.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}, files
 }

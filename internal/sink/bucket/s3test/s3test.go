@@ -19,7 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing" //nolint:depguard // for tests of several packages, and imported by them alone
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,15 +62,15 @@ type Options struct {
 }
 
 // Start runs a server for the test.
-func Start(t testing.TB) *Server {
-	t.Helper()
-	return StartWith(t, Options{})
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	return StartWith(tb, Options{})
 }
 
 // StartWith runs a server with options.
-func StartWith(t testing.TB, opts Options) *Server {
-	t.Helper()
-	binary := findBinary(t)
+func StartWith(tb testing.TB, opts Options) *Server {
+	tb.Helper()
+	binary := findBinary(tb)
 	access, secret := "test"+rand.Text(), rand.Text()
 	s := &Server{
 		Credentials: bucket.Credentials{AccessKeyID: access, SecretAccessKey: secret},
@@ -81,40 +81,40 @@ func StartWith(t testing.TB, opts Options) *Server {
 	if opts.TLS {
 		scheme = "https"
 		var files []string
-		s.Client, files = certificate(t)
+		s.Client, files = certificate(tb)
 		args = append(args, "--cert", files[0], "--key", files[1])
 	}
-	data := t.TempDir()
+	data := tb.TempDir()
 	for try := 1; ; try++ {
-		address := freeAddress(t)
+		address := freeAddress(tb)
 		s.Endpoint = scheme + "://" + address
 		s.admin = s.newAdmin()
 		p, err := launch(binary, append(args, "--port", address, "posix", data)...)
 		if err != nil {
-			t.Fatalf("start S3 server: %v", err)
+			tb.Fatalf("start S3 server: %v", err)
 		}
-		if err = s.ready(t, p); err == nil {
-			t.Cleanup(p.stop)
+		if err = s.ready(tb, p); err == nil {
+			tb.Cleanup(p.stop)
 			break
 		}
 		p.stop()
 		// Somebody may have taken the port between asking for a free one and
 		// listening on it.
 		if try == startTries {
-			t.Fatalf("start S3 server: %v\n%s", err, p.output.Bytes())
+			tb.Fatalf("start S3 server: %v\n%s", err, p.output.Bytes())
 		}
 	}
-	s.URL = s.NewBucket(t)
+	s.URL = s.NewBucket(tb)
 	return s
 }
 
 // NewBucket creates an empty bucket and returns its store URL, which has a
 // query: add a prefix with [WithPrefix].
-func (s *Server) NewBucket(t testing.TB) string {
-	t.Helper()
+func (s *Server) NewBucket(tb testing.TB) string {
+	tb.Helper()
 	name := "test-" + strings.ToLower(rand.Text())
-	if _, err := s.admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
-		t.Fatalf("create bucket: %v", err)
+	if _, err := s.admin.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		tb.Fatalf("create bucket: %v", err)
 	}
 	query := url.Values{"endpoint": {s.Endpoint}, "region": {region}, "path_style": {"true"}}
 	return "s3://" + name + "?" + query.Encode()
@@ -145,9 +145,9 @@ func (s *Server) newAdmin() *s3.Client {
 
 // ready waits until the server answers to its own credentials: whoever else
 // listens on the port knows nothing of them.
-func (s *Server) ready(t testing.TB, p *process) error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+func (s *Server) ready(tb testing.TB, p *process) error {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(startPoll)
 	defer tick.Stop()
@@ -184,7 +184,7 @@ wait $pid`
 
 func launch(binary string, args ...string) (*process, error) {
 	p := &process{output: new(bytes.Buffer), done: make(chan struct{})}
-	p.cmd = exec.Command("sh", append([]string{"-c", guard, "sh", binary}, args...)...) //nolint:gosec,noctx // ours, and stop ends it
+	p.cmd = exec.Command("sh", append([]string{"-c", guard, "sh", binary}, args...)...) // stop ends it, after the test's other cleanups
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")} //nolint:forbidigo // test code only; not our VGW_ variables
 	var err error
@@ -206,12 +206,12 @@ func (p *process) stop() {
 	<-p.done
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
 	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	l, err := listen.Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+		tb.Fatalf("find a free port: %v", err)
 	}
 	defer l.Close() //nolint:errcheck // nothing was accepted
 	return l.Addr().String()
@@ -219,27 +219,27 @@ func freeAddress(t testing.TB) string {
 
 // findBinary looks where make puts it, from wherever in the repository the
 // test runs.
-func findBinary(t testing.TB) string {
-	t.Helper()
+func findBinary(tb testing.TB) string {
+	tb.Helper()
 	if testing.Short() {
-		t.Skip("needs an S3 server: not under -short")
+		tb.Skip("needs an S3 server: not under -short")
 	}
 	if path := os.Getenv(binaryEnv); path != "" { //nolint:forbidigo // test code only
 		return path
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatalf("find the repository: %v", err)
+		tb.Fatalf("find the repository: %v", err)
 	}
 	for !exists(filepath.Join(dir, "tools", "s3", "go.mod")) {
 		if dir == filepath.Dir(dir) {
-			t.Fatalf("no S3 server: not in the repository, and %s is not set", binaryEnv)
+			tb.Fatalf("no S3 server: not in the repository, and %s is not set", binaryEnv)
 		}
 		dir = filepath.Dir(dir)
 	}
 	path := filepath.Join(dir, ".cache", "versitygw")
 	if !exists(path) {
-		t.Fatal("no S3 server in .cache: run make test (or go test -short to do without)")
+		tb.Fatal("no S3 server in .cache: run make test (or go test -short to do without)")
 	}
 	return path
 }
