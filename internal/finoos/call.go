@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -64,11 +63,7 @@ func (c *Client) newCall(name, userID string, service Service, query url.Values)
 
 // request makes the request of one attempt.
 func (c *call) request(ctx context.Context) (*http.Request, error) {
-	var body io.Reader = http.NoBody
-	if c.body != nil {
-		body = bytes.NewReader(c.body)
-	}
-	req, err := http.NewRequestWithContext(withCall(ctx, c), c.op.Method, c.url, body)
+	req, err := http.NewRequestWithContext(withCall(ctx, c), c.op.Method, c.url, bytes.NewReader(c.body))
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (c *Client) Contracts(ctx context.Context, userID string) (*List[Contract],
 	return listOf(ctx, c, opContracts, userID, contractSchema, "contracts")
 }
 
-var partnerSchema = newSchema("contractPartner", nil,
+var partnerSchema = newSchema("partner", nil,
 	text("id", func(c *Contract) *string { return &c.PartnerID }),
 	text("name", func(c *Contract) *string { return &c.PartnerName }),
 )
