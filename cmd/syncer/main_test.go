@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"finoos-syncer/internal/finoos/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"syncer": main})
+}
+
+// Each script has a bank of its own, reached by $FINOOS_BASE_URL, and the same
+// one slowed down, by $SLOW_BASE_URL.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			bank, err := sandbox.New(sandbox.Options{Users: 12, Seed: 7, Today: time.Now().UTC().Truncate(24 * time.Hour)})
+			if err != nil {
+				return err
+			}
+			slow, err := sandbox.New(sandbox.Options{Users: 200, Seed: 7, Faults: sandbox.Faults{Latency: 20 * time.Millisecond}})
+			if err != nil {
+				return err
+			}
+			for name, s := range map[string]*sandbox.Sandbox{"FINOOS_BASE_URL": bank, "SLOW_BASE_URL": slow} {
+				server := httptest.NewServer(s)
+				env.Defer(server.Close)
+				env.Setenv(name, server.URL)
+			}
+			env.Setenv("FINOOS_CLIENT_ID", "sandbox")
+			env.Setenv("FINOOS_CLIENT_SECRET", "sandbox")
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			env.Values["bank"] = bank
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "night": letNightPass, "stopped": stopped,
+		},
+	})
+}
+
+// exits runs a command and compares its exit code: exits 2 syncer run.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code command…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	if got := codeOf(ts, err); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func codeOf(ts *testscript.TestScript, err error) int {
+	if err == nil {
+		return 0
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		ts.Fatalf("not run: %v", err)
+	}
+	return exit.ExitCode()
+}
+
+// letNightPass moves the script's bank on by a day.
+func letNightPass(ts *testscript.TestScript, neg bool, args []string) {
+	bank, ok := ts.Value("bank").(*sandbox.Sandbox)
+	if neg || len(args) > 0 || !ok {
+		ts.Fatalf("usage: night")
+	}
+	bank.Night()
+}
+
+// stopped runs a command, sends it a signal once a file matches, and compares
+// its exit code: stopped TERM 143 'lake/*/log/*' syncer run.
+func stopped(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: stopped INT|TERM code pattern command…")
+	}
+	signal := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path, err := exec.LookPath(args[3])
+	ts.Check(err)
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args[4:]...)
+	cmd.Dir = ts.MkAbs(".")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "FINOOS_BASE_URL", "SLOW_BASE_URL", "FINOOS_CLIENT_ID", "FINOOS_CLIENT_SECRET"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for found := []string(nil); len(found) == 0; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ts.Fatalf("%s did not appear\n%s", args[2], &out)
+		}
+		found, err = filepath.Glob(ts.MkAbs(args[2]))
+		ts.Check(err)
+	}
+	ts.Check(cmd.Process.Signal(signal))
+	err = cmd.Wait()
+	ts.Logf("%s", &out)
+	if got := codeOf(ts, err); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/jobs"
+)
+
+// logEvery is the time between two log lines about the progress of a run that
+// nobody watches.
+const logEvery = 30 * time.Second
+
+// barWidth is the length of the bar itself.
+const barWidth = 20
+
+// progress shows how far a run is: on a terminal by a line that is replaced,
+// elsewhere by a log line now and then. It is called by one goroutine.
+type progress struct {
+	console *console
+	log     *slog.Logger
+	now     func() time.Time
+
+	phase   string
+	entered time.Time // when the phase began, and with how many users
+	before  int64
+	logged  time.Time
+}
+
+func newProgress(c *console, log *slog.Logger, now func() time.Time) *progress {
+	return &progress{console: c, log: log, now: now, logged: now()}
+}
+
+func (p *progress) report(ctx context.Context, s jobs.Progress) {
+	now := p.now()
+	if s.Phase != p.phase {
+		p.phase, p.entered, p.before = s.Phase, now, s.UsersDone
+	}
+	if !p.console.plain {
+		p.console.show(p.line(s, now))
+		return
+	}
+	if now.Sub(p.logged) < logEvery {
+		return
+	}
+	p.logged = now
+	p.log.InfoContext(ctx, "progress", "phase", s.Phase, "users_done", s.UsersDone, "users_total", s.UsersTotal,
+		"users_failed", s.Failed, "rows", s.Rows, "requests", s.Requests, "refused", s.Refused,
+		"requests_per_second", fmt.Sprintf("%.1f", s.Rate))
+}
+
+// line is what a terminal shows. What matters most comes first: a narrow one
+// cuts the rest off.
+func (p *progress) line(s jobs.Progress, now time.Time) string {
+	var b strings.Builder
+	b.WriteString(s.Phase)
+	if s.UsersTotal > 0 {
+		share := min(1, float64(s.UsersDone)/float64(s.UsersTotal))
+		full := int(share * barWidth)
+		fmt.Fprintf(&b, "  [%s%s] %3.0f %%  %s/%s users", strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
+			100*share, count(s.UsersDone), count(s.UsersTotal))
+	}
+	fmt.Fprintf(&b, "  %.1f req/s  %s rows", s.Rate, count(s.Rows))
+	if s.Refused > 0 {
+		fmt.Fprintf(&b, "  %s refused", count(s.Refused))
+	}
+	if s.Failed > 0 {
+		fmt.Fprintf(&b, "  %s failed", count(s.Failed))
+	}
+	if left, ok := p.left(s, now); ok {
+		fmt.Fprintf(&b, "  %s left", left)
+	}
+	return b.String()
+}
+
+// left guesses from the pace of this phase how long the rest takes.
+func (p *progress) left(s jobs.Progress, now time.Time) (time.Duration, bool) {
+	done, spent := s.UsersDone-p.before, now.Sub(p.entered)
+	if done <= 0 || spent < 2*time.Second || s.UsersDone >= s.UsersTotal {
+		return 0, false
+	}
+	rest := float64(spent) * float64(s.UsersTotal-s.UsersDone) / float64(done)
+	return time.Duration(rest).Round(time.Second), true
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"finoos-syncer/internal/jobs"
+)
+
+// runFlags are the flags of `syncer run`.
+type runFlags struct {
+	shard, users     string
+	onlyFailed, full bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run JOB",
+		Short: "Run a job of jobs.yaml once, now",
+		Long: `Runs a job once, now: this is what a scheduler calls. It pulls what changed since
+the last run, and makes it visible in one commit or several. What was committed is
+never lost or written twice, whenever the run is stopped; two runs of the same job
+and shard cannot harm each other.
+
+The logs go to standard error, a summary (or with --output json the run report) to
+standard output. SYNCER_RUN_GROUP, where it is set, is the name that the shards and
+restarts of one scheduled time share.
+
+` + exitCodesHelp(),
+		Example: `  syncer run nightly
+  syncer run nightly --users 2f1c3a9e-…,77b0c1d2-… --full
+  syncer run nightly --shard 0/4 --log-format json`,
+		Args: oneJob,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.shard, "shard", "", "work on shard `i/n` of the users, i from 0; JOB_COMPLETION_INDEX and SYNCER_SHARDS unless given")
+	flags.StringVar(&f.users, "users", "", "only these users: a `file` of ids, or ids separated by commas")
+	flags.BoolVar(&f.onlyFailed, "only-failed", false, "only users with a stream that failed last time")
+	flags.BoolVar(&f.full, "full", false, "read everything in full, changed or not")
+	return cmd
+}
+
+func oneJob(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return usagef("which job? Name one of those in jobs.yaml: syncer run JOB")
+	case 1:
+		return nil
+	}
+	return usagef("one job at a time, but got %q and %q", args[0], args[1])
+}
+
+// run makes the options of a run, runs it and prints what it did.
+func (a *app) run(ctx context.Context, job string, f runFlags) error {
+	o, err := a.runOptions(ctx, job, f)
+	if err != nil {
+		return err
+	}
+	a.warn(ctx, o.Config)
+	began := time.Now()
+	report, err := jobs.Run(ctx, o)
+	a.console.clear()
+	if report == nil {
+		return err
+	}
+	s := summary{report: report, took: time.Since(began)}
+	if printErr := a.print(report, s.text); err == nil && printErr != nil {
+		err = fmt.Errorf("print the report: %w", printErr)
+	}
+	return err
+}
+
+func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunOptions, error) {
+	if f.users != "" && f.onlyFailed {
+		return jobs.RunOptions{}, usagef("--users and --only-failed exclude each other")
+	}
+	shard, err := a.shard(f.shard)
+	if err != nil {
+		return jobs.RunOptions{}, err
+	}
+	users, err := userIDs(f.users)
+	if err != nil {
+		return jobs.RunOptions{}, err
+	}
+	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	if err != nil {
+		return jobs.RunOptions{}, err
+	}
+	group, _ := a.getenv("SYNCER_RUN_GROUP")
+	p := newProgress(a.console, a.log, time.Now)
+	return jobs.RunOptions{
+		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full,
+		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
+		Progress: func(s jobs.Progress) { p.report(ctx, s) },
+	}, nil
+}
+
+// holder names this process to whoever waits for its lease.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/sink"
+)
+
+// shownFailures is how many failed pulls a summary lists; the table pulls and the
+// report have them all.
+const shownFailures = 5
+
+// summary is a report as text.
+type summary struct {
+	report *jobs.Report
+	took   time.Duration
+}
+
+func (s summary) text(w io.Writer) error {
+	r := s.report
+	var p page
+	shard := ""
+	if r.Shard.Count > 1 {
+		shard = fmt.Sprintf(", shard %d/%d", r.Shard.Index, r.Shard.Count)
+	}
+	p.printf("%s%s: %s in %s (run %s)\n", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID)
+	p.printf("  users     %s\n", usersText(r.Users))
+	p.printf("  requests  %s, %s refused, %s tried again, %s read\n", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if sessions := sessionsText(r.SyncSessions); sessions != "" {
+		p.printf("  sessions  %s\n", sessions)
+	}
+	switch {
+	case r.Commits == 0:
+		p.printf("  commits   none: nothing to write\n")
+	case r.FirstSeq == r.LastSeq:
+		p.printf("  commit    %d\n", r.LastSeq)
+	default:
+		p.printf("  commits   %d, numbers %d to %d\n", r.Commits, r.FirstSeq, r.LastSeq)
+	}
+	if len(r.Tables) > 0 {
+		p.printf("\n")
+		p.indent(writtenTable(r).lines())
+	}
+	s.failures(&p)
+	return p.writeTo(w)
+}
+
+func (s summary) failures(p *page) {
+	failed := s.report.Failures
+	if len(failed) == 0 {
+		return
+	}
+	p.printf("\n")
+	t := newTable("failed user", "stream", "class")
+	for _, f := range failed[:min(len(failed), shownFailures)] {
+		t.add(f.UserID, f.Stream, f.Class)
+	}
+	p.indent(t.lines())
+	if more := len(failed) - shownFailures; more > 0 {
+		p.printf("  and %d more: see the table pulls, or --output json\n", more)
+	}
+}
+
+// usersText counts users by what became of them, leaving out what did not occur.
+func usersText(u jobs.UserCounts) string {
+	parts := []string{count(u.Listed) + " listed"}
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Gone, "gone"}} {
+		if c.n > 0 {
+			parts = append(parts, count(c.n)+" "+c.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func sessionsText(sessions map[string]int64) string {
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(sessions)) {
+		parts = append(parts, count(sessions[outcome])+" "+outcome)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writtenTable lists what was committed, in the order of the design.
+func writtenTable(r *jobs.Report) *table {
+	t := newTable("written to", "rows", "deletes", "files", "size")
+	var rows, deletes, files, bytes int64
+	for _, tab := range sink.Tables() {
+		c, ok := r.Tables[tab.Name]
+		if !ok {
+			continue
+		}
+		var gone int64
+		if s := r.Streams[jobs.Stream(tab.Name)]; s != nil {
+			gone = s.Deletes
+		}
+		t.add(tab.Name, c.Rows, gone, c.Files, size(c.Bytes))
+		rows, deletes, files, bytes = rows+c.Rows, deletes+gone, files+c.Files, bytes+c.Bytes
+	}
+	t.add("all", rows, deletes, files, size(bytes))
+	return t
+}
+
+// askedTable lists requests by operation, in the order of the client's table.
+func askedTable(byOperation map[string]int64) *table {
+	t := newTable("asked for", "requests")
+	var all int64
+	for _, op := range finoos.Operations() {
+		if n := byOperation[op.Name]; n > 0 {
+			t.add(op.Name, n)
+			all += n
+		}
+	}
+	t.add("all", all)
+	return t
+}

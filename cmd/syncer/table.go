@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// table lays cells out in columns: numbers to the right, texts to the left. The
+// first row is the heading.
+type table struct {
+	rows    [][]string
+	numeric []bool // by column
+}
+
+func newTable(heading ...string) *table {
+	return &table{rows: [][]string{heading}, numeric: make([]bool, len(heading))}
+}
+
+// add appends a row of strings and whole numbers, one for each heading.
+func (t *table) add(cells ...any) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		switch v := cell.(type) {
+		case int64:
+			row[i], t.numeric[i] = count(v), true
+		case size:
+			row[i], t.numeric[i] = v.String(), true
+		default:
+			row[i] = fmt.Sprint(v)
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// lines returns the rows, padded, without spaces at the end.
+func (t *table) lines() []string {
+	widths := make([]int, len(t.numeric))
+	for _, row := range t.rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	lines := make([]string, len(t.rows))
+	for r, row := range t.rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if cells[i] = cell + pad; t.numeric[i] {
+				cells[i] = pad + cell
+			}
+		}
+		lines[r] = strings.TrimRight(strings.Join(cells, "  "), " ")
+	}
+	return lines
+}
+
+// beside joins two blocks of lines, the second to the right of the first.
+func beside(left, right []string) []string {
+	width := 0
+	for _, l := range left {
+		width = max(width, utf8.RuneCountInString(l))
+	}
+	lines := make([]string, max(len(left), len(right)))
+	for i := range lines {
+		l, r := "", ""
+		if i < len(left) {
+			l = left[i]
+		}
+		if i < len(right) {
+			r = right[i]
+		}
+		pad := strings.Repeat(" ", width-utf8.RuneCountInString(l))
+		lines[i] = strings.TrimRight(l+pad+"     "+r, " ")
+	}
+	return lines
+}
+
+// page collects text and writes it at once, so that only one error is looked at.
+type page struct{ strings.Builder }
+
+func (p *page) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+
+func (p *page) indent(lines []string) {
+	for _, l := range lines {
+		p.printf("%s\n", strings.TrimRight("  "+l, " "))
+	}
+}
+
+func (p *page) writeTo(w io.Writer) error {
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// count writes a number with its thousands apart: 12,345.
+func count(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// size is a number of bytes.
+type size int64
+
+// String rounds to the largest unit that leaves a number of at least one.
+func (s size) String() string {
+	const units = "KMGT"
+	if s < 1024 {
+		return fmt.Sprintf("%d B", int64(s))
+	}
+	value, unit := float64(s)/1024, 0
+	for value >= 1024 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
+	}
+	if value < 10 {
+		return fmt.Sprintf("%.1f %ciB", value, units[unit])
+	}
+	return fmt.Sprintf("%.0f %ciB", value, units[unit])
+}
