@@ -37,6 +37,9 @@ type Faults struct {
 	// Revoked refuses the credentials and all tokens.
 	Revoked bool
 
+	// ZeroPages counts pages from 0: the document does not say. Options.FirstPage
+	// does the same.
+	ZeroPages bool
 	// NoContext leaves out `context` and `metaData`, whose fields nobody has
 	// documented.
 	NoContext bool
@@ -105,19 +108,11 @@ const (
 	Deleted       Kind = "deleted"        // the user vanishes for good
 
 	// Outcomes of sync sessions, for the operation "synchronize".
-	Deprecated     Kind = "interface_deprecated" // 409
-	Credentials    Kind = "credentials_required" // 422
-	Blocked        Kind = "blocked"              // 423
-	DailyLimit     Kind = "daily_limit"          // 429
-	SCARequired    Kind = "sca_required"         // 451
-	RateLimited    Kind = "rate_limited"         // 429 with a type that says so
-	SyncSucceeds   Kind = "synced"               // 204, whatever the odds say
-	lastKindMarker Kind = ""
+	Deprecated   Kind = "interface_deprecated" // 409
+	Credentials  Kind = "credentials_required" // 422
+	Blocked      Kind = "blocked"              // 423
+	DailyLimit   Kind = "daily_limit"          // 429
+	SCARequired  Kind = "sca_required"         // 451
+	RateLimited  Kind = "rate_limited"         // 429 with a type that says so
+	SyncSucceeds Kind = "synced"               // 204, whatever the odds say
 )
-
-// ParseFaults reads faults as the command line writes them.
-func ParseFaults(text string) (Faults, error) { _ = text; return Faults{}, nil }
-
-// CanonicalExtra brings an _extra text of a table into the form that Truth
-// uses.
-func CanonicalExtra(table, text string) (string, error) { _ = table; return text, nil }

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"log/slog"
+	"net/http"
 	"time"
 )
 
@@ -80,6 +82,9 @@ type Options struct {
 	// CacheUsers is how many users' states are kept at hand: 32 unless set.
 	CacheUsers int
 
+	// Logger is told of unknown routes and of faults that struck; nil is silent.
+	Logger *slog.Logger
+
 	// Faults are those in force from the start.
 	Faults Faults
 }
@@ -107,6 +112,48 @@ type SyncOdds struct {
 	Lost        float64 // synchronised, but the connection breaks before the answer
 }
 
+// fill puts defaults in place.
+func (o *Options) fill() {
+	if o.Data == "" {
+		def(&o.Users, 100)
+		def(&o.Today, time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
+	}
+	def(&o.HoldBack, 14)
+	def(&o.PageSize, 100)
+	def(&o.CategorizationPageSize, 500)
+	def(&o.FirstPage, 1)
+	def(&o.UnknownCorrelation, http.StatusNotFound)
+	def(&o.KeepAnalyses, 30)
+	def(&o.HistoryLimit, 200_000)
+	def(&o.CacheUsers, 32)
+	def(&o.Tenant, "sandbox")
+	def(&o.ClientID, "sandbox")
+	def(&o.ClientSecret, "sandbox")
+	def(&o.Nightly.Analysed, 0.19)
+	def(&o.Nightly.Gone, 0.001)
+	def(&o.Nightly.Joined, 0.001)
+	def(&o.Nightly.Login, 0.005)
+	for _, p := range []*float64{&o.Sync.Deprecated, &o.Sync.Credentials, &o.Sync.Blocked, &o.Sync.SCA, &o.Sync.Lost} {
+		def(p, 0.01)
+	}
+	if o.Scopes == nil {
+		o.Scopes = allScopes
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func def[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
 // Activity is what the last Night did to a user. The zero value means that
 // every answer about the user is byte for byte what it was.
 type Activity struct {
@@ -114,22 +161,4 @@ type Activity struct {
 	Login    bool // a login's status changed
 	Joined   bool // the user is new
 	Gone     bool // the user has vanished
-}
-
-// Decimal is an amount with exactly four decimals.
-type Decimal string
-
-// Date is a day as 2006-01-02.
-type Date string
-
-// Route is one operation that the sandbox serves.
-type Route struct {
-	Operation, Method, Pattern string
-}
-
-// Request is one request that the sandbox has seen.
-type Request struct {
-	Operation, Method, UserID, Service, Path, Query string
-	Status                                          int       // 0 where the connection broke before an answer
-	At                                              time.Time // by Options.Clock
 }

@@ -1,78 +1,130 @@
 package sandbox
 
 import (
-	"errors"
-	"iter"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // Sandbox is one simulated finoOS. It is safe for concurrent use.
 type Sandbox struct {
-	opts Options
+	opts  Options
+	seed  dice
+	ids   userIDs
+	world world
+	start day
+	fixed bool // the world's data is taken as it is
+	mux   *http.ServeMux
+	all   []operation
+	known map[string]bool // scopes that the token grants
+	log   *slog.Logger
+	asked history
+	cache *cache
+
+	mu       sync.Mutex // guards what nights, sync sessions and tests change
+	nights   int
+	baseline int                // the night from which on history is kept
+	joined   []int              // by night: how many users there are
+	left     map[int]int        // by user: the night of vanishing
+	gone     []int              // the keys of left, ascending
+	syncs    map[int][]analysis // by user: those started by sync sessions
+	spent    map[spending]int
+	faults   Faults
+	failing  map[int]map[string]UserFault
+	seen     map[int]int // requests of failing users
+	bucket   bucket
+	rolls    int // random faults decided so far
+	tokens   int // tokens before this one are dead
 }
 
-var errTodo = errors.New("not built yet")
-
-// New prepares a sandbox. It costs the same for one user as for a million.
-func New(opts Options) (*Sandbox, error) { return &Sandbox{opts: opts}, nil }
-
-// ServeHTTP answers one API request.
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, errTodo.Error(), http.StatusNotImplemented)
+// spending is the manual synchronisations of a login on a day.
+type spending struct {
+	login string
+	night int
 }
 
-// Transport reaches the sandbox without a network.
-func (s *Sandbox) Transport() http.RoundTripper { return nil }
+// New prepares a sandbox. It costs the same for one user as for a million,
+// except with Options.Data, which is read and kept.
+func New(opts Options) (*Sandbox, error) {
+	opts.fill()
+	s := &Sandbox{
+		opts: opts, seed: dice(mix(opts.Seed)), start: dayOf(opts.Today), log: opts.Logger,
+		left: map[int]int{}, syncs: map[int][]analysis{}, spent: map[spending]int{},
+		cache: newCache(opts.CacheUsers), known: map[string]bool{},
+		asked: history{off: opts.NoHistory, limit: opts.HistoryLimit, counts: map[string]int{}},
+	}
+	for _, scope := range opts.Scopes {
+		s.known[scope] = true
+	}
+	s.ids = newUserIDs(s.seed)
+	s.world = &invented{seed: s.seed, ids: s.ids, opts: &s.opts, active: opts.Nightly.Analysed}
+	if opts.Data != "" {
+		b, err := readBerka(&s.opts, s.seed, s.ids)
+		if err != nil {
+			return nil, fmt.Errorf("read the data of %s: %w", opts.Data, err)
+		}
+		s.world, s.fixed, s.start = b, true, b.start
+		s.opts.Today = b.start.utc()
+	}
+	s.joined = []int{s.world.users()}
+	s.route()
+	if err := s.SetFaults(opts.Faults); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
-// Night moves the simulation on by one day.
-func (s *Sandbox) Night() {}
+// Now is the simulated instant: six in the morning, German time, after the
+// night's analyses. Only Night moves it.
+func (s *Sandbox) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
 
-// Now is the simulated instant. Only Night moves it.
-func (s *Sandbox) Now() time.Time { return s.opts.Today }
+func (s *Sandbox) now() time.Time { return s.today().at(6 * time.Hour) }
 
-// UserID is the id of the user with the given index, counted from 0.
-func (s *Sandbox) UserID(index int) string { _ = index; return "" }
-
-// Delete makes a user vanish: 404 from now on.
-func (s *Sandbox) Delete(userID string) { _ = userID }
-
-// Activity tells what the last Night did to a user.
-func (s *Sandbox) Activity(userID string) Activity { _ = userID; return Activity{} }
+func (s *Sandbox) today() day { return s.start + day(s.nights) }
 
 // Baseline says that the lake starts empty now: history that slid out of the
 // window before is not part of the truth.
-func (s *Sandbox) Baseline() {}
-
-// SetFaults replaces the faults from the next request on.
-func (s *Sandbox) SetFaults(f Faults) { s.opts.Faults = f }
-
-// Faults returns the faults in force.
-func (s *Sandbox) Faults() Faults { return s.opts.Faults }
-
-// Requests lists what was asked, oldest first.
-func (s *Sandbox) Requests() []Request { return nil }
-
-// ResetRequests forgets what was asked, and sets all counts to zero.
-func (s *Sandbox) ResetRequests() {}
-
-// Counts tells how many requests each operation has had.
-func (s *Sandbox) Counts() map[string]int { return nil }
-
-// UnknownRoutes counts requests that no route matched.
-func (s *Sandbox) UnknownRoutes() int { return 0 }
-
-// Routes lists what the sandbox serves.
-func (s *Sandbox) Routes() []Route { return nil }
-
-// Truth lists the rows that a correct lake's current state holds.
-func (s *Sandbox) Truth(table string) iter.Seq[map[string]any] {
-	_ = table
-	return func(func(map[string]any) bool) {}
+func (s *Sandbox) Baseline() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.baseline = s.nights
 }
 
-// TruthUser is Truth for one user.
-func (s *Sandbox) TruthUser(table, userID string) iter.Seq[map[string]any] {
-	_, _ = table, userID
-	return func(func(map[string]any) bool) {}
+// Activity tells what the last Night did to a user.
+func (s *Sandbox) Activity(userID string) Activity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.ids.index(userID)
+	if !ok || i >= s.total() || s.nights == 0 {
+		return Activity{}
+	}
+	left, gone := s.left[i]
+	a := Activity{Gone: gone && left == s.nights, Joined: s.bornOn(i) == s.nights}
+	l := s.lived(i)
+	for _, an := range l.analyses {
+		a.Analysed = a.Analysed || an.night == s.nights && an.seq == 0
+	}
+	for _, login := range l.logins {
+		a.Login = a.Login || login.changed == s.nights
+	}
+	return a
+}
+
+// state is what service svc has finished of a user. The caller does not hold
+// s.mu: building takes a while.
+func (s *Sandbox) state(index int, svc service) (*state, life) {
+	s.mu.Lock()
+	l, born := s.lived(index), s.bornOn(index)
+	k := s.finished(l, svc, s.opts.Clock())
+	s.mu.Unlock()
+	return s.cache.get(index, k, func() *state {
+		h := s.world.household(index, s.start+day(born))
+		return build(h, l.analyses[:k:k], s.opts.RemoveTags)
+	}), l
 }

@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"net/http"
+	"slices"
+)
+
+// array answers with a top-level array, or 204 where the user's API says
+// nothing of empty ones.
+func array(s style, n int, write func(w *wire, i int)) answer {
+	if n == 0 && s.noContent {
+		return answer{status: http.StatusNoContent}
+	}
+	w := wire{ascii: s.ascii}
+	w.open('[')
+	for i := range n {
+		write(&w, i)
+	}
+	w.close(']')
+	return ok(w.b)
+}
+
+func (s *Sandbox) style(c *call) style {
+	return s.world.user(c.index, s.start).style
+}
+
+// openAccounts are those that are connected at present.
+func (st *state) openAccounts() []openAccount {
+	return slices.DeleteFunc(slices.Clone(st.accounts), func(a openAccount) bool { return a.until != never })
+}
+
+// getAccounts answers GET …/banking/accounts; 204 stands for none.
+func (s *Sandbox) getAccounts(c *call) answer {
+	st, _ := s.state(c.index, banking)
+	accounts := st.openAccounts()
+	if len(accounts) == 0 {
+		return answer{status: http.StatusNoContent}
+	}
+	w := wire{ascii: st.h.user.style.ascii}
+	w.open('{')
+	w.key("accounts")
+	w.b = append(w.b, '[')
+	for _, acc := range accounts {
+		st.account(&w, acc)
+	}
+	w.close(']')
+	w.close('}')
+	return ok(w.b)
+}
+
+// getLogins answers GET …/banking/logins.
+func (s *Sandbox) getLogins(c *call) answer {
+	s.mu.Lock()
+	l := s.lived(c.index)
+	s.mu.Unlock()
+	style := s.style(c)
+	return array(style, len(l.logins), func(w *wire, i int) { l.logins[i].write(w, style) })
+}
+
+// getTransactions answers GET …/banking/transactions.
+func (s *Sandbox) getTransactions(c *call) answer {
+	st, _ := s.state(c.index, banking)
+	want, err := parseWanted(c.r.URL.Query(), st)
+	if err != nil {
+		return failure(http.StatusBadRequest, "invalid_request", err.Error())
+	}
+	var some []*booking
+	for i := range st.bookings {
+		if t := &st.bookings[i]; want.has(st, t) {
+			some = append(some, t)
+		}
+	}
+	return array(st.h.user.style, len(some), func(w *wire, i int) { st.transaction(w, some[i]) })
+}
+
+// correlation answers GET …/{service}/correlation: the newest finished
+// analysis. 404 says that there is none, for whatever reason.
+func (svc service) correlation(s *Sandbox, c *call) answer {
+	none := failure(http.StatusNotFound, "not_found", "no finished analysis")
+	if c.fault.Kind == NeverAnalysed {
+		return none
+	}
+	s.mu.Lock()
+	l := s.lived(c.index)
+	k := s.finished(l, svc, c.now)
+	s.mu.Unlock()
+	if k == 0 || k < len(l.analyses) && s.opts.AnalysingIs404 {
+		return none
+	}
+	var w wire
+	w.open('{')
+	w.str("correlationID", l.analyses[k-1].id)
+	w.instant("correlationTimestamp", l.analyses[k-1].at)
+	w.close('}')
+	return ok(w.b)
+}
+
+// getContracts answers GET …/contracts.
+func (s *Sandbox) getContracts(c *call) answer {
+	st, _ := s.state(c.index, contracts)
+	return array(st.h.user.style, len(st.contracts), func(w *wire, i int) { st.contract(w, &st.contracts[i]) })
+}
+
+// getHistory answers GET …/account-history.
+func (s *Sandbox) getHistory(c *call) answer {
+	st, _ := s.state(c.index, accountHistory)
+	w := wire{ascii: st.h.user.style.ascii}
+	st.histories(&w)
+	return ok(w.b)
+}
+
+// getDetection answers GET …/account-detection: small, since nothing here
+// exports it.
+func (s *Sandbox) getDetection(c *call) answer {
+	st, _ := s.state(c.index, accountDetection)
+	var w wire
+	w.open('{')
+	w.key("accountsOverview")
+	w.open('{')
+	w.key("accountsView")
+	w.b = append(w.b, '[')
+	for _, acc := range st.openAccounts() {
+		w.open('{')
+		w.str("accountId", acc.id)
+		w.raw("additionalAnalysesInfo", `{"isUserAdded":true}`)
+		w.close('}')
+	}
+	w.close(']')
+	w.raw("creditsView", "[]")
+	w.close('}')
+	w.close('}')
+	return ok(w.b)
+}

@@ -1,0 +1,126 @@
+package sandbox
+
+// invented is the world of seeded people.
+type invented struct {
+	seed   dice
+	ids    userIDs
+	opts   *Options
+	active float64
+}
+
+func (v *invented) users() int { return v.opts.Users }
+
+func (v *invented) of(index int) dice { return v.seed.on("user", index) }
+
+func (v *invented) user(index int, joined day) *user {
+	return newUser(v.of(index), v.ids, index, v.opts.Tenant, joined, v.opts.Plain)
+}
+
+func (v *invented) logins(index int) []loginSpec {
+	d := v.of(index)
+	return rollLogins(d, newStyle(d, v.opts.Plain))
+}
+
+func (v *invented) stirs(index, night int, _ day) bool {
+	return v.of(index).on("night", night).chance(v.active)
+}
+
+// past is how far back an invented household goes: two years of bookings and
+// balances, and a few days, since the first analysis may lie before the start.
+const past = 740
+
+func (v *invented) household(index int, joined day) *household {
+	d := v.of(index)
+	h := &household{
+		user: v.user(index, joined), dice: d, person: who(d),
+		logins: v.logins(index), genesis: joined - past, tagNames: v.opts.TagNames,
+	}
+	h.income = income(d.on("income"), h.person.persona)
+	h.open()
+	h.settleDown()
+	return h
+}
+
+// income is what a household earns in a month.
+func income(d dice, p persona) int64 {
+	switch p {
+	case employee:
+		return d.between(175000, 520000)
+	case pensioner:
+		return d.between(95000, 240000)
+	case student:
+		return d.between(70000, 115000)
+	case freelancer:
+		return d.between(190000, 620000)
+	default:
+		return d.between(1200000, 9000000)
+	}
+}
+
+// add makes a source known and returns it.
+func (h *household) add(s source) *source {
+	s.key = len(h.sources)
+	if s.to == 0 {
+		s.to = -1 // the GIRO is never the other end
+	}
+	if s.deal != nil {
+		h.strike(&s)
+	}
+	h.sources = append(h.sources, &s)
+	return h.sources[s.key]
+}
+
+// strike fills in a contract that a source is paid under.
+func (h *household) strike(s *source) {
+	d := h.dice.on("deal", s.key)
+	s.deal.id, s.deal.partnerID = d.on("id").uuid(), d.on("partner").uuid()
+	s.deal.months = s.every
+	if s.deal.interval == "" {
+		s.deal.interval = map[int]string{1: "MONTHLY", 3: "QUARTERLY", 6: "HALF_YEARLY", 12: "YEARLY"}[s.every]
+	}
+	s.deal.consistency = "FIXED"
+	if s.jitter > 0 || len(s.steps) > 0 {
+		s.deal.consistency = "VARIABLE"
+	}
+	s.deal.hidden = s.deal.category != "Einkommen" && d.on("hidden").chance(0.15)
+	s.deal.noEnd = d.on("no end").chance(0.5)
+	if s.partner.mandate != "" {
+		s.deal.email = "service@" + asciiName(s.partner.name) + ".example"
+	}
+}
+
+// creditor is somebody who collects by direct debit.
+func (h *household) creditor(name string) party {
+	d := dice(7).on(name) // the same for every household: a creditor is one party
+	b := pick(d.on("bank"), banks)
+	m := h.dice.on(name)
+	p := party{
+		name: name, iban: iban(b.code, d.on("number").digits(10)), bic: b.bic,
+		creditorID: creditorID(d.on("creditor").digits(11)),
+		mandate:    "M-" + m.on("mandate").digits(8),
+	}
+	if m.on("extra").chance(h.user.style.odds(0.2)) {
+		p.extra.text("bankName", b.name)
+	}
+	return p
+}
+
+// payee is somebody who is paid, or pays, by transfer.
+func payee(name string, d dice) party {
+	b := pick(d.on("bank"), banks)
+	return party{name: name, iban: iban(b.code, d.on("number").digits(10)), bic: b.bic}
+}
+
+// asciiName is a name as a host name.
+func asciiName(name string) string {
+	var b []byte
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b = append(b, byte(r))
+		case r >= 'A' && r <= 'Z':
+			b = append(b, byte(r)+'a'-'A')
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,120 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"syscall"
+)
+
+// Transport reaches the sandbox without a network: no listener, no goroutine
+// outlives a request, so it works within testing/synctest, where a TCP
+// connection would hang. Broken connections and bodies that end early look
+// as they do on a network.
+func (s *Sandbox) Transport() http.RoundTripper { return wireless{s} }
+
+type wireless struct{ s *Sandbox }
+
+// RoundTrip answers a request in the caller's goroutine.
+func (t wireless) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close() //nolint:errcheck // nothing was written
+	}
+	ctx := r.Context()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if t.s.Faults().Down {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	in := r.Clone(ctx)
+	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "192.0.2.1:1"
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.WroteHeaders != nil {
+		trace.WroteHeaders()
+	}
+	if trace != nil && trace.WroteRequest != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{})
+	}
+	rec := &recorder{header: http.Header{}, status: http.StatusOK}
+	if !rec.serve(t.s, in) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	}
+	if trace != nil && trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
+	return rec.response(r), nil
+}
+
+// recorder keeps what a handler writes.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (rec *recorder) Header() http.Header         { return rec.header }
+func (rec *recorder) WriteHeader(status int)      { rec.status = status }
+func (rec *recorder) Write(b []byte) (int, error) { return rec.body.Write(b) }
+
+// serve runs a handler; false if it broke the connection.
+func (rec *recorder) serve(h http.Handler, r *http.Request) (answered bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if err, isErr := v.(error); !isErr || !errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			answered = false
+		}
+	}()
+	h.ServeHTTP(rec, r)
+	return true
+}
+
+func (rec *recorder) response(r *http.Request) *http.Response {
+	body := &cutBody{rest: rec.body.Bytes()}
+	length := int64(rec.body.Len())
+	if promised, err := strconv.ParseInt(rec.header.Get("Content-Length"), 10, 64); err == nil {
+		body.short = promised > length
+		length = promised
+	}
+	return &http.Response{
+		Status: strconv.Itoa(rec.status) + " " + http.StatusText(rec.status), StatusCode: rec.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: rec.header, Body: body, ContentLength: length, Request: r,
+	}
+}
+
+// cutBody is a body; one that is shorter than promised ends in the error that
+// a broken connection has.
+type cutBody struct {
+	rest  []byte
+	short bool
+}
+
+func (b *cutBody) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		if b.short {
+			return 0, io.ErrUnexpectedEOF
+		}
+		return 0, io.EOF
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+func (b *cutBody) Close() error {
+	b.rest = nil
+	return nil
+}
