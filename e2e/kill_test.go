@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -22,7 +21,7 @@ type killAt struct {
 var killInstants = []killAt{
 	{name: "when it holds the lease", trace: stateDir + "/leases/*", count: 1},
 	{name: "after a fifth of the requests", asked: 0.2},
-	{name: "when files are pending", trace: stateDir + "/pending/*", count: 1},
+	{name: "when files are pending", trace: pendingFiles, count: 1},
 	{name: "when cursors are uploaded", trace: stateDir + "/cursors/*", count: 1},
 	{name: "when a commit is written", trace: stateDir + "/log/*.json", count: 1},
 	{name: "when files become visible", trace: "*/ingest_date=*/*.parquet", count: 1},
@@ -142,15 +141,6 @@ func uncommitted(t *testing.T, dir string) []string {
 		_, found := slices.BinarySearch(committed, path)
 		return found
 	})
-}
-
-func glob(t *testing.T, dir, pattern string) []string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 func copyOf(t *testing.T, dir string) string {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -11,18 +10,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // commit is a record of the commit log, as far as it speaks of data.
 type commit struct {
-	Seq   uint64       `json:"seq"`
-	Kind  string       `json:"kind"`
-	RunID string       `json:"run_id"`
-	Files []commitFile `json:"files"`
-	Table map[string]struct {
-		Upserts int64 `json:"upserts"`
-		Deletes int64 `json:"deletes"`
-	} `json:"tables"`
+	Seq    uint64             `json:"seq"`
+	RunID  string             `json:"run_id"`
+	Files  []commitFile       `json:"files"`
+	Tables map[string]changes `json:"tables"`
 
 	published bool
 }
@@ -34,8 +30,19 @@ type commitFile struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// logDir is where the job's commits are, relative to the lake.
-const stateDir = "_syncer/nightly"
+// changes is what a commit says to have done to a table.
+type changes struct {
+	Upserts int64             `json:"upserts"`
+	Deletes int64             `json:"deletes"`
+	Sums    map[string]string `json:"sums,omitempty"` // of each money column
+}
+
+// Where the job keeps its state, and a folder the uploads that no reader may
+// see, relative to the lake.
+const (
+	stateDir     = "_syncer/nightly"
+	pendingFiles = stateDir + "/pending/.*.pending"
+)
 
 // readLog reads the commit log of the job as any loader could.
 func readLog(t *testing.T, dir string) []commit {
@@ -96,9 +103,9 @@ func (l *lake) checkCommits(t *testing.T) {
 	}
 	l.checkRowsOnce(t)
 	l.checkMeta(t)
-	for _, left := range []string{"pending", "staging"} {
-		if files := filesBelow(t, filepath.Join(l.dir, stateDir, left)); len(files) > 0 {
-			t.Errorf("left over in %s: %s", left, files)
+	for _, left := range []string{pendingFiles, stateDir + "/pending/.*.tmp", stateDir + "/staging/*"} {
+		if files := glob(t, l.dir, left); len(files) > 0 {
+			t.Errorf("left over: %s", files)
 		}
 	}
 }
@@ -106,7 +113,7 @@ func (l *lake) checkCommits(t *testing.T) {
 // checkCommit compares what a record says of its files with the files.
 func (l *lake) checkCommit(t *testing.T, c commit) {
 	t.Helper()
-	upserts, deletes := map[string]int64{}, map[string]int64{}
+	files := map[string][]string{} // by table
 	for _, f := range c.Files {
 		path := filepath.Join(l.dir, f.Path)
 		info, err := os.Stat(path)
@@ -114,27 +121,42 @@ func (l *lake) checkCommit(t *testing.T, c commit) {
 			t.Errorf("commit %d: %v", c.Seq, err)
 			continue
 		}
-		if info.Size() != f.Bytes {
-			t.Errorf("commit %d: %s has %d bytes, the record says %d", c.Seq, f.Path, info.Size(), f.Bytes)
-		}
 		rows := l.count(t, "SELECT count(*) FROM read_parquet(?)", path)
-		if rows != f.Rows {
-			t.Errorf("commit %d: %s has %d rows, the record says %d", c.Seq, f.Path, rows, f.Rows)
+		if info.Size() != f.Bytes || rows != f.Rows {
+			t.Errorf("commit %d: %s has %d rows in %d bytes, the record says %d in %d", c.Seq, f.Path, rows, info.Size(), f.Rows, f.Bytes)
 		}
-		n := l.count(t, "SELECT count(*) FROM read_parquet(?) WHERE _op = 'delete'", path)
-		deletes[f.Table] += n
-		upserts[f.Table] += rows - n
-		if strange := l.count(t, "SELECT count(*) FROM read_parquet(?) WHERE _run_id IS DISTINCT FROM ?", path, c.RunID); strange > 0 {
-			t.Errorf("commit %d: %s has %d rows of another run", c.Seq, f.Path, strange)
+		if n := l.count(t, "SELECT count(*) FROM read_parquet(?) WHERE _run_id IS DISTINCT FROM ?", path, c.RunID); n > 0 {
+			t.Errorf("commit %d: %s has %d rows of another run", c.Seq, f.Path, n)
+		}
+		files[f.Table] = append(files[f.Table], "'"+path+"'")
+	}
+	got := map[string]changes{}
+	for name, paths := range files {
+		got[name] = l.changesIn(t, tableNamed(name), paths)
+	}
+	if diff := cmp.Diff(got, c.Tables, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("commit %d (-files +record):\n%s", c.Seq, diff)
+	}
+}
+
+// changesIn counts what a table's files hold.
+func (l *lake) changesIn(t *testing.T, tb table, paths []string) changes {
+	t.Helper()
+	from := " FROM read_parquet([" + strings.Join(paths, ", ") + "])"
+	c := changes{
+		Upserts: l.count(t, "SELECT count(*)"+from+" WHERE _op = 'upsert'"),
+		Deletes: l.count(t, "SELECT count(*)"+from+" WHERE _op = 'delete'"),
+		Sums:    map[string]string{},
+	}
+	for _, col := range tb.columns {
+		if col.Type != money {
+			continue
+		}
+		for _, r := range l.query(t, "SELECT coalesce(sum("+quote(col.Name)+"), 0)::VARCHAR AS total"+from) {
+			c.Sums[col.Name] = fmt.Sprint(r["total"])
 		}
 	}
-	for _, tb := range tables {
-		said := c.Table[tb.name]
-		if said.Upserts != upserts[tb.name] || said.Deletes != deletes[tb.name] {
-			t.Errorf("commit %d: %s has %d upserts and %d deletes, the record says %d and %d",
-				c.Seq, tb.name, upserts[tb.name], deletes[tb.name], said.Upserts, said.Deletes)
-		}
-	}
+	return c
 }
 
 // checkRowsOnce fails where a row is visible twice: a key occurs once per pull.
@@ -176,15 +198,9 @@ func (l *lake) checkMeta(t *testing.T) {
 	}
 }
 
-func filesBelow(t *testing.T, dir string) []string {
+func glob(t *testing.T, dir, pattern string) []string {
 	t.Helper()
-	var found []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
-			found = append(found, path)
-		}
-		return ignoreAbsent(err)
-	})
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
