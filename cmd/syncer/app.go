@@ -18,7 +18,6 @@ import (
 // app is one call of the command: the process around it, the global flags, and
 // what is made of them before a command begins.
 type app struct {
-	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) (string, bool)
 
@@ -35,7 +34,6 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	a.log = slog.New(slog.DiscardHandler)
 	root := a.rootCommand() //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	command, err := root.ExecuteContextC(ctx)

@@ -21,7 +21,7 @@ import (
 
 // newTestApp returns an app that prints everything to out.
 func newTestApp(out io.Writer, env map[string]string) *app {
-	return &app{stdin: strings.NewReader(""), stdout: out, stderr: out, getenv: func(name string) (string, bool) {
+	return &app{stdout: out, stderr: out, getenv: func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	}}

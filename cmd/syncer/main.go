@@ -20,6 +20,6 @@ func main() {
 func execute() int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
 	return a.execute(ctx, os.Args[1:])
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -18,7 +20,45 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"syncer": main})
+	testscript.Main(m, map[string]func(){"syncer": main, "stubborn": stubborn})
+}
+
+// stubborn does not end when it is told to.
+func stubborn() {
+	ctx, _ := withSignals(context.Background())
+	_, _ = os.Stdout.WriteString("up\n")
+	<-ctx.Done()
+	_, _ = os.Stdout.WriteString("told\n")
+	select {}
+}
+
+func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("stubborn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		if !lines.Scan() {
+			t.Fatalf("it ended before %v", signal)
+		}
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitInterrupted {
+		t.Errorf("got %v, want exit code %d", err, exitInterrupted)
+	}
 }
 
 // Each script has a bank of its own, reached by $FINOOS_BASE_URL, and the same
@@ -46,6 +86,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FINOOS_CLIENT_ID", "sandbox")
 			env.Setenv("FINOOS_CLIENT_SECRET", "sandbox")
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			env.Setenv("A_USER", bank.UserID(3))
 			env.Values["bank"] = bank
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,9 +37,24 @@ func (a *app) sandboxCommand() *cobra.Command {
 bank. Point a jobs.yaml at it to try a configuration without an account.
 
 Its day does not pass by itself: POST /sandbox/night lets one pass, and so does
---night-every. Nothing is kept when it ends.`,
+--night-every. Nothing is kept when it ends.
+
+It behaves as documented, unless --faults says otherwise: settings with commas
+between them.
+
+  rate_limit=20 burst=4 retry_after=seconds|date|none   429 beyond that
+  latency=50ms error_rate=0.01 reset_rate=0.01 truncate_rate=0.01 down
+  revoked refuse_reads token_early=4m                   credentials, tokens
+  zero_pages no_context end=empty|204|404|repeat shift=insert|remove|shuffle
+
+Faults of single users are kind=operation:user:after, where user is a number or an
+id, the operation may be left out (all of them) and so may the number of requests
+that go well before: malformed=contracts:3, never_analysed=5, deleted=6:10. Kinds:
+malformed forbidden not_found server_error reset truncated never_analysed deleted,
+and for synchronize each outcome of a sync session.`,
 		Example: `  syncer sandbox --users 200
-  syncer sandbox --rate-limit 20 --night-every 1m`,
+  syncer sandbox --rate-limit 20 --night-every 1m
+  syncer sandbox --faults error_rate=0.01,malformed=contracts:3`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.serveSandbox(cmd.Context(), f)
@@ -49,7 +65,7 @@ Its day does not pass by itself: POST /sandbox/night lets one pass, and so does
 	flags.IntVar(&f.users, "users", 100, "how many users there are")
 	flags.Uint64Var(&f.seed, "seed", 1, "what everything random is made from")
 	flags.Float64Var(&f.rateLimit, "rate-limit", 0, "requests a second that are served; 0 for no limit")
-	flags.StringVar(&f.faults, "faults", "", "how it misbehaves: see `list` in the package internal/finoos/sandbox")
+	flags.StringVar(&f.faults, "faults", "", "how it misbehaves: `settings` as above")
 	flags.StringVar(&f.data, "data", "", "serve the Berka accounts in this `folder` instead of invented ones")
 	flags.StringVar(&f.today, "today", "", "the simulated `day` at the start, as 2026-11-19; the real one unless given")
 	flags.DurationVar(&f.nightEvery, "night-every", 0, "let a night pass this often")
@@ -59,7 +75,7 @@ Its day does not pass by itself: POST /sandbox/night lets one pass, and so does
 func (f sandboxFlags) open(now time.Time) (*sandbox.Sandbox, error) {
 	faults, err := sandbox.ParseFaults(f.faults)
 	if err != nil {
-		return nil, usagef("--faults: %w", err)
+		return nil, usagef("%s", strings.ReplaceAll("--faults: "+err.Error(), "\n", "; "))
 	}
 	if f.rateLimit > 0 {
 		faults.RateLimit = f.rateLimit
