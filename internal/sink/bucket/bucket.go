@@ -105,9 +105,10 @@ type Part struct {
 	CRC32  string `json:"crc32,omitempty"` // base64, big endian
 }
 
-// Reader reads one version of an object at random. ReadAt is bound to the
-// context that the object was opened with, may be called concurrently, and
-// fails if the object has been replaced since.
+// Reader reads one version of an object at random, concurrently if need be.
+// Where the object is replaced, S3 fails with ErrPrecondition and a folder goes
+// on reading what was there. On S3, ReadAt is one request a call, bound to the
+// context that the object was opened with.
 type Reader interface {
 	io.ReaderAt
 	io.Closer
