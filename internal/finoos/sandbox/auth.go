@@ -18,11 +18,10 @@ func (s *Sandbox) authenticate(c *call) answer {
 	if err := c.r.ParseForm(); err != nil {
 		return refusal(http.StatusBadRequest, "invalid_request", "the form cannot be read")
 	}
-	form := c.r.PostForm
 	switch {
-	case form.Get("grant_type") != "client_credentials":
+	case c.r.PostFormValue("grant_type") != "client_credentials":
 		return refusal(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials")
-	case form.Get("client_id") != s.opts.ClientID || form.Get("client_secret") != s.opts.ClientSecret, s.Faults().Revoked:
+	case c.r.PostFormValue("client_id") != s.opts.ClientID || c.r.PostFormValue("client_secret") != s.opts.ClientSecret, s.Faults().Revoked:
 		return refusal(http.StatusUnauthorized, "invalid_client", "client id or secret are wrong")
 	}
 	s.mu.Lock()
@@ -68,7 +67,7 @@ func (s *Sandbox) unauthorized(c *call, f Faults) (answer, bool) {
 	token, bearer := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
 	if !bearer || !s.valid(token, c.now.Add(f.TokenEarly)) || f.Revoked {
 		return failure(http.StatusUnauthorized, "unauthorized", "the token is missing, wrong or expired").
-			with("WWW-Authenticate", `Bearer error="invalid_token"`), true //nolint:canonicalheader // as RFC 9110 spells it
+			with("WWW-Authenticate", `Bearer error="invalid_token"`), true
 	}
 	if c.op.scope != "" && !slices.Contains(s.opts.Scopes, c.op.scope) {
 		return failure(http.StatusForbidden, "forbidden", "the client lacks the scope "+c.op.scope), true

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -45,7 +44,7 @@ func (c *client) login() {
 
 // send sends a request; headers are names and values in turn.
 func (c *client) send(method, path, body string, headers ...string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(context.Background(), method, "http://sandbox"+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(c.Context(), method, "http://sandbox"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

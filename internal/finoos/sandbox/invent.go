@@ -1,5 +1,7 @@
 package sandbox
 
+import "strings"
+
 // invented is the world of seeded people.
 type invented struct {
 	seed   dice
@@ -113,14 +115,10 @@ func payee(name string, d dice) party {
 
 // asciiName is a name as a host name.
 func asciiName(name string) string {
-	var b []byte
-	for _, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			b = append(b, byte(r))
-		case r >= 'A' && r <= 'Z':
-			b = append(b, byte(r)+'a'-'A')
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
 		}
-	}
-	return string(b)
+		return -1
+	}, strings.ToLower(name))
 }

@@ -199,37 +199,34 @@ func (g *generator) interest(d day) {
 
 // id names a booking. It hangs on what the booking is, not on its place in a
 // list, so that it stays when others come and go.
-func (b *booking) id(h *household) string {
-	if b.extern != "" {
-		return b.extern
+func (t *booking) id(h *household) string {
+	if t.extern != "" {
+		return t.extern
 	}
 	side := 0
-	if b.mirror {
+	if t.mirror {
 		side = 1
 	}
-	return h.dice.on("booking", b.src.key, b.no, int(b.day), side).uuid()
+	return h.dice.on("booking", t.src.key, t.no, int(t.day), side).uuid()
 }
 
 var months = []string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}
 
 // words is the purpose as it is printed.
-func (b *booking) words(h *household) string {
-	if b.src.purpose == "" {
+func (t *booking) words(h *household) string {
+	if t.src.purpose == "" {
 		return ""
 	}
-	y, m, dom := b.value.utc().Date()
-	text := fill(b.src.purpose, "{m}", months[m-1])
+	y, m, dom := t.value.utc().Date()
+	text := fill(t.src.purpose, "{m}", months[m-1])
 	text = fill(text, "{y}", strconv.Itoa(y))
 	if strings.Contains(text, "{n}") {
-		text = fill(text, "{n}", h.dice.on("words", b.src.key, b.no, int(b.day)).digits(4))
+		text = fill(text, "{n}", h.dice.on("words", t.src.key, t.no, int(t.day)).digits(4))
 	}
 	if strings.Contains(text, "{d}") {
 		text = fill(text, "{d}", strconv.Itoa(dom)+"."+strconv.Itoa(int(m))+".")
 	}
-	for range b.revised {
-		text += " / berichtigt"
-	}
-	return text
+	return text + strings.Repeat(" / berichtigt", t.revised)
 }
 
 func fill(text, hole, with string) string {

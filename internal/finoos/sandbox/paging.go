@@ -35,17 +35,17 @@ func (s *Sandbox) pageAsked(c *call, f Faults) (int, bool) {
 }
 
 // cut finds a page in a list, which may shift: one page further, one user
-// more or fewer stands in front of it.
+// more or fewer stands in front of it, and is counted.
 func cut(n, size, total int, shift Shift) page {
 	p := page{size: size, total: total}
 	step := size
-	if size > 1 {
-		switch shift {
-		case ShiftInsert:
-			step--
-		case ShiftRemove:
-			step++
-		}
+	switch {
+	case size > 1 && shift == ShiftInsert:
+		step--
+		p.total += n
+	case size > 1 && shift == ShiftRemove:
+		step++
+		p.total = max(0, p.total-n)
 	}
 	p.from = n * step
 	p.past = n > 0 && p.from >= total
@@ -136,9 +136,12 @@ func (s *Sandbox) writeUsers(f Faults, p page, indices []int) answer {
 
 func (s *Sandbox) writeUser(w *wire, index int) {
 	s.mu.Lock()
-	born, n := s.bornOn(index), len(s.lived(index).analyses)
-	s.mu.Unlock()
-	s.world.user(index, s.start+day(born)).write(w, n)
+	defer s.mu.Unlock()
+	u, n := s.world.user(index, s.start+day(s.bornOn(index))), 0
+	if u.expires {
+		n = len(s.lived(index).analyses)
+	}
+	u.write(w, n)
 }
 
 // getUser answers GET /users/{id}.

@@ -83,7 +83,7 @@ func (s *Sandbox) leave(i int) {
 }
 
 // total is how many users there have ever been.
-func (s *Sandbox) total() int { return s.joined[s.nights] }
+func (s *Sandbox) total() int { return s.joined[len(s.joined)-1] }
 
 func (s *Sandbox) alive() int { return s.total() - len(s.gone) }
 

@@ -73,5 +73,5 @@ func lastMonths(value string, st *state) (day, error) {
 	if len(st.analyses) == 0 {
 		return 0, nil
 	}
-	return st.today().addMonths(-int(n)), nil //nolint:gosec // G115: 16 bits
+	return st.today().addMonths(-int(n)), nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -87,9 +88,7 @@ func (c *call) service() string {
 
 // send writes an answer; one that is cut short has promised its full length.
 func (c *call) send(w http.ResponseWriter, a answer) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	if len(a.body) > 0 {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
@@ -147,6 +146,7 @@ func (s *Sandbox) findUser(c *call) (answer, bool) {
 		if c.r.Method == http.MethodGet {
 			c.spoil = reset
 		}
+	default: // the others strike later
 	}
 	return answer{}, false
 }
@@ -171,6 +171,7 @@ func (s *Sandbox) harm(c *call, a *answer) {
 		c.spoil = truncated
 	case Reset:
 		c.spoil = reset
+	default: // has struck already, or is the business of synchronize
 	}
 	if c.spoil == truncated && len(a.body) < 2 {
 		c.spoil = reset

@@ -65,6 +65,7 @@ func (s *Sandbox) meetBank(c *call, login loginState) (answer, bool) {
 		return failure(http.StatusConflict, "interface_deprecated", "the connection must be updated in a management session"), true
 	case RateLimited:
 		return failure(http.StatusTooManyRequests, "rate_limited", "too many requests"), true
+	default: // reaches the bank
 	}
 	s.spent[at]++
 	switch kind {
@@ -76,6 +77,7 @@ func (s *Sandbox) meetBank(c *call, login loginState) (answer, bool) {
 		return scaRequired(s.seed.on("session "+login.id, s.nights, s.spent[at])), true
 	case Reset:
 		c.spoil = reset
+	default: // goes well
 	}
 	return answer{}, false
 }

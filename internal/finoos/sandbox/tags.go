@@ -55,10 +55,9 @@ func (st *state) tagObjects(w *wire, tags []string) {
 	w.b = append(w.b, '[')
 	for _, tag := range tags {
 		w.open('{')
-		switch {
-		case st.h.user.style.tagObjects == 2:
+		if st.h.user.style.tagObjects == 2 {
 			w.str("name", tag)
-		default:
+		} else {
 			w.str("id", tag)
 			if st.h.tagNames {
 				w.str("name", tag+" (Kategorie)")

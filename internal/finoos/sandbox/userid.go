@@ -62,6 +62,6 @@ func (u userIDs) index(id string) (int, bool) {
 	x ^= x >> 24
 	x = x * u.inv2 & mask48
 	x ^= x >> 24
-	i := int((x - u.offset) * u.inv1 & mask48) //nolint:gosec // G115: 48 bits
+	i := int((x - u.offset) * u.inv1 & mask48)
 	return i, u.id(i) == id
 }
