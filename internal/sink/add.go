@@ -43,7 +43,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	ctx, cancel := outlive(ctx, w.o.patience.grace)
 	defer cancel()
 	if err := w.addRows(ctx, b); err != nil {
-		return w.fail(fmt.Errorf("add: %w", err))
+		return w.fail(fmt.Errorf("add: %w", w.explain(ctx, err)))
 	}
 	w.addCursors(b.Cursors)
 	return nil

@@ -31,7 +31,7 @@ func (w *Writer) Commit(ctx context.Context) (*Record, error) {
 	defer cancel()
 	rec, err := w.seal(ctx)
 	if err != nil {
-		return nil, w.fail(fmt.Errorf("commit: %w", err))
+		return nil, w.fail(fmt.Errorf("commit: %w", w.explain(ctx, err)))
 	}
 	if rec == nil {
 		return nil, nil
@@ -117,6 +117,9 @@ func (w *Writer) uploadCursors(ctx context.Context, cursors []Cursor) (CursorObj
 	if err != nil {
 		return CursorObject{}, err
 	}
+	if err := w.vigil.check(ctx); err != nil {
+		return CursorObject{}, err
+	}
 	// The key is this process's alone: whatever stands there is ours.
 	_, err = w.store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
@@ -131,8 +134,7 @@ func (w *Writer) meet(r *Record) error {
 		w.voided[r.Voids] = true
 	}
 	if w.overtakes(r) {
-		return fmt.Errorf("%w: record %d (%s) of run %s is newer than what this run built on (%d)",
-			ErrOvertaken, r.Seq, r.Kind, r.RunID, w.base)
+		return w.overtakenBy(r)
 	}
 	w.unpublished = append(w.unpublished, r)
 	w.since = append(w.since, r.trimmed())

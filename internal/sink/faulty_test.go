@@ -31,6 +31,8 @@ type fault struct {
 type faulty struct {
 	bucket.Store
 	plan fault
+	// stop names the write to fail at, in place of its number.
+	stop func(what, key string) bool
 
 	mu     sync.Mutex
 	writes int
@@ -48,7 +50,7 @@ func (f *faulty) strike(what, key string) (apply bool, err error) {
 	n := f.writes
 	f.writes++
 	f.trace = append(f.trace, what+" "+key)
-	if n != f.plan.at {
+	if n != f.plan.at && (f.stop == nil || !f.stop(what, key)) {
 		return true, nil
 	}
 	f.struck = true

@@ -24,9 +24,11 @@ type keeper struct {
 	stop context.CancelFunc
 	done chan struct{} // closed when the renewing goroutine has ended
 
-	mu   sync.Mutex
-	body leaseBody
-	etag string // as last written by us
+	mu      sync.Mutex
+	body    leaseBody
+	etag    string    // as last written by us
+	renewed time.Time // when we last began a write that succeeded
+	lapses  int       // how often the lease may have been in other hands since
 }
 
 // keepLease starts renewing a lease that was acquired. The goroutine ends
@@ -34,7 +36,7 @@ type keeper struct {
 func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, every time.Duration, log *slog.Logger) *keeper {
 	k := &keeper{
 		leases: ls, key: ls.keys.lease(body.Shard, body.Backfill), every: every, log: log, body: body, etag: etag,
-		lost: make(chan struct{}), done: make(chan struct{}),
+		lost: make(chan struct{}), done: make(chan struct{}), renewed: time.Now(),
 	}
 	// The lease outlives the caller's cancellation: the last commit is still
 	// to come.
@@ -64,7 +66,6 @@ func (k *keeper) run(ctx context.Context) {
 			continue
 		}
 		if !ours {
-			close(k.lost)
 			return
 		}
 	}
@@ -80,34 +81,66 @@ func (k *keeper) renewWithin(ctx context.Context, d time.Duration) (bool, error)
 func (k *keeper) renew(ctx context.Context) (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.isLost() {
+		return false, nil
+	}
+	began := time.Now()
 	k.body.Nonce = rand.Text()
 	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfMatch: k.etag})
 	if err == nil {
-		k.etag = etag
+		k.hold(etag, began)
 		return true, nil
 	}
 	standing, readErr := k.leases.get(ctx, k.key)
 	switch {
 	case readErr == nil && standing.RunID != k.body.RunID:
+		close(k.lost)
 		return false, nil
 	case readErr == nil && standing.Nonce == k.body.Nonce:
-		k.etag = standing.etag // written, the answer was lost
+		k.hold(standing.etag, began) // written, the answer was lost
 		return true, nil
 	case readErr == nil:
 		k.etag = standing.etag // an earlier write of ours came through late
 		return true, fmt.Errorf("renew lease: %w", err)
 	case errors.Is(readErr, bucket.ErrNotExist):
-		// Taken over and given back while we slept, or removed by hand.
-		// Whether we were overtaken is for the log to say.
-		etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfNoneMatch: true})
-		if err != nil {
-			return true, fmt.Errorf("take the lease again: %w", err)
-		}
-		k.etag = etag
-		return true, nil
+		return true, k.retake(ctx, began)
 	default:
 		return true, fmt.Errorf("renew lease: %w", errors.Join(err, readErr))
 	}
+}
+
+// retake takes a lease again that is gone: taken over and given back while we
+// slept, or removed by hand. Whether we were overtaken is for the log to say.
+func (k *keeper) retake(ctx context.Context, began time.Time) error {
+	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfNoneMatch: true})
+	if err != nil {
+		return fmt.Errorf("take the lease again: %w", err)
+	}
+	k.lapses++
+	k.hold(etag, began)
+	return nil
+}
+
+func (k *keeper) hold(etag string, began time.Time) {
+	if elapsed(k.renewed) > k.leases.ttl {
+		k.lapses++
+	}
+	k.etag, k.renewed = etag, began
+}
+
+// standing says whether the lease is known to be ours now, and how often that
+// may not have been so.
+func (k *keeper) standing() (fresh bool, lapses int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.isLost() && elapsed(k.renewed) <= k.leases.ttl, k.lapses
+}
+
+// elapsed is the time since t, that of a suspended machine included, which
+// the monotonic clock may leave out.
+func elapsed(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
 
 // setBase notes the newest record when the run began; it is written with the

@@ -102,6 +102,14 @@ func (s *stager) reserve(ctx context.Context, now time.Time) error {
 		cursors = s.keys.cursors(r.RunID, r.Shard, s.next())
 		r.Cursors = append(r.Cursors, cursors)
 	}
+	if err := s.write(ctx, &r); err != nil {
+		return err
+	}
+	s.record, s.free, s.cursors = r, free, cursors
+	return nil
+}
+
+func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode staging record: %w", err)
@@ -110,8 +118,15 @@ func (s *stager) reserve(ctx context.Context, now time.Time) error {
 	if _, err := s.store.Put(ctx, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
-	s.record, s.free, s.cursors = r, free, cursors
 	return nil
+}
+
+// restage writes the record again, in case somebody who took this run for
+// dead has swept up after it.
+func (s *stager) restage(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(ctx, &s.record)
 }
 
 func (s *stager) next() int64 {

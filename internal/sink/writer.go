@@ -100,6 +100,7 @@ type Writer struct {
 	keys   jobKeys
 	leases *leases
 	lease  *keeper
+	vigil  *vigil
 	staged *stager
 	lanes  map[string]*lane
 	state  *state // as of Open; does not change
@@ -145,6 +146,7 @@ func Open(ctx context.Context, o Options) (*Writer, error) {
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
 	w.lease = keepLease(ctx, w.leases, body, etag, o.LeaseRenew, o.Logger)
+	w.vigil.lease = w.lease
 	if err := w.start(ctx); err != nil {
 		last, cancel := outlive(ctx, o.patience.grace)
 		defer cancel()
@@ -163,9 +165,10 @@ func newWriter(o Options) *Writer {
 		lanes:  map[string]*lane{},
 		voided: map[uint64]bool{},
 	}
+	w.vigil = &vigil{staged: w.staged}
 	for _, t := range Tables() {
 		w.lanes[t.Name] = &lane{
-			table: t, store: o.Store, staged: w.staged, target: o.TargetFileSize, now: o.Now,
+			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
 			opts: fileOptions{RunID: o.RunID, Compression: o.Compression},
 		}
 	}
