@@ -36,6 +36,7 @@ func collect[T any](res *result, list *finoos.List[T], start func(), visit func(
 			return nil
 		})
 	}
+	res.runAlone()
 	if err := pass(func(sink.Row) error { res.upserts++; return nil }); err != nil {
 		return err
 	}

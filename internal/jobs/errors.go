@@ -58,10 +58,6 @@ func stopf(reason Reason, format string, args ...any) error {
 // caller's was cancelled.
 var errInterrupted = errors.New("interrupted: the run stopped after a clean commit, the next one goes on from here")
 
-// errGone is what a 404 on a stream turns into once the user's own path
-// answered 404 as well.
-var errGone = errors.New("the API no longer knows this user")
-
 // stopReason gives an error that ends a run its reason. It is the only place
 // that decides this.
 func stopReason(err error) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -117,11 +118,11 @@ func (d *decoder) string() string { return string(d.take(d.uvarint())) }
 // damaged state cannot ask for more memory than it has bytes.
 func (d *decoder) count(size int) int {
 	n := d.uvarint()
-	if n > uint64(len(d.b)/size) {
+	if n > math.MaxInt32 || int(n) > len(d.b)/size {
 		d.bad = true
 		return 0
 	}
-	return int(n) //nolint:gosec // bounded by the length of the slice above
+	return int(n)
 }
 
 func (d *decoder) keyed() keyed {
@@ -227,7 +228,7 @@ func (h history) encode() []byte {
 		b = binary.LittleEndian.AppendUint64(b, m.hash)
 		b = binary.AppendUvarint(b, uint64(len(m.days)))
 		for _, day := range slices.Sorted(maps.Keys(m.days)) {
-			b = append(b, byte(day))
+			b = append(b, byte(day)) //nolint:gosec // a day of a month
 			b = binary.LittleEndian.AppendUint32(b, m.days[day])
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -53,6 +54,8 @@ type result struct {
 	meter   finoos.Meter
 	began   time.Time // real time
 	closers []io.Closer
+	alone   *sync.Mutex // held by the one pull at a time that is larger than memory allows
+	isAlone bool
 }
 
 func (res *result) meta(op sink.Op, extra string) sink.Meta {
@@ -67,6 +70,15 @@ func (res *result) readAll() {
 	res.mode, res.whole = sink.Full, true
 }
 
+// runAlone waits until no other pull is at work that is larger than memory
+// allows.
+func (res *result) runAlone() {
+	if !res.isAlone {
+		res.alone.Lock()
+		res.isAlone = true
+	}
+}
+
 // remove adds a row that says that a key is gone.
 func (res *result) remove(row sink.Row) {
 	res.rows = append(res.rows, row)
@@ -74,6 +86,9 @@ func (res *result) remove(row sink.Row) {
 }
 
 func (res *result) close() {
+	if res.isAlone {
+		res.alone.Unlock()
+	}
 	for _, c := range res.closers {
 		_ = c.Close() // frees memory; nothing is lost by an error
 	}
@@ -82,7 +97,7 @@ func (res *result) close() {
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now())}
+	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: &r.spilled}
 	res.previous = u.cursor(s).CorrelationID
 	defer res.close()
 	metered := finoos.WithMeter(ctx, &res.meter)
@@ -351,9 +366,6 @@ func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
 
 // asAPIError returns the API's error inside err, or nil.
 func asAPIError(err error) *finoos.Error {
-	var api *finoos.Error
-	if errors.As(err, &api) {
-		return api
-	}
-	return nil
+	api, _ := errors.AsType[*finoos.Error](err)
+	return api
 }

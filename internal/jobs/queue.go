@@ -78,12 +78,6 @@ func (q *queue) idle() bool {
 	return q.running == 0 && len(q.waiting.entries) == 0
 }
 
-func (q *queue) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.waiting.entries)
-}
-
 // waiting implements heap.Interface, earliest first.
 type waiting struct {
 	entries []waiter

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,17 +15,17 @@ func TestTheQueueYieldsUsersInTheOrderInWhichTheyAreDue(t *testing.T) {
 		for name, after := range map[string]time.Duration{"c": 3 * time.Second, "a": time.Second, "b": 2 * time.Second} {
 			q.push(&user{id: name}, start.Add(after))
 		}
-		var order string
+		var order []string
 		for !q.idle() {
 			u, wait := q.pop(time.Now())
 			if u == nil {
 				q.sleep(t.Context(), wait)
 				continue
 			}
-			order += u.id
+			order = append(order, u.id)
 		}
-		if order != "abc" || time.Since(start) != 3*time.Second {
-			t.Errorf("got %q after %s, want abc after 3s", order, time.Since(start))
+		if !slices.Equal(order, []string{"a", "b", "c"}) || time.Since(start) != 3*time.Second {
+			t.Errorf("got %v after %s, want a b c after 3s", order, time.Since(start))
 		}
 	})
 }

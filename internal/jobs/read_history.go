@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
@@ -119,11 +120,7 @@ func dayHash(rec *finoos.AccountHistory, b *finoos.Balance) uint64 {
 	d := xxhash.New()
 	_, _ = d.WriteString(rec.Currency)
 	_, _ = d.WriteString("\x00" + rec.Extra + "\x00")
-	var buf [8]byte
-	for i := range buf {
-		buf[i] = byte(b.Hash >> (8 * i))
-	}
-	_, _ = d.Write(buf[:])
+	_, _ = d.Write(binary.LittleEndian.AppendUint64(nil, b.Hash))
 	return d.Sum64()
 }
 

@@ -15,13 +15,14 @@ const maxFailures = 1000
 // Report is what a run did: written to runs/<run_id>.json in the bucket and
 // printed by the command line. It names users by id only.
 type Report struct {
-	RunID    string     `json:"run_id"`
-	RunGroup string     `json:"run_group"`
-	Job      string     `json:"job"`
-	Shard    sink.Shard `json:"shard"`
-	Version  string     `json:"version,omitempty"`
-	Started  time.Time  `json:"started"`
-	Finished time.Time  `json:"finished"`
+	RunID    string    `json:"run_id"`
+	RunGroup string    `json:"run_group"`
+	Job      string    `json:"job"`
+	Shard    int       `json:"shard"`
+	Shards   int       `json:"shards"`
+	Version  string    `json:"version,omitempty"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
 	// Outcome is "done", or the reason for which the run stopped.
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
@@ -105,7 +106,7 @@ type tally struct {
 
 func newTally(o *RunOptions, runID string, streams []Stream) *tally {
 	t := &tally{report: Report{
-		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard, Version: o.Version, Started: o.Now().UTC(),
+		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
 		Streams: map[Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
 	}}
 	for _, s := range streams {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -135,7 +134,7 @@ func newRun(o RunOptions) (*run, error) {
 		o.Shard.Count = 1
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	id := ulid.Make().String()
 	if o.RunGroup == "" {
