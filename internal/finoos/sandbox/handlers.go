@@ -11,7 +11,7 @@ func array(s style, n int, write func(w *wire, i int)) answer {
 	if n == 0 && s.noContent {
 		return answer{status: http.StatusNoContent}
 	}
-	w := wire{ascii: s.ascii}
+	w := wire{ascii: s.ascii, b: make([]byte, 0, 64+n*512)}
 	w.open('[')
 	for i := range n {
 		write(&w, i)

@@ -104,8 +104,10 @@ func (s *Sandbox) Activity(userID string) Activity {
 	if !ok || i >= s.total() || s.nights == 0 {
 		return Activity{}
 	}
-	left, gone := s.left[i]
-	a := Activity{Gone: gone && left == s.nights, Joined: s.bornOn(i) == s.nights}
+	if left, gone := s.left[i]; gone {
+		return Activity{Gone: left == s.nights}
+	}
+	a := Activity{Joined: s.bornOn(i) == s.nights}
 	l := s.lived(i)
 	for _, an := range l.analyses {
 		a.Analysed = a.Analysed || an.night == s.nights && an.seq == 0

@@ -67,6 +67,25 @@ const hexDigits = "0123456789abcdef"
 
 func (w *wire) quote(s string) {
 	w.b = append(w.b, '"')
+	if w.safe(s) {
+		w.b = append(w.b, s...)
+	} else {
+		w.escape(s)
+	}
+	w.b = append(w.b, '"')
+}
+
+// safe tells whether a text needs no escapes, as most do.
+func (w *wire) safe(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || w.ascii && c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *wire) escape(s string) {
 	for i, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -77,5 +96,4 @@ func (w *wire) quote(s string) {
 			w.b = append(w.b, s[i:i+utf8.RuneLen(r)]...)
 		}
 	}
-	w.b = append(w.b, '"')
 }
