@@ -17,7 +17,8 @@ import (
 //	allow    the only values, separated by |
 //	min max  bounds, both included, in the unit of the key
 //	form     how a text is checked beyond being text: see config_forms.go
-//	file     <key>_file may be given instead: the value is that file's content
+//	file     <key>_file may be given instead: the value is that file's content;
+//	         a relative path starts at the folder of jobs.yaml
 //
 // Durations are written as 90s, 15m, 168h; sizes as 64KiB, 128MiB, 1GiB or as a
 // number of bytes. Any value may be or hold ${NAME} or ${NAME:-default}; "$${"

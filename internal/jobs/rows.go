@@ -55,10 +55,13 @@ func contractRow(res *result, c *finoos.Contract) sink.Row {
 }
 
 func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.Row {
-	balance, extra := res.money(b.Balance, joinExtra(h.Extra, b.Extra), "balance")
+	balance, extra := res.money(b.Balance, b.Extra, "balance")
+	if extra != "" {
+		extra = `{"balances":` + extra + `}`
+	}
 	return &sink.AccountHistory{
 		UserID: res.user, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
-		Meta: res.meta(sink.Upsert, extra),
+		Meta: res.meta(sink.Upsert, joinExtra(h.Extra, extra)),
 	}
 }
 

@@ -1,0 +1,60 @@
+package jobs
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+func TestAmountsAreExactOrKeptAsText(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		amount finoos.Number
+		extra  string
+		want   sink.Decimal
+		left   string
+	}{
+		{"an amount becomes a decimal", "-1234.5", `{"a":1}`, sink.Decimal{Units: -12345000, Valid: true}, `{"a":1}`},
+		{"an amount that is not known is null", "", "", sink.Decimal{}, ""},
+		{"a fifth decimal leaves the column null and stays in _extra", "0.00001", "", sink.Decimal{}, `{"amount":0.00001}`},
+		{"a fifteenth digit does too, beside what is there", "123456789012345.00", `{"a":1}`, sink.Decimal{}, `{"a":1,"amount":123456789012345.00}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			res := &result{user: "u", mode: sink.Full}
+			tx := &finoos.Transaction{ID: "t", Amount: tc.amount}
+			tx.Extra = tc.extra
+			row, ok := (&run{}).transactionRow(res, tx).(*sink.Transaction)
+			if !ok || row.Amount != tc.want || row.Extra != tc.left {
+				t.Errorf("got %+v and %q", row.Amount, row.Extra)
+			}
+			if inexact := tc.amount != "" && !tc.want.Valid; (res.inexact == 1) != inexact {
+				t.Errorf("counted %d", res.inexact)
+			}
+			if row.Extra != "" && !json.Valid([]byte(row.Extra)) {
+				t.Error("_extra is no JSON")
+			}
+		})
+	}
+}
+
+func TestABalancesUnknownFieldsStandUnderTheirPath(t *testing.T) {
+	t.Parallel()
+	h := &finoos.AccountHistory{AccountID: "a", Currency: "EUR", Balances: []finoos.Balance{
+		{Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Balance: "1e-9", Extra: `{"estimated":true}`},
+	}}
+	h.Extra = `{"source":"bank"}`
+	row, ok := historyRow(&result{user: "u"}, h, &h.Balances[0]).(*sink.AccountHistory)
+	if !ok {
+		t.Fatal("not a row of account_history")
+	}
+	if diff := cmp.Diff(`{"source":"bank","balances":{"estimated":true,"balance":1e-9}}`, row.Extra); diff != "" {
+		t.Error(diff)
+	}
+}
