@@ -219,7 +219,7 @@ func TestRequestsSayWhoAsks(t *testing.T) {
 	l, err := c.Accounts(t.Context(), "a/b c?d")
 	all(t, l, err)
 	req := a.asked[0]
-	got := []string{req.URL.String(), req.Header.Get("Authorization"), req.Header.Get("TenantID"), req.UserAgent()}
+	got := []string{req.URL.String(), req.Header.Get("Authorization"), req.Header.Get("Tenantid"), req.UserAgent()}
 	want := []string{"https://finoos.test/api/users/a%2Fb%20c%3Fd/banking/accounts", "Bearer token-1", "acme", "syncer/1"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -242,6 +242,15 @@ func TestNoContentIsAnEmptyList(t *testing.T) {
 	l, err := c.Accounts(t.Context(), testUser)
 	if got := all(t, l, err); len(got) != 0 || l.Bytes() != 0 {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestAccountHistoryIsAskedForAsAWhole(t *testing.T) {
+	t.Parallel()
+	c, a := setup(t, always(reply{body: `{"histories":[{"accountId":"a","balances":[{"date":"2024-01-01","balance":1}]}]}`}))
+	l, err := c.AccountHistory(t.Context(), testUser)
+	if got := all(t, l, err); len(got) != 1 || len(got[0].Balances) != 1 || a.asked[0].URL.Path != "/api/users/"+testUser+"/account-history" {
+		t.Errorf("asked %s, got %v", a.asked[0].URL, got)
 	}
 }
 

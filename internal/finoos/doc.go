@@ -8,8 +8,8 @@
 //	    http.Client        never follows a redirect: the token must not travel
 //	      authorizer       token, renewed early, once more on a 401
 //	        pacer          the shared gate (429) and the rate limit
-//	          meter        counts what really goes out
-//	            timeout    one request, its body included
+//	          metering     counts what really goes out
+//	            deadline   of one request, its body included
 //	              http.Transport
 //	  spool                the body is read to its end, to memory or to disk
 //	List.All               decodes the spooled body record by record

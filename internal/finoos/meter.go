@@ -17,7 +17,8 @@ type Meter struct {
 
 type meterKey struct{}
 
-// WithMeter returns a context under which m counts.
+// WithMeter returns a context under which m counts. The request for a token
+// counts for the call that found it was time for one.
 func WithMeter(ctx context.Context, m *Meter) context.Context {
 	return context.WithValue(ctx, meterKey{}, m)
 }

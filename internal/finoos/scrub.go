@@ -3,6 +3,7 @@ package finoos
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -32,9 +33,7 @@ func (c *Client) scrub(text, userID string) string {
 		return ""
 	}
 	text = strings.ToValidUTF8(text, "\uFFFD")
-	for _, secret := range append(c.tokens.secrets(), c.cfg.ClientSecret.Reveal(), userID) {
-		text = without(text, secret)
-	}
+	text = without(text, append(c.tokens.secrets(), c.cfg.ClientSecret.Reveal(), userID)...)
 	for _, p := range private {
 		text = p.pattern.ReplaceAllString(text, p.instead)
 	}
@@ -47,13 +46,19 @@ func (c *Client) scrub(text, userID string) string {
 	return text
 }
 
-// without replaces secret, in any case and also as it stands in a URL.
-func without(text, secret string) string {
-	if secret == "" {
+// without replaces secrets, in any case and also as they stand in a URL.
+func without(text string, secrets ...string) string {
+	forms := []string{}
+	for _, secret := range secrets {
+		if secret = strings.ToValidUTF8(secret, "\uFFFD"); secret != "" {
+			forms = append(forms, regexp.QuoteMeta(secret),
+				regexp.QuoteMeta(url.PathEscape(secret)), regexp.QuoteMeta(url.QueryEscape(secret)))
+		}
+	}
+	if len(forms) == 0 {
 		return text
 	}
-	for _, form := range []string{secret, url.PathEscape(secret), url.QueryEscape(secret)} {
-		text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(form)).ReplaceAllString(text, redacted)
-	}
-	return text
+	// The longest first, so that none is left behind with its end.
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile("(?i)"+strings.Join(forms, "|")).ReplaceAllString(text, redacted)
 }

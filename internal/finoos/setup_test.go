@@ -145,6 +145,8 @@ func setup(t *testing.T, answer func(r *http.Request, n int) reply, tweaks ...fu
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if a.opened != 0 {
 			t.Errorf("%d bodies were not closed", a.opened)
 		}
@@ -224,7 +226,7 @@ func decodeText[T any](s *schema[T], text string) (T, error) {
 // listOfText is a list whose answer is text.
 func listOfText[T any](t *testing.T, s *schema[T], text string, names ...string) *List[T] {
 	t.Helper()
-	body, err := newSpool(bytes.NewReader([]byte(text)), 1<<30, nil, t.TempDir())
+	body, err := newSpool(bytes.NewReader([]byte(text)), 1<<30, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,92 @@
+package finoos
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func tagsPage(about string, ids ...string) reply {
+	entries := []string{}
+	for _, id := range ids {
+		entries = append(entries, `{"transactionId":"`+id+`","tags":["x"]}`)
+	}
+	return reply{body: `{"categorization":[` + strings.Join(entries, ",") + `],"metaData":{` + about + `}}`}
+}
+
+func TestPagesOfCategorizationMakeOneList(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		pages   []reply
+		ids     string
+		queries []string
+	}{
+		"one page": {[]reply{tagsPage(``, "a", "b")}, "a b", []string{""}},
+		"no list":  {[]reply{{status: 204}}, "", []string{""}},
+		"told": {
+			[]reply{tagsPage(`"page":1,"totalPages":3`, "a"), tagsPage(`"page":2,"totalPages":3`, "b"), tagsPage(``, "c")},
+			"a b c",
+			[]string{"", "page=2", "page=3"},
+		},
+		"counted from 0": {[]reply{tagsPage(`"page":0,"totalPages":2`, "a"), tagsPage(``, "b")}, "a b", []string{"", "page=1"}},
+		"number not told, counted from 1": {
+			[]reply{tagsPage(`"total":4,"pageSize":2`, "a", "b"), tagsPage(`"total":4,"pageSize":2`, "b", "a"), tagsPage(``, "c", "d")},
+			"a b c d",
+			[]string{"", "page=1", "page=2"},
+		},
+		"number not told, counted from 0": {
+			[]reply{tagsPage(`"total":4,"pageSize":2`, "a", "b"), tagsPage(``, "c", "d")}, "a b c d", []string{"", "page=1"},
+		},
+		"fewer than told": {[]reply{tagsPage(`"page":1,"totalPages":3`, "a"), tagsPage(``)}, "a", []string{"", "page=2"}},
+		"more than told at first": {
+			[]reply{tagsPage(`"page":1,"totalPages":2`, "a"), tagsPage(`"totalPages":3`, "b"), tagsPage(``, "c")},
+			"a b c",
+			[]string{"", "page=2", "page=3"},
+		},
+	} {
+		c, a := setup(t, inTurn(test.pages...))
+		l, err := c.Categorization(t.Context(), testUser, "")
+		ids := []string{}
+		for _, entry := range all(t, l, err) {
+			ids = append(ids, entry.TransactionID)
+		}
+		if d := cmp.Diff(strings.Fields(test.ids), ids); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		if d := cmp.Diff(test.queries, a.queries()); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestDiffOfCategorizationNamesItsCorrelationOnEveryPage(t *testing.T) {
+	t.Parallel()
+	c, a := setup(t, inTurn(tagsPage(`"page":1,"totalPages":2`, "a"), tagsPage(``, "b")))
+	l, err := c.Categorization(t.Context(), testUser, "c-1")
+	all(t, l, err)
+	if d := cmp.Diff([]string{"correlation-id=c-1", "correlation-id=c-1&page=2"}, a.queries()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestIncompleteCategorizationIsAnError(t *testing.T) {
+	t.Parallel()
+	first := tagsPage(`"page":1,"totalPages":3`, "a")
+	for name, test := range map[string]struct {
+		pages []reply
+		class Class
+	}{
+		"unknown correlation":   {[]reply{{status: 400}}, Invalid},
+		"page is ignored":       {[]reply{first, first}, Malformed},
+		"gone in between":       {[]reply{first, {status: 404}}, NotFound},
+		"malformed further on":  {[]reply{first, {body: `{}`}}, Malformed},
+		"malformed entry first": {[]reply{{body: `{"categorization":[{}]}`}}, Malformed},
+	} {
+		b := newBudget(10 * chunkSize)
+		c, _ := setup(t, inTurn(test.pages...), func(cfg *Config) { cfg.Budget = b })
+		if _, err := c.Categorization(t.Context(), testUser, "c"); ClassOf(err) != test.class || b.held.Load() != 0 {
+			t.Errorf("%s: %v, %d held", name, err, b.held.Load())
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package finoos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestErrorTellsWhatWasAskedAndAnswered(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, always(reply{
+		status: 403, header: map[string]string{"X-Request-Id": "r-1"}, body: `{"type":"forbidden","message":"scope is missing"}`,
+	}))
+	_, err := c.Correlation(t.Context(), testUser, Banking)
+	const want = "call correlation: GET /users/{user-id}/{service}/correlation: forbidden (403): forbidden: scope is missing [request r-1]"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorsTellNothingPrivateEvenIfTheServerDoes(t *testing.T) {
+	t.Parallel()
+	private := []string{
+		testUser, strings.ToUpper(testUser), "token-1", testSecret, url.QueryEscape("since=2024"),
+		"DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "de89370400440532013000", "jane.doe@bank.example", "0532013000",
+		"eyJhbGciOi.eyJzdWIi.c2ln", "opaque-token-of-another", "hunter2", "AT611904300234573201",
+	}
+	echo := strings.Join([]string{
+		"no user " + private[0] + " " + private[1], "Authorization: Bearer token-1", "secret " + testSecret,
+		"GET /users/x?since=2024&name=Jane", private[5], private[6], private[7], private[8] + ",", "account " + private[9],
+		"jwt " + private[10], "Bearer " + private[11], `"password":"` + private[12] + `"`, "(" + private[13] + ")",
+		"see https://bank.test/" + testUser,
+	}, " ; ")
+	bodies := []string{
+		echo, fmt.Sprintf(`{"type":%q,"message":%q}`, echo, echo), fmt.Sprintf(`{"error":%q,"error_description":%q}`, echo, echo),
+	}
+	for _, body := range bodies {
+		for _, status := range []int{400, 401, 404, 500} {
+			c, a := setup(t, always(reply{status: status, body: body, header: map[string]string{"X-Request-Id": testUser}}), noRetries)
+			a.token = func(int) reply { return granted("token-1", 300) }
+			_, err := c.Transactions(t.Context(), testUser, TransactionQuery{Since: date(2024, 1, 1)})
+			checkNothingPrivate(t, err, private)
+			a.token = func(int) reply { return reply{status: status, body: body} }
+			c.tokens.keep(grant{})
+			checkNothingPrivate(t, c.Authenticate(t.Context()), private[2:]) // it is not told of users
+		}
+	}
+	// The transport's own errors hold the URL.
+	c, _ := setup(t, always(reply{err: &url.Error{Op: "Get", URL: "https://finoos.test/api/users/" + testUser + "?since=2024", Err: errors.New("broken at " + testUser)}}), noRetries)
+	_, err := c.Accounts(t.Context(), testUser)
+	checkNothingPrivate(t, err, private)
+	if !strings.Contains(err.Error(), "broken at [redacted]") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func noRetries(cfg *Config) { cfg.RetryMaxElapsed = -1 }
+
+func checkNothingPrivate(t *testing.T, err error, private []string) {
+	t.Helper()
+	if ClassOf(err) == "" {
+		t.Errorf("got %v", err)
+		return
+	}
+	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%q", err)} {
+		for _, p := range append(private, "Jane", "name=") {
+			if strings.Contains(text, p) {
+				t.Fatalf("%s is in %s", p, text)
+			}
+		}
+	}
+}
+
+func TestMessagesAreShortAndOnOneLine(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, always(reply{status: 500, body: strings.Repeat("ä\n\x1b[31m", 100_000)}), noRetries)
+	_, err := c.Accounts(t.Context(), testUser)
+	var e *Error
+	if !errors.As(err, &e) || utf8.RuneCountInString(e.Message) != maxMessage || strings.ContainsAny(e.Message, "\n\x1b") {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestWebPagesAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, always(reply{status: 502, body: "\n<html><body>Bad Gateway of Jane</body></html>"}), noRetries)
+	_, err := c.Accounts(t.Context(), testUser)
+	if err == nil || !strings.HasSuffix(err.Error(), "server (502): the answer is a web page") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClassIsOfErrorsOfTheAPIOnly(t *testing.T) {
+	t.Parallel()
+	wrapped := fmt.Errorf("pull: %w", &Error{Class: NotFound})
+	for _, test := range []struct {
+		err  error
+		want Class
+	}{{nil, ""}, {errors.New("x"), ""}, {context.Canceled, ""}, {wrapped, NotFound}} {
+		if got := ClassOf(test.err); got != test.want {
+			t.Errorf("%v is %q", test.err, got)
+		}
+	}
+}
+
+func TestRetryAfterIsReadInBothForms(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2024, 1, 22, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"0": 0, "120": 2 * time.Minute, "4294967295": maxRetryAfter,
+		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0,
+		now.Add(10 * maxRetryAfter).Format(http.TimeFormat): maxRetryAfter,
+	} {
+		if got, told := retryAfter(http.Header{"Retry-After": {text}}, now); got != want || !told {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5", "soon", "99999999999999999999"} {
+		if got, told := retryAfter(http.Header{"Retry-After": {text}}, now); got != 0 || told {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
