@@ -27,8 +27,8 @@ func (s summary) text(w io.Writer) error {
 	r := s.report
 	var p page
 	shard := ""
-	if r.Shard.Count > 1 {
-		shard = fmt.Sprintf(", shard %d/%d", r.Shard.Index, r.Shard.Count)
+	if r.Shards > 1 {
+		shard = fmt.Sprintf(", shard %d/%d", r.Shard, r.Shards)
 	}
 	p.printf("%s%s: %s in %s (run %s)\n", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID)
 	p.printf("  users     %s\n", usersText(r.Users))
