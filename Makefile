@@ -21,6 +21,15 @@ GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
 LINT      := .cache/golangci-lint
 VERSITYGW := .cache/versitygw
 
+GOLANGCI  := '$(CURDIR)/$(LINT)'
+
+# each runs a command in the modules of a list. It goes on after a failure and
+# fails at the end: one module's trouble must not hide another's.
+each = @failed=; for m in $(1); do \
+		echo "$(2)"; ($(2)) || failed="$$failed $$m"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-short lint fmt vet tools tidy tidy-check clean ci
 
@@ -34,11 +43,7 @@ demo: build ## three simulated nights of a bank into ./lake
 	./$(BIN) demo
 
 test: $(VERSITYGW) ## all tests of all modules, with the race detector where there is cgo
-	@failed=; for m in $(TESTED); do \
-		echo "go -C $$m test $(GOTEST) ./..."; \
-		go -C $$m test $(GOTEST) ./... || failed="$$failed $$m"; \
-	done; \
-	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+	$(call each,$(TESTED),go -C $$m test $(GOTEST) ./...)
 ifneq ($(CGO),1)
 	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
 endif
@@ -47,24 +52,19 @@ test-short: ## the product's quick tests only: no S3 server, no DuckDB
 	go test -short $(TESTFLAGS) ./...
 
 vet: ## go vet on all modules
-	@set -e; for m in $(CODE); do echo "go -C $$m vet ./..."; go -C $$m vet ./...; done
+	$(call each,$(CODE),go -C $$m vet ./...)
 
 lint: $(LINT) ## golangci-lint on all modules
-	@set -e; for m in $(CODE); do \
-		echo "golangci-lint in $$m"; \
-		(cd $$m && "$(CURDIR)/$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...); \
-	done
+	$(call each,$(CODE),cd $$m && $(GOLANGCI) run --config '$(CURDIR)/.golangci.yml' ./...)
 
 fmt: $(LINT) ## format all modules
-	@set -e; for m in $(CODE); do \
-		(cd $$m && "$(CURDIR)/$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...); \
-	done
+	$(call each,$(CODE),cd $$m && $(GOLANGCI) fmt --config '$(CURDIR)/.golangci.yml' ./...)
 
 tidy: ## go mod tidy on all modules
-	@set -e; for m in $(MODULES); do echo "go -C $$m mod tidy"; go -C $$m mod tidy; done
+	$(call each,$(MODULES),go -C $$m mod tidy)
 
 tidy-check: ## fail where go.mod or go.sum of a module is not tidy
-	@set -e; for m in $(MODULES); do echo "go -C $$m mod tidy -diff"; go -C $$m mod tidy -diff; done
+	$(call each,$(MODULES),go -C $$m mod tidy -diff)
 
 tools: $(LINT) $(VERSITYGW) ## build the linter and the S3 server of the tests into .cache/
 
