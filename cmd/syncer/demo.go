@@ -123,7 +123,8 @@ func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.San
 	return night{Number: number, Day: bank.Now().Format(time.DateOnly), Report: report, took: time.Since(began)}, nil
 }
 
-// demoConfig is the demo's jobs.yaml.
+// demoConfig is the demo's jobs.yaml. The simulated bank analyses at once, so
+// there is nothing to settle for longer than the least that can be said.
 func demoConfig(dir string) (*jobs.Config, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
@@ -139,7 +140,8 @@ sink:
   url: %q
 jobs:
   %s:
-    sync: {when: stale, user_ip: 203.0.113.7}
+    probe: banking
+    sync: {when: stale, user_ip: 203.0.113.7, settle_timeout: 1s}
 `, lake.String(), demoJob)
 	cfg, err := jobs.ParseConfig("demo", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {

@@ -53,9 +53,9 @@ func (n night) text(p *page) {
 		return
 	}
 	full := n.FullExport
-	p.printf("  A full export would have asked for about %s requests and %s rows:\n", count(full.Requests), count(full.Rows))
-	p.printf("  this night took %s of the requests and %s of the rows, in %s.\n",
-		share(n.Report.Requests, full.Requests), share(rowsOf(n.Report), full.Rows), n.took.Round(10*time.Millisecond))
+	p.printf("  A full export would have cost about %s requests, %s read and %s rows:\n", count(full.Requests), size(full.Bytes), count(full.Rows))
+	p.printf("  this night cost %s of the requests, %s of the bytes and %s of the rows, in %s.\n",
+		share(n.Report.Requests, full.Requests), share(n.Report.BytesRead, full.Bytes), share(rowsOf(n.Report), full.Rows), n.took.Round(10*time.Millisecond))
 }
 
 func share(part, whole int64) string {
@@ -68,6 +68,7 @@ func share(part, whole int64) string {
 // fullExport is what reading everything costs.
 type fullExport struct {
 	Requests int64 `json:"requests"`
+	Bytes    int64 `json:"bytes"`
 	Rows     int64 `json:"rows"`
 }
 
@@ -86,7 +87,7 @@ func estimateFullExport(nights []night) fullExport {
 		}
 	}
 	scale := func(n int64) int64 { return n * last.Users.Listed / first.Users.Listed }
-	return fullExport{Requests: scale(requests), Rows: scale(rowsOf(first))}
+	return fullExport{Requests: scale(requests), Bytes: scale(first.BytesRead), Rows: scale(rowsOf(first))}
 }
 
 // rowsOf counts the rows of the streams, not those of the run's own tables.

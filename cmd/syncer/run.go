@@ -72,6 +72,9 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 		return err
 	}
 	s := summary{report: report, took: time.Since(began)}
+	if a.output != formatJSON && err != nil && report.Users.Listed == 0 && report.Commits == 0 {
+		return err // it did nothing: the error says it all
+	}
 	if printErr := a.print(report, s.text); err == nil && printErr != nil {
 		err = fmt.Errorf("print the report: %w", printErr)
 	}
