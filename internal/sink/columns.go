@@ -1,6 +1,8 @@
 package sink
 
-import "time"
+import (
+	"time"
+)
 
 // ColumnType is what a column holds; each has one form in Parquet.
 type ColumnType int
@@ -16,6 +18,7 @@ const (
 	TypeBool
 	TypeInt32
 	TypeInt64
+	typeBytes // opaque, in cursor files only
 )
 
 // String returns the type's name.
@@ -39,6 +42,8 @@ func (t ColumnType) String() string {
 		return "int32"
 	case TypeInt64:
 		return "int64"
+	case typeBytes:
+		return "bytes"
 	}
 	return "unknown"
 }
@@ -53,25 +58,25 @@ type Column struct {
 	// _extracted_at and _run_id. All others are nullable.
 	Required bool
 
-	// dictionary says that values repeat, so that they are stored once per
-	// row group and referred to.
+	// dictionary says that values repeat: each is stored once per row group
+	// and referred to.
 	dictionary bool
 }
 
 // field is a column together with the way to its value in a row of type R.
 type field[R any] struct {
 	Column
-	// bind makes a buffer for one file and the function that moves a row's
+	// bind makes a buffer for one file, and the function that moves a row's
 	// value into it.
-	bind func() (buffer, func(*R))
-	// absent reports that a required value is missing.
-	absent func(*R) bool
+	bind func(c Column, file *binding) (buffer, func(*R))
+	// isNull reports that a row has no value.
+	isNull func(*R) bool
 }
 
-// key marks a column as part of the key, which is never null.
-func (f field[R]) key() field[R] {
-	f.Key = true
-	return f.required()
+// binding is what the buffers of one file have in common.
+type binding struct {
+	runID string
+	held  int64 // bytes that the buffered rows take up
 }
 
 // required marks a column as never null.
@@ -86,38 +91,127 @@ func (f field[R]) unique() field[R] {
 	return f
 }
 
+// repeated turns the dictionary on.
+func (f field[R]) repeated() field[R] {
+	f.dictionary = true
+	return f
+}
+
+// text is a column of strings, the empty one being null. It has a dictionary.
 func text[R any](name string, get func(*R) string) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeString, dictionary: true}}
+	return field[R]{
+		Column: Column{Name: name, Type: TypeString, dictionary: true},
+		isNull: func(r *R) bool { return get(r) == "" },
+		bind: func(c Column, file *binding) (buffer, func(*R)) {
+			b := newTextBuffer(c, file)
+			return b, func(r *R) { b.add(get(r)) }
+		},
+	}
 }
 
-func list[R any](name string, get func(*R) []string) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeStringList, dictionary: true}}
-}
-
+// jsonText is a column of JSON texts, the empty one being null.
 func jsonText[R any](name string, get func(*R) string) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeJSON}}
+	f := text(name, get)
+	f.Type = TypeJSON
+	return f.unique()
 }
 
+// runID is the column that holds the file's run; the rows do not.
+func runID[R any](name string) field[R] {
+	f := text(name, func(*R) string { return "" })
+	f.isNull = func(*R) bool { return false }
+	f.bind = func(c Column, file *binding) (buffer, func(*R)) {
+		b := newTextBuffer(c, file)
+		return b, func(*R) { b.add(file.runID) }
+	}
+	return f
+}
+
+// opaque is a column of bytes that mean nothing here; none are null.
+func opaque[R any](name string, get func(*R) []byte) field[R] {
+	return field[R]{
+		Column: Column{Name: name, Type: typeBytes},
+		isNull: func(r *R) bool { return len(get(r)) == 0 },
+		bind: func(c Column, file *binding) (buffer, func(*R)) {
+			b := newTextBuffer(c, file)
+			return b, func(r *R) { b.addBytes(get(r)) }
+		},
+	}
+}
+
+// list is a column of lists of strings. It has a dictionary.
+func list[R any](name string, get func(*R) []string) field[R] {
+	return field[R]{
+		Column: Column{Name: name, Type: TypeStringList, dictionary: true},
+		isNull: func(r *R) bool { return get(r) == nil },
+		bind: func(c Column, file *binding) (buffer, func(*R)) {
+			b := newTextBuffer(c, file)
+			return b, func(r *R) { b.addList(get(r)) }
+		},
+	}
+}
+
+// fixed is a column of values of one width, which get takes from a row
+// together with their validity.
+func fixed[T, R any](name string, typ ColumnType, get func(*R) (T, bool)) field[R] {
+	return field[R]{
+		Column: Column{Name: name, Type: typ},
+		isNull: func(r *R) bool { _, ok := get(r); return !ok },
+		bind: func(c Column, file *binding) (buffer, func(*R)) {
+			b := newFixedBuffer[T](c, file)
+			return b, func(r *R) { b.add(get(r)) }
+		},
+	}
+}
+
+// money is a column of amounts, which are added up for the file's tally.
 func money[R any](name string, get func(*R) Decimal) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeDecimal}}
+	return field[R]{
+		Column: Column{Name: name, Type: TypeDecimal},
+		isNull: func(r *R) bool { return !get(r).Valid },
+		bind: func(c Column, file *binding) (buffer, func(*R)) {
+			b := &moneyBuffer{fixedBuffer: newFixedBuffer[int64](c, file), name: c.Name}
+			return b, func(r *R) { b.add(get(r)) }
+		},
+	}
 }
 
-func date[R any](name string, get func(*R) Date) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeDate}}
-}
-
+// instant is a column of times, the zero time being null.
 func instant[R any](name string, get func(*R) time.Time) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeTimestamp}}
+	return fixed(name, TypeTimestamp, func(r *R) (int64, bool) {
+		t := get(r)
+		if t.IsZero() {
+			return 0, false
+		}
+		return t.UnixMicro(), true
+	})
 }
 
+// date is a column of days.
+func date[R any](name string, get func(*R) Date) field[R] {
+	return fixed(name, TypeDate, func(r *R) (int32, bool) {
+		d := get(r)
+		return d.Days, d.Valid
+	})
+}
+
+// flag is a column of truth values.
 func flag[R any](name string, get func(*R) Null[bool]) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeBool}}
+	return fixed(name, TypeBool, func(r *R) (bool, bool) {
+		v := get(r)
+		return v.V, v.Valid
+	})
 }
 
+// small is a column of 32-bit integers.
 func small[R any](name string, get func(*R) Null[int32]) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeInt32}}
+	return fixed(name, TypeInt32, func(r *R) (int32, bool) {
+		v := get(r)
+		return v.V, v.Valid
+	})
 }
 
+// count is a column of 64-bit integers that are always there, be it as 0.
 func count[R any](name string, get func(*R) int64) field[R] {
-	return field[R]{Column: Column{Name: name, Type: TypeInt64}}
+	return fixed(name, TypeInt64, func(r *R) (int64, bool) { return get(r), true })
 }

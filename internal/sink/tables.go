@@ -1,12 +1,31 @@
 package sink
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrRow says that a row cannot be written: it lacks a part of its key or of
+// its Meta, or belongs to another table. Nothing of it was kept, and the file
+// can be written on.
+var ErrRow = errors.New("incomplete row")
 
 // Table is one table of the lake: what its Parquet files hold.
 type Table struct {
 	Name    string
 	Key     []string
 	Columns []Column
+
+	open func(*binding) rowBuffers
+}
+
+// rowBuffers takes the rows of one table apart into columns.
+type rowBuffers struct {
+	columns []buffer
+	check   func(Row) error
+	add     func(Row)
 }
 
 // Tables returns all tables, in the order of the design. The slice is the
@@ -32,35 +51,88 @@ func TableByName(name string) *Table {
 // tableOf returns the table that a row belongs to.
 func tableOf(r Row) *Table { return r.table() }
 
-// newTable puts a table together from its own columns; those that all tables
-// end in follow.
+// newTable puts a table together from its key and its own columns; those that
+// all tables end in follow.
 func newTable[R any, P interface {
 	*R
 	Row
-}](name string, own []field[R],
+}](name string, key []string, own []field[R],
 ) *Table {
-	t := &Table{Name: name}
 	meta := func(r *R) *Meta { return P(r).meta() }
-	common := []field[R]{
+	fields := append(own,
 		text("_op", func(r *R) string { return string(meta(r).Op) }).required(),
 		text("_pull", func(r *R) string { return string(meta(r).Pull) }),
 		text("_correlation_id", func(r *R) string { return meta(r).CorrelationID }),
 		instant("_correlation_at", func(r *R) time.Time { return meta(r).CorrelationAt }),
 		instant("_extracted_at", func(r *R) time.Time { return meta(r).ExtractedAt }).required(),
-		text("_run_id", func(*R) string { return "" }).required(),
+		runID[R]("_run_id").required(),
 		jsonText("_extra", func(r *R) string { return meta(r).Extra }),
-	}
-	for _, f := range append(own, common...) {
-		t.Columns = append(t.Columns, f.Column)
-		if f.Key {
-			t.Key = append(t.Key, f.Name)
+	)
+	t := &Table{Name: name, Key: key}
+	for i, f := range fields {
+		if slices.Contains(key, f.Name) {
+			f.Key, f.Required = true, true
 		}
+		fields[i] = f
+		t.Columns = append(t.Columns, f.Column)
 	}
+	t.open = func(file *binding) rowBuffers { return openColumns[R, P](t, fields, len(own), file) }
 	return t
 }
 
-var usersTable = newTable("users", []field[User]{
-	text("user_id", func(r *User) string { return r.UserID }).key().unique(),
+// openColumns makes the buffers of one file of a table, of whose fields the
+// first own ones are its own.
+func openColumns[R any, P interface {
+	*R
+	Row
+}](t *Table, fields []field[R], own int, file *binding,
+) rowBuffers {
+	b := bindFields(fields, file)
+	erased := make([]bool, len(fields)) // null in a row that deletes
+	for i, f := range fields {
+		erased[i] = i < own && !f.Key
+	}
+	return rowBuffers{
+		columns: b.columns,
+		check: func(row Row) error {
+			r, ok := row.(P)
+			if !ok {
+				return fmt.Errorf("%w: %T does not belong to table %s", ErrRow, row, t.Name)
+			}
+			return checkRow(t.Name, fields, r, r.meta())
+		},
+		add: func(row Row) {
+			r, _ := row.(P)
+			if r.meta().Op == Upsert {
+				b.add(r)
+				return
+			}
+			for i, put := range b.puts {
+				if erased[i] {
+					b.columns[i].addNull()
+				} else {
+					put(r)
+				}
+			}
+		},
+	}
+}
+
+// checkRow reports what the writer cannot store truthfully.
+func checkRow[R any](table string, fields []field[R], r *R, m *Meta) error {
+	if m.Op != Upsert && m.Op != Delete {
+		return fmt.Errorf("%w: %s: op %q", ErrRow, table, m.Op)
+	}
+	for i := range fields {
+		if f := &fields[i]; f.Required && f.isNull(r) {
+			return fmt.Errorf("%w: %s: no %s", ErrRow, table, f.Name)
+		}
+	}
+	return nil
+}
+
+var usersTable = newTable("users", []string{"user_id"}, []field[User]{
+	text("user_id", func(r *User) string { return r.UserID }).unique(),
 	text("custom_user_id", func(r *User) string { return r.CustomUserID }).unique(),
 	text("name", func(r *User) string { return r.Name }).unique(),
 	text("type", func(r *User) string { return r.Type }),
@@ -70,9 +142,9 @@ var usersTable = newTable("users", []field[User]{
 	list("user_scopes", func(r *User) []string { return r.UserScopes }),
 })
 
-var syncSessionsTable = newTable("sync_sessions", []field[SyncSession]{
-	text("user_id", func(r *SyncSession) string { return r.UserID }).key(),
-	text("bank_login_id", func(r *SyncSession) string { return r.BankLoginID }).key(),
+var syncSessionsTable = newTable("sync_sessions", []string{"user_id", "bank_login_id", "_extracted_at"}, []field[SyncSession]{
+	text("user_id", func(r *SyncSession) string { return r.UserID }),
+	text("bank_login_id", func(r *SyncSession) string { return r.BankLoginID }),
 	text("outcome", func(r *SyncSession) string { return r.Outcome }),
 	small("http_status", func(r *SyncSession) Null[int32] { return r.HTTPStatus }),
 	text("error_type", func(r *SyncSession) string { return r.ErrorType }),
@@ -84,17 +156,17 @@ var syncSessionsTable = newTable("sync_sessions", []field[SyncSession]{
 	text("analysis_correlation_id", func(r *SyncSession) string { return r.AnalysisCorrelationID }).unique(),
 })
 
-var bankLoginsTable = newTable("bank_logins", []field[BankLogin]{
-	text("user_id", func(r *BankLogin) string { return r.UserID }).key(),
-	text("bank_login_id", func(r *BankLogin) string { return r.BankLoginID }).key().unique(),
+var bankLoginsTable = newTable("bank_logins", []string{"user_id", "bank_login_id"}, []field[BankLogin]{
+	text("user_id", func(r *BankLogin) string { return r.UserID }),
+	text("bank_login_id", func(r *BankLogin) string { return r.BankLoginID }).unique(),
 	text("status", func(r *BankLogin) string { return r.Status }),
 	flag("active", func(r *BankLogin) Null[bool] { return r.Active }),
 	instant("last_synchronization", func(r *BankLogin) time.Time { return r.LastSynchronization }),
 })
 
-var accountsTable = newTable("accounts", []field[Account]{
-	text("user_id", func(r *Account) string { return r.UserID }).key(),
-	text("account_id", func(r *Account) string { return r.AccountID }).key().unique(),
+var accountsTable = newTable("accounts", []string{"user_id", "account_id"}, []field[Account]{
+	text("user_id", func(r *Account) string { return r.UserID }),
+	text("account_id", func(r *Account) string { return r.AccountID }).unique(),
 	text("account_number", func(r *Account) string { return r.AccountNumber }).unique(),
 	text("name", func(r *Account) string { return r.Name }),
 	text("owner", func(r *Account) string { return r.Owner }),
@@ -109,10 +181,10 @@ var accountsTable = newTable("accounts", []field[Account]{
 	text("bank_login_id", func(r *Account) string { return r.BankLoginID }),
 })
 
-var transactionsTable = newTable("transactions", []field[Transaction]{
-	text("user_id", func(r *Transaction) string { return r.UserID }).key(),
+var transactionsTable = newTable("transactions", []string{"user_id", "transaction_id"}, []field[Transaction]{
+	text("user_id", func(r *Transaction) string { return r.UserID }),
 	text("account_id", func(r *Transaction) string { return r.AccountID }),
-	text("transaction_id", func(r *Transaction) string { return r.TransactionID }).key().unique(),
+	text("transaction_id", func(r *Transaction) string { return r.TransactionID }).unique(),
 	money("amount", func(r *Transaction) Decimal { return r.Amount }),
 	text("currency", func(r *Transaction) string { return r.Currency }),
 	date("booking_date", func(r *Transaction) Date { return r.BookingDate }),
@@ -128,16 +200,16 @@ var transactionsTable = newTable("transactions", []field[Transaction]{
 	list("tags", func(r *Transaction) []string { return r.Tags }),
 })
 
-var categorizationTable = newTable("categorization", []field[Categorization]{
-	text("user_id", func(r *Categorization) string { return r.UserID }).key(),
+var categorizationTable = newTable("categorization", []string{"user_id", "transaction_id", "tag"}, []field[Categorization]{
+	text("user_id", func(r *Categorization) string { return r.UserID }),
 	text("account_id", func(r *Categorization) string { return r.AccountID }),
-	text("transaction_id", func(r *Categorization) string { return r.TransactionID }).key().unique(),
-	text("tag", func(r *Categorization) string { return r.Tag }).key(),
+	text("transaction_id", func(r *Categorization) string { return r.TransactionID }).unique(),
+	text("tag", func(r *Categorization) string { return r.Tag }),
 })
 
-var contractsTable = newTable("contracts", []field[Contract]{
-	text("user_id", func(r *Contract) string { return r.UserID }).key(),
-	text("contract_id", func(r *Contract) string { return r.ContractID }).key().unique(),
+var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, []field[Contract]{
+	text("user_id", func(r *Contract) string { return r.UserID }),
+	text("contract_id", func(r *Contract) string { return r.ContractID }).unique(),
 	text("partner_id", func(r *Contract) string { return r.PartnerID }),
 	text("partner_name", func(r *Contract) string { return r.PartnerName }),
 	money("amount", func(r *Contract) Decimal { return r.Amount }),
@@ -152,21 +224,21 @@ var contractsTable = newTable("contracts", []field[Contract]{
 	text("mandate_reference", func(r *Contract) string { return r.MandateReference }),
 	flag("is_active", func(r *Contract) Null[bool] { return r.IsActive }),
 	list("transaction_ids", func(r *Contract) []string { return r.TransactionIDs }).unique(),
-	jsonText("partner", func(r *Contract) string { return r.Partner }),
+	jsonText("partner", func(r *Contract) string { return r.Partner }).repeated(),
 	jsonText("attributes", func(r *Contract) string { return r.Attributes }),
 })
 
-var accountHistoryTable = newTable("account_history", []field[AccountHistory]{
-	text("user_id", func(r *AccountHistory) string { return r.UserID }).key(),
-	text("account_id", func(r *AccountHistory) string { return r.AccountID }).key(),
-	date("date", func(r *AccountHistory) Date { return r.Date }).key(),
+var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "date"}, []field[AccountHistory]{
+	text("user_id", func(r *AccountHistory) string { return r.UserID }),
+	text("account_id", func(r *AccountHistory) string { return r.AccountID }),
+	date("date", func(r *AccountHistory) Date { return r.Date }),
 	money("balance", func(r *AccountHistory) Decimal { return r.Balance }),
 	text("currency", func(r *AccountHistory) string { return r.Currency }),
 })
 
-var pullsTable = newTable("pulls", []field[Pull]{
-	text("user_id", func(r *Pull) string { return r.UserID }).key(),
-	text("stream", func(r *Pull) string { return r.Stream }).key(),
+var pullsTable = newTable("pulls", []string{"user_id", "stream", "_extracted_at"}, []field[Pull]{
+	text("user_id", func(r *Pull) string { return r.UserID }),
+	text("stream", func(r *Pull) string { return r.Stream }),
 	text("outcome", func(r *Pull) string { return r.Outcome }),
 	text("mode", func(r *Pull) string { return r.Mode }),
 	text("previous_correlation_id", func(r *Pull) string { return r.PreviousCorrelationID }),

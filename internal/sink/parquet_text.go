@@ -1,0 +1,205 @@
+package sink
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/file"
+)
+
+// textBuffer holds strings, or lists of them. Where the column has a
+// dictionary, each row holds a number instead, until the dictionary is full;
+// the strings of the rows that follow are then held as they are. The column
+// writer has a dictionary of its own, but it boxes every value that it looks
+// up, and rows would be held with all their text.
+type textBuffer struct {
+	file   *binding
+	nulls  bool
+	lists  bool
+	levels []byte
+
+	dict      *dictionary // nil where values hardly repeat
+	refs      []int32
+	dictSlots int // slots whose values are refs, once the dictionary is full
+
+	lens []uint32
+	data []byte
+}
+
+func newTextBuffer(c Column, file *binding) *textBuffer {
+	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == TypeStringList, dictSlots: -1}
+	if c.dictionary {
+		b.dict = newDictionary()
+	}
+	return b
+}
+
+// add appends one row's string.
+func (b *textBuffer) add(s string) {
+	if b.nulls {
+		if s == "" {
+			b.addNull()
+			return
+		}
+		b.beginRow()
+		b.levels = append(b.levels, levelValue)
+		b.file.held++
+	} else {
+		b.beginRow()
+	}
+	b.put(s)
+}
+
+// addBytes appends one row's bytes.
+func (b *textBuffer) addBytes(v []byte) {
+	if len(v) == 0 && b.nulls {
+		b.addNull()
+		return
+	}
+	b.levels = append(b.levels, levelValue)
+	b.data = append(b.data, v...)
+	b.lens = append(b.lens, uint32(len(v))) //nolint:gosec // bounded by the memory of a row group
+	b.file.held += 5 + int64(len(v))
+}
+
+// addList appends one row's list.
+func (b *textBuffer) addList(list []string) {
+	switch {
+	case list == nil:
+		b.addNull()
+		return
+	case len(list) == 0:
+		b.levels = append(b.levels, levelEmpty)
+		b.file.held++
+		return
+	}
+	b.beginRow()
+	level := byte(levelElement)
+	for _, s := range list {
+		b.levels = append(b.levels, level)
+		b.put(s)
+		level = levelElement | levelSameRow
+	}
+	b.file.held += int64(len(list))
+}
+
+func (b *textBuffer) addNull() {
+	b.levels = append(b.levels, levelNull)
+	b.file.held++
+}
+
+// beginRow is where the dictionary is given up, so that this never happens
+// within a list: pages shall begin with a row.
+func (b *textBuffer) beginRow() {
+	if b.dict != nil && b.dictSlots < 0 && b.dict.full() {
+		b.dictSlots = b.slots()
+	}
+}
+
+// slots counts what was added: values, nulls and empty lists.
+func (b *textBuffer) slots() int {
+	if b.nulls {
+		return len(b.levels)
+	}
+	return len(b.refs) + len(b.lens)
+}
+
+func (b *textBuffer) put(s string) {
+	const ref, length = 4, 4
+	if b.dict != nil && b.dictSlots < 0 {
+		number, added := b.dict.number(s)
+		b.refs = append(b.refs, number)
+		b.file.held += ref + added
+		return
+	}
+	b.data = append(b.data, s...)
+	b.lens = append(b.lens, uint32(len(s))) //nolint:gosec // bounded by the memory of a row group
+	b.file.held += length + int64(len(s))
+}
+
+func (b *textBuffer) reset() {
+	b.levels, b.refs, b.lens, b.data = b.levels[:0], b.refs[:0], b.lens[:0], b.data[:0]
+	b.dictSlots = -1
+	if b.dict != nil {
+		b.dict.reset()
+	}
+}
+
+func (b *textBuffer) write(w file.ColumnChunkWriter, s *scratch) error {
+	typed, ok := w.(*file.ByteArrayColumnChunkWriter)
+	if !ok {
+		return fmt.Errorf("column writer is a %T", w)
+	}
+	plainFrom := 0
+	if b.dict != nil {
+		plainFrom = b.slots()
+		if b.dictSlots >= 0 {
+			plainFrom = b.dictSlots
+		}
+		if err := b.writeRefs(typed, plainFrom, s); err != nil {
+			return err
+		}
+		if plainFrom == b.slots() {
+			return nil
+		}
+		typed.FallbackToPlain()
+	}
+	return b.writePlain(typed, plainFrom, s)
+}
+
+// writePlain writes the slots from one on as strings.
+func (b *textBuffer) writePlain(w *file.ByteArrayColumnChunkWriter, from int, s *scratch) error {
+	lens, data := b.lens, b.data
+	for slot, slots := from, b.slots(); slot < slots; {
+		end := b.batchEnd(slot, slots, lens)
+		defs, reps, n := b.batchLevels(slot, end, s)
+		s.views = s.views[:0]
+		for _, l := range lens[:n] {
+			s.views = append(s.views, parquet.ByteArray(data[:l:l]))
+			data = data[l:]
+		}
+		lens = lens[n:]
+		if _, err := w.WriteBatch(s.views, defs, reps); err != nil {
+			return err
+		}
+		slot = end
+	}
+	return nil
+}
+
+// batchLevels returns the levels of some slots and the number of their values.
+func (b *textBuffer) batchLevels(from, to int, s *scratch) (defs, reps []int16, values int) {
+	if !b.nulls {
+		return nil, nil, to - from
+	}
+	return s.widen(b.levels[from:to], b.fullLevel(), b.lists)
+}
+
+func (b *textBuffer) fullLevel() byte {
+	if b.lists {
+		return levelElement
+	}
+	return levelValue
+}
+
+// batchEnd returns where a batch that begins at a slot ends: with a row, at
+// last after batchSlots slots, and before lens, the lengths of the values that
+// follow, if given, add up to more than batchBytes.
+func (b *textBuffer) batchEnd(from, slots int, lens []uint32) int {
+	end := min(from+batchSlots, slots)
+	size := uint64(0)
+	for i, v := from, 0; lens != nil && i < end; i++ {
+		if b.nulls && b.levels[i]&levelMask != b.fullLevel() {
+			continue
+		}
+		size += uint64(lens[v])
+		v++
+		if size > batchBytes {
+			end = max(i, from+1)
+		}
+	}
+	for b.lists && end < slots && b.levels[end]&levelSameRow != 0 {
+		end++
+	}
+	return end
+}
