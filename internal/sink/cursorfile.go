@@ -2,16 +2,20 @@ package sink
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
 )
 
-// cursorReaderAt is an open cursor file.
-type cursorReaderAt interface {
-	io.ReaderAt
-	Size() int64
-}
+// A cursor file holds cursors sorted by bucket, user and stream. Its row
+// groups are cut at the end of a bucket once they are worth a request, and
+// anywhere when they get large, so that by the statistics of the column bucket
+// a reader finds the few that it needs.
+const (
+	cursorGroupLeast = 1 << 20
+	cursorGroupMost  = 4 << 20
+)
 
 // sortedCursors yields cursors in the order of a cursor file. It sorts the
 // slice in place; of several cursors of one user and stream the last wins.
@@ -33,18 +37,77 @@ func sortedCursors(cursors []Cursor) iter.Seq2[Cursor, error] {
 // cursors must come in ascending order, each user and stream once: see
 // sortedCursors. An error that the sequence yields is returned.
 func writeCursors(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, err error) {
-	return 0, errors.ErrUnsupported
+	f, err := newCursorWriter(w)
+	if err != nil {
+		return 0, fmt.Errorf("begin cursor file: %w", err)
+	}
+	for c, err := range cursors {
+		if err != nil {
+			return rows, err
+		}
+		if err := f.add(&c); err != nil {
+			return rows, fmt.Errorf("write cursor file: %w", err)
+		}
+		rows++
+	}
+	if err := f.close(); err != nil {
+		return rows, fmt.Errorf("write cursor file: %w", err)
+	}
+	return rows, nil
 }
 
-// readCursors yields the cursors of one bucket of users in order, ended ones
-// included. It reads only the row groups that can hold them. The first error
-// ends it.
-func readCursors(r cursorReaderAt, bucket int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) { yield(Cursor{}, errors.ErrUnsupported) }
+// cursorWriter cuts cursors into row groups.
+type cursorWriter struct {
+	file    *parquetFile
+	binding *binding
+	fields  boundFields[Cursor]
+	last    cursorKey
+	begun   bool
 }
 
-// readCursorUsers yields the keys of the cursors in the buckets that owns
-// accepts, in order, and reads neither their state nor what else they hold.
-func readCursorUsers(r cursorReaderAt, owns func(bucket int) bool) iter.Seq2[cursorKey, error] {
-	return func(yield func(cursorKey, error) bool) { yield(cursorKey{}, errors.ErrUnsupported) }
+func newCursorWriter(w io.Writer) (*cursorWriter, error) {
+	b := &binding{}
+	var columns []Column
+	var fields []field[Cursor]
+	for _, c := range cursorColumns {
+		columns = append(columns, c.Column)
+		fields = append(fields, c.field)
+	}
+	bound := bindFields(fields, b)
+	file, err := newParquetFile("cursors", columns, bound.columns, w, "")
+	if err != nil {
+		return nil, err
+	}
+	return &cursorWriter{file: file, binding: b, fields: bound}, nil
+}
+
+var errUnsorted = errors.New("cursors out of order")
+
+func (f *cursorWriter) add(c *Cursor) error {
+	key := c.key()
+	if f.begun && f.last.compare(key) >= 0 {
+		return errUnsorted
+	}
+	if held := f.binding.held; held >= cursorGroupMost || held >= cursorGroupLeast && key.Bucket != f.last.Bucket {
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	f.fields.add(c)
+	f.file.buffered++
+	f.last, f.begun = key, true
+	return nil
+}
+
+func (f *cursorWriter) flush() error {
+	held := f.binding.held
+	f.binding.held = 0
+	return f.file.flush(held)
+}
+
+func (f *cursorWriter) close() error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.file.finish()
 }
