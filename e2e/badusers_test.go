@@ -123,7 +123,7 @@ func TestAFailedUserIsCompleteOnceItsFaultIsOver(t *testing.T) {
 	if diff := cmp.Diff(int64(2), report.Users.Failed); diff != "" {
 		t.Errorf("failed users (-want +got):\n%s", diff)
 	}
-	b.SetFaults(sandbox.Faults{})
+	b.misbehave(t, sandbox.Faults{})
 	b.night(t, dir, lenient)
 	l := openLake(t, dir)
 	l.checkTruth(t, b)

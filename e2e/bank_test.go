@@ -105,3 +105,11 @@ func (b *bank) tryNight(t *testing.T, dir string, s settings) (*jobs.Report, err
 }
 
 func folderURL(dir string) string { return "file://" + filepath.ToSlash(dir) }
+
+// misbehave replaces the bank's faults from the next request on.
+func (b *bank) misbehave(t *testing.T, f sandbox.Faults) {
+	t.Helper()
+	if err := b.SetFaults(f); err != nil {
+		t.Fatalf("set faults: %v", err)
+	}
+}

@@ -175,7 +175,7 @@ func TestDifferencesAreFoundInEveryColumn(t *testing.T) {
 	}
 	for column, v := range map[string]any{
 		"amount": "1.0001", "tags": []string{"b", "a"}, "is_active": nil, "transaction_ids": nil,
-		"partner": `{"a":1.0}`, "_extra": `{}`, "category": "", "contract_id": "other",
+		"partner": `{"a":1.0}`, "_extra": `{"a":1}`, "category": "", "contract_id": "other",
 	} {
 		changed := base()
 		changed[column] = v

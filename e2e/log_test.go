@@ -186,8 +186,8 @@ func (l *lake) checkMeta(t *testing.T) {
 			pull = "_pull IS NOT NULL OR _op <> 'upsert'"
 		}
 		if n := l.count(t, "SELECT count(*) FROM "+tb.name+" WHERE coalesce(_op NOT IN ('upsert', 'delete'), true)"+
-			" OR _extracted_at IS NULL OR _run_id IS NULL OR "+pull); n > 0 {
-			t.Errorf("%s: %d rows without a proper _op, _pull, _extracted_at or _run_id", tb.name, n)
+			" OR _extracted_at IS NULL OR _run_id IS NULL OR _extra IN ('', '{}', 'null') OR "+pull); n > 0 {
+			t.Errorf("%s: %d rows without a proper _op, _pull, _extracted_at, _run_id or _extra", tb.name, n)
 		}
 		for _, k := range tb.key {
 			// A session for all logins of a user names none.

@@ -56,7 +56,7 @@ func TestAUserSkippedByAShrinkingListIsNotTakenForGone(t *testing.T) {
 	b := newBank(t, sandbox.Options{Users: 60, PageSize: 7})
 	dir := t.TempDir()
 	b.night(t, dir, usersOnly)
-	b.SetFaults(sandbox.Faults{Shift: sandbox.ShiftRemove})
+	b.misbehave(t, sandbox.Faults{Shift: sandbox.ShiftRemove})
 	b.night(t, dir, usersOnly)
 	tb := tableNamed("users")
 	compare(t, tb, collect(b.Truth("users")), openLake(t, dir).current(t, tb))

@@ -187,12 +187,15 @@ func canonicalJSON(s string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// canonicalExtra is canonicalJSON after the sandbox has brought the names of
-// the fields, whose case it varies as the real API does, into one spelling.
-func canonicalExtra(tb table, s string) string {
+// canonicalExtra leaves out of canonicalJSON what a lake may hold in an older
+// version: fields that change at every synchronisation.
+func canonicalExtra(tb table, s string) any {
 	one, err := sandbox.CanonicalExtra(tb.name, s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "no _extra: " + s
+	case one == "":
+		return nil
 	}
 	return canonicalJSON(one)
 }
