@@ -76,6 +76,18 @@ func (b *berka) readClients(t *tableReader) {
 		}
 	})
 	b.clients = slices.DeleteFunc(b.clients, func(c *berkaClient) bool { return len(c.accounts) == 0 })
+	slices.SortStableFunc(b.clients, func(x, y *berkaClient) int { return x.silent() - y.silent() })
+}
+
+// silent orders clients: 0 for those with bookings in the last month, since
+// a few users should be some for whom nights bring something; 1 for others.
+func (c *berkaClient) silent() int {
+	for _, a := range c.accounts {
+		if a.rows[len(a.rows)-1].day > berkaEnd-31 {
+			return 0
+		}
+	}
+	return 1
 }
 
 // tableReader reads gzipped CSV tables of one folder, and keeps the first

@@ -38,7 +38,11 @@ func monthLength(y int, m time.Month) int {
 	return time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-func (d day) weekend() bool { return (d+3)%7 >= 5 } // 1970-01-01 was a Thursday
+// weekday counts from Monday, 0. 1970-01-01 was a Thursday, and days before
+// it are negative.
+func (d day) weekday() int { return int((d+3)%7+7) % 7 }
+
+func (d day) weekend() bool { return d.weekday() >= 5 }
 
 // bankDay is d or the first weekday after it.
 func (d day) bankDay() day {
@@ -68,7 +72,7 @@ func berlin(t time.Time) time.Time {
 
 func lastSunday(y int, m time.Month) day {
 	d := date(y, m, monthLength(y, m))
-	for (d+3)%7 != 6 {
+	for d.weekday() != 6 {
 		d--
 	}
 	return d

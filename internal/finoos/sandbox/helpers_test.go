@@ -108,3 +108,17 @@ func (c *client) everything(id string) string {
 	}
 	return all.String()
 }
+
+// idsIn are the ids of the users on a page.
+func idsIn(c *client, body []byte) []string {
+	c.Helper()
+	var got struct{ Users []struct{ ID string } }
+	if err := json.Unmarshal(body, &got); err != nil {
+		c.Fatalf("%v in %s", err, body)
+	}
+	ids := make([]string, len(got.Users))
+	for i, u := range got.Users {
+		ids[i] = u.ID
+	}
+	return ids
+}

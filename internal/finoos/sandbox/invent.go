@@ -84,7 +84,7 @@ func (h *household) strike(s *source) {
 	if s.jitter > 0 || len(s.steps) > 0 {
 		s.deal.consistency = "VARIABLE"
 	}
-	s.deal.hidden = s.deal.category != "Einkommen" && d.on("hidden").chance(0.15)
+	s.deal.hidden = !s.deal.always && s.deal.category != "Einkommen" && d.on("hidden").chance(0.15)
 	s.deal.noEnd = d.on("no end").chance(0.5)
 	if s.partner.mandate != "" {
 		s.deal.email = "service@" + asciiName(s.partner.name) + ".example"

@@ -130,7 +130,8 @@ func TestCorrectionsLeaveTheBalanceAlone(t *testing.T) {
 func TestPeopleAreBelievable(t *testing.T) {
 	t.Parallel()
 	c := setup(t, Options{Users: 40, Seed: 1})
-	kinds, texts, negative, umlauts := map[string]int{}, "", 0, 0
+	kinds, negative, umlauts := map[string]int{}, 0, 0
+	var texts strings.Builder
 	for i := range 40 {
 		id := c.s.UserID(i)
 		for a := range c.s.TruthUser("accounts", id) {
@@ -146,7 +147,7 @@ func TestPeopleAreBelievable(t *testing.T) {
 		}
 		for b := range c.s.TruthUser("transactions", id) {
 			purpose, _ := b["purpose"].(string)
-			texts += purpose + "\n"
+			texts.WriteString(purpose + "\n")
 			if s, known := b["partner_creditor_id"].(string); known && mod97(s[7:]+s[:4]) != 1 {
 				t.Errorf("%s is no valid creditor id", s)
 			}
@@ -161,7 +162,7 @@ func TestPeopleAreBelievable(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"Lohn/Gehalt", "Miete", "Grüße", "Streaming", "Rente", "USt-VA"} {
-		if !strings.Contains(texts, want) {
+		if !strings.Contains(texts.String(), want) {
 			t.Errorf("no purpose has %q", want)
 		}
 	}

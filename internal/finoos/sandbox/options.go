@@ -9,7 +9,8 @@ import (
 // Options shape a sandbox. The zero value is a hundred awkward users.
 type Options struct {
 	// Users is how many users there are on the first day: 100 unless set.
-	// With Data it is a limit: 0 takes every client with transactions.
+	// With Data it is a limit, and 0 takes every client with transactions;
+	// those whose accounts live to the end come first.
 	Users int
 	// Seed decides everything that looks random. The same seed gives the same
 	// bytes.

@@ -62,7 +62,10 @@ func firstDay(value string) (day, error) {
 
 func lastDay(value string) (day, error) {
 	at, err := time.Parse(time.RFC3339, value)
-	return dayOf(berlin(at)), err
+	if err != nil {
+		return 0, err
+	}
+	return dayOf(berlin(at)), nil
 }
 
 func lastMonths(value string, st *state) (day, error) {

@@ -40,6 +40,9 @@ func TestGermanTimeKnowsItsSummers(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}
+	if got := berlin(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)); got.Year() != 1 {
+		t.Errorf("the first day of all is %s", got)
+	}
 	for d := date(2024, 1, 1); d < date(2027, 1, 1); d++ {
 		if got := d.at(0).Format(time.RFC3339); got != d.long() || dayOf(d.at(0)) != d {
 			t.Errorf("%s begins at %s or %s", d, got, d.long())
