@@ -30,7 +30,9 @@ func tagsOf(c *client, id, query string) map[string]bool {
 func correlationOf(c *client, id, service string) string {
 	c.Helper()
 	status, body := c.get("/users/" + id + "/" + service + "/correlation")
-	var got struct{ CorrelationID string }
+	var got struct {
+		CorrelationID string `json:"correlationID"`
+	}
 	if status == http.StatusOK && json.Unmarshal(body, &got) != nil {
 		c.Fatal(string(body))
 	}

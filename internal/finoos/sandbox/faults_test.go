@@ -22,7 +22,7 @@ func (c *client) fault(f Faults) {
 	}
 }
 
-func userFaults(user string, op string, kind Kind) Faults {
+func userFaults(user, op string, kind Kind) Faults {
 	return Faults{Users: map[string]map[string]UserFault{user: {op: {Kind: kind}}}}
 }
 
@@ -139,7 +139,7 @@ func TestBrokenConnectionsLookTheSameOverTCP(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		_, err = io.Copy(io.Discard, resp.Body)
 		return err
 	}
@@ -158,7 +158,7 @@ func TestDownRefusesConnections(t *testing.T) {
 	t.Parallel()
 	c := setup(t, Options{Users: 5, Seed: 1})
 	c.fault(Faults{Down: true})
-	if _, err := c.send(http.MethodGet, "/users", ""); !errors.Is(err, syscall.ECONNREFUSED) {
+	if err := c.try(http.MethodGet, "/users"); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -219,7 +219,7 @@ func TestLatencyPassesOnTheClock(t *testing.T) {
 			t.Errorf("an answer took %s", d)
 		}
 		c.http.Timeout = time.Second
-		if _, err := c.send(http.MethodGet, "/users", ""); err == nil || time.Since(start) != 4*time.Second {
+		if err := c.try(http.MethodGet, "/users"); err == nil || time.Since(start) != 4*time.Second {
 			t.Errorf("a request given up after a second: %v after %s", err, time.Since(start))
 		}
 	})

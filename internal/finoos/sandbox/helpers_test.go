@@ -61,12 +61,21 @@ func (c *client) do(method, path, body string, headers ...string) (int, []byte) 
 	if err != nil {
 		c.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.Fatalf("%s %s: %v", method, path, err)
 	}
 	return resp.StatusCode, answer
+}
+
+// try sends a request of which only the error counts.
+func (c *client) try(method, path string, headers ...string) error {
+	resp, err := c.send(method, path, "", headers...)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	return err
 }
 
 func (c *client) get(path string) (int, []byte) {
@@ -112,7 +121,11 @@ func (c *client) everything(id string) string {
 // idsIn are the ids of the users on a page.
 func idsIn(c *client, body []byte) []string {
 	c.Helper()
-	var got struct{ Users []struct{ ID string } }
+	var got struct {
+		Users []struct {
+			ID string `json:"id"`
+		} `json:"users"`
+	}
 	if err := json.Unmarshal(body, &got); err != nil {
 		c.Fatalf("%v in %s", err, body)
 	}

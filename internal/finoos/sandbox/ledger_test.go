@@ -135,13 +135,13 @@ func TestPeopleAreBelievable(t *testing.T) {
 	for i := range 40 {
 		id := c.s.UserID(i)
 		for a := range c.s.TruthUser("accounts", id) {
-			kinds[a["type"].(string)]++
+			kinds[as[string](a["type"])]++
 			if s, known := a["iban"].(string); known && mod97(s[4:]+s[:4]) != 1 {
 				t.Errorf("%s is no valid IBAN", s)
 			}
 		}
 		for h := range c.s.TruthUser("account_history", id) {
-			if strings.HasPrefix(string(h["balance"].(Decimal)), "-") {
+			if strings.HasPrefix(string(as[Decimal](h["balance"])), "-") {
 				negative++
 			}
 		}
@@ -176,7 +176,7 @@ func TestSubscriptionsStartAndStop(t *testing.T) {
 	c := setup(t, Options{Users: 30, Seed: 4})
 	active := map[bool]int{}
 	for r := range c.s.Truth("contracts") {
-		active[r["is_active"].(bool)]++
+		active[as[bool](r["is_active"])]++
 	}
 	if active[true] == 0 || active[false] == 0 {
 		t.Errorf("contracts, active or not: %v", active)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -12,11 +13,11 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 		c := setup(t, Options{Users: 8, Seed: seed})
 		c.s.Night()
 		c.s.Night()
-		all := ""
+		var all strings.Builder
 		for i := range 4 {
-			all += c.everything(c.s.UserID(i))
+			all.WriteString(c.everything(c.s.UserID(i)))
 		}
-		return all
+		return all.String()
 	}
 	first := tell(3)
 	if first != tell(3) {
@@ -93,7 +94,7 @@ func look(c *client, id string) snapshot {
 	c.read(at+"/account-history", &history)
 	put := func(into map[string]string, list []map[string]any, key string) {
 		for _, r := range list {
-			into[r[key].(string)] = fmt.Sprint(r)
+			into[as[string](r[key])] = fmt.Sprint(r)
 		}
 	}
 	put(s.accounts, accounts.Accounts, "accountId")

@@ -49,6 +49,11 @@ func field(record map[string]any, names ...string) any {
 	return nil
 }
 
+// as is v, which must be a T: anything else is a panic that names both.
+func as[T any](v any) T {
+	return v.(T) //nolint:errcheck,forcetypeassert // see above
+}
+
 func (r *reader) str(record map[string]any, names ...string) any {
 	switch v := field(record, names...).(type) {
 	case nil:
@@ -80,7 +85,7 @@ func (r *reader) when(record map[string]any, name string) any {
 	if s == nil {
 		return nil
 	}
-	t, err := time.Parse(time.RFC3339, s.(string))
+	t, err := time.Parse(time.RFC3339, as[string](s))
 	if err != nil {
 		r.Fatalf("%s: %v", name, err)
 	}
@@ -92,7 +97,7 @@ func (r *reader) date(record map[string]any, name string) any {
 	if s == nil {
 		return nil
 	}
-	return r.day(s.(string))
+	return r.day(as[string](s))
 }
 
 func (r *reader) day(s string) Date {
@@ -115,11 +120,11 @@ func (r *reader) strs(record map[string]any, name string, of ...string) any {
 		return nil
 	}
 	list := []string{}
-	for _, e := range v.([]any) {
+	for _, e := range as[[]any](v) {
 		if o, isObject := e.(map[string]any); isObject {
 			e = field(o, of...)
 		}
-		list = append(list, e.(string))
+		list = append(list, as[string](e))
 	}
 	return list
 }
@@ -152,15 +157,15 @@ func (r *reader) rest(table string, record map[string]any) any {
 }
 
 func (l lake) put(table string, r row, key ...string) {
-	k := ""
+	var k strings.Builder
 	for _, column := range key {
-		k += fmt.Sprint(r[column], "|")
+		fmt.Fprint(&k, r[column], "|")
 	}
-	user := r["user_id"].(string)
+	user := as[string](r["user_id"])
 	if l[table][user] == nil {
 		l[table][user] = map[string]row{}
 	}
-	l[table][user][k] = r
+	l[table][user][k.String()] = r
 }
 
 func (l lake) drop(table, user string) { delete(l[table], user) }
@@ -176,7 +181,7 @@ func (r *reader) pull() {
 			break
 		}
 		for _, u := range got.Users {
-			id := u["id"].(string)
+			id := as[string](u["id"])
 			seen[id] = true
 			r.lake.put("users", row{
 				"user_id": r.str(u, "id"), "custom_user_id": r.str(u, "customUserID"), "name": r.str(u, "name"), "type": r.str(u, "type"),
@@ -209,7 +214,9 @@ func (r *reader) pullUser(id string) {
 	if status == http.StatusNotFound {
 		return
 	}
-	var c struct{ CorrelationID string }
+	var c struct {
+		CorrelationID string `json:"correlationID"`
+	}
 	if err := json.Unmarshal(body, &c); err != nil {
 		r.Fatal(err)
 	}
@@ -235,15 +242,15 @@ func (r *reader) pullAccounts(id string) (grown bool) {
 	}
 	r.lake.drop("accounts", id)
 	for _, a := range got.Accounts {
-		new := row{
+		record := row{
 			"user_id": id, "account_id": r.str(a, "accountId"), "account_number": r.str(a, "accountNumber"), "name": r.str(a, "name"),
 			"owner": r.str(a, "owner"), "type": r.str(a, "type"), "iban": r.str(a, "iban"), "bic": r.str(a, "bic"),
 			"bank_code": r.str(a, "bankCode"), "bank_name": r.str(a, "bankName"), "currency": r.str(a, "currency"),
 			"balance": r.money(a, "balance"), "status": r.str(a, "status"), "bank_login_id": r.str(a, "bankLoginId"),
 			"_extra": r.rest("accounts", a),
 		}
-		grown = grown || !known[new["account_id"]]
-		r.lake.put("accounts", new, "account_id")
+		grown = grown || !known[record["account_id"]]
+		r.lake.put("accounts", record, "account_id")
 	}
 	return grown
 }
@@ -267,11 +274,11 @@ func (r *reader) pullTransactions(id string, all bool) {
 	}
 	var got []map[string]any
 	r.read(path, &got)
-	maps.DeleteFunc(r.lake["transactions"][id], func(_ string, row row) bool { return row["booking_date"].(Date) >= from })
+	maps.DeleteFunc(r.lake["transactions"][id], func(_ string, row row) bool { return as[Date](row["booking_date"]) >= from })
 	r.newest[id] = map[string]string{}
 	for _, t := range got {
 		partner, _ := field(t, "paymentPartner").(map[string]any)
-		new := row{
+		record := row{
 			"user_id": id, "account_id": r.str(t, "accountId"), "transaction_id": r.str(t, "transactionId"),
 			"amount": r.money(t, "amount"), "currency": r.str(t, "currency"), "booking_date": r.date(t, "bookingDate"),
 			"value_date": r.date(t, "valueDate"), "booking_text": r.str(t, "bookingText"), "purpose": r.str(t, "purpose"),
@@ -282,12 +289,12 @@ func (r *reader) pullTransactions(id string, all bool) {
 		if len(partner) > 0 {
 			t["paymentPartner"] = partner
 		}
-		new["_extra"] = r.rest("transactions", t)
-		r.lake.put("transactions", new, "transaction_id")
+		record["_extra"] = r.rest("transactions", t)
+		r.lake.put("transactions", record, "transaction_id")
 	}
 	for _, t := range r.lake["transactions"][id] {
-		a := t["account_id"].(string)
-		r.newest[id][a] = max(r.newest[id][a], string(t["booking_date"].(Date)))
+		a := as[string](t["account_id"])
+		r.newest[id][a] = max(r.newest[id][a], string(as[Date](t["booking_date"])))
 	}
 }
 
@@ -324,7 +331,7 @@ func (r *reader) pullContracts(id string) {
 	for _, c := range got {
 		partner, _ := c["contractPartner"].(map[string]any)
 		from, to := r.span(field(c, "nextBookingRange"))
-		new := row{
+		record := row{
 			"user_id": id, "contract_id": r.str(c, "contractId", "id"), "partner_id": partner["id"], "partner_name": partner["name"],
 			"partner": r.json(c, "contractPartner"), "attributes": r.json(c, "attributes"), "amount": r.money(c, "amount"),
 			"amount_consistency": r.str(c, "amountConsistency"), "interval": r.str(c, "interval"), "duration": r.str(c, "duration"),
@@ -332,16 +339,16 @@ func (r *reader) pullContracts(id string) {
 			"next_booking_from": from, "next_booking_to": to, "mandate_reference": r.str(c, "mref"), "is_active": field(c, "isActive"),
 			"transaction_ids": r.strs(c, "transactions", "transactionId"), "_extra": r.rest("contracts", c),
 		}
-		r.lake.put("contracts", new, "contract_id")
+		r.lake.put("contracts", record, "contract_id")
 	}
 }
 
 func (r *reader) span(v any) (from, to any) {
 	switch v := v.(type) {
 	case []any:
-		return r.day(v[0].(string)), r.day(v[1].(string))
+		return r.day(as[string](v[0])), r.day(as[string](v[1]))
 	case map[string]any:
-		return r.day(field(v, "from", "since").(string)), r.day(field(v, "to", "until").(string))
+		return r.day(as[string](field(v, "from", "since"))), r.day(as[string](field(v, "to", "until")))
 	default:
 		return nil, nil
 	}
@@ -353,8 +360,8 @@ func (r *reader) pullHistory(id string) {
 	r.read("/users/"+id+"/account-history", &got)
 	for _, h := range got.Histories {
 		account, currency := r.str(h, "accountId"), r.str(h, "currency")
-		for _, b := range field(h, "balances").([]any) {
-			point := b.(map[string]any)
+		for _, b := range as[[]any](field(h, "balances")) {
+			point := as[map[string]any](b)
 			r.lake.put("account_history", row{
 				"user_id": id, "account_id": account, "date": r.date(point, "date"), "balance": r.money(point, "balance"),
 				"currency": currency, "_extra": r.rest("account_history", point),

@@ -30,7 +30,12 @@ func TestEverySyncOutcomeCanBeHad(t *testing.T) {
 		c.s.Night() // or the daily limit is reached
 		c.fault(userFaults("1", "synchronize", kind))
 		status, body := c.sync(1, "")
-		var got struct{ Type, SessionID, UserIdentifier, RedirectURL string }
+		var got struct {
+			Type           string `json:"type"`
+			SessionID      string `json:"sessionId"`
+			UserIdentifier string `json:"userIdentifier"`
+			RedirectURL    string `json:"redirectURL"`
+		}
 		if len(body) > 0 && json.Unmarshal(body, &got) != nil {
 			t.Errorf("%s: %s", kind, body)
 		}
@@ -48,7 +53,7 @@ func TestALostAnswerHasBeenCarriedOut(t *testing.T) {
 	c := setup(t, Options{Users: 5, Seed: 1, Sync: certain})
 	before := correlationOf(c, c.s.UserID(1), "banking")
 	c.fault(userFaults("1", "synchronize", Reset))
-	if _, err := c.send(http.MethodPost, "/users/"+c.s.UserID(1)+"/banking/sync", "", "User-IP", "203.0.113.7"); err == nil {
+	if err := c.try(http.MethodPost, "/users/"+c.s.UserID(1)+"/banking/sync", "User-IP", "203.0.113.7"); err == nil {
 		t.Error("the answer is not lost")
 	}
 	if after := correlationOf(c, c.s.UserID(1), "banking"); after == before {
