@@ -115,7 +115,7 @@ func TestOnATerminalProgressIsOneLineAndLogsScrollByAboveIt(t *testing.T) {
 		s.UsersDone = 500
 		out.Reset()
 		p.report(t.Context(), s)
-		want := eraseLine + "pull users  [#####...............]  25 %  500/2,000 users  20.0 req/s  12,345 rows  3 refused  1 failed  30s left"
+		want := eraseLine + "pull users  [#####...............]  25 %  500/2,000 users  30s left  1 failed  3 refused  20.0 req/s  12,345 rows"
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
@@ -131,6 +131,12 @@ func TestOnATerminalProgressIsOneLineAndLogsScrollByAboveIt(t *testing.T) {
 		c.clear()
 		out.Reset()
 		c.clear()
+		c.width = func() int { return 60 }
+		p.report(t.Context(), s)
+		if diff := cmp.Diff(eraseLine+"pull users  [#####...............]  25 %  500/2,000 users", out.String()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		out.Reset()
 		c.width = func() int { return 11 }
 		c.show("wider than that")
 		if diff := cmp.Diff(eraseLine+"wider than", out.String()); diff != "" {

@@ -4,8 +4,8 @@ package main
 // folder. They state the rules of DESIGN.md ("What a row means") in SQL.
 var demoQueries = []struct{ about, sql string }{
 	{
-		"What the customers' contracts cost a month, as of now. The current state of a table is, of the\n" +
-			"-- rows since a user's last full pull, the newest per key, unless it is a delete.",
+		"The running contracts of all users by category, as of now. The current state of a table is, of\n" +
+			"-- the rows since a user's last full pull, the newest per key, unless it is a delete.",
 		`WITH base AS (
   SELECT user_id, max(_extracted_at) AS at FROM read_parquet('LAKE/pulls/**/*.parquet')
   WHERE stream = 'contracts' AND outcome = 'pulled' AND mode = 'full' GROUP BY user_id

@@ -70,11 +70,11 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			bank, err := sandbox.New(sandbox.Options{Users: 12, Seed: 7, Today: time.Now().UTC().Truncate(24 * time.Hour)})
+			bank, err := sandbox.New(sandbox.Options{Users: 6, Seed: 7, Today: time.Now().UTC().Truncate(24 * time.Hour)})
 			if err != nil {
 				return err
 			}
-			slow, err := sandbox.New(sandbox.Options{Users: 200, Seed: 7, Faults: sandbox.Faults{Latency: 20 * time.Millisecond}})
+			slow, err := sandbox.New(sandbox.Options{Users: 60, Seed: 7, Faults: sandbox.Faults{Latency: 50 * time.Millisecond}})
 			if err != nil {
 				return err
 			}

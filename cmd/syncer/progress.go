@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"finoos-syncer/internal/jobs"
 )
@@ -52,28 +53,35 @@ func (p *progress) report(ctx context.Context, s jobs.Progress) {
 		"requests_per_second", fmt.Sprintf("%.1f", s.Rate))
 }
 
-// line is what a terminal shows. What matters most comes first: a narrow one
-// cuts the rest off.
+// line is what a terminal shows: as many parts as it has room for, what matters
+// most first.
 func (p *progress) line(s jobs.Progress, now time.Time) string {
-	var b strings.Builder
-	b.WriteString(s.Phase)
+	parts := []string{s.Phase}
 	if s.UsersTotal > 0 {
 		share := min(1, float64(s.UsersDone)/float64(s.UsersTotal))
 		full := int(share * barWidth)
-		fmt.Fprintf(&b, "  [%s%s] %3.0f %%  %s/%s users", strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
-			100*share, count(s.UsersDone), count(s.UsersTotal))
-	}
-	fmt.Fprintf(&b, "  %.1f req/s  %s rows", s.Rate, count(s.Rows))
-	if s.Refused > 0 {
-		fmt.Fprintf(&b, "  %s refused", count(s.Refused))
-	}
-	if s.Failed > 0 {
-		fmt.Fprintf(&b, "  %s failed", count(s.Failed))
+		parts = append(parts,
+			fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), 100*share),
+			count(s.UsersDone)+"/"+count(s.UsersTotal)+" users")
 	}
 	if left, ok := p.left(s, now); ok {
-		fmt.Fprintf(&b, "  %s left", left)
+		parts = append(parts, left.String()+" left")
 	}
-	return b.String()
+	if s.Failed > 0 {
+		parts = append(parts, count(s.Failed)+" failed")
+	}
+	if s.Refused > 0 {
+		parts = append(parts, count(s.Refused)+" refused")
+	}
+	parts = append(parts, fmt.Sprintf("%.1f req/s", s.Rate), count(s.Rows)+" rows")
+	line := parts[0]
+	for _, part := range parts[1:] {
+		if utf8.RuneCountInString(line+part)+2 >= p.console.width() {
+			break
+		}
+		line += "  " + part
+	}
+	return line
 }
 
 // left guesses from the pace of this phase how long the rest takes.
