@@ -116,7 +116,7 @@ func (b *bank) without(rows []row, tb table) []row {
 
 func TestAFailedUserIsCompleteOnceItsFaultIsOver(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, sandbox.Options{Users: 30, Faults: badUsers()})
+	b := newBank(t, sandbox.Options{Users: 20, Faults: badUsers()})
 	dir := t.TempDir()
 	lenient := settings{job: []string{"failures: {max_ratio: 1}"}}
 	report := b.night(t, dir, lenient)
@@ -125,7 +125,5 @@ func TestAFailedUserIsCompleteOnceItsFaultIsOver(t *testing.T) {
 	}
 	b.misbehave(t, sandbox.Faults{})
 	b.night(t, dir, lenient)
-	l := openLake(t, dir)
-	l.checkTruth(t, b)
-	l.checkCommits(t)
+	checkLake(t, dir, b)
 }

@@ -28,6 +28,7 @@ func newBank(t *testing.T, o sandbox.Options) *bank {
 	if o.Users == 0 && o.Data == "" {
 		o.Users = 40
 	}
+	o.CacheUsers = 200 // nobody is invented twice
 	sb, err := sandbox.New(o)
 	if err != nil {
 		t.Fatalf("new sandbox: %v", err)

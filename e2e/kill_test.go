@@ -40,8 +40,8 @@ func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
 		t.Skip("waits for the leases of killed runs to end")
 	}
 	b := newBank(t, sandbox.Options{
-		Users: 150, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
-		Faults: sandbox.Faults{Latency: 10 * time.Millisecond},
+		Users: 30, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
+		Faults: sandbox.Faults{Latency: 30 * time.Millisecond},
 	})
 	first := killEach(t, b, func() string { return t.TempDir() })
 	b.takeUpEach(t, first)
@@ -107,9 +107,7 @@ func (b *bank) takeUpEach(t *testing.T, dirs []string) {
 	for i, dir := range dirs {
 		t.Logf("take up the run that was killed %s", killInstants[i].name)
 		b.run(t, 0, folderURL(dir), slow)
-		l := openLake(t, dir)
-		l.checkTruth(t, b)
-		l.checkCommits(t)
+		checkLake(t, dir, b)
 		if t.Failed() {
 			t.Fatalf("killed %s", killInstants[i].name)
 		}

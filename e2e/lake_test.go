@@ -33,9 +33,9 @@ func openLake(t *testing.T, dir string) *lake {
 	if err != nil {
 		t.Fatalf("open duckdb: %v", err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
 	db.SetMaxOpenConns(1) // an in-memory database belongs to its connection
 	l := &lake{dir: dir, db: db}
+	t.Cleanup(l.close)
 	l.exec(t, "SET TimeZone = 'UTC'")
 	for _, tb := range tables {
 		l.exec(t, l.rawView(t, tb))
@@ -47,6 +47,10 @@ func openLake(t *testing.T, dir string) *lake {
 	}
 	return l
 }
+
+// close frees the memory that the tables take; tests that open many lakes do
+// so as soon as they have looked.
+func (l *lake) close() { _ = l.db.Close() }
 
 // rawView makes all rows of a table readable under its name, also where no file
 // of it exists yet.

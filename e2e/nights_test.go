@@ -16,8 +16,7 @@ const nights = 3
 
 func TestThreeNightsEqualTheTruthAfterEachNight(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, sandbox.Options{Users: 60})
-	threeNights(t, b)
+	threeNights(t, newBank(t, sandbox.Options{Users: 25}))
 }
 
 func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
@@ -26,7 +25,7 @@ func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the Berka accounts are not at hand: %v", err)
 	}
-	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 60}))
+	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 30}))
 }
 
 func threeNights(t *testing.T, b *bank) {
@@ -40,9 +39,7 @@ func threeNights(t *testing.T, b *bank) {
 		if report.Users.Failed > 0 {
 			t.Fatalf("night %d: %d users failed: %+v", n, report.Users.Failed, report.Failures)
 		}
-		l := openLake(t, dir)
-		rows := l.checkTruth(t, b)
-		l.checkCommits(t)
+		rows := checkLake(t, dir, b)
 		t.Logf("night %d: %d rows of current state equal the truth", n, rows)
 		if t.Failed() {
 			t.Fatalf("night %d is not the truth: no need to look at later ones", n)
@@ -74,7 +71,7 @@ var seldom = settings{job: []string{"full_refresh_every: 8760h"}}
 
 func TestLaterNightsWriteOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, sandbox.Options{Users: 80})
+	b := newBank(t, sandbox.Options{Users: 40})
 	dir := t.TempDir()
 	b.night(t, dir, seldom)
 	for n := 2; n <= nights; n++ {
@@ -83,6 +80,8 @@ func TestLaterNightsWriteOnlyWhatChanged(t *testing.T) {
 		report := b.night(t, dir, seldom)
 		after := openLake(t, dir)
 		wroteOnlyChanges(t, before, after, report)
+		before.close()
+		after.close()
 		if t.Failed() {
 			t.Fatalf("in night %d", n)
 		}

@@ -1,5 +1,7 @@
 package e2e
 
+import "slices"
+
 // column is one column of a table as DuckDB describes it.
 type column struct{ Name, Type string }
 
@@ -151,12 +153,12 @@ var tables = []table{
 
 // all are the table's columns with those that end every table.
 func (tb table) all() []column {
-	return append(append([]column{}, tb.columns...), metaColumns...)
+	return slices.Concat(tb.columns, metaColumns)
 }
 
 // withExtra are the columns that describe a record.
 func (tb table) withExtra() []column {
-	return append(append([]column{}, tb.columns...), column{"_extra", text})
+	return append(slices.Clone(tb.columns), column{"_extra", text})
 }
 
 func tableNamed(name string) table {
