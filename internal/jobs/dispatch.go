@@ -40,6 +40,10 @@ func (r *run) dispatch(ctx context.Context) error {
 	workers.SetLimit(r.job.Concurrency)
 	feed := r.newFeed()
 	for ctx.Err() == nil {
+		if r.deadlinePassed() {
+			r.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", r.job.Deadline)
+			break
+		}
 		u, wait := r.queue.pop(time.Now())
 		if u == nil {
 			next, err := feed.next(ctx)
@@ -67,9 +71,26 @@ func (r *run) dispatch(ctx context.Context) error {
 			}
 			break
 		}
-		r.queue.sleep(ctx, wait)
+		r.queue.sleep(ctx, r.untilDeadline(wait))
 	}
 	return workers.Wait()
+}
+
+// deadlinePassed says that no further step of a user is to be begun.
+func (r *run) deadlinePassed() bool {
+	return r.job.Deadline > 0 && time.Since(r.began) >= r.job.Deadline
+}
+
+// untilDeadline shortens a wait to what is left; negative means no end.
+func (r *run) untilDeadline(wait time.Duration) time.Duration {
+	if r.job.Deadline == 0 {
+		return wait
+	}
+	left := max(0, r.job.Deadline-time.Since(r.began))
+	if wait < 0 {
+		return left
+	}
+	return min(wait, left)
 }
 
 // sleep waits until somebody is due, something changes, or ctx ends. A

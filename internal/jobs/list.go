@@ -66,6 +66,7 @@ func (r *run) ask(ctx context.Context, id string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case class == finoos.NotFound:
+		r.tally.update(func(rep *Report) { rep.Users.Listed++ })
 		return r.gone.add(id, time.Time{})
 	case class == "" || endsRun(class):
 		return fmt.Errorf("ask for a user that was not listed: %w", err)

@@ -23,13 +23,15 @@ type Report struct {
 	Version  string    `json:"version,omitempty"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
-	// Outcome is "done", or the reason for which the run stopped.
+	// Outcome is "done", "deadline" or "stopped".
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[Stream]*StreamReport `json:"streams"`
 	SyncSessions map[string]int64         `json:"sync_sessions,omitempty"`
+	// Unreached counts users that the deadline left for the next run.
+	Unreached int64 `json:"unreached,omitempty"`
 	// Unsettled counts users whose analysis had not finished at
 	// settle_timeout; what it brings is pulled in the next run.
 	Unsettled           int64                  `json:"unsettled,omitempty"`
@@ -49,7 +51,8 @@ type Report struct {
 }
 
 // UserCounts counts users by what became of them; a user with one failed
-// stream is failed, whatever its other streams did.
+// stream is failed, whatever its other streams did. Listed are all users of
+// the run: those of the list, and those known ones that were asked for.
 type UserCounts struct {
 	Listed     int64 `json:"listed"`
 	Pulled     int64 `json:"pulled"`
@@ -199,6 +202,9 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, err error) *Report {
 	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
 	r.RequestsByOperation = stats.ByOperation
 	r.Outcome = "done"
+	if left := r.Users.Listed - r.Users.done(); left > 0 && err == nil {
+		r.Outcome, r.Unreached = "deadline", left
+	}
 	if err != nil {
 		r.Outcome, r.Error = "stopped", err.Error()
 	}
