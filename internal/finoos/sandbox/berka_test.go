@@ -23,7 +23,7 @@ func berkaDir(t *testing.T) string {
 
 func TestAReaderReachesTheTruthOfRealAccounts(t *testing.T) {
 	t.Parallel()
-	c := setup(t, Options{Data: berkaDir(t), Users: 40, Seed: 1, HoldBack: 3})
+	c := setup(t, Options{Data: berkaDir(t), Users: 15, Seed: 1, HoldBack: 3})
 	r := newReader(c)
 	stirred := 0
 	for night := range 5 {

@@ -15,18 +15,20 @@ type Faults struct {
 	// unless set. The document promises no header, HTTP allows two forms.
 	RetryAfter RetryAfter
 	// Latency is added to every answer: a client that waits for one answer
-	// after the other is slow.
+	// after the other is slow. It is waited for in real time, or that of a
+	// synctest bubble, whatever Options.Clock says.
 	Latency time.Duration
 	// ErrorRate is the share of requests answered 500, 502 or 503: every
 	// deployment has bad minutes.
 	ErrorRate float64
-	// ResetRate is the share of requests whose connection breaks before an
-	// answer.
+	// ResetRate is the share of requests whose connection breaks before they
+	// have any effect. (SyncOdds.Lost and Kind Reset break it afterwards.)
 	ResetRate float64
 	// TruncateRate is the share of answers that end early: Content-Length
 	// promises more than comes.
 	TruncateRate float64
-	// Down refuses every connection, as during an outage.
+	// Down refuses every connection, as during an outage. Over TCP, where
+	// the connection is there already, it breaks.
 	Down bool
 	// RefuseReads answers every GET with 429 "rate_limited", and lets POSTs
 	// through: then a 429 for a sync session is no daily limit.

@@ -16,7 +16,8 @@ type bucket struct {
 	at     time.Time
 }
 
-// SetFaults replaces the faults from the next request on. Faults of users
+// SetFaults replaces the faults from the next request on, and starts counting
+// anew (UserFault.After, the rate limit's bucket). Faults of users
 // that do not exist are an error: a planned fault that never strikes would
 // make a test pass for nothing.
 func (s *Sandbox) SetFaults(f Faults) error {

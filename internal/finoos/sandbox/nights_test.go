@@ -147,10 +147,10 @@ func (s snapshot) changes(now snapshot, seen map[string]int) {
 
 func TestNightsBringAllThatTheyPromise(t *testing.T) {
 	t.Parallel()
-	c := setup(t, Options{Users: 25, Seed: 9, Plain: true, CategorizationPageSize: 10000, Nightly: Odds{Login: 0.02}})
+	c := setup(t, Options{Users: 18, Seed: 9, Plain: true, CategorizationPageSize: 10000, Nightly: Odds{Login: 0.02}})
 	seen := map[string]int{}
 	before := map[string]snapshot{}
-	for i := range 25 {
+	for i := range 18 {
 		before[c.s.UserID(i)] = look(c, c.s.UserID(i))
 	}
 	users := c.s.Users()

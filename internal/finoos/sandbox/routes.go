@@ -48,11 +48,12 @@ type Route struct {
 	Operation, Method, Pattern string
 }
 
-// Routes lists what the sandbox serves, patterns as of http.ServeMux.
+// Routes lists what the sandbox serves. Patterns are spelled as the document
+// spells paths, with {user-id}; each service's correlation has its own.
 func (s *Sandbox) Routes() []Route {
 	out := make([]Route, len(s.all))
 	for i, op := range s.all {
-		out[i] = Route{op.name, op.method, op.pattern}
+		out[i] = Route{op.name, op.method, strings.Replace(op.pattern, "{user}", "{user-id}", 1)}
 	}
 	return out
 }

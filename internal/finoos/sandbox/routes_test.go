@@ -74,7 +74,7 @@ func TestEveryRouteAnswers(t *testing.T) {
 	t.Parallel()
 	c := setup(t, Options{Users: 1, Seed: 1, Sync: certain, Plain: true})
 	for _, r := range c.s.Routes() {
-		path := strings.Replace(r.Pattern, "{user}", c.s.UserID(0), 1)
+		path := strings.Replace(r.Pattern, "{user-id}", c.s.UserID(0), 1)
 		if status, body := c.do(r.Method, path, ""); status == http.StatusNotFound {
 			t.Errorf("%s %s: %d %s", r.Method, path, status, body)
 		}

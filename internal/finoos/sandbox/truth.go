@@ -33,11 +33,12 @@ var tables = map[string]func(s *Sandbox, index int, yield func(row) bool) bool{
 // for null. "_extra" and JSON columns are in the form that CanonicalExtra and
 // CanonicalJSON make.
 //
-// It holds for a lake that has seen every night with a clean run, or a few
-// of them, since the start or Baseline. Users who are gone are left out
-// everywhere. What no run can know is: faults of single users (other than
-// Deleted) are not part of the truth, nor is what a sync session started and
-// no analysis has finished.
+// It holds for a lake that has had a clean run after every night since the
+// start or Baseline; one that has missed nights lacks the days of history that
+// slid out meanwhile, of accounts that it had not seen yet. Users who are gone
+// are left out everywhere, even where the lake keeps their rows. Faults of
+// single users (other than Deleted) are not part of the truth, nor is what a
+// sync session started while its analysis runs.
 //
 // An unknown table panics: a test that compares with nothing proves nothing.
 func (s *Sandbox) Truth(table string) iter.Seq[map[string]any] {
