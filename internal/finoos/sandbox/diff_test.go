@@ -156,3 +156,27 @@ func TestPagesOfCategorizationMakeOneList(t *testing.T) {
 		t.Errorf("whole (-), paged (+):\n%s", diff)
 	}
 }
+
+func TestTagsComeAsObjectsToo(t *testing.T) {
+	t.Parallel()
+	for _, names := range []bool{false, true} {
+		c := setup(t, Options{Users: 40, Seed: 1, TagNames: names})
+		seen := map[string]int{}
+		for i := range 40 {
+			var got struct{ Categorization []struct{ Tags []any } }
+			c.read("/users/"+c.s.UserID(i)+"/categorization", &got)
+			for _, e := range got.Categorization {
+				for _, tag := range e.Tags {
+					form := "text"
+					if object, isObject := tag.(map[string]any); isObject {
+						form = fmt.Sprint(object["id"] != nil, object["name"] != nil)
+					}
+					seen[form]++
+				}
+			}
+		}
+		if seen["text"] == 0 || seen["false true"] == 0 || (seen["true true"] > 0) != names || (seen["true false"] > 0) == names {
+			t.Errorf("names: %v; seen %v (id, name)", names, seen)
+		}
+	}
+}

@@ -17,3 +17,39 @@ func TestAReaderReachesTheTruthNightByNight(t *testing.T) {
 		}
 	}
 }
+
+func TestALakeMayBeginLater(t *testing.T) {
+	t.Parallel()
+	c := setup(t, Options{Users: 4, Seed: 8, PageSize: 10, CategorizationPageSize: 4000, Nightly: Odds{Analysed: 1, Gone: -1, Login: -1}})
+	days := func() (n int) {
+		for range c.s.Truth("account_history") {
+			n++
+		}
+		return n
+	}
+	for range 3 {
+		c.s.Night()
+	}
+	before := days()
+	c.s.Baseline()
+	if after := days(); after >= before {
+		t.Errorf("%d days of history before the lake began anew, %d after", before, after)
+	}
+	r := newReader(c)
+	for range 2 {
+		r.pull()
+		r.compare()
+		c.s.Night()
+	}
+}
+
+func TestTruthKnowsItsTables(t *testing.T) {
+	t.Parallel()
+	c := setup(t, Options{Users: 1, Seed: 8})
+	defer func() {
+		if recover() == nil {
+			t.Error("the truth of an unknown table is silent")
+		}
+	}()
+	c.s.Truth("contract")
+}
