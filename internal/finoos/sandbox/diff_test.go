@@ -169,14 +169,14 @@ func TestTagsComeAsObjectsToo(t *testing.T) {
 				for _, tag := range e.Tags {
 					form := "text"
 					if object, isObject := tag.(map[string]any); isObject {
-						form = fmt.Sprint(object["id"] != nil, object["name"] != nil)
+						form = fmt.Sprintf("id %v, name %v", object["id"] != nil, object["name"] != nil)
 					}
 					seen[form]++
 				}
 			}
 		}
-		if seen["text"] == 0 || seen["false true"] == 0 || (seen["true true"] > 0) != names || (seen["true false"] > 0) == names {
-			t.Errorf("names: %v; seen %v (id, name)", names, seen)
+		if seen["text"] == 0 || seen["id false, name true"] == 0 || (seen["id true, name true"] > 0) != names || (seen["id true, name false"] > 0) == names {
+			t.Errorf("names: %v; seen %v", names, seen)
 		}
 	}
 }
