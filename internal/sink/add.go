@@ -35,10 +35,8 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	if err := w.usable(); err != nil {
 		return err
 	}
-	for _, c := range b.Cursors {
-		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
-			return w.fail(fmt.Errorf("add: a cursor of a user that shard %d of %d does not own", w.o.Shard.Index, w.o.Shard.Count))
-		}
+	if err := w.checkCursors(b.Cursors); err != nil {
+		return w.fail(fmt.Errorf("add: %w", err))
 	}
 	ctx, cancel := outlive(ctx, w.o.patience.grace)
 	defer cancel()
@@ -46,6 +44,20 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 		return w.fail(fmt.Errorf("add: %w", w.explain(ctx, err)))
 	}
 	w.addCursors(b.Cursors)
+	return nil
+}
+
+// checkCursors refuses what would make state untrue: cursors are moved by the
+// nightly run of the shard that has the user, and by nobody else.
+func (w *Writer) checkCursors(cursors []Cursor) error {
+	if w.o.Kind != KindRun && len(cursors) > 0 {
+		return fmt.Errorf("a %s moves no cursors", w.o.Kind)
+	}
+	for _, c := range cursors {
+		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
+			return fmt.Errorf("a cursor of a user that shard %d of %d does not have", w.o.Shard.Index, w.o.Shard.Count)
+		}
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -62,13 +63,13 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 	other := testRecord("other")
 	tests := []struct {
 		name string
-		put  func(store *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error)
+		put  func(ctx context.Context, store *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error)
 		want []string
 		puts int
 	}{
 		{
 			name: "written, answer lost",
-			put: func(_ *memStore, _ int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(_ context.Context, _ *memStore, _ int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				_, _ = next()
 				return bucket.Info{}, lost
 			},
@@ -76,7 +77,7 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 		},
 		{
 			name: "written, the request repeated by the store finds it",
-			put: func(_ *memStore, _ int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(_ context.Context, _ *memStore, _ int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				_, _ = next()
 				return next()
 			},
@@ -84,7 +85,7 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 		},
 		{
 			name: "not written, answer lost: the same number again",
-			put: func(_ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(_ context.Context, _ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				if n == 0 {
 					return bucket.Info{}, lost
 				}
@@ -94,7 +95,7 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 		},
 		{
 			name: "conflict: the same number again",
-			put: func(_ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(_ context.Context, _ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				if n < 2 {
 					return bucket.Info{}, bucket.ErrConflict
 				}
@@ -104,7 +105,7 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 		},
 		{
 			name: "refused, but nothing stands there: the same number again",
-			put: func(_ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(_ context.Context, _ *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				if n == 0 {
 					return bucket.Info{}, bucket.ErrPrecondition
 				}
@@ -114,9 +115,9 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 		},
 		{
 			name: "answer lost, and another was first: the next number",
-			put: func(store *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
+			put: func(ctx context.Context, store *memStore, n int, next func() (bucket.Info, error)) (bucket.Info, error) {
 				if n == 0 {
-					if err := testLedger(store).append(context.Background(), other, nil); err != nil {
+					if err := testLedger(store).append(ctx, other, nil); err != nil {
 						return bucket.Info{}, err
 					}
 					return bucket.Info{}, lost
@@ -131,7 +132,7 @@ func TestAnAmbiguousAnswerIsSettledByReadingBack(t *testing.T) {
 			t.Parallel()
 			store := newMemStore()
 			hook := &putHook{Store: store, put: func(n int, _ string, next func() (bucket.Info, error)) (bucket.Info, error) {
-				return tt.put(store, n, next)
+				return tt.put(t.Context(), store, n, next)
 			}}
 			err := testLedger(hook).append(t.Context(), testRecord("me"), func(*Record) error { return nil })
 			if err != nil {
@@ -232,8 +233,8 @@ func TestWritersOnOneLogGetOneNumberEach(t *testing.T) {
 		wg.Go(func() {
 			l := testLedger(store)
 			for i := range each {
-				r := testRecord(fmt.Sprintf("%d", w))
-				r.Nonce = fmt.Sprintf("%d", i)
+				r := testRecord(strconv.Itoa(w))
+				r.Nonce = strconv.Itoa(i)
 				if err := l.append(t.Context(), r, func(*Record) error { return nil }); err != nil {
 					t.Errorf("append: %v", err)
 				}
@@ -250,7 +251,7 @@ func TestWritersOnOneLogGetOneNumberEach(t *testing.T) {
 		if seq++; r.Seq != seq {
 			t.Fatalf("record %d follows %d", r.Seq, seq-1)
 		}
-		if want := fmt.Sprintf("%d", next[r.RunID]); r.Nonce != want {
+		if want := strconv.Itoa(next[r.RunID]); r.Nonce != want {
 			t.Errorf("record %d of writer %s is its number %s, want %s", seq, r.RunID, r.Nonce, want)
 		}
 		next[r.RunID]++

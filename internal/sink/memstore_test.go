@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,18 @@ type memUpload struct {
 
 func newMemStore() *memStore {
 	return &memStore{objects: map[string]memObject{}, uploads: map[string]memUpload{}}
+}
+
+// clone copies the store. Bodies are never changed in place.
+func (m *memStore) clone() *memStore {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := newMemStore()
+	c.skew, c.objects = m.skew, maps.Clone(m.objects)
+	for id, u := range m.uploads {
+		c.uploads[id] = memUpload{Upload: u.Upload, parts: maps.Clone(u.parts)}
+	}
+	return c
 }
 
 func (m *memStore) String() string { return "mem://test" }
@@ -140,7 +153,7 @@ func (m *memStore) UploadPart(ctx context.Context, up bucket.Upload, number int,
 		return bucket.Part{}, fmt.Errorf("upload part of %s: %w", up.Key, bucket.ErrNoUpload)
 	}
 	m.uploads[up.ID].parts[number] = slices.Clone(body)
-	return bucket.Part{Number: number, ETag: fmt.Sprint(number), Size: int64(len(body))}, ctx.Err()
+	return bucket.Part{Number: number, ETag: strconv.Itoa(number), Size: int64(len(body))}, ctx.Err()
 }
 
 func (m *memStore) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {

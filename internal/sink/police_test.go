@@ -16,8 +16,9 @@ import (
 // never made. It knows of one job.
 type police struct {
 	bucket.Store
-	t    *testing.T
-	keys jobKeys
+	t       *testing.T
+	keys    jobKeys
+	offDuty bool // where looking takes too long
 
 	mu      sync.Mutex
 	created map[string]bool // keys that uploads were ever begun to
@@ -37,6 +38,9 @@ func (p *police) accuse(format string, args ...any) {
 // names only what is there.
 func (p *police) Put(ctx context.Context, key string, body []byte, cond bucket.Condition) (bucket.Info, error) {
 	p.t.Helper()
+	if p.offDuty {
+		return p.Store.Put(ctx, key, body, cond)
+	}
 	if len(body) == 0 {
 		p.accuse("%s is written empty", key)
 	}
@@ -80,6 +84,9 @@ func (p *police) CreateUpload(ctx context.Context, key string) (bucket.Upload, e
 	p.mu.Lock()
 	p.created[key] = true
 	p.mu.Unlock()
+	if p.offDuty {
+		return p.Store.CreateUpload(ctx, key)
+	}
 	staged := p.stagedBy(ctx, func(s stagingRecord) []string { return s.Uploads }, key) || p.isFenced(ctx, key)
 	if !staged && !strings.HasPrefix(key, p.keys.selfTests()) && ctx.Err() == nil {
 		p.accuse("upload to %s, which is not staged", key)
@@ -90,6 +97,9 @@ func (p *police) CreateUpload(ctx context.Context, key string) (bucket.Upload, e
 // CompleteUpload: only what a record names becomes visible.
 func (p *police) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
 	p.t.Helper()
+	if p.offDuty {
+		return p.Store.CompleteUpload(ctx, up, parts)
+	}
 	if r := p.namedBy(ctx, up); r == nil && ctx.Err() == nil {
 		p.accuse("%s is completed, but no record names it", up.Key)
 	}
@@ -99,6 +109,9 @@ func (p *police) CompleteUpload(ctx context.Context, up bucket.Upload, parts []b
 // AbortUpload: what a record names is not dropped, unless it was taken back.
 func (p *police) AbortUpload(ctx context.Context, up bucket.Upload) error {
 	p.t.Helper()
+	if p.offDuty {
+		return p.Store.AbortUpload(ctx, up)
+	}
 	if r := p.namedBy(ctx, up); r != nil && !p.isVoided(ctx, r.Seq) && ctx.Err() == nil {
 		p.accuse("%s is aborted, but record %d names it", up.Key, r.Seq)
 	}
@@ -109,6 +122,7 @@ func (p *police) AbortUpload(ctx context.Context, up bucket.Upload) error {
 func (p *police) Delete(ctx context.Context, key string) error {
 	p.t.Helper()
 	switch {
+	case p.offDuty:
 	case strings.HasPrefix(key, p.keys.log()):
 		p.accuse("%s is deleted", key)
 	case !strings.HasPrefix(key, system):

@@ -85,6 +85,7 @@ func (t *takeover) adopt(r *Record) error {
 
 // append writes a record of the takeover itself.
 func (t *takeover) append(ctx context.Context, r *Record, meet func(*Record) error) error {
+	r.BaseSeq = t.w.log.tail
 	if err := t.w.log.append(ctx, r, meet); err != nil {
 		return err
 	}

@@ -1,0 +1,177 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// cursorsOf reads all cursors of a shard as a run that begins now would.
+func (w *world) cursorsOf() map[string][]Cursor {
+	w.t.Helper()
+	wr := w.mustOpen()
+	all := map[string][]Cursor{}
+	for _, b := range w.shard.buckets() {
+		cursors, err := wr.Cursors(w.t.Context(), b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		maps.Copy(all, cursors)
+	}
+	w.mustClose(wr)
+	return all
+}
+
+func (w *world) checkpoints() (keys []string) {
+	w.t.Helper()
+	return w.list(jobKeys(w.job).checkpoints())
+}
+
+// TestCheckpointsChangeNothingThatIsRead lets two worlds go through the same
+// nights, with users that end, and one of them writes checkpoints.
+func TestCheckpointsChangeNothingThatIsRead(t *testing.T) {
+	t.Parallel()
+	shard := Shard{Index: 1, Count: 64}
+	with, without := newWorld(t, newMemStore(), shard, 8), newWorld(t, newMemStore(), shard, 8)
+	with.every = 2
+	for night := range 7 {
+		for _, w := range []*world{with, without} {
+			w.mustRun()
+			if night == 3 {
+				w.end()
+			}
+			w.night()
+		}
+		got, want := with.cursorsOf(), without.cursorsOf()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("night %d: cursors (-without +with checkpoints):\n%s", night, diff)
+		}
+	}
+	if len(with.checkpoints()) == 0 {
+		t.Fatal("no checkpoint was written")
+	}
+	if len(without.checkpoints()) > 0 {
+		t.Fatal("the other world has checkpoints")
+	}
+	with.mustRun()
+	with.checkCursors()
+	with.checkOrphans()
+}
+
+// end ends the cursor of one user, as if the API knew it no longer.
+func (w *world) end() {
+	w.t.Helper()
+	wr := w.mustOpen()
+	id := slices.Sorted(maps.Keys(w.truth))[0]
+	if err := wr.Add(w.t.Context(), Batch{Cursors: []Cursor{{UserID: id, Stream: worldStream, Ended: true}}}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mustCommit(wr)
+	w.mustClose(wr)
+	delete(w.truth, id)
+}
+
+func TestOldCursorsAreSweptButTheLastTwoCheckpointsStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 8)
+	w.every = 2
+	for range 6 {
+		w.mustRun()
+		w.night()
+	}
+	perBucket := map[string]int{}
+	for _, key := range w.checkpoints() {
+		perBucket[strings.Split(key, "/")[3]]++
+	}
+	want := map[string]int{}
+	for _, b := range w.shard.buckets() {
+		want[fmt.Sprintf("%03d", b)] = keptCheckpoints
+	}
+	if diff := cmp.Diff(want, perBucket); diff != "" {
+		t.Errorf("checkpoints by bucket (-want +got):\n%s", diff)
+	}
+	_, oldest, _ := jobKeys("j").parseCheckpoint(w.checkpoints()[0])
+	for r, err := range ReadLog(t.Context(), w.store, "j", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.store.Stat(t.Context(), r.Cursors.Path)
+		if stands := err == nil; stands != (r.Seq > oldest) {
+			t.Errorf("cursors of record %d stand: %v; the older checkpoint is %d", r.Seq, stands, oldest)
+		}
+	}
+	w.mustRun()
+	w.checkCursors()
+}
+
+func TestNothingIsSweptThatALivingRunMayRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 8)
+	w.every = 2
+	w.mustRun()
+	w.night()
+	body := []byte(`{"run_id":"reader","kind":"backfill","backfill":"history","shards":1,"base_seq":1}`)
+	key := jobKeys("j").lease(0, "history")
+	if _, err := w.store.Put(t.Context(), key, body, bucket.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		w.mustRun()
+		w.night()
+	}
+	if got := len(w.list("_syncer/j/cursors/")); got != 12 {
+		t.Errorf("%d cursor objects, want all 12", got)
+	}
+	if err := w.store.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun()
+	if got := len(w.list("_syncer/j/cursors/")); got > 6 {
+		t.Errorf("%d cursor objects are left when the reader has gone", got)
+	}
+	w.checkClean()
+	w.checkCursors()
+}
+
+func TestCheckpointsOutliveChangesInTheNumberOfShards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 24)
+	w.every = 3
+	for _, count := range []int{1, 1, 4, 4, 4, 2, 2, 3, 1, 1} {
+		for _, part := range w.shards(count) {
+			part.mustRun()
+		}
+		w.night()
+	}
+	w.mustRun()
+	w.checkClean()
+	w.checkCursors()
+	if got := len(w.list("_syncer/j/cursors/")); got > 40 {
+		t.Errorf("%d cursor objects are left", got)
+	}
+}
+
+func TestARunInAHurryWritesNoCheckpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 2)
+	w.every = 1
+	wr := w.mustOpen()
+	w.addAll(wr)
+	w.mustCommit(wr)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := wr.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.checkpoints(); len(got) > 0 {
+		t.Errorf("checkpoints: %v", got)
+	}
+}

@@ -1,0 +1,98 @@
+// Package sink is what a run leaves behind: Parquet files in tables, and the
+// commit log that says which of them are true and how far each user has been
+// read. It knows nothing of the API that the rows come from.
+//
+// # A commit
+//
+// Rows and the cursors that say how far they reach become true together, in
+// one conditional write of one small object:
+//
+//	Add ──► rows ──► table files ──► parts of pending uploads ─┐ nobody sees them
+//	    └─► cursors ───────────────► cursor object ────────────┤ nobody reads it
+//	                                                           │
+//	Commit:  staging/<run>.json   names all keys before ───────┤
+//	         log/<next>.json      names all of them, If-None-Match ◄── the commit
+//	         complete the uploads, pulls last                  │ rows appear
+//	         log/<next>.published                              ▼ loaders may go on
+//
+// A run is [Open], any number of [Writer.Add] and [Writer.Commit], and
+// [Writer.Close]. Reading back what was committed is [ReadLog],
+// [Writer.Users] and [Writer.Cursors].
+//
+// # Invariants
+//
+// What must hold, else data is lost or doubled:
+//
+//  1. A file is visible only if a record names it.
+//     TestRowsAreVisibleWhenTheCommitIs; every test, by the police.
+//  2. A record is written only under a number where none stands, and a number
+//     is given up only when another record stands there: not when a write
+//     fails, is refused, or cannot be read back.
+//     TestAnAmbiguousAnswerIsSettledByReadingBack,
+//     TestANumberIsNeverGivenUpWhileNobodyElseHasIt.
+//  3. A run commits only if no other has spoken for its users since the record
+//     that it builds upon. TestOfTwoRunsFromOneBaseOneCommits.
+//  4. Batches are never cut: neither by a commit, nor by a failure half way.
+//     TestACommitNeverCutsABatch, TestABatchThatWasCutIsNeverCommitted.
+//  5. What a record names is never aborted or deleted, unless a void takes the
+//     record back. TestACrashAtAnyWriteLosesAndDoublesNothing, by the police.
+//  6. Before uploads of a run that is taken for dead are aborted, a fence is in
+//     the log, and all records before it have been looked at.
+//     TestAFenceStopsASleeperThoughNothingElseWasCommitted,
+//     TestWhatASleeperCommitsBeforeItsFenceIsKept,
+//     TestARecordThatComesTooLateFindsTheFence.
+//  7. A run that does not know whether its record stands leaves everything as
+//     it is. TestARecordThatComesTooLateFindsTheFence.
+//  8. Cursors are those of the newest record that names them, and a void
+//     erases those of the record that it takes back, whatever came later.
+//     TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain.
+//  9. A checkpoint says the same as the records that it covers, and covers
+//     published ones only. TestCheckpointsChangeNothingThatIsRead.
+//  10. A cursor object is deleted only when two newer checkpoints cover it for
+//     all its users, and no living run began before.
+//     TestOldCursorsAreSweptButTheLastTwoCheckpointsStay,
+//     TestNothingIsSweptThatALivingRunMayRead.
+//  11. Nothing is written to a store that does not keep its promises, or from
+//     another source than before. TestAStoreThatLiesIsFoundOut,
+//     TestAJobPointedElsewhereIsRefusedBeforeItWritesData.
+//
+// What should hold, else somebody has to clear up:
+//
+//  1. A key is staged before an upload or a cursor object is begun there, also
+//     by a run that has slept past its lease. By the police;
+//     TestASleeperThatWakesAndDiesIsSweptUpAgain.
+//  2. One run at a time works on a shard, as the lease has it. It saves work;
+//     safety does not rest on it. TestALeaseThatIsRenewedIsNotTakenOver.
+//  3. A run touches nothing of other jobs, and nothing that living runs have
+//     staged. TestRecoveryTouchesNothingOfAnotherJob,
+//     TestALivingShardsUploadsAreNotSwept.
+//  4. What should be gone is gone after the next run at the latest.
+//     TestACrashAtAnyWriteLosesAndDoublesNothing.
+//
+// # Failures and recovery
+//
+// Every start does what the runs before it would have done next, with the
+// code of a commit and of Close (recover.go):
+//
+//	found                                        done
+//	a record without .published                  its uploads are completed, it is marked
+//	such a record, an upload gone for good       a void takes it back: its files are deleted,
+//	                                             its cursors erased, its number marked
+//	a staging record whose run has no lease      a fence, then: uploads that no record names
+//	                                             are aborted, such cursor objects deleted
+//	an object of a self-test, likewise           deleted, with its upload
+//
+// The answer to any write may be lost. A conditional write is read back and
+// recognised by a nonce, a completion by the token that the object carries; all
+// other writes may simply be repeated.
+//
+// Shards share the log and run side by side. Records of other shards are read,
+// published if their owners have not done so, and otherwise passed over. Who
+// clears up after a dead run is whoever has its users now.
+//
+// # State
+//
+// Cursors are read one bucket of users at a time: from the newest checkpoint
+// of that bucket, and the cursor objects of all later records in order. A run
+// reads the state as it was at Open, whatever it commits itself.
+package sink
