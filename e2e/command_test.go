@@ -47,22 +47,29 @@ type command struct {
 	stdout, stderr bytes.Buffer
 }
 
-// start begins `syncer run nightly` against the bank. The environment holds
-// nothing of ours but what a program cannot do without.
+// start begins `syncer run nightly` against the bank.
 func (b *bank) start(t *testing.T, sinkURL string, s settings, env ...string) *command {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "jobs.yaml"), []byte(b.jobsYAML(sinkURL, s)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, dir, env, "run", "nightly")
+}
+
+// start begins the command in a folder, in an environment that holds nothing of
+// ours but what a program cannot do without.
+func start(t *testing.T, dir string, env []string, args ...string) *command {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "jobs.yaml")
-	if err := os.WriteFile(config, []byte(b.jobsYAML(sinkURL, s)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	c := &command{Cmd: exec.CommandContext(ctx, path, "run", "nightly", "--config", config)}
-	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}, env...)
+	c := &command{Cmd: exec.CommandContext(ctx, path, args...)}
+	c.Dir = dir
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + t.TempDir()}, env...)
 	c.Stdout, c.Stderr = &c.stdout, &c.stderr
 	if err := c.Start(); err != nil {
 		t.Fatalf("start syncer: %v", err)

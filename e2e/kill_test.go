@@ -32,6 +32,13 @@ var killInstants = []killAt{
 // slow makes a run long enough to be killed within, with commits on the way.
 var slow = settings{job: []string{"checkpoint_every: 1s", "full_refresh_every: 8760h"}}
 
+// killed is a lake that a run was killed in the middle of.
+type killed struct {
+	bank *bank
+	dir  string
+	at   killAt
+}
+
 // All runs are killed first and taken up again after that: the leases that the
 // dead have left then run out at the same time.
 func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
@@ -39,94 +46,86 @@ func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the leases of killed runs to end")
 	}
-	b := newBank(t, sandbox.Options{
-		Users: 30, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
-		Faults: sandbox.Faults{Latency: 30 * time.Millisecond},
-	})
-	first := killEach(t, b, func() string { return t.TempDir() })
-	b.takeUpEach(t, first)
+	newKillBank := func() *bank {
+		return newBank(t, sandbox.Options{
+			Users: 30, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
+			Faults: sandbox.Faults{Latency: 20 * time.Millisecond},
+		})
+	}
+	lakes := killEach(t, newKillBank(), func() string { return t.TempDir() })
 
 	// The same on a lake that holds a night already: here the cursors decide.
-	known := t.TempDir()
-	b.run(t, 0, folderURL(known), settings{job: []string{"full_refresh_every: 8760h"}})
+	b, known := newKillBank(), t.TempDir()
+	b.run(t, 0, folderURL(known), slow)
 	b.Night()
-	second := killEach(t, b, func() string { return copyOf(t, known) })
-	b.takeUpEach(t, second)
+	lakes = append(lakes, killEach(t, b, func() string { return copyOf(t, known) })...)
+
+	for _, k := range lakes {
+		t.Logf("take up the run that was killed %s", k.at.name)
+		k.bank.run(t, 0, folderURL(k.dir), slow)
+		checkLake(t, k.dir, k.bank)
+		if t.Failed() {
+			t.Fatalf("killed %s", k.at.name)
+		}
+	}
 }
 
 // killEach runs the job once for each instant, each into a lake of its own, and
 // kills it there.
-func killEach(t *testing.T, b *bank, newLake func() string) []string {
+func killEach(t *testing.T, b *bank, newLake func() string) []killed {
 	t.Helper()
 	b.ResetRequests()
 	b.run(t, 0, folderURL(newLake()), slow)
 	whole := len(b.Requests())
 
-	dirs := make([]string, 0, len(killInstants))
+	lakes := make([]killed, 0, len(killInstants))
 	for _, at := range killInstants {
-		dir := newLake()
-		dirs = append(dirs, dir)
-		killOnce(t, b, dir, at, whole)
+		k := killed{bank: b, dir: newLake(), at: at}
+		lakes = append(lakes, k)
+		killOnce(t, k, whole)
 	}
-	return dirs
+	return lakes
 }
 
-func killOnce(t *testing.T, b *bank, dir string, at killAt, whole int) {
+func killOnce(t *testing.T, k killed, whole int) {
 	t.Helper()
-	b.ResetRequests()
-	before := len(glob(t, dir, at.trace))
-	c := b.start(t, folderURL(dir), slow)
+	k.bank.ResetRequests()
+	before := len(glob(t, k.dir, k.at.trace))
+	c := k.bank.start(t, folderURL(k.dir), slow)
 	reached := func() bool {
-		if at.asked > 0 {
-			return len(b.Requests()) >= int(at.asked*float64(whole))
+		if k.at.asked > 0 {
+			return len(k.bank.Requests()) >= int(k.at.asked*float64(whole))
 		}
-		return len(glob(t, dir, at.trace)) >= before+at.count
+		return len(glob(t, k.dir, k.at.trace)) >= before+k.at.count
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = c.Wait()
 	}()
-	if !await(ended, reached) {
-		t.Errorf("%s: the run ended before: exit code %d\n%s", at.name, c.ProcessState.ExitCode(), &c.stderr)
-		return
-	}
-	if err := c.Process.Kill(); err != nil {
-		t.Errorf("%s: kill: %v", at.name, err)
-	}
+	await(ended, reached)
+	_ = c.Process.Kill()
 	<-ended
-	if visible := uncommitted(t, dir); len(visible) > 0 {
-		t.Errorf("%s: visible, but not committed: %s", at.name, visible)
+	if code := c.ProcessState.ExitCode(); code != -1 {
+		t.Errorf("%s: the run had ended before: exit code %d\n%s", k.at.name, code, &c.stderr)
+	}
+	if visible := uncommitted(t, k.dir); len(visible) > 0 {
+		t.Errorf("%s: visible, but not committed: %s", k.at.name, visible)
 	}
 }
 
-// takeUpEach lets a new run go on where each killed one was, and looks at the
-// lake that it leaves.
-func (b *bank) takeUpEach(t *testing.T, dirs []string) {
-	t.Helper()
-	for i, dir := range dirs {
-		t.Logf("take up the run that was killed %s", killInstants[i].name)
-		b.run(t, 0, folderURL(dir), slow)
-		checkLake(t, dir, b)
-		if t.Failed() {
-			t.Fatalf("killed %s", killInstants[i].name)
-		}
-	}
-}
-
-// await looks every now and then until the condition holds; false if the
-// channel is closed before.
-func await(ended <-chan struct{}, holds func() bool) bool {
+// await looks every now and then until the condition holds or the channel is
+// closed.
+func await(ended <-chan struct{}, holds func() bool) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-ended:
-			return holds()
+			return
 		case <-tick.C:
 		}
 	}
-	return true
 }
 
 // uncommitted are the files that a reader sees, though no commit names them.

@@ -16,7 +16,17 @@ const nights = 3
 
 func TestThreeNightsEqualTheTruthAfterEachNight(t *testing.T) {
 	t.Parallel()
-	threeNights(t, newBank(t, sandbox.Options{Users: 25}))
+	threeNights(t, newBank(t, sandbox.Options{Users: 25}), settings{})
+}
+
+func TestThreeNightsWithBankSynchronisationsEqualTheTruthAfterEachNight(t *testing.T) {
+	t.Parallel()
+	b := newBank(t, sandbox.Options{Users: 25, AnalysisDelay: 200 * time.Millisecond})
+	threeNights(t, b, settings{job: []string{"sync: {when: stale, user_ip: 203.0.113.7, settle_timeout: 60s}"}})
+	asked := b.Counts()["synchronize"]
+	if asked == 0 {
+		t.Error("nobody's bank was asked: nothing is shown")
+	}
 }
 
 func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
@@ -25,17 +35,17 @@ func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the Berka accounts are not at hand: %v", err)
 	}
-	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 30}))
+	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 30}), settings{})
 }
 
-func threeNights(t *testing.T, b *bank) {
+func threeNights(t *testing.T, b *bank, s settings) {
 	t.Helper()
 	dir := t.TempDir()
 	for n := 1; n <= nights; n++ {
 		if n > 1 {
 			b.Night()
 		}
-		report := b.night(t, dir, settings{})
+		report := b.night(t, dir, s)
 		if report.Users.Failed > 0 {
 			t.Fatalf("night %d: %d users failed: %+v", n, report.Users.Failed, report.Failures)
 		}
