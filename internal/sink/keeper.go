@@ -128,12 +128,27 @@ func (k *keeper) hold(etag string, began time.Time) {
 	k.etag, k.renewed = etag, began
 }
 
-// standing says whether the lease is known to be ours now, and how often that
-// may not have been so.
-func (k *keeper) standing() (fresh bool, lapses int) {
+// confirm makes sure that the lease is ours, by asking if it may have expired
+// since it was last written: we may have slept.
+func (k *keeper) confirm(ctx context.Context) error {
+	k.mu.Lock()
+	fresh := !k.isLost() && elapsed(k.renewed) <= k.leases.ttl
+	k.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	ours, err := k.renew(ctx)
+	if err == nil && !ours {
+		err = fmt.Errorf("%w: it holds the lease", ErrOvertaken)
+	}
+	return err
+}
+
+// lapsed counts the times when the lease may have been in other hands.
+func (k *keeper) lapsed() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !k.isLost() && elapsed(k.renewed) <= k.leases.ttl, k.lapses
+	return k.lapses
 }
 
 // elapsed is the time since t, that of a suspended machine included, which

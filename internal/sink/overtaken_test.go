@@ -1,7 +1,9 @@
 package sink
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -186,6 +188,47 @@ func TestWhatASleeperCommitsBeforeItsFenceIsKept(t *testing.T) {
 	}
 	w.mustClose(sleeper)
 	w.checkClean()
+}
+
+// listHook is told of listings before they are made.
+type listHook struct {
+	bucket.Store
+	before func(prefix string)
+}
+
+func (h listHook) List(ctx context.Context, prefix, after string) iter.Seq2[bucket.Info, error] {
+	h.before(prefix)
+	return h.Store.List(ctx, prefix, after)
+}
+
+// TestWhoSleepsWhileItClearsUpFencesNobodyOff: it read about a dead run, slept,
+// and another has done the work and is busy since.
+func TestWhoSleepsWhileItClearsUpFencesNobodyOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		dead := w.mustOpen()
+		w.addAll(dead)
+		w.sleep(dead)
+		var busy *Writer
+		read := false
+		o := w.options(listHook{w.police, func(prefix string) {
+			read = read || prefix == jobKeys("j").stagings()
+			if read && prefix == jobKeys("j").leases() && busy == nil {
+				time.Sleep(2 * testTTL) // its own renewing sleeps as well
+				busy = w.mustOpen()
+				w.addAll(busy)
+			}
+		}})
+		o.LeaseRenew = time.Hour
+		if wr, err := Open(t.Context(), o); !errors.Is(err, ErrOvertaken) {
+			t.Errorf("open: %v, %v; want %v", wr, err, ErrOvertaken)
+		}
+		w.mustCommit(busy)
+		w.mustClose(busy)
+		w.checkClean()
+		w.wantOvertaken(dead)
+	})
 }
 
 func TestARecordThatComesTooLateFindsTheFence(t *testing.T) {

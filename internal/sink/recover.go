@@ -83,8 +83,12 @@ func (t *takeover) adopt(r *Record) error {
 	return nil
 }
 
-// append writes a record of the takeover itself.
+// append writes a record of the takeover itself. It stops whoever works on the
+// same users, so it takes a lease that has not been slept away.
 func (t *takeover) append(ctx context.Context, r *Record, meet func(*Record) error) error {
+	if err := t.w.lease.confirm(ctx); err != nil {
+		return err
+	}
 	r.BaseSeq = t.w.log.tail
 	if err := t.w.log.append(ctx, r, meet); err != nil {
 		return err

@@ -24,19 +24,12 @@ type vigil struct {
 func (v *vigil) check(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	fresh, lapses := v.lease.standing()
-	if fresh && lapses == v.lapses {
-		return nil
+	if err := v.lease.confirm(ctx); err != nil {
+		return err
 	}
-	if !fresh {
-		ours, err := v.lease.renew(ctx)
-		if err != nil {
-			return err
-		}
-		if !ours {
-			return fmt.Errorf("%w: it holds the lease", ErrOvertaken)
-		}
-		_, lapses = v.lease.standing()
+	lapses := v.lease.lapsed()
+	if lapses == v.lapses {
+		return nil
 	}
 	if err := v.staged.restage(ctx); err != nil {
 		return err

@@ -192,7 +192,7 @@ func (w *Writer) start(ctx context.Context) error {
 	w.staged.setBase(w.base)
 	w.lease.setBase(w.base)
 	w.state.commits = records
-	return nil
+	return w.lease.confirm(ctx)
 }
 
 // Alive is closed when the lease was found in other hands; Err tells more.
