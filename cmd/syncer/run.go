@@ -64,6 +64,9 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.arm(&o); err != nil {
+		return err
+	}
 	a.warn(ctx, o.Config)
 	began := time.Now()
 	report, err := jobs.Run(ctx, o)

@@ -171,7 +171,7 @@ func (u *user) failedBefore() bool {
 // keepCommitting commits every checkpoint_every, and earlier where many
 // cursors are held.
 func (r *run) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
-	look := time.NewTicker(time.Second)
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	last := time.Now()
 	for {

@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// checkpointEvery is after how many commits with cursors a bucket's
-	// checkpoint is written anew.
-	checkpointEvery = 16
 	// checkpointTime is what writing them may well take: a run that has been
 	// given less to end does without.
 	checkpointTime = time.Minute

@@ -1,0 +1,80 @@
+//go:build crashpoints
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/crashpoints"
+	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// arm reads from the environment where a run is to die, and what it is to do
+// smaller and sooner than in production, so that a short run takes every step:
+//
+//	SYNCER_CRASH=before:17 | after:17 | stop:17
+//	SYNCER_CRASH_TRACE=file, to which the operations are appended
+//	SYNCER_CRASH_TUNE=lease=1s,renew=… (see tune)
+func (a *app) arm(o *jobs.RunOptions) error {
+	text, _ := a.getenv("SYNCER_CRASH")
+	plan, err := crashpoints.ParsePlan(text)
+	if err != nil {
+		return usagef("SYNCER_CRASH: %w", err)
+	}
+	var trace *os.File
+	if path, ok := a.getenv("SYNCER_CRASH_TRACE"); ok {
+		if trace, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return usagef("SYNCER_CRASH_TRACE: %w", err)
+		}
+	}
+	o.WrapStore = func(s bucket.Store) bucket.Store { return crashpoints.Wrap(s, plan, trace) }
+	settings, _ := a.getenv("SYNCER_CRASH_TUNE")
+	for setting := range strings.SplitSeq(settings, ",") {
+		if err := tune(o, setting); err != nil {
+			return usagef("SYNCER_CRASH_TUNE: %w", err)
+		}
+	}
+	return nil
+}
+
+// tune makes one setting: lease (how long one lives), look (how often a run
+// asks itself whether to commit), commit (checkpoint_every), checkpoint (after
+// how many commits), part and file (sizes in bytes).
+func tune(o *jobs.RunOptions, setting string) error {
+	name, value, _ := strings.Cut(setting, "=")
+	number, errNumber := strconv.Atoi(value)
+	span, errSpan := time.ParseDuration(value)
+	var err error
+	switch name {
+	case "":
+	case "lease":
+		jobs.Tune(jobs.Tuning{Lease: span})
+		err = errSpan
+	case "look":
+		jobs.Tune(jobs.Tuning{Look: span})
+		err = errSpan
+	case "commit":
+		o.Config.Jobs[o.Job].CheckpointEvery, err = span, errSpan
+	case "checkpoint":
+		sink.Tune(sink.Tuning{CheckpointEvery: number})
+		err = errNumber
+	case "part":
+		sink.Tune(sink.Tuning{Part: number})
+		err = errNumber
+	case "file":
+		o.Config.Sink.TargetFileSize, err = int64(number), errNumber
+	default:
+		err = errors.New("there is no such setting")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", setting, err)
+	}
+	return nil
+}
