@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -15,7 +16,9 @@ import (
 // without keeping a row, so that whatever is wrong with it is known before
 // anything is written; and once more while it is written. visit must emit the
 // same rows both times.
-func collect[T any](res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error) error {
+func collect[T any](
+	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
+) error {
 	res.closers = append(res.closers, list)
 	pass := func(emit func(sink.Row) error) error {
 		start()
@@ -36,7 +39,9 @@ func collect[T any](res *result, list *finoos.List[T], start func(), visit func(
 			return nil
 		})
 	}
-	res.runAlone()
+	if err := res.runAlone(ctx); err != nil {
+		return err
+	}
 	if err := pass(func(sink.Row) error { res.upserts++; return nil }); err != nil {
 		return err
 	}
@@ -53,11 +58,11 @@ func collect[T any](res *result, list *finoos.List[T], start func(), visit func(
 // out those whose hash is the remembered one, and removes the keys that are
 // not there any more. old is nil for a full pull.
 func collectKeyed[T any](
-	res *result, list *finoos.List[T], old keyed,
+	ctx context.Context, res *result, list *finoos.List[T], old keyed,
 	key func(*T) (string, uint64), row func(*T) sink.Row, tombstone func(key string) sink.Row,
 ) error {
 	var next keyed
-	err := collect(res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
+	err := collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
 		k, hash := key(rec)
 		if _, twice := next[k]; twice {
 			return nil

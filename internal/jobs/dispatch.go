@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"finoos-syncer/internal/finoos"
 )
 
 // commitAt is how many bytes of cursors are held before a commit is made
@@ -25,8 +22,11 @@ func (r *run) pullUsers(ctx context.Context) error {
 	background.Go(func() { r.keepCommitting(ctx, cancel) })
 	background.Go(func() { r.watchLease(ctx, cancel) })
 	err := r.dispatch(ctx)
-	if cause := context.Cause(ctx); cause != nil && err != nil {
-		err = cause // a worker that was cut short is not the reason
+	if err == nil && r.deadlinePassed() {
+		err = r.giveUp(ctx)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // a worker that was cut short, or none at work, is not the reason
 	}
 	cancel(nil)
 	background.Wait()
@@ -34,7 +34,8 @@ func (r *run) pullUsers(ctx context.Context) error {
 }
 
 // dispatch hands users to workers: first those in the queue that are due, then
-// the next of the list, and when all are done those that failed once more.
+// the next of the list, and when all are done those that failed once more. No
+// further user is begun while those that wait hold as much memory as they may.
 func (r *run) dispatch(ctx context.Context) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(r.job.Concurrency)
@@ -45,7 +46,7 @@ func (r *run) dispatch(ctx context.Context) error {
 			break
 		}
 		u, wait := r.queue.pop(time.Now())
-		if u == nil {
+		if u == nil && !r.queue.full() {
 			next, err := feed.next(ctx)
 			if err != nil {
 				workers.Go(func() error { return err })
@@ -134,6 +135,7 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 		}
 	}
 	u := f.users[0]
+	f.users[0] = nil // its cursors are not held until the bucket is done
 	f.users = f.users[1:]
 	return u, nil
 }
@@ -224,57 +226,4 @@ func (r *run) reportProgress(ctx context.Context) (stop func()) {
 		cancel()
 		background.Wait()
 	}
-}
-
-// breaker tells an API that is down from users that are bad: failures that
-// have nothing to do with a user, one after the other without a success.
-type breaker struct {
-	limit int64
-	inRow atomic.Int64
-}
-
-func (b *breaker) success() { b.inRow.Store(0) }
-
-// failure returns an error that ends the run once there were too many.
-func (b *breaker) failure(err error) error {
-	if n := b.inRow.Add(1); n >= b.limit {
-		return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed %d times in a row, for different users; the last: %w", n, err)}
-	}
-	return nil
-}
-
-// againLater holds the users with a stream that may go better at the end of
-// the run.
-type againLater struct {
-	mu    sync.Mutex
-	users []*user
-}
-
-// maxAgain bounds the memory that waiting for another try costs; beyond it, a
-// failure is final for the night.
-const maxAgain = 2000
-
-func (a *againLater) add(u *user) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.users = append(a.users, u)
-}
-
-func (a *againLater) full() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.users) >= maxAgain
-}
-
-func (a *againLater) take() []*user {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	users := a.users
-	a.users = nil
-	return users
-}
-
-// canRetry says whether a failed stream is worth another try this night.
-func (r *run) canRetry(u *user, class finoos.Class) bool {
-	return r.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !r.again.full()
 }

@@ -49,7 +49,7 @@ func (r *run) askFor(ctx context.Context, ids []string) error {
 		if !r.o.Shard.Owns(sink.BucketOf(id)) {
 			continue
 		}
-		if err := r.ask(ctx, id); err != nil {
+		if err := r.ask(ctx, id, false); err != nil {
 			return err
 		}
 	}
@@ -57,24 +57,54 @@ func (r *run) askFor(ctx context.Context, ids []string) error {
 }
 
 // ask reads one user by its own path: it joins the list, or is gone, or stays
-// as it is for tonight because the API could not say.
-func (r *run) ask(ctx context.Context, id string) error {
+// as it is for tonight because the API could not say. known says that there
+// are cursors of this user.
+func (r *run) ask(ctx context.Context, id string, known bool) error {
 	u, err := r.client.User(ctx, id)
 	switch class := finoos.ClassOf(err); {
 	case err == nil:
+		r.breaker.success()
 		return r.listed.add(&u)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case class == finoos.NotFound:
-		r.tally.update(func(rep *Report) { rep.Users.Listed++ })
-		return r.gone.add(id, time.Time{})
 	case class == "" || endsRun(class):
 		return fmt.Errorf("ask for a user that was not listed: %w", err)
+	case class == finoos.NotFound && known:
+		return r.missed(id)
 	default:
-		res := &result{user: id, stream: StreamUsers, outcome: outcomeFailed, class: class, err: err}
-		r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Failed++ })
-		return r.record(ctx, newUser(id, nil, nil), res)
+		return r.unanswered(ctx, id, class, err)
 	}
+}
+
+func (r *run) missed(id string) error {
+	r.tally.update(func(rep *Report) { rep.Users.Listed++ })
+	return r.gone.add(id, time.Time{})
+}
+
+// unanswered deals with a user whose own path did not answer with the user,
+// where its cursors matter.
+func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cause error) error {
+	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id))
+	if err != nil {
+		return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	}
+	u := newUser(id, nil, cursors[id])
+	if class == finoos.NotFound {
+		if len(u.cursors) == 0 {
+			return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+		}
+		return r.missed(id)
+	}
+	if mayPass(class) {
+		if err := r.weigh(ctx, u, cause); err != nil {
+			return err
+		}
+	}
+	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Failed++ })
+	return r.record(ctx, u, &result{
+		user: id, stream: StreamUsers, outcome: outcomeFailed, class: class, err: cause,
+		extractedAt: u.extractedAt(StreamUsers, r.o.Now()), began: time.Now(),
+	})
 }
 
 // findMissing asks for the users that the cursors know but the list did not
@@ -100,7 +130,7 @@ func (r *run) findMissing(ctx context.Context) error {
 			if !isMissing {
 				return nil
 			}
-			return r.ask(ctx, id)
+			return r.ask(ctx, id, true)
 		}); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -54,7 +53,7 @@ type result struct {
 	meter   finoos.Meter
 	began   time.Time // real time
 	closers []io.Closer
-	alone   *sync.Mutex // held by the one pull at a time that is larger than memory allows
+	alone   chan struct{} // one slot, for the one pull at a time that is larger than memory allows
 	isAlone bool
 }
 
@@ -72,10 +71,16 @@ func (res *result) readAll() {
 
 // runAlone waits until no other pull is at work that is larger than memory
 // allows.
-func (res *result) runAlone() {
-	if !res.isAlone {
-		res.alone.Lock()
+func (res *result) runAlone(ctx context.Context) error {
+	if res.isAlone {
+		return nil
+	}
+	select {
+	case res.alone <- struct{}{}:
 		res.isAlone = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -85,19 +90,29 @@ func (res *result) remove(row sink.Row) {
 	res.deletes++
 }
 
-func (res *result) close() {
-	if res.isAlone {
-		res.alone.Unlock()
-	}
+// forget takes back what has been collected: to read it in another way, or
+// because it failed.
+func (res *result) forget() {
+	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
 	for _, c := range res.closers {
 		_ = c.Close() // frees memory; nothing is lost by an error
+	}
+	res.closers = nil
+}
+
+// close gives back everything; what was collected has been written.
+func (res *result) close() {
+	res.forget()
+	if res.isAlone {
+		<-res.alone
+		res.isAlone = false
 	}
 }
 
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: &r.spilled}
+	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled}
 	res.previous = u.cursor(s).CorrelationID
 	defer res.close()
 	metered := finoos.WithMeter(ctx, &res.meter)
@@ -107,7 +122,9 @@ func (r *run) pull(ctx context.Context, u *user, s Stream) error {
 	}
 	switch {
 	case err == nil:
-		r.breaker.success()
+		if res.meter.Requests.Load() > 0 {
+			r.breaker.success()
+		}
 		return r.record(ctx, u, res)
 	case ctx.Err() != nil:
 		return ctx.Err() // dropped: the next run reads it again
@@ -128,17 +145,17 @@ func (r *run) failed(ctx context.Context, u *user, res *result, err error) error
 			return err
 		}
 	}
-	if mayPass(class) {
-		if err := r.breaker.failure(err); err != nil {
+	if mayPass(class) && res.meter.Requests.Load() > 0 { // else an earlier failure is seen once more
+		if err := r.weigh(ctx, u, err); err != nil {
 			return err
 		}
 	}
+	res.forget()
+	res.outcome, res.class, res.err = outcomeFailed, class, err
 	if r.canRetry(u, class) {
-		u.retry = append(u.retry, res.stream)
+		u.retry = append(u.retry, res)
 		return nil
 	}
-	res.outcome, res.class, res.err = outcomeFailed, class, err
-	res.rows, res.more, res.upserts, res.deletes = nil, nil, 0, 0
 	return r.record(ctx, u, res)
 }
 
@@ -340,11 +357,15 @@ func (res *result) row() *sink.Pull {
 	return p
 }
 
-// wantsFull says whether a stream has to be read in full, whatever its cursor
-// remembers.
+// wantsFull says whether a stream that has changed has to be read in full,
+// whatever its cursor remembers.
 func (r *run) wantsFull(c sink.Cursor) bool {
-	return r.o.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion ||
-		refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
+	return r.mustBeFull(c) || refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
+}
+
+// mustBeFull says the same of one that may not have changed.
+func (r *run) mustBeFull(c sink.Cursor) bool {
+	return r.o.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
 }
 
 // refreshDue spreads full pulls over the period by the hash of the user id: a

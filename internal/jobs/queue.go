@@ -12,6 +12,7 @@ import (
 type queue struct {
 	mu      sync.Mutex
 	waiting waiting
+	held    int64 // bytes of those that wait
 	running int
 	// woken holds one token when something changed since the last look.
 	woken chan struct{}
@@ -20,8 +21,13 @@ type queue struct {
 type waiter struct {
 	due time.Time
 	seq int // entries of the same instant leave in the order in which they came
+	n   int64
 	u   *user
 }
+
+// waitingBytes bounds the memory of those that wait: however slow the
+// analyses are, a night costs the same.
+const waitingBytes = 24 << 20
 
 func newQueue() *queue { return &queue{woken: make(chan struct{}, 1)} }
 
@@ -35,8 +41,10 @@ func (q *queue) wake() {
 // push lets u wait until due.
 func (q *queue) push(u *user, due time.Time) {
 	q.mu.Lock()
-	heap.Push(&q.waiting, waiter{due: due, seq: q.waiting.next, u: u})
+	w := waiter{due: due, seq: q.waiting.next, n: u.size(), u: u}
+	heap.Push(&q.waiting, w)
 	q.waiting.next++
+	q.held += w.n
 	q.mu.Unlock()
 	q.wake()
 }
@@ -54,7 +62,27 @@ func (q *queue) pop(now time.Time) (u *user, wait time.Duration) {
 		return nil, d
 	}
 	heap.Pop(&q.waiting)
+	q.held -= first.n
 	return first.u, 0
+}
+
+// full says whether those that wait hold as much memory as they may.
+func (q *queue) full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.held >= waitingBytes
+}
+
+// drain takes out everyone.
+func (q *queue) drain() []*user {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	users := make([]*user, 0, len(q.waiting.entries))
+	for _, w := range q.waiting.entries {
+		users = append(users, w.u)
+	}
+	q.waiting.entries, q.held = nil, 0
+	return users
 }
 
 // begin and end count the users at work; end wakes the dispatcher.
@@ -104,6 +132,7 @@ func (w *waiting) Push(x any) {
 
 func (w *waiting) Pop() any {
 	last := w.entries[len(w.entries)-1]
+	w.entries[len(w.entries)-1] = waiter{} // lets the user go
 	w.entries = w.entries[:len(w.entries)-1]
 	return last
 }

@@ -35,7 +35,7 @@ func (r *run) readCategorization(ctx context.Context, u *user, res *result) erro
 	if since == "" {
 		res.readAll()
 	}
-	return collectTags(res, list, nil, nil)
+	return collectTags(ctx, res, list, nil, nil)
 }
 
 // tooOldForDiff says whether a diff was refused because the API does not know
@@ -61,7 +61,7 @@ func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
 		res.readAll()
 	}
 	next := keyed{}
-	if err := collectTags(res, list, old, next); err != nil {
+	if err := collectTags(ctx, res, list, old, next); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(old)) {
@@ -78,11 +78,11 @@ func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
 
 // collectTags makes a row of each tag of each transaction, once, and leaves
 // out those that old has. next, where it is not nil, receives what was there.
-func collectTags(res *result, list *finoos.List[finoos.Categorization], old, next keyed) error {
+func collectTags(ctx context.Context, res *result, list *finoos.List[finoos.Categorization], old, next keyed) error {
 	var seen map[uint64]struct{}
 	var key []byte
 	start := func() { seen = map[uint64]struct{}{} }
-	return collect(res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
 		for _, tag := range rec.Tags {
 			key = append(append(append(key[:0], rec.TransactionID...), 0), tag...)
 			id := xxhash.Sum64(key)

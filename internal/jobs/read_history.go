@@ -33,7 +33,7 @@ func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
 	var next history
 	var deletes []sink.Row
 	start := func() { next, deletes = maps.Clone(old), nil }
-	err = collect(res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+	err = collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
 		a := newAccountMonths(rec)
 		a.replace(next)
 		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {

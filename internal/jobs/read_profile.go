@@ -10,7 +10,12 @@ import (
 // readUser compares what the list said of a user with what is remembered. It
 // makes no request.
 func (r *run) readUser(u *user, res *result) error {
-	old := r.remembered(u, res)
+	var old keyed
+	if c := u.cursor(res.stream); r.mustBeFull(c) {
+		res.readAll()
+	} else {
+		old, _ = decodeKeyed(c.State) // unreadable: written again
+	}
 	if before, known := old[u.id]; !known || before != u.listed.Hash {
 		res.rows = append(res.rows, userRow(res, u.listed))
 		res.upserts++
@@ -29,12 +34,27 @@ func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
 			return err
 		}
 	}
-	return collectKeyed(res, list, r.remembered(u, res),
-		func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
-		func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
-		func(key string) sink.Row {
-			return &sink.BankLogin{UserID: u.id, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
-		})
+	collected := func(old keyed) error {
+		return collectKeyed(ctx, res, list, old,
+			func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
+			func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
+			func(key string) sink.Row {
+				return &sink.BankLogin{UserID: u.id, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
+			})
+	}
+	c := u.cursor(res.stream)
+	old, err := decodeKeyed(c.State)
+	if r.mustBeFull(c) || err != nil {
+		res.readAll()
+		return collected(nil)
+	}
+	if err := collected(old); err != nil || res.upserts+res.deletes == 0 || !r.wantsFull(c) {
+		return err
+	}
+	// Only a change makes a refresh due: without one, a quiet user stays quiet.
+	res.rows, res.upserts, res.deletes = nil, 0, 0
+	res.readAll()
+	return collected(nil)
 }
 
 func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
@@ -42,7 +62,7 @@ func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
 	if err != nil {
 		return err
 	}
-	return collectKeyed(res, list, r.remembered(u, res),
+	return collectKeyed(ctx, res, list, r.remembered(u, res),
 		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
 		func(a *finoos.Account) sink.Row { return accountRow(res, a) },
 		func(key string) sink.Row {
@@ -55,7 +75,7 @@ func (r *run) readContracts(ctx context.Context, u *user, res *result) error {
 	if err != nil {
 		return err
 	}
-	return collectKeyed(res, list, r.remembered(u, res),
+	return collectKeyed(ctx, res, list, r.remembered(u, res),
 		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
 		func(c *finoos.Contract) sink.Row { return contractRow(res, c) },
 		func(key string) sink.Row {

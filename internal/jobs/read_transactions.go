@@ -35,7 +35,7 @@ func (r *run) readTransactions(ctx context.Context, u *user, res *result) error 
 	if err != nil {
 		return err
 	}
-	next, strangers, err := r.collectTransactions(res, list, old.seen, start)
+	next, strangers, err := r.collectTransactions(ctx, res, list, old.seen, start)
 	if err != nil {
 		return err
 	}
@@ -62,17 +62,12 @@ func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) err
 		return err
 	}
 	res.readAll()
-	next, _, err := r.collectTransactions(res, list, nil, noDate)
+	next, _, err := r.collectTransactions(ctx, res, list, nil, noDate)
 	if err != nil {
 		return err
 	}
 	r.rememberWindow(u, res, next)
 	return nil
-}
-
-// forget takes back what a pull has collected, to read it in another way.
-func (res *result) forget() {
-	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
 }
 
 // accountAppeared says whether the user has an account now that the cursor of
@@ -124,9 +119,9 @@ func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/tim
 
 // collectTransactions emits the transactions from start on that are new or
 // differ. What is older came along because a day begins earlier elsewhere: it
-// is outside of what the fingerprints cover.
+// is outside of what the fingerprints cover, unless it has just moved there.
 func (r *run) collectTransactions(
-	res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
+	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
 ) (next window, accounts map[string]struct{}, err error) {
 	keepFrom := daysOf(r.o.Now().In(r.job.Timezone)) - int32((oldestWindow+2*r.job.Overlap)/day) - 1 //nolint:gosec // see windowStart
 	var seen map[uint64]struct{}
@@ -135,7 +130,7 @@ func (r *run) collectTransactions(
 		accounts = map[string]struct{}{}
 		seen = map[uint64]struct{}{}
 	}
-	err = collect(res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
 		if _, twice := seen[id]; twice {
 			return nil
@@ -149,13 +144,14 @@ func (r *run) collectTransactions(
 		if last, known := next.newest[t.AccountID]; !known || b.days > last {
 			next.newest[t.AccountID] = b.days
 		}
-		if b.days != noDate && b.days < start {
+		before, known := old[t.ID]
+		if !known && b.days != noDate && b.days < start {
 			return nil
 		}
 		if b.days == noDate || b.days >= keepFrom {
 			next.seen[t.ID] = b
 		}
-		if before, known := old[t.ID]; known && before == b {
+		if known && before == b {
 			return nil
 		}
 		return emit(r.transactionRow(res, t))

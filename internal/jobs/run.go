@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -49,8 +48,8 @@ type RunOptions struct {
 	Holder  string
 	Version string
 	Logger  *slog.Logger
-	// Progress, where set, is called about once a second and at each new phase,
-	// never by two goroutines at once.
+	// Progress, where set, is called about once a second, never by two
+	// goroutines at once.
 	Progress func(Progress)
 	// WrapStore, where set, is put around the opened store: tests inject faults
 	// with it.
@@ -88,10 +87,11 @@ func (r *run) steps(ctx context.Context) error {
 	} {
 		r.tally.enter(step.name)
 		r.log.DebugContext(ctx, "step begins", "step", step.name)
-		if err := step.do(ctx); err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return errInterrupted
-			}
+		err := step.do(ctx)
+		if ctx.Err() != nil {
+			return errInterrupted // whatever the step made of it
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -119,7 +119,7 @@ type run struct {
 	gone    goneUsers
 	breaker breaker
 	again   againLater
-	spilled sync.Mutex // held by the one pull at a time that is larger than memory allows
+	spilled chan struct{} // one slot, for the one pull at a time that is larger than memory allows
 }
 
 func newRun(o RunOptions) (*run, error) {
@@ -143,10 +143,11 @@ func newRun(o RunOptions) (*run, error) {
 	r := &run{
 		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: orderedStreams(job),
 		listed: userList{dir: o.Config.Sink.ScratchDir}, queue: newQueue(), began: time.Now(),
+		spilled: make(chan struct{}, 1),
 	}
 	r.services = servicesOf(r.streams)
 	r.tally = newTally(&r.o, id, r.streams)
-	r.breaker.limit = int64(max(20, 2*job.Concurrency))
+	r.breaker.limit = max(20, 2*job.Concurrency)
 	client, err := finoos.New(finoos.Config{
 		BaseURL: o.Config.FinoOS.BaseURL, ClientID: o.Config.FinoOS.ClientID, ClientSecret: o.Config.FinoOS.ClientSecret,
 		Tenant: o.Config.FinoOS.Tenant, RequestsPerSecond: o.Config.FinoOS.RequestsPerSecond, Timeout: o.Config.FinoOS.Timeout,
@@ -221,10 +222,8 @@ func (r *run) conclude(ctx context.Context, runErr error) (*Report, error) {
 	defer cancel()
 	r.tally.enter("commit")
 	runErr = stopReason(runErr)
-	if r.w != nil && !isOvertaken(runErr) {
-		if err := r.commit(ctx); err != nil {
-			runErr = stopReason(errors.Join(err, runErr))
-		}
+	if r.w != nil {
+		runErr = r.lastCommit(ctx, runErr)
 	}
 	if runErr == nil {
 		runErr = r.tooManyFailed()
@@ -242,6 +241,25 @@ func (r *run) conclude(ctx context.Context, runErr error) (*Report, error) {
 	return report, runErr
 }
 
+// lastCommit commits what there is. Where it cannot, that is what the run ends
+// with: nothing else that is said of it would be true.
+func (r *run) lastCommit(ctx context.Context, runErr error) error {
+	err := r.commit(ctx)
+	if err == nil {
+		return runErr
+	}
+	if stop, ok := errors.AsType[*StopError](runErr); ok {
+		switch stop.Reason {
+		case ReasonSink, ReasonOvertaken: // the same, said where it happened
+			return runErr
+		case ReasonInterrupted:
+			return stopReason(err)
+		default:
+		}
+	}
+	return stopReason(errors.Join(err, runErr))
+}
+
 // lastWords leaves a run that is over in good order the time that a large
 // last file needs.
 func (r *run) lastWords(interrupted bool) time.Duration {
@@ -249,11 +267,6 @@ func (r *run) lastWords(interrupted bool) time.Duration {
 		return lastWords
 	}
 	return time.Hour
-}
-
-func isOvertaken(err error) bool {
-	var stop *StopError
-	return errors.As(err, &stop) && stop.Reason == ReasonOvertaken
 }
 
 func (r *run) tooManyFailed() error {

@@ -31,13 +31,27 @@ func (u *user) startSettling(services []finoos.Service, correlationID string, ti
 			before: map[finoos.Service]finoos.Correlation{}, named: map[string]bool{}, open: map[finoos.Service]bool{},
 		}
 		for _, service := range services {
-			u.settle.before[service] = u.probes[service].correlation
+			before := u.probes[service].correlation
+			if u.probes[service].err != nil {
+				before = u.lastCorrelation(service)
+			}
+			u.settle.before[service] = before
 			u.settle.open[service] = true
 		}
 	}
 	if correlationID != "" {
 		u.settle.named[correlationID] = true
 	}
+}
+
+// lastCorrelation is the newest of a service that an earlier run has pulled.
+func (u *user) lastCorrelation(service finoos.Service) (last finoos.Correlation) {
+	for s, c := range u.cursors {
+		if of, ok := serviceOf(s); ok && of == service && !c.CorrelationAt.Before(last.At) && c.CorrelationID != "" {
+			last = finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}
+		}
+	}
+	return last
 }
 
 // next is how long to wait until the next look, longer each time, and not

@@ -80,16 +80,18 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 	if err != nil {
 		return r.skipSync(ctx, u, err)
 	}
-	defer func() { u.giveLogins(list, r.has(StreamBankLogins)) }()
+	u.logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := map[string]loginMemory{}
 	if state := u.cursor(streamSyncSessions).State; len(state) > 0 && json.Unmarshal(state, &memory) != nil {
 		memory = map[string]loginMemory{}
 	}
+	asked := false
 	for l, err := range list.All() {
 		if err != nil {
 			return r.skipSync(ctx, u, err)
 		}
-		switch r.job.Sync.decide(&l, memory[l.ID], r.o.Now()) {
+		what := r.job.Sync.decide(&l, memory[l.ID], r.o.Now())
+		switch what {
 		case leaveLogin:
 			continue
 		case noteNeedSCA:
@@ -100,6 +102,10 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 		if err != nil || u.gone {
 			return err
 		}
+		asked = asked || what == askBank
+	}
+	if asked {
+		u.closeLogins() // out of date now
 	}
 	return nil
 }
@@ -197,14 +203,11 @@ func (r *run) noteSession(
 	return nil
 }
 
-// giveLogins keeps the logins for the stream bank_logins, so that they are
-// asked for once; a session has made them out of date.
-func (u *user) giveLogins(list *finoos.List[finoos.BankLogin], wanted bool) {
-	if !wanted || u.settle != nil || u.gone {
+// closeLogins gives back the logins that nobody has taken.
+func (u *user) closeLogins() {
+	if list := u.takeLogins(); list != nil {
 		_ = list.Close() // frees memory; nothing is lost by an error
-		return
 	}
-	u.logins = list
 }
 
 func (u *user) takeLogins() *finoos.List[finoos.BankLogin] {

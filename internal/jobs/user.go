@@ -27,10 +27,10 @@ type user struct {
 	gone    bool
 	checked bool // the user's own path has been asked for after a 404
 
-	// lastTry is set when the user comes for the second time, for the streams
-	// in retry alone.
+	// lastTry is set when the user comes for the second time, for what failed
+	// the first time alone: retry.
 	lastTry bool
-	retry   []Stream
+	retry   []*result
 
 	pulled, failed, noAnalysis bool
 }
@@ -47,6 +47,18 @@ func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 		u.cursors[Stream(c.Stream)] = c
 	}
 	return u
+}
+
+// userOverhead is about what a user takes up beside what its cursors remember.
+const userOverhead = 2 << 10
+
+// size is about how many bytes a user holds while it waits.
+func (u *user) size() int64 {
+	n := int64(userOverhead)
+	for _, c := range u.cursors {
+		n += int64(len(c.State)) + 256
+	}
+	return n
 }
 
 // cursor returns what is remembered of a stream, or an empty cursor.
@@ -72,6 +84,7 @@ func (u *user) extractedAt(s Stream, now time.Time) time.Time {
 
 // work takes a user one step further: to its end, or into the queue.
 func (r *run) work(ctx context.Context, u *user) error {
+	defer u.closeLogins()
 	step := r.pollAnalysis
 	if !u.begun {
 		u.begun, step = true, r.begin
@@ -85,7 +98,11 @@ func (r *run) work(ctx context.Context, u *user) error {
 	}
 	streams := r.streams
 	if u.lastTry {
-		streams, u.retry = u.retry, nil
+		streams = make([]Stream, 0, len(u.retry))
+		for _, res := range u.retry {
+			streams = append(streams, res.stream)
+		}
+		u.retry = nil
 	}
 	for _, s := range streams {
 		if u.gone {
@@ -120,9 +137,6 @@ func (r *run) has(s Stream) bool { return slices.Contains(r.streams, s) }
 
 // finish counts the user, or keeps it for another try at the end.
 func (r *run) finish(u *user) {
-	if list := u.takeLogins(); list != nil {
-		_ = list.Close() // frees memory; nothing is lost by an error
-	}
 	if len(u.retry) > 0 && !u.gone {
 		u.lastTry = true
 		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
@@ -160,7 +174,7 @@ func (r *run) isGone(ctx context.Context, u *user) (bool, error) {
 	case class == finoos.NotFound:
 		u.gone = true
 		return true, r.gone.add(u.id, u.lastWritten)
-	case endsRun(class):
+	case class == "" || endsRun(class):
 		return false, fmt.Errorf("ask for a user: %w", err)
 	default:
 		return false, nil

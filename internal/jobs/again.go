@@ -1,0 +1,65 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// againLater holds the users with a stream that may go better at the end of
+// the run.
+type againLater struct {
+	mu    sync.Mutex
+	users []*user
+	held  int64 // bytes
+}
+
+// againBytes bounds the memory that waiting for another try costs; beyond it,
+// a failure is final for the night.
+const againBytes = 8 << 20
+
+func (a *againLater) add(u *user) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users = append(a.users, u)
+	a.held += u.size()
+}
+
+func (a *againLater) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held >= againBytes
+}
+
+func (a *againLater) take() []*user {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	users := a.users
+	a.users, a.held = nil, 0
+	return users
+}
+
+// canRetry says whether a failed stream is worth another try this night.
+func (r *run) canRetry(u *user, class finoos.Class) bool {
+	return r.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !r.again.full()
+}
+
+// giveUp makes rows of the failures that the deadline has taken the second
+// try from.
+func (r *run) giveUp(ctx context.Context) error {
+	for _, u := range append(r.again.take(), r.queue.drain()...) {
+		if len(u.retry) == 0 {
+			continue // waits for its analysis: that is for the next run
+		}
+		for _, res := range u.retry {
+			res.extractedAt = u.extractedAt(res.stream, r.o.Now())
+			if err := r.record(ctx, u, res); err != nil {
+				return err
+			}
+		}
+		u.retry = nil
+		r.finish(u)
+	}
+	return nil
+}

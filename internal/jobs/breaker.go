@@ -1,0 +1,86 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// breaker tells an API that is down from users that are bad: requests that
+// fail for no reason of the user's, one after the other without a success.
+// Where those who fail have failed before, or are few, that alone proves
+// nothing: then something that is nobody's is asked for.
+type breaker struct {
+	limit int // failures in a row
+
+	mu    sync.Mutex
+	inRow int
+	users map[string]struct{} // that failed since the last success, and had not failed before
+}
+
+// verdict is what a failure means for the run.
+type verdict int
+
+const (
+	carryOn verdict = iota
+	askAround
+	apiIsDown
+)
+
+func (b *breaker) success() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inRow = 0
+	clear(b.users)
+}
+
+func (b *breaker) failure(user string, failedBefore bool) verdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inRow++
+	if !failedBefore {
+		if b.users == nil {
+			b.users = map[string]struct{}{}
+		}
+		b.users[user] = struct{}{}
+	}
+	switch {
+	case b.inRow < b.limit:
+		return carryOn
+	case len(b.users) >= b.limit/2:
+		return apiIsDown
+	}
+	b.inRow = 0
+	return askAround
+}
+
+// weigh counts a request that failed for no reason of the user's. Its error
+// ends the run: the API fails for everyone.
+func (r *run) weigh(ctx context.Context, u *user, cause error) error {
+	switch r.breaker.failure(u.id, u.lastTry || u.failedBefore()) {
+	case carryOn:
+		return nil
+	case askAround:
+		if answers, err := r.apiAnswers(ctx); answers || err != nil {
+			return err
+		}
+	case apiIsDown:
+	}
+	return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed at least %d times in a row, for different users; the last: %w", r.breaker.limit, cause)}
+}
+
+// apiAnswers asks for the first page of users.
+func (r *run) apiAnswers(ctx context.Context) (bool, error) {
+	for _, err := range r.client.Users(ctx) {
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || endsRun(finoos.ClassOf(err)) {
+			return false, fmt.Errorf("see whether the API is there: %w", err)
+		}
+		return false, nil
+	}
+	return true, nil
+}
