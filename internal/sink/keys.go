@@ -36,6 +36,20 @@ func dataKey(table string, day time.Time, runID string, shard int, n int64) stri
 // jobKeys builds the keys below _syncer/<job>/.
 type jobKeys string
 
+// jobOf is the job that a key of the system's belongs to; "" for others.
+func jobOf(key string) string {
+	rest, ok := strings.CutPrefix(key, system)
+	job, _, inJob := strings.Cut(rest, "/")
+	if !ok || !inJob {
+		return ""
+	}
+	return job
+}
+
+// behindJob is a key behind which no more keys of a job are listed: '0' is
+// what follows '/'.
+func behindJob(job string) string { return system + job + "0" }
+
 func (k jobKeys) root() string { return system + string(k) + "/" }
 
 func (k jobKeys) log() string                 { return k.root() + "log/" }
@@ -50,8 +64,9 @@ func (k jobKeys) afterSeq(seq uint64) string {
 	return k.published(seq)
 }
 
+func (k jobKeys) cursorObjects() string { return k.root() + "cursors/" }
 func (k jobKeys) cursors(runID string, shard int, n int64) string {
-	return fmt.Sprintf("%scursors/%s-%d-%d.parquet", k.root(), runID, shard, n)
+	return fmt.Sprintf("%s%s-%d-%d.parquet", k.cursorObjects(), runID, shard, n)
 }
 
 func (k jobKeys) checkpoints() string { return k.root() + "checkpoints/" }

@@ -1,0 +1,135 @@
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/file"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// filesAtOnce is how many files are read side by side.
+const filesAtOnce = 4
+
+// fileCheck is what was found in one file.
+type fileCheck struct {
+	findings []Finding
+	bytes    int64
+	read     bool // to its end, so that the tally counts
+	tally    Tally
+}
+
+// checkFile reads a committed file as a loader would: all of it.
+func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileCheck, err error) {
+	find := func(gone bool, format string, args ...any) {
+		c.findings = append(c.findings, Finding{Where: f.Path, Seq: r.Seq, What: fmt.Sprintf(format, args...), Do: doRestore, gone: gone})
+	}
+	local, err := v.spool.fetch(ctx, f.Path)
+	if errors.Is(err, bucket.ErrNotExist) {
+		find(true, "record %d names it, but it is not there", r.Seq)
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = local.Close() }() // an unlinked scratch file that was read
+	c.bytes = local.Size()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(local, 0, local.Size())); err != nil {
+		return c, fmt.Errorf("read back %s: %w", f.Path, err)
+	}
+	switch got := hex.EncodeToString(sum.Sum(nil)); {
+	case c.bytes != f.Bytes:
+		find(false, "holds %d bytes, record %d says %d", c.bytes, r.Seq, f.Bytes)
+	case got != f.SHA256:
+		find(false, "has the checksum %s, record %d says %s", got, r.Seq, f.SHA256)
+	}
+	table := TableByName(f.Table)
+	if table == nil {
+		find(false, "belongs to table %q, which this program does not know (use a newer one)", f.Table)
+		return c, nil
+	}
+	if c.tally, err = tallyFile(local, table); err != nil {
+		if len(c.findings) == 0 { // else no wonder
+			find(false, "cannot be read as Parquet: %v", err)
+		}
+		return c, nil
+	}
+	c.read = true
+	if c.tally.Rows != f.Rows {
+		find(false, "holds %d rows, record %d says %d", c.tally.Rows, r.Seq, f.Rows)
+	}
+	return c, nil
+}
+
+// tallyFile counts what a file of a table holds, by reading it.
+func tallyFile(f *scratchFile, table *Table) (t Tally, err error) {
+	defer recoverCorrupt(&err)
+	reader, err := file.NewParquetReader(io.NewSectionReader(f, 0, f.Size()))
+	if err != nil {
+		return Tally{}, err
+	}
+	for i := range reader.NumRowGroups() {
+		g := &groupReader{schema: reader.MetaData().Schema, group: reader.RowGroup(i)}
+		rows, err := tallyGroup(g, table)
+		if err != nil {
+			return Tally{}, err
+		}
+		t.Add(rows)
+	}
+	return t, nil
+}
+
+func tallyGroup(g *groupReader, table *Table) (Tally, error) {
+	t := Tally{Rows: g.group.NumRows(), Sums: map[string]string{}}
+	for _, c := range table.Columns {
+		if c.Name != opColumn && c.Type != TypeDecimal {
+			continue
+		}
+		if g.schema.ColumnIndexByName(c.Name) < 0 {
+			return Tally{}, fmt.Errorf("%w: no column %s", errCorrupt, c.Name)
+		}
+		if c.Name == opColumn {
+			readColumn(g, c.Name, func(_ int, v parquet.ByteArray) {
+				switch Op(v) {
+				case Upsert:
+					t.Upserts++
+				case Delete:
+					t.Deletes++
+				}
+			})
+			continue
+		}
+		var sum sum128
+		readColumn(g, c.Name, func(_ int, v int64) { sum.add(v) })
+		t.Sums[c.Name] = sum.String()
+	}
+	if other := t.Rows - t.Upserts - t.Deletes; g.err == nil && other != 0 {
+		return Tally{}, fmt.Errorf("%w: %d rows are neither upserts nor deletes", errCorrupt, other)
+	}
+	return t, g.err
+}
+
+const opColumn = "_op"
+
+// countCursors reads a whole cursor file.
+func countCursors(f cursorReaderAt) (n int64, err error) {
+	defer recoverCorrupt(&err)
+	c, err := openCursorFile(f)
+	if err != nil {
+		return 0, err
+	}
+	for _, err := range c.cursors(func(int) bool { return true }, true) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}

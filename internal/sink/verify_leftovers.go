@@ -1,0 +1,118 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// findUnnamedCursors lists the cursor objects for what nothing names.
+func (v *verifier) findUnnamedCursors(ctx context.Context) error {
+	var unnamed []string
+	for info, err := range v.store.List(ctx, v.keys.cursorObjects(), "") {
+		if err != nil {
+			return err
+		}
+		if !v.cursors.has(info.Key) && len(unnamed) < maxFindings {
+			unnamed = append(unnamed, info.Key)
+		}
+	}
+	if len(unnamed) == 0 {
+		return nil
+	}
+	// Staged first: a run stages them before it writes them, and forgets them
+	// when a record names them or they are gone.
+	staged, err := listStagings(ctx, v.store, v.keys)
+	if err != nil {
+		return err
+	}
+	known := nameSet{}
+	for _, st := range staged {
+		for _, key := range st.Cursors {
+			known.add(key)
+		}
+	}
+	for r, err := range ReadLog(ctx, v.store, v.o.Job, v.found.LastSeq) {
+		if err != nil {
+			break // what is wrong with the log was reported
+		}
+		known.add(r.Cursors.Path)
+	}
+	for _, key := range unnamed {
+		if known.has(key) {
+			continue
+		}
+		if _, err := v.store.Stat(ctx, key); errors.Is(err, bucket.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		f := Finding{Where: key, What: "no commit names it, and no run has announced it", Do: "delete it: nobody reads it, and no run will clear it away"}
+		if v.blind {
+			f.Do = doLogFirst
+		}
+		v.note(f)
+	}
+	return nil
+}
+
+// findLeftovers looks for what runs have announced and not cleared away,
+// though they have ended.
+func (v *verifier) findLeftovers(ctx context.Context) error {
+	// Before the leases are looked at, as a run does: whoever is found to
+	// have staged something has had a lease by then.
+	staged, err := listStagings(ctx, v.store, v.keys)
+	if err != nil {
+		return err
+	}
+	var tests []string
+	for info, err := range v.store.List(ctx, v.keys.selfTests(), "") {
+		if err != nil {
+			return err
+		}
+		tests = append(tests, info.Key)
+	}
+	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
+	living, err := ls.living(ctx)
+	if err != nil {
+		return err
+	}
+	alive := map[string]bool{}
+	for _, l := range living {
+		alive[l.RunID] = true
+	}
+	for i := range staged {
+		if !alive[staged[i].RunID] {
+			if err := v.reportStaged(ctx, &staged[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, key := range tests {
+		if run := v.keys.selfTestRun(key); !alive[run] {
+			v.note(Finding{Where: key, What: fmt.Sprintf("run %s was testing the store and has ended", run), Do: doLeftovers})
+		}
+	}
+	return nil
+}
+
+func (v *verifier) reportStaged(ctx context.Context, st *stagingRecord) error {
+	uploads := 0
+	for _, key := range st.Uploads {
+		pending, err := v.store.PendingUploads(ctx, key)
+		if err != nil {
+			return err
+		}
+		uploads += len(pending)
+	}
+	key := v.keys.staging(st.RunID, st.Shard)
+	if _, err := v.store.Stat(ctx, key); errors.Is(err, bucket.ErrNotExist) {
+		return nil // it ended well, just now
+	} else if err != nil {
+		return err
+	}
+	v.note(Finding{Where: key, What: fmt.Sprintf("run %s has ended without clearing up; uploads left pending: %d", st.RunID, uploads), Do: doLeftovers})
+	return nil
+}

@@ -1,0 +1,192 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// readLog walks through the log as it is listed, a record and its mark at a
+// time. The order of keys is that of numbers, a record before its mark.
+func (v *verifier) readLog(ctx context.Context) error {
+	var at uint64 // the number whose keys are being listed
+	marked := false
+	for info, err := range v.store.List(ctx, v.keys.log(), "") {
+		if err != nil {
+			return err
+		}
+		seq, published, ok := v.keys.parseLog(info.Key)
+		if !ok {
+			v.problem(Finding{Where: info.Key, What: "is no part of a log", Do: "find out who put it there, and delete it"})
+			continue
+		}
+		if seq != at && at > 0 {
+			if err := v.reach(ctx, at, marked); err != nil {
+				return err
+			}
+			marked = false
+		}
+		at, marked = seq, marked || published
+	}
+	if at == 0 {
+		return nil
+	}
+	return v.reach(ctx, at, marked)
+}
+
+// reach looks at the record with the given number, and first at any that the
+// listing left out.
+func (v *verifier) reach(ctx context.Context, seq uint64, marked bool) error {
+	for v.next < seq {
+		stands, err := v.record(ctx, v.next, false)
+		if err != nil {
+			return err
+		}
+		if stands {
+			v.next++ // written while the log was being listed
+			continue
+		}
+		v.blind = true
+		v.problem(Finding{
+			Where: v.keys.record(v.next), Seq: v.next,
+			What: fmt.Sprintf("the log has a gap: records %d to %d are missing", v.next, seq-1),
+			Do:   "bring them back from a backup or an older version of the objects: without them, the job cannot go on",
+		})
+		v.next = seq
+	}
+	stands, err := v.record(ctx, seq, marked)
+	if err != nil {
+		return err
+	}
+	if !stands {
+		v.blind = true
+		v.problem(Finding{
+			Where: v.keys.record(seq), Seq: seq, What: "is marked as published, but is not there",
+			Do: "bring it back from a backup or an older version of the object: without it, the job cannot go on",
+		})
+	}
+	v.next = seq + 1
+	if v.o.Progress != nil {
+		v.o.Progress(&v.found)
+	}
+	return nil
+}
+
+// record checks one record and all that it names; false where there is none.
+func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, error) {
+	r, why, err := v.get(ctx, seq)
+	if err != nil || errors.Is(why, bucket.ErrNotExist) {
+		return false, err
+	}
+	v.found.Records++
+	v.found.LastSeq = seq
+	v.read[v.o.Job] = seq
+	if r == nil {
+		v.blind = true
+		v.problem(Finding{Where: v.keys.record(seq), Seq: seq, What: "cannot be read: " + why.Error(), Do: doCursors})
+		return true, nil
+	}
+	v.name(r)
+	if r.Kind == KindVoid {
+		v.voids[r.Voids] = seq
+	}
+	if err := v.checkCursors(ctx, r); err != nil {
+		return false, err
+	}
+	if !marked {
+		v.unpublished = append(v.unpublished, seq)
+		return true, nil
+	}
+	return true, v.checkPublished(ctx, r)
+}
+
+// checkPublished checks a record that is marked as published.
+func (v *verifier) checkPublished(ctx context.Context, r *Record) error {
+	m, why, err := v.mark(ctx, r.Seq)
+	switch {
+	case err != nil:
+		return err
+	case why != nil:
+		v.problem(Finding{Where: v.keys.published(r.Seq), Seq: r.Seq, What: "cannot be read: " + why.Error(), Do: doRestore})
+	case m != nil && m.VoidedBy != 0:
+		v.marked[r.Seq] = m.VoidedBy
+		return nil
+	}
+	files := make([]fileCheck, len(r.Files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(filesAtOnce)
+	for i, f := range r.Files {
+		g.Go(func() (err error) {
+			files[i], err = v.checkFile(ctx, r, f)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	v.checkTables(r, files)
+	return nil
+}
+
+// checkTables compares what the files of a record hold with its own summary.
+func (v *verifier) checkTables(r *Record, files []fileCheck) {
+	sums, unknown := map[string]Tally{}, map[string]bool{}
+	for i, f := range r.Files {
+		c := files[i]
+		for _, finding := range c.findings {
+			v.problem(finding)
+		}
+		t := v.found.Tables[f.Table]
+		t.Files++
+		t.Bytes += c.bytes
+		all := Tally{Rows: t.Rows, Upserts: t.Upserts, Deletes: t.Deletes, Sums: t.Sums}
+		all.Add(c.tally)
+		t.Rows, t.Upserts, t.Deletes, t.Sums = all.Rows, all.Upserts, all.Deletes, all.Sums
+		v.found.Tables[f.Table] = t
+		sum := sums[f.Table]
+		sum.Add(c.tally)
+		sums[f.Table] = sum
+		unknown[f.Table] = unknown[f.Table] || !c.read
+	}
+	for _, t := range Tables() {
+		got, said := sums[t.Name], r.Tables[t.Name]
+		if unknown[t.Name] {
+			continue // of which file, and why, was said
+		}
+		if diff := said.differsFrom(got); diff != "" {
+			v.problem(Finding{
+				Where: v.keys.record(r.Seq), Seq: r.Seq, What: fmt.Sprintf("sums up table %s as %s", t.Name, diff),
+				Do: "find out who changed the record or its files; pull everything again (run --full)",
+			})
+		}
+	}
+}
+
+// differsFrom says in what a summary is not that of the rows; "" in nothing.
+func (c TableChanges) differsFrom(t Tally) string {
+	switch {
+	case c.Upserts != t.Upserts:
+		return fmt.Sprintf("%d upserts, its files hold %d", c.Upserts, t.Upserts)
+	case c.Deletes != t.Deletes:
+		return fmt.Sprintf("%d deletes, its files hold %d", c.Deletes, t.Deletes)
+	}
+	columns := make([]string, 0, len(t.Sums)+len(c.Sums))
+	for column := range t.Sums {
+		columns = append(columns, column)
+	}
+	for column := range c.Sums {
+		columns = append(columns, column)
+	}
+	slices.Sort(columns)
+	for _, column := range slices.Compact(columns) {
+		if said, got := addDecimals(c.Sums[column], ""), addDecimals(t.Sums[column], ""); said != got {
+			return fmt.Sprintf("%s in column %s, its files hold %s", said, column, got)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// nameSet holds keys by their hash, eight bytes each: what a verification has
+// to remember of every file ever committed.
+type nameSet map[uint64]struct{}
+
+func (s nameSet) add(key string) { s[xxhash.Sum64String(key)] = struct{}{} }
+func (s nameSet) has(key string) bool {
+	_, ok := s[xxhash.Sum64String(key)]
+	return ok
+}
+
+// name notes the files of a record.
+func (v *verifier) name(r *Record) {
+	for _, f := range r.Files {
+		v.files.add(f.Path)
+	}
+}
+
+// findUnnamed lists the tables' folders for what no commit of any job names.
+// A file becomes visible after its record stands: so they are listed first,
+// and what is not known then is looked for in records that came since.
+func (v *verifier) findUnnamed(ctx context.Context) error {
+	if err := v.readNewRecords(ctx); err != nil {
+		return err
+	}
+	var unnamed []string
+	for _, t := range Tables() {
+		for info, err := range v.store.List(ctx, t.Name+"/", "") {
+			if err != nil {
+				return err
+			}
+			if v.files.has(info.Key) {
+				continue
+			}
+			if unnamed = append(unnamed, info.Key); len(unnamed) == maxFindings {
+				if err := v.reportUnnamed(ctx, unnamed); err != nil {
+					return err
+				}
+				unnamed = unnamed[:0]
+			}
+		}
+	}
+	return v.reportUnnamed(ctx, unnamed)
+}
+
+func (v *verifier) reportUnnamed(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := v.readNewRecords(ctx); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if v.files.has(key) {
+			continue
+		}
+		if _, err := v.store.Stat(ctx, key); errors.Is(err, bucket.ErrNotExist) {
+			continue // of a record that was taken back meanwhile
+		} else if err != nil {
+			return err
+		}
+		f := Finding{Where: key, What: "is visible, but no commit of any job names it", Do: doNotOurs}
+		if v.blind {
+			f.Do = doLogFirst
+		}
+		v.problem(f)
+	}
+	return nil
+}
+
+// readNewRecords notes the files in the logs of all jobs that share the
+// tables, from where they were read last.
+func (v *verifier) readNewRecords(ctx context.Context) error {
+	for after := ""; ; {
+		job, err := nextJob(ctx, v.store, after)
+		if err != nil {
+			return err
+		}
+		if job == "" {
+			return nil
+		}
+		after = behindJob(job)
+		if err := v.readRecordsOf(ctx, job); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *verifier) readRecordsOf(ctx context.Context, job string) error {
+	for r, err := range ReadLog(ctx, v.store, job, v.read[job]) {
+		if err != nil {
+			return v.readSingly(ctx, job)
+		}
+		v.name(r)
+		v.read[job] = r.Seq
+	}
+	return nil
+}
+
+// readSingly goes on where a log could not be read as a whole, and passes over
+// the records that are missing or broken. Those of the job that is verified
+// were reported.
+func (v *verifier) readSingly(ctx context.Context, job string) error {
+	l := &ledger{store: v.store, keys: jobKeys(job)}
+	last, _, err := l.list(ctx, v.read[job])
+	if err != nil {
+		return err
+	}
+	for seq := v.read[job] + 1; seq <= last; seq++ {
+		body, _, err := v.store.Get(ctx, l.keys.record(seq))
+		if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+			return err
+		}
+		var r *Record
+		if err == nil {
+			r, err = parseRecord(body, seq)
+		}
+		if err == nil {
+			v.name(r)
+		} else if v.blind = true; job != v.o.Job {
+			v.problem(Finding{Where: l.keys.record(seq), Seq: seq, What: fmt.Sprintf("a record of job %s cannot be read: %v", job, err), Do: "verify that job"})
+		}
+		v.read[job] = seq
+	}
+	return nil
+}
+
+// nextJob returns the first job that has anything in the store, of those whose
+// keys come after the given one; "" where there is none.
+func nextJob(ctx context.Context, store bucket.Objects, after string) (string, error) {
+	for info, err := range store.List(ctx, system, after) {
+		if err != nil {
+			return "", err
+		}
+		if job := jobOf(info.Key); job != "" {
+			return job, nil
+		}
+	}
+	return "", nil
+}
