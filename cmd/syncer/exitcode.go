@@ -36,7 +36,7 @@ var exitCodes = []struct {
 	{[]int{exitUsage}, "usage or configuration"},
 	{[]int{exitTooManyFailed}, "done, but more users failed than failures.max_ratio"},
 	{[]int{exitCredentials}, "credentials or scopes refused"},
-	{[]int{exitSink}, "sink refused"},
+	{[]int{exitSink}, "sink refused, or damaged (verify)"},
 	{[]int{exitAPI}, "API down or implausible (everything fails; or more users gone than max_gone)"},
 	{[]int{exitOvertaken}, "another run is at work, or has overtaken this one"},
 	{[]int{exitInterrupted, exitTerminated}, "stopped by SIGINT, SIGTERM after a clean commit"},
