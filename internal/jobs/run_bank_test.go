@@ -1,0 +1,292 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// bank is a simulated bank with a lake, inside of a synctest bubble: a night
+// of waiting takes no time.
+type bank struct {
+	*sandbox.Sandbox
+	t   *testing.T
+	dir string
+	// transport stands between the run and the sandbox.
+	transport http.RoundTripper
+	// now replaces the clock of the data, which is the sandbox's day and moves
+	// on as the run does.
+	now  func() time.Time
+	wrap func(bucket.Store) bucket.Store
+}
+
+// inBubble runs f with a fresh bank.
+func inBubble(t *testing.T, o sandbox.Options, f func(t *testing.T, b *bank)) {
+	t.Helper()
+	t.Parallel()
+	warm(t)
+	synctest.Test(t, func(t *testing.T) { f(t, newBank(t, o)) })
+}
+
+// steady are odds by which nothing happens on its own: nobody comes or goes,
+// every bank answers, every night analyses everyone.
+func steady(users int) sandbox.Options {
+	return sandbox.Options{
+		Users: users, Nightly: sandbox.Odds{Analysed: 1, Gone: -1, Joined: -1, Login: -1},
+		Sync: sandbox.SyncOdds{Deprecated: -1, Credentials: -1, Blocked: -1, SCA: -1, Lost: -1},
+	}
+}
+
+// still is steady, but at night nobody is analysed anew.
+func still(users int) sandbox.Options {
+	o := steady(users)
+	o.Nightly.Analysed = -1
+	return o
+}
+
+func newBank(t *testing.T, o sandbox.Options) *bank {
+	t.Helper()
+	if o.Seed == 0 {
+		o.Seed = 20261119
+	}
+	o.CacheUsers = 300 // nobody is invented twice
+	sb, err := sandbox.New(o)
+	if err != nil {
+		t.Fatalf("new sandbox: %v", err)
+	}
+	b := &bank{Sandbox: sb, t: t, dir: t.TempDir(), transport: sb.Transport()}
+	t.Cleanup(func() {
+		if n := sb.UnknownRoutes(); n > 0 {
+			t.Errorf("%d requests went to paths that the API does not have", n)
+		}
+	})
+	return b
+}
+
+// The compressor of Parquet files is one for the whole process and holds
+// channels: it must be made outside of any bubble.
+var warmed sync.Once
+
+func warm(t *testing.T) {
+	t.Helper()
+	warmed.Do(func() {
+		b := newBank(t, sandbox.Options{Users: 2})
+		b.run()
+		for range b.cursors() { // read them, too
+			break
+		}
+	})
+}
+
+func (b *bank) store() bucket.Store {
+	b.t.Helper()
+	s, err := bucket.Open(context.Background(), "file://"+filepath.ToSlash(b.dir), bucket.Options{Pending: sink.PendingPrefix("nightly")})
+	if err != nil {
+		b.t.Fatalf("open store: %v", err)
+	}
+	return s
+}
+
+// config is a job without sync sessions that refreshes nothing by age; lines
+// are added to the job.
+func (b *bank) config(lines ...string) *Config {
+	b.t.Helper()
+	var y strings.Builder
+	y.WriteString("finoos: {base_url: http://bank.test, client_id: sandbox, client_secret: sandbox, requests_per_second: 10000}\n" +
+		"sink: {url: 'file://" + filepath.ToSlash(b.dir) + "', compression: none}\njobs:\n  nightly:\n")
+	for _, l := range []string{"concurrency: 4", "full_refresh_every: 87600h"} {
+		key, _, _ := strings.Cut(l, ":")
+		if !slices.ContainsFunc(lines, func(given string) bool { return strings.HasPrefix(given, key+":") }) {
+			lines = append(lines, l)
+		}
+	}
+	for _, l := range lines {
+		fmt.Fprintf(&y, "    %s\n", l)
+	}
+	cfg, err := ParseConfig("jobs.yaml", []byte(y.String()), func(string) (string, bool) { return "", false })
+	if err != nil {
+		b.t.Fatalf("parse configuration: %v", err)
+	}
+	return cfg
+}
+
+func (b *bank) options(cfg *Config) RunOptions {
+	now, begun := b.now, time.Now()
+	if now == nil {
+		now = func() time.Time { return b.Now().Add(time.Since(begun)) }
+	}
+	return RunOptions{
+		Config: cfg, Job: "nightly", Version: "test", Holder: b.t.Name(), Transport: b.transport, Now: now, WrapStore: b.wrap,
+		Logger: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+}
+
+// run is one night of a job with these lines. It must end well.
+func (b *bank) run(lines ...string) *Report {
+	b.t.Helper()
+	rep, err := b.try(b.t.Context(), b.options(b.config(lines...)))
+	if err != nil {
+		b.t.Fatalf("run: %v", err)
+	}
+	return rep
+}
+
+// try runs once and forgets earlier requests.
+func (b *bank) try(ctx context.Context, o RunOptions) (*Report, error) {
+	b.t.Helper()
+	b.ResetRequests()
+	rep, err := Run(ctx, o)
+	if rep == nil {
+		b.t.Fatalf("run: no report, and %v", err)
+	}
+	return rep, err
+}
+
+// stops runs once and wants it to end for a reason.
+func (b *bank) stops(ctx context.Context, want Reason, o RunOptions) (*Report, error) {
+	b.t.Helper()
+	rep, err := b.try(ctx, o)
+	var stop *StopError
+	if !errors.As(err, &stop) || stop.Reason != want {
+		b.t.Fatalf("run ended with %v, want reason %d", err, want)
+	}
+	return rep, err
+}
+
+// misbehave replaces the faults from the next request on.
+func (b *bank) misbehave(f sandbox.Faults) {
+	b.t.Helper()
+	if err := b.SetFaults(f); err != nil {
+		b.t.Fatalf("set faults: %v", err)
+	}
+}
+
+// faultOf is one fault of one user.
+func faultOf(user int, operation string, kind sandbox.Kind) sandbox.Faults {
+	return sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{fmt.Sprint(user): {operation: {Kind: kind}}}}
+}
+
+// log is what was committed so far.
+func (b *bank) log() []*sink.Record {
+	b.t.Helper()
+	var records []*sink.Record
+	for r, err := range sink.ReadLog(context.Background(), b.store(), "nightly", 0) {
+		if err != nil {
+			b.t.Fatalf("read the log: %v", err)
+		}
+		if !r.Published {
+			b.t.Errorf("record %d is not published", r.Seq)
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+// changes sums up what a run has committed, by table.
+func (b *bank) changes(rep *Report) map[string]sink.TableChanges {
+	b.t.Helper()
+	sum := map[string]sink.TableChanges{}
+	for _, r := range b.log() {
+		if r.RunID != rep.RunID {
+			continue
+		}
+		for name, c := range r.Tables {
+			s := sum[name]
+			s.Upserts += c.Upserts
+			s.Deletes += c.Deletes
+			sum[name] = s
+		}
+	}
+	return sum
+}
+
+// cursors reads what is remembered, by user and stream, as the next run would.
+func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
+	b.t.Helper()
+	ctx := context.Background()
+	w, err := sink.Open(ctx, sink.Options{
+		Store: b.store(), Job: "nightly", RunID: fmt.Sprintf("look-%d", time.Now().UnixNano()), Compression: "none",
+		Source: sink.Source{BaseURL: "http://bank.test"}, ScratchDir: b.t.TempDir(),
+	})
+	if err != nil {
+		b.t.Fatalf("open the sink: %v", err)
+	}
+	defer func() { _ = w.Close(ctx) }()
+	all := map[string]map[Stream]sink.Cursor{}
+	seen := map[int]bool{}
+	for known, err := range w.Users(ctx) {
+		if err != nil {
+			b.t.Fatalf("read users: %v", err)
+		}
+		bucket := sink.BucketOf(known)
+		if seen[bucket] {
+			continue
+		}
+		seen[bucket] = true
+		users, err := w.Cursors(ctx, bucket)
+		if err != nil {
+			b.t.Fatalf("read cursors: %v", err)
+		}
+		for id, cs := range users {
+			all[id] = map[Stream]sink.Cursor{}
+			for _, c := range cs {
+				all[id][Stream(c.Stream)] = c
+			}
+		}
+	}
+	return all
+}
+
+// asked counts the requests of one user since the last run began, by
+// operation; a correlation's service is added.
+func (b *bank) asked(user int) map[string]int {
+	counts := map[string]int{}
+	id := b.UserID(user)
+	for r := range b.requests() {
+		if r.UserID == id {
+			name := r.Operation
+			if r.Service != "" {
+				name += " " + r.Service
+			}
+			counts[name]++
+		}
+	}
+	return counts
+}
+
+func (b *bank) requests() iter.Seq[sandbox.Request] {
+	return func(yield func(sandbox.Request) bool) {
+		for _, r := range b.Requests() {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// via lets a test step in before each request.
+type via struct {
+	next   http.RoundTripper
+	before func(*http.Request) (*http.Response, error) // both nil: go on
+}
+
+func (v via) RoundTrip(r *http.Request) (*http.Response, error) {
+	if resp, err := v.before(r); resp != nil || err != nil {
+		return resp, err
+	}
+	return v.next.RoundTrip(r)
+}

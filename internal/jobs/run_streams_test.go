@@ -1,0 +1,203 @@
+package jobs
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/finoos/sandbox"
+)
+
+// costs is what one user costs who is pulled for the first time, or has
+// changed, by stream.
+var costs = map[Stream]map[string]int{
+	StreamUsers:          {},
+	StreamBankLogins:     {"logins": 1},
+	StreamAccounts:       {"correlation banking": 1, "accounts": 1},
+	StreamTransactions:   {"correlation banking": 1, "transactions": 1},
+	StreamCategorization: {"correlation categorization": 1, "categorization": 1},
+	StreamContracts:      {"correlation contracts": 1, "contracts": 1},
+	StreamAccountHistory: {"correlation account-history": 1, "account_history": 1},
+}
+
+// probed is what one user costs whose analyses are the same.
+func probed(s Stream) map[string]int {
+	out := map[string]int{}
+	for name := range costs[s] {
+		if name == "logins" || len(name) > 12 && name[:12] == "correlation " {
+			out[name] = 1
+		}
+	}
+	return out
+}
+
+func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
+	for _, s := range Streams() {
+		t.Run(string(s), func(t *testing.T) {
+			o := still(4)
+			o.CategorizationPageSize = 100_000
+			inBubble(t, o, func(t *testing.T, b *bank) {
+				rep := b.run("streams: [" + string(s) + "]")
+				for u := range 4 {
+					if diff := cmp.Diff(costs[s], b.asked(u)); diff != "" {
+						t.Errorf("first night, user %d: %s", u, diff)
+					}
+				}
+				got := rep.Streams[s]
+				if len(rep.Streams) != 1 || got.Pulled != 4 || got.Rows == 0 {
+					t.Errorf("reported %+v of %d streams", got, len(rep.Streams))
+				}
+				changes := b.changes(rep)
+				if changes[string(s)].Upserts != got.Rows {
+					t.Errorf("committed %+v, reported %d rows", changes[string(s)], got.Rows)
+				}
+				pulls := int64(4)
+				if s == StreamUsers {
+					pulls = 0 // those that went well are no rows
+				}
+				if changes["pulls"].Upserts != pulls {
+					t.Errorf("%d rows of pulls, want %d", changes["pulls"].Upserts, pulls)
+				}
+
+				before := len(b.log())
+				b.Night()
+				rep = b.run("streams: [" + string(s) + "]")
+				for u := range 4 {
+					if diff := cmp.Diff(probed(s), b.asked(u)); diff != "" {
+						t.Errorf("second night, user %d: %s", u, diff)
+					}
+				}
+				if rep.Streams[s].Unchanged != 4 || rep.Users.Unchanged != 4 || len(b.log()) != before {
+					t.Errorf("second night: %+v, %d new commits", rep.Streams[s], len(b.log())-before)
+				}
+			})
+		})
+	}
+}
+
+func TestAnUnchangedNightMakesTheFewestRequestsAndNoRecord(t *testing.T) {
+	inBubble(t, still(6), func(t *testing.T, b *bank) {
+		b.run()
+		before := len(b.log())
+		b.Night()
+		rep := b.run()
+		want := map[string]int{"auth": 1, "users": 1, "logins": 6, "correlation": 24}
+		if diff := cmp.Diff(want, b.Counts()); diff != "" {
+			t.Error(diff)
+		}
+		if rep.Commits != 0 || len(b.log()) != before || rep.Users.Unchanged != 6 || rep.Outcome != "done" {
+			t.Errorf("%d commits, %+v, %s", rep.Commits, rep.Users, rep.Outcome)
+		}
+	})
+}
+
+func TestAQuietUserStaysQuietPastItsRefresh(t *testing.T) {
+	inBubble(t, still(6), func(t *testing.T, b *bank) {
+		b.run("full_refresh_every: 48h")
+		before := len(b.log())
+		for range 6 {
+			b.Night()
+			b.run("full_refresh_every: 48h")
+		}
+		if n := len(b.log()) - before; n != 0 {
+			t.Errorf("%d commits in nights in which nothing changed", n)
+		}
+	})
+}
+
+func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
+	inBubble(t, steady(3), func(t *testing.T, b *bank) {
+		const lines = "full_refresh_every: 48h"
+		b.run(lines)
+		refreshed := map[string]bool{}
+		after := b.cursors()
+		for night := range 5 {
+			before := after
+			b.Night()
+			b.run(lines)
+			after = b.cursors()
+			for id, streams := range after {
+				for s, c := range streams {
+					if s == StreamUsers || c.FullAt.Equal(before[id][s].FullAt) {
+						continue
+					}
+					refreshed[id+string(s)] = true
+					// Transactions are also read in full when an account appears.
+					if age := c.FullAt.Sub(before[id][s].FullAt); s != StreamTransactions && age.Hours() < 44 {
+						t.Errorf("night %d: %s was read in full after %s", night, s, age)
+					}
+				}
+			}
+		}
+		for u := range 3 {
+			for _, s := range []Stream{StreamAccounts, StreamTransactions, StreamCategorization, StreamContracts, StreamAccountHistory} {
+				if after[b.UserID(u)][s].CorrelationID != "" && !refreshed[b.UserID(u)+string(s)] {
+					t.Errorf("user %d: %s was never read in full again", u, s)
+				}
+			}
+		}
+	})
+}
+
+func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
+	inBubble(t, still(3), func(t *testing.T, b *bank) {
+		first := b.run()
+		b.Night()
+		o := b.options(b.config())
+		o.Full = true
+		again, err := b.try(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(first.Streams, again.Streams); diff != "" {
+			t.Error(diff)
+		}
+		for id, streams := range b.cursors() {
+			for s, c := range streams {
+				if c.FullAt.Before(b.Now()) {
+					t.Errorf("%s of %s was not read in full", s, id)
+				}
+			}
+		}
+	})
+}
+
+func TestOnlyTheUsersNamedAreLookedAt(t *testing.T) {
+	inBubble(t, still(5), func(t *testing.T, b *bank) {
+		o := b.options(b.config())
+		o.Users = []string{b.UserID(3), b.UserID(1), b.UserID(3)}
+		rep, err := b.try(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Users.Listed != 2 || rep.Users.Pulled != 2 || b.Counts()["users"] != 0 || len(b.asked(0))+len(b.asked(2)) != 0 {
+			t.Errorf("%+v after %v", rep.Users, b.Counts())
+		}
+		o = b.options(b.config())
+		o.Users = []string{b.UserID(1), "typo"}
+		b.stops(t.Context(), ReasonConfig, o)
+	})
+}
+
+func TestOnlyFailedTakesThoseWithAFailedStream(t *testing.T) {
+	inBubble(t, still(5), func(t *testing.T, b *bank) {
+		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
+		b.run("failures: {max_ratio: 1}")
+		b.misbehave(sandbox.Faults{})
+		o := b.options(b.config())
+		o.OnlyFailed = true
+		rep, err := b.try(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (UserCounts{Listed: 1, Pulled: 1}); rep.Users != want || rep.Outcome != "done" {
+			t.Errorf("%+v, %s", rep.Users, rep.Outcome)
+		}
+		if got := b.asked(2)["contracts"]; got != 1 || len(b.asked(1)) != 0 {
+			t.Errorf("contracts asked %d times, others %v", got, b.asked(1))
+		}
+		if rep, _ = b.try(t.Context(), o); rep.Users.Listed != 0 {
+			t.Errorf("it failed once, but was taken again: %+v", rep.Users)
+		}
+	})
+}
