@@ -241,7 +241,7 @@ func TestARunAtWorkDisturbsNoVerification(t *testing.T) {
 			var runs []func()
 			for _, part := range w.shards(2) {
 				runs = append(runs, func() {
-					if err := part.run(t.Context(), w.police); err != nil {
+					if err := part.run(t.Context(), w.store); err != nil {
 						t.Errorf("shard %d: %v", part.shard.Index, err)
 					}
 				})
