@@ -1,9 +1,9 @@
 package jobs
 
 import (
-	"fmt"
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,14 +13,16 @@ import (
 )
 
 func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
+	t.Parallel()
 	const users = 2000
 	o := steady(users)
 	o.PageSize = users
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
 	for u := range users {
-		o.Faults.Users[fmt.Sprint(u)] = map[string]sandbox.UserFault{"correlation": {Kind: sandbox.NeverAnalysed}}
+		o.Faults.Users[strconv.Itoa(u)] = map[string]sandbox.UserFault{"correlation": {Kind: sandbox.NeverAnalysed}}
 	}
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		var most atomic.Int64
 		b.transport = via{b.Transport(), func(*http.Request) (*http.Response, error) {
 			if n := int64(runtime.NumGoroutine()); n > most.Load() {

@@ -18,7 +18,9 @@ import (
 const lenient = "failures: {max_ratio: 1}"
 
 func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
-	inBubble(t, still(5), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(5), func(b *bank) {
+		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 		began := time.Now()
 		// Longer than one call is retried for, so that the pull has failed once.
@@ -41,7 +43,9 @@ func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 }
 
 func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testing.T) {
-	inBubble(t, still(5), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(5), func(b *bank) {
+		t := b.t
 		id := b.UserID(1)
 		for night := 1; night <= 2; night++ {
 			b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
@@ -70,7 +74,9 @@ func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testin
 }
 
 func TestWithoutRetryAtEndAFailureIsFinal(t *testing.T) {
-	inBubble(t, still(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 		defer time.AfterFunc(3*time.Minute, func() { b.misbehave(sandbox.Faults{}) }).Stop()
 		rep := b.run("failures: {max_ratio: 1, retry_at_end: false}")
@@ -81,16 +87,20 @@ func TestWithoutRetryAtEndAFailureIsFinal(t *testing.T) {
 }
 
 func TestMoreFailedUsersThanMaxRatioIsAReasonOfItsOwn(t *testing.T) {
-	inBubble(t, still(4), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(4), func(b *bank) {
+		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
-		b.stops(t.Context(), ReasonTooManyFailed, b.options(b.config("failures: {max_ratio: 0.24}")))
+		_, _ = b.stops(t.Context(), ReasonTooManyFailed, b.options(b.config("failures: {max_ratio: 0.24}")))
 		b.Night()
 		b.run("failures: {max_ratio: 0.25}")
 	})
 }
 
 func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
-	inBubble(t, still(5), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(5), func(b *bank) {
+		t := b.t
 		b.misbehave(sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{
 			"1": {"contracts": {Kind: sandbox.NotFound}, "account_history": {Kind: sandbox.NotFound}},
 			"2": {"contracts": {Kind: sandbox.Deleted}},
@@ -124,7 +134,9 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 }
 
 func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
-	inBubble(t, still(4), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(4), func(b *bank) {
+		t := b.t
 		b.misbehave(faultOf(1, "correlation", sandbox.NeverAnalysed))
 		rep := b.run()
 		if rep.Streams[StreamAccounts].NoAnalysis != 1 || rep.Streams[StreamContracts].NoAnalysis != 1 || b.asked(1)["user"] != 1 {
@@ -148,8 +160,10 @@ func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
 }
 
 func TestBadUsersAreNoOutage(t *testing.T) {
+	t.Parallel()
 	o := still(6)
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		bad := sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{}}
 		for _, u := range []string{"0", "1", "2", "3"} {
 			bad.Users[u] = map[string]sandbox.UserFault{"correlation": {Kind: sandbox.ServerError}, "logins": {Kind: sandbox.ServerError}}
@@ -163,13 +177,16 @@ func TestBadUsersAreNoOutage(t *testing.T) {
 }
 
 func TestAnAPIThatIsDownEndsTheRunAfterACommit(t *testing.T) {
+	t.Parallel()
 	for name, lines := range map[string][]string{
 		"with every stream":                     {"concurrency: 4"},
 		"with users, whose pull asks nothing":   {"streams: [users, contracts]", "concurrency: 1"},
 		"where the list of users still answers": {"streams: [contracts]", "concurrency: 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, still(60), func(t *testing.T, b *bank) {
+			t.Parallel()
+			inBubble(t, still(60), func(b *bank) {
+				t := b.t
 				var n atomic.Int64
 				b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
 					list := strings.HasSuffix(r.URL.Path, "/users") && strings.HasPrefix(name, "where")
@@ -192,9 +209,11 @@ func TestAnAPIThatIsDownEndsTheRunAfterACommit(t *testing.T) {
 }
 
 func TestAMissingUserWhosePathFailsKeepsItsCursor(t *testing.T) {
+	t.Parallel()
 	o := still(12)
 	o.PageSize = 4
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		b.run(lenient)
 		before := b.cursors()
 		b.misbehave(sandbox.Faults{Shift: sandbox.ShiftRemove})

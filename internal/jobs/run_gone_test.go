@@ -21,20 +21,25 @@ func (b *bank) elsewhere(which func(path string) bool) http.RoundTripper {
 	}}
 }
 
+const few = "streams: [users, contracts]"
+
 func TestMoreThanMaxGoneIsTakenForAMistake(t *testing.T) {
+	t.Parallel()
 	for name, which := range map[string]func(string) bool{
 		"when the list is empty":                  func(p string) bool { return !strings.HasSuffix(p, "/auth") },
 		"when the users vanish while being read":  func(p string) bool { return strings.HasPrefix(p, "/users/") },
 		"when nothing is left of the list but it": func(p string) bool { return strings.HasPrefix(p, "/users") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, still(15), func(t *testing.T, b *bank) {
-				b.run()
+			t.Parallel()
+			inBubble(t, still(15), func(b *bank) {
+				t := b.t
+				b.run(few)
 				before, commits := b.cursors(), len(b.log())
 				b.Night()
 				healthy := b.transport
 				b.transport = b.elsewhere(which)
-				rep, _ := b.stops(t.Context(), ReasonAPI, b.options(b.config()))
+				rep, _ := b.stops(t.Context(), ReasonAPI, b.options(b.config(few)))
 				if rep.Users.Gone != 0 || len(b.log()) != commits {
 					t.Errorf("%+v, %d new commits", rep.Users, len(b.log())-commits)
 				}
@@ -42,7 +47,7 @@ func TestMoreThanMaxGoneIsTakenForAMistake(t *testing.T) {
 					t.Errorf("cursors: %s", diff)
 				}
 				b.transport = healthy
-				if rep := b.run(); rep.Users.Unchanged != 15 {
+				if rep := b.run(few); rep.Users.Unchanged != 15 {
 					t.Errorf("with the right tenant again: %+v", rep.Users)
 				}
 			})
@@ -51,7 +56,9 @@ func TestMoreThanMaxGoneIsTakenForAMistake(t *testing.T) {
 }
 
 func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
-	inBubble(t, still(15), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(15), func(b *bank) {
+		t := b.t
 		b.run()
 		for u := range 10 {
 			if err := b.Delete(b.UserID(u)); err != nil {
@@ -78,7 +85,9 @@ func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
 }
 
 func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
-	inBubble(t, still(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
 		b.transport = b.elsewhere(func(string) bool { return true })
 		if rep := b.run(); rep.Users != (UserCounts{}) || rep.Commits != 0 || rep.Outcome != "done" {
 			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
@@ -87,7 +96,9 @@ func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
 }
 
 func TestAUserWhoReturnsIsPulledInFull(t *testing.T) {
-	inBubble(t, still(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
 		first := b.run("streams: [users, contracts, account_history]")
 		healthy := b.transport
 		b.transport = b.elsewhere(func(p string) bool { return strings.HasPrefix(p, "/users/") })
@@ -105,9 +116,11 @@ func TestAUserWhoReturnsIsPulledInFull(t *testing.T) {
 }
 
 func TestUsersThatTheListLosesWhileItIsReadAreAskedForOneByOne(t *testing.T) {
+	t.Parallel()
 	o := still(12)
 	o.PageSize = 4
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		b.run()
 		b.misbehave(sandbox.Faults{Shift: sandbox.ShiftRemove})
 		b.Night()

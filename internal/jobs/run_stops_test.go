@@ -39,7 +39,9 @@ func (b *bank) isComplete(users int) {
 }
 
 func TestAnInterruptedRunCommitsWhatIsCompleteAndTheNextGoesOn(t *testing.T) {
-	inBubble(t, still(8), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(8), func(b *bank) {
+		t := b.t
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		b.at(50, cancel)
@@ -57,9 +59,11 @@ func TestAnInterruptedRunCommitsWhatIsCompleteAndTheNextGoesOn(t *testing.T) {
 const longWait = "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 1h}"
 
 func TestARunIsInterruptedWhileAllItsUsersWait(t *testing.T) {
+	t.Parallel()
 	o := steady(5)
 	o.AnalysisDelay = 2 * time.Hour
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+time.Millisecond)
 		defer cancel()
 		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config(longWait)))
@@ -70,18 +74,20 @@ func TestARunIsInterruptedWhileAllItsUsersWait(t *testing.T) {
 }
 
 func TestARunThatLosesItsLeaseWhileAllWaitIsOvertaken(t *testing.T) {
+	t.Parallel()
 	o := steady(5)
 	o.AnalysisDelay = 2 * time.Hour
-	inBubble(t, o, func(t *testing.T, b *bank) {
-		steal := time.AfterFunc(10*time.Minute, func() {
-			_, err := b.store().Put(context.Background(), "_syncer/nightly/leases/0.json", []byte(`{"run_id":"other","shards":1}`), bucket.Condition{})
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		steal := time.AfterFunc(10*time.Minute+7*time.Second, func() {
+			_, err := b.store().Put(t.Context(), "_syncer/nightly/leases/0.json", []byte(`{"run_id":"other","shards":1}`), bucket.Condition{})
 			if err != nil {
 				t.Error(err)
 			}
 		})
 		defer steal.Stop()
 		began := time.Now()
-		b.stops(t.Context(), ReasonOvertaken, b.options(b.config(longWait)))
+		_, _ = b.stops(t.Context(), ReasonOvertaken, b.options(b.config(longWait)))
 		if took := time.Since(began); took > 11*time.Minute {
 			t.Errorf("went on for %s", took)
 		}
@@ -89,7 +95,9 @@ func TestARunThatLosesItsLeaseWhileAllWaitIsOvertaken(t *testing.T) {
 }
 
 func TestRevokedCredentialsEndTheRunAfterACommit(t *testing.T) {
-	inBubble(t, still(8), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(8), func(b *bank) {
+		t := b.t
 		b.at(50, func() { b.misbehave(sandbox.Faults{Revoked: true}) })
 		rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config()))
 		if rep.Commits != 1 || rep.Users.Failed != 0 {
@@ -102,6 +110,7 @@ func TestRevokedCredentialsEndTheRunAfterACommit(t *testing.T) {
 }
 
 func TestWithoutCredentialsOrScopesNothingIsWritten(t *testing.T) {
+	t.Parallel()
 	few := still(3)
 	few.Scopes = []string{"banking", "categorization", "account-history"}
 	revoked := still(3)
@@ -114,7 +123,9 @@ func TestWithoutCredentialsOrScopesNothingIsWritten(t *testing.T) {
 		"refused credentials": {revoked, "401"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, tc.o, func(t *testing.T, b *bank) {
+			t.Parallel()
+			inBubble(t, tc.o, func(b *bank) {
+				t := b.t
 				_, err := b.stops(t.Context(), ReasonCredentials, b.options(b.config()))
 				if !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("says %q", err)
@@ -128,9 +139,11 @@ func TestWithoutCredentialsOrScopesNothingIsWritten(t *testing.T) {
 }
 
 func TestADeadlineLeavesTheRestForTheNextRun(t *testing.T) {
+	t.Parallel()
 	o := still(8)
-	o.Faults.Latency = time.Second
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	o.Faults.Latency = 1100 * time.Millisecond
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		rep := b.run("deadline: 25s", "concurrency: 2")
 		if rep.Outcome != "deadline" || rep.Unreached == 0 || rep.Unreached+rep.Users.Pulled != 8 || rep.Users.Pulled == 0 {
 			t.Errorf("%s, %+v, %d unreached", rep.Outcome, rep.Users, rep.Unreached)
@@ -141,11 +154,13 @@ func TestADeadlineLeavesTheRestForTheNextRun(t *testing.T) {
 }
 
 func TestWhatFailedBeforeTheDeadlineIsARow(t *testing.T) {
+	t.Parallel()
 	o := still(40)
 	o.Faults = faultOf(0, "contracts", sandbox.ServerError)
-	o.Faults.Latency = 10 * time.Second
-	inBubble(t, o, func(t *testing.T, b *bank) {
-		o := b.options(b.config("deadline: 300s", "concurrency: 2", lenient))
+	o.Faults.Latency = 9700 * time.Millisecond
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		o := b.options(b.config("deadline: 290s", "concurrency: 2", lenient))
 		rep, err := b.try(t.Context(), o)
 		if err != nil || rep.Unreached == 0 {
 			t.Fatalf("%v, %+v", err, rep.Users)
@@ -160,9 +175,11 @@ func TestWhatFailedBeforeTheDeadlineIsARow(t *testing.T) {
 }
 
 func TestAListThatTakesTooLongEndsTheRun(t *testing.T) {
+	t.Parallel()
 	o := still(20)
 	o.PageSize, o.Faults.Latency = 1, time.Second
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		_, err := b.stops(t.Context(), ReasonAPI, b.options(b.config("list_timeout: 5s")))
 		if !strings.Contains(err.Error(), "list_timeout") {
 			t.Errorf("says %q", err)
@@ -171,7 +188,9 @@ func TestAListThatTakesTooLongEndsTheRun(t *testing.T) {
 }
 
 func TestAStoreThatFailsEndsTheRunWithTheStoresError(t *testing.T) {
-	inBubble(t, still(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
 		b.wrap = func(s bucket.Store) bucket.Store { return brokenLog{s} }
 		_, err := b.stops(t.Context(), ReasonSink, b.options(b.config()))
 		if n := strings.Count(err.Error(), "permission denied"); n == 0 || strings.Contains(err.Error(), "\n") && n > 8 {

@@ -32,11 +32,14 @@ func probed(s Stream) map[string]int {
 }
 
 func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
+	t.Parallel()
 	for _, s := range Streams() {
 		t.Run(string(s), func(t *testing.T) {
+			t.Parallel()
 			o := still(4)
 			o.CategorizationPageSize = 100_000
-			inBubble(t, o, func(t *testing.T, b *bank) {
+			inBubble(t, o, func(b *bank) {
+				t := b.t
 				rep := b.run("streams: [" + string(s) + "]")
 				for u := range 4 {
 					if diff := cmp.Diff(costs[s], b.asked(u)); diff != "" {
@@ -76,7 +79,9 @@ func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
 }
 
 func TestAnUnchangedNightMakesTheFewestRequestsAndNoRecord(t *testing.T) {
-	inBubble(t, still(6), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(6), func(b *bank) {
+		t := b.t
 		b.run()
 		before := len(b.log())
 		b.Night()
@@ -92,7 +97,9 @@ func TestAnUnchangedNightMakesTheFewestRequestsAndNoRecord(t *testing.T) {
 }
 
 func TestAQuietUserStaysQuietPastItsRefresh(t *testing.T) {
-	inBubble(t, still(6), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(6), func(b *bank) {
+		t := b.t
 		b.run("full_refresh_every: 48h")
 		before := len(b.log())
 		for range 6 {
@@ -106,15 +113,17 @@ func TestAQuietUserStaysQuietPastItsRefresh(t *testing.T) {
 }
 
 func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
-	inBubble(t, steady(3), func(t *testing.T, b *bank) {
-		const lines = "full_refresh_every: 48h"
-		b.run(lines)
+	t.Parallel()
+	inBubble(t, steady(3), func(b *bank) {
+		t := b.t
+		lines := []string{"full_refresh_every: 48h", "streams: [accounts, transactions, categorization, contracts, account_history]"}
+		b.run(lines...)
 		refreshed := map[string]bool{}
 		after := b.cursors()
 		for night := range 5 {
 			before := after
 			b.Night()
-			b.run(lines)
+			b.run(lines...)
 			after = b.cursors()
 			for id, streams := range after {
 				for s, c := range streams {
@@ -140,7 +149,9 @@ func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
 }
 
 func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
-	inBubble(t, still(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
 		first := b.run()
 		b.Night()
 		o := b.options(b.config())
@@ -163,7 +174,9 @@ func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
 }
 
 func TestOnlyTheUsersNamedAreLookedAt(t *testing.T) {
-	inBubble(t, still(5), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(5), func(b *bank) {
+		t := b.t
 		o := b.options(b.config())
 		o.Users = []string{b.UserID(3), b.UserID(1), b.UserID(3)}
 		rep, err := b.try(t.Context(), o)
@@ -175,12 +188,14 @@ func TestOnlyTheUsersNamedAreLookedAt(t *testing.T) {
 		}
 		o = b.options(b.config())
 		o.Users = []string{b.UserID(1), "typo"}
-		b.stops(t.Context(), ReasonConfig, o)
+		_, _ = b.stops(t.Context(), ReasonConfig, o)
 	})
 }
 
 func TestOnlyFailedTakesThoseWithAFailedStream(t *testing.T) {
-	inBubble(t, still(5), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, still(5), func(b *bank) {
+		t := b.t
 		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
 		b.run("failures: {max_ratio: 1}")
 		b.misbehave(sandbox.Faults{})

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // syncing asks every bank that may be asked.
-const syncing = "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 10m}"
+const syncing = "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 604s}"
 
 // logins counts the logins of users by status, as the API tells it now.
 func (b *bank) logins() map[string]map[string]int {
@@ -49,12 +50,14 @@ var endings = []ending{
 }
 
 func TestNoSyncSessionIsOneTooMany(t *testing.T) {
+	t.Parallel()
 	o := steady(2 * len(endings))
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
 	for u := range o.Users {
-		o.Faults.Users[fmt.Sprint(u)] = map[string]sandbox.UserFault{"synchronize": {Kind: endings[u%len(endings)].kind}}
+		o.Faults.Users[strconv.Itoa(u)] = map[string]sandbox.UserFault{"synchronize": {Kind: endings[u%len(endings)].kind}}
 	}
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		stale := "sync: {when: stale, user_ip: 203.0.113.7, stale_after: 20h}"
 		for step, lines := range []string{syncing, stale, syncing, syncing} {
 			switch step {
@@ -103,9 +106,11 @@ func TestNoSyncSessionIsOneTooMany(t *testing.T) {
 }
 
 func TestALoginInSCARequiredGetsItsRowOnceAndNoSession(t *testing.T) {
+	t.Parallel()
 	o := steady(12)
 	o.Nightly.Login = 1
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		b.Night() // half of all logins are in SCA_REQUIRED now
 		rep := b.run(syncing, "streams: [bank_logins]")
 		noted, posts := 0, 0
@@ -130,7 +135,9 @@ func TestALoginInSCARequiredGetsItsRowOnceAndNoSession(t *testing.T) {
 }
 
 func TestWithoutAUserIPNoBankIsAsked(t *testing.T) {
-	inBubble(t, steady(3), func(t *testing.T, b *bank) {
+	t.Parallel()
+	inBubble(t, steady(3), func(b *bank) {
+		t := b.t
 		if rep := b.run("sync: {when: always}"); len(rep.SyncSessions) > 0 || b.Counts()["synchronize"] != 0 {
 			t.Errorf("%v", rep.SyncSessions)
 		}
@@ -138,9 +145,11 @@ func TestWithoutAUserIPNoBankIsAsked(t *testing.T) {
 }
 
 func TestWhatTheAnalysisBringsIsPulledTheSameNight(t *testing.T) {
+	t.Parallel()
 	o := steady(8)
 	o.AnalysisDelay = 100 * time.Second // services finish one after the other
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		b.run("streams: [accounts, contracts, account_history]")
 		before := b.cursors()
 		began := time.Now()
@@ -173,10 +182,12 @@ func TestWhatTheAnalysisBringsIsPulledTheSameNight(t *testing.T) {
 }
 
 func TestAfterSettleTimeoutTheUserIsPulledAsItStands(t *testing.T) {
+	t.Parallel()
 	o := steady(6)
 	o.AnalysisDelay = 24 * time.Hour
 	o.AnalysingIs404 = true // which hides the analysis before
-	inBubble(t, o, func(t *testing.T, b *bank) {
+	inBubble(t, o, func(b *bank) {
+		t := b.t
 		b.run(lenient)
 		before := b.cursors()
 		commits := len(b.log())
