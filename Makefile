@@ -31,7 +31,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-short lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-short crash lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ test: $(VERSITYGW) ## all tests of all modules, with the race detector where the
 ifneq ($(CGO),1)
 	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
 endif
+
+# Lakes on a disk that syncs for real take longer, and prove the same: a kill is
+# not a power cut.
+crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count what is lost
+	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
 
 test-short: ## the product's quick tests only: no S3 server, no DuckDB
 	go test -short $(TESTFLAGS) ./...

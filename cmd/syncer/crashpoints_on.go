@@ -21,7 +21,7 @@ import (
 //
 //	SYNCER_CRASH=before:17 | after:17 | stop:17
 //	SYNCER_CRASH_TRACE=file, to which the operations are appended
-//	SYNCER_CRASH_TUNE=lease=1s,renew=… (see tune)
+//	SYNCER_CRASH_TUNE=lease=1s,look=5ms,… (see tune)
 func (a *app) arm(o *jobs.RunOptions) error {
 	text, _ := a.getenv("SYNCER_CRASH")
 	plan, err := crashpoints.ParsePlan(text)
@@ -46,7 +46,8 @@ func (a *app) arm(o *jobs.RunOptions) error {
 
 // tune makes one setting: lease (how long one lives), look (how often a run
 // asks itself whether to commit), commit (checkpoint_every), checkpoint (after
-// how many commits), part and file (sizes in bytes).
+// how many commits), file (target_file_size in bytes, smaller than jobs.yaml may
+// have it).
 func tune(o *jobs.RunOptions, setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	number, errNumber := strconv.Atoi(value)
@@ -63,10 +64,7 @@ func tune(o *jobs.RunOptions, setting string) error {
 	case "commit":
 		o.Config.Jobs[o.Job].CheckpointEvery, err = span, errSpan
 	case "checkpoint":
-		sink.Tune(sink.Tuning{CheckpointEvery: number})
-		err = errNumber
-	case "part":
-		sink.Tune(sink.Tuning{Part: number})
+		sink.Tune(number)
 		err = errNumber
 	case "file":
 		o.Config.Sink.TargetFileSize, err = int64(number), errNumber

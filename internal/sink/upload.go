@@ -41,7 +41,7 @@ func (u *uploader) Write(p []byte) (int, error) {
 }
 
 // partSize is the size of the next part.
-func (u *uploader) partSize() int { return firstPart << (len(u.parts) / partsPerStep) }
+func (u *uploader) partSize() int { return bucket.MinPart << (len(u.parts) / partsPerStep) }
 
 // flush sends what fills whole parts.
 func (u *uploader) flush(ctx context.Context) error {

@@ -45,6 +45,9 @@ type Server struct {
 	Endpoint string
 	// URL is the store URL of a first, empty bucket; NewBucket gives more.
 	URL string
+	// Data is the folder in which it keeps each bucket as a folder, each object
+	// as a file.
+	Data string
 	// Credentials are the only ones that it accepts.
 	Credentials bucket.Credentials
 	// Env hands the credentials to a child process, as KEY=value.
@@ -84,12 +87,12 @@ func StartWith(tb testing.TB, opts Options) *Server {
 		s.Client, files = certificate(tb)
 		args = append(args, "--cert", files[0], "--key", files[1])
 	}
-	data := tb.TempDir()
+	s.Data = tb.TempDir()
 	for try := 1; ; try++ {
 		address := freeAddress(tb)
 		s.Endpoint = scheme + "://" + address
 		s.admin = s.newAdmin()
-		p, err := launch(binary, append(args, "--port", address, "posix", data)...)
+		p, err := launch(binary, append(args, "--port", address, "posix", s.Data)...)
 		if err != nil {
 			tb.Fatalf("start S3 server: %v", err)
 		}
