@@ -159,6 +159,37 @@ func TestCheckpointsOutliveChangesInTheNumberOfShards(t *testing.T) {
 	}
 }
 
+func TestACheckpointCoversPublishedRecordsOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	parts := w.shards(128)
+	var stuck, other *world
+	for _, part := range parts {
+		switch {
+		case len(part.truth) == 0:
+		case stuck == nil:
+			stuck = part
+		case other == nil:
+			other = part
+		}
+	}
+	stuck.loseUpload()
+	other.every = 1
+	for range 3 {
+		other.mustRun()
+		other.night()
+	}
+	if got := other.checkpoints(); len(got) > 0 {
+		t.Errorf("record 1 is not published, and there are checkpoints: %v", got)
+	}
+	stuck.mustRun()
+	other.mustRun()
+	if got := other.checkpoints(); len(got) == 0 {
+		t.Error("no checkpoints when all is published")
+	}
+	other.checkCursors()
+}
+
 func TestARunInAHurryWritesNoCheckpoint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 2)

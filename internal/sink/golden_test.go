@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -128,6 +129,7 @@ func TestACommitNeverCutsABatch(t *testing.T) {
 			b.Rows = nil
 			b.Stream = func(yield func(Row) error) error {
 				for _, r := range rows {
+					runtime.Gosched()
 					if err := yield(r); err != nil {
 						return err
 					}

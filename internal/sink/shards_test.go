@@ -63,6 +63,67 @@ func TestALivingShardsUploadsAreNotSwept(t *testing.T) {
 	w.checkClean()
 }
 
+func TestALivingBackfillsUploadsAreNotSweptAndADeadOnesAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.mustRun()
+	backfill := func() *Writer {
+		o := w.options(w.police)
+		o.Kind, o.Backfill = KindBackfill, "history"
+		wr, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, v := range w.truth {
+			if err := wr.Add(t.Context(), Batch{Rows: w.batch(id, v, v+1).Rows}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return wr
+	}
+	alive := backfill()
+	w.mustClose(w.mustOpen())
+	if r := w.mustCommit(alive); r.Kind != KindBackfill || r.Backfill != "history" {
+		t.Errorf("record: %+v", r)
+	}
+	w.mustClose(alive)
+	for id := range w.truth {
+		w.truth[id]++
+	}
+	w.checkClean()
+
+	dead := backfill()
+	w.kill()
+	w.mustClose(w.mustOpen())
+	w.wantOvertaken(dead)
+	w.checkClean()
+}
+
+func TestABackfillStandsBesideARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	run := w.mustOpen()
+	w.addAll(run)
+	o := w.options(w.police)
+	o.Kind, o.Backfill = KindBackfill, "history"
+	backfill, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []Row{&SyncSession{UserID: "user", BankLoginID: "login", Meta: Meta{Op: Upsert, ExtractedAt: w.now}}}
+	if err := backfill.Add(t.Context(), Batch{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	w.mustCommit(backfill)
+	w.mustCommit(run) // not overtaken
+	if err := backfill.Add(t.Context(), w.batch("user", 0, 1)); err == nil {
+		t.Error("a backfill has moved a cursor")
+	}
+	w.mustClose(backfill)
+	w.mustClose(run)
+	w.checkClean()
+}
+
 func TestADeadShardIsLeftToWhoHasItsUsers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)

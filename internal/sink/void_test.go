@@ -1,11 +1,15 @@
 package sink
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	"finoos-syncer/internal/sink/bucket"
 )
 
-// loseUpload leaves a committed record behind of which an upload is gone.
+// loseUpload leaves a committed record behind of which the upload that is
+// completed last is gone.
 func (w *world) loseUpload() {
 	w.t.Helper()
 	w.die(func(what, _ string) bool { return what == "complete" })
@@ -20,7 +24,7 @@ func (w *world) loseUpload() {
 		w.t.Fatalf("record %d has %d files, published: %v", last.Seq, len(last.Files), last.Published)
 	}
 	for _, f := range last.Files {
-		if f.Table == "contracts" {
+		if f.Table == "pulls" {
 			if err := w.store.AbortUpload(w.t.Context(), f.Upload.Upload); err != nil {
 				w.t.Fatal(err)
 			}
@@ -115,6 +119,38 @@ func (w *world) checkReadersAllowing(twice map[string]int) {
 			}
 		}
 	}
+}
+
+// slowToShow is a store in which an upload that somebody completes is gone a
+// moment before its object is there.
+type slowToShow struct {
+	bucket.Store
+	asked map[string]int
+}
+
+func (s slowToShow) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	if s.asked[up.Key]++; s.asked[up.Key] == 1 {
+		return bucket.ErrNoUpload
+	}
+	return s.Store.CompleteUpload(ctx, up, parts)
+}
+
+func TestAnUploadThatSeemsGoneForAMomentTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.die(func(what, _ string) bool { return what == "complete" })
+	wr, err := w.open(t.Context(), slowToShow{w.police, map[string]int{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mustClose(wr)
+	w.mustRun()
+	for r, err := range ReadLog(t.Context(), w.store, w.job, 0) {
+		if err != nil || r.Kind == KindVoid {
+			t.Errorf("record %d takes back %d, %v", r.Seq, r.Voids, err)
+		}
+	}
+	w.checkClean()
 }
 
 func TestTheMarkOfATakenBackRecordSaysWhatTookItBack(t *testing.T) {

@@ -213,7 +213,8 @@ func (w *world) checkReaders() {
 	}
 	for _, r := range records {
 		for _, f := range r.Files {
-			named[f.Path] = !voided[r.Seq]
+			// Until it is marked, what a void takes back may still stand.
+			named[f.Path] = !voided[r.Seq] || !r.Published
 			if r.Published && !voided[r.Seq] {
 				w.checkFile(r, f)
 			}
@@ -261,6 +262,14 @@ func (w *world) checkClean() {
 func (w *world) checkOrphans() {
 	w.t.Helper()
 	keys := jobKeys(w.job)
+	checkpoints, err := listCheckpoints(w.t.Context(), w.store, keys)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	swept := kept(checkpoints[w.shard.Index])
+	for _, b := range w.shard.buckets() {
+		swept = min(swept, kept(checkpoints[b]))
+	}
 	cursors := map[string]bool{}
 	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
 		if err != nil {
@@ -270,6 +279,9 @@ func (w *world) checkOrphans() {
 			w.t.Errorf("record %d is not published", r.Seq)
 		}
 		cursors[r.Cursors.Path] = true
+		if _, err := w.store.Stat(w.t.Context(), r.Cursors.Path); r.Cursors.Path != "" && r.Seq > swept && err != nil {
+			w.t.Errorf("record %d: %v", r.Seq, err)
+		}
 	}
 	for _, key := range w.list(keys.root() + "cursors/") {
 		if !cursors[key] {

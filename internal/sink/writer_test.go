@@ -196,6 +196,27 @@ func TestPublishingThatFailsIsDoneByTheNextCommitOrClose(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBePublishedIsKeptForTheNextRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.half = false
+	f := &faulty{Store: w.police, plan: fault{at: -1}, stop: func(what, _ string) bool { return what == "complete" }}
+	wr, err := w.open(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.addAll(wr)
+	w.mustCommit(wr)
+	if err := wr.Close(t.Context()); !errors.Is(err, errInjected) {
+		t.Errorf("close: %v, want %v", err, errInjected)
+	}
+	if rows := w.visible(); len(rows) > 0 {
+		t.Errorf("visible: %v", rows)
+	}
+	w.mustClose(w.mustOpen())
+	w.checkClean()
+}
+
 func TestAFileIsRolledAtItsSizeAndItsKeyNamesTheDayItWasOpened(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
