@@ -31,19 +31,19 @@ var analysed = []string{"accounts", "transactions", "categorization", "contracts
 
 func TestFourBadUsersAreRowsAndEveryoneElseIsComplete(t *testing.T) {
 	t.Parallel()
-	// Two of forty fail, one is gone, and one has nothing to show: a ratio of
-	// 0.05 is reached, not exceeded.
+	// Two of twenty fail, one is gone, and one has nothing to show: a ratio of
+	// 0.1 is reached, not exceeded.
 	for name, c := range map[string]struct {
 		ratio string
 		exit  int
 	}{
-		"below max_ratio": {"failures: {max_ratio: 0.05}", 0},
-		"above max_ratio": {"failures: {max_ratio: 0.04}", 3},
+		"below max_ratio": {"failures: {max_ratio: 0.1}", 0},
+		"above max_ratio": {"failures: {max_ratio: 0.09}", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBank(t, sandbox.Options{
-				Users: 40, Today: daysBefore(nights), Faults: badUsers(),
+				Users: 20, Today: daysBefore(nights), Faults: badUsers(),
 				// Nobody else is without an analysis or gone.
 				Sync: sandbox.SyncOdds{Deprecated: -1, Credentials: -1, Blocked: -1, SCA: -1, Lost: -1},
 			})

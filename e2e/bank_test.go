@@ -73,7 +73,7 @@ func (b *bank) jobsYAML(sinkURL string, s settings) string {
 	}, s.finoos)
 	section("sink", "", []string{"url: " + sinkURL}, s.sink)
 	y.WriteString("jobs:\n")
-	section("nightly", "  ", []string{"concurrency: 4"}, s.job)
+	section("nightly", "  ", []string{`schedule: "30 2 * * *"`}, s.job)
 	return y.String()
 }
 

@@ -30,7 +30,7 @@ var killInstants = []killAt{
 }
 
 // slow makes a run long enough to be killed within, with commits on the way.
-var slow = settings{job: []string{"checkpoint_every: 1s", "full_refresh_every: 8760h"}}
+var slow = settings{job: []string{"concurrency: 2", "checkpoint_every: 1s", "full_refresh_every: 8760h"}}
 
 // killed is a lake that a run was killed in the middle of.
 type killed struct {
@@ -48,8 +48,8 @@ func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
 	}
 	newKillBank := func() *bank {
 		return newBank(t, sandbox.Options{
-			Users: 30, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
-			Faults: sandbox.Faults{Latency: 20 * time.Millisecond},
+			Users: 12, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
+			Faults: sandbox.Faults{Latency: 50 * time.Millisecond},
 		})
 	}
 	lakes := killEach(t, newKillBank(), func() string { return t.TempDir() })

@@ -16,12 +16,12 @@ const nights = 3
 
 func TestThreeNightsEqualTheTruthAfterEachNight(t *testing.T) {
 	t.Parallel()
-	threeNights(t, newBank(t, sandbox.Options{Users: 25}), settings{})
+	threeNights(t, newBank(t, sandbox.Options{Users: 20}), settings{})
 }
 
 func TestThreeNightsWithBankSynchronisationsEqualTheTruthAfterEachNight(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, sandbox.Options{Users: 25, AnalysisDelay: 200 * time.Millisecond})
+	b := newBank(t, sandbox.Options{Users: 20, AnalysisDelay: 200 * time.Millisecond})
 	threeNights(t, b, settings{job: []string{"sync: {when: stale, user_ip: 203.0.113.7, settle_timeout: 60s}"}})
 	asked := b.Counts()["synchronize"]
 	if asked == 0 {
@@ -35,7 +35,7 @@ func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the Berka accounts are not at hand: %v", err)
 	}
-	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 30}), settings{})
+	threeNights(t, newBank(t, sandbox.Options{Data: data, Users: 25}), settings{})
 }
 
 func threeNights(t *testing.T, b *bank, s settings) {
@@ -81,7 +81,7 @@ var seldom = settings{job: []string{"full_refresh_every: 8760h"}}
 
 func TestLaterNightsWriteOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, sandbox.Options{Users: 40})
+	b := newBank(t, sandbox.Options{Users: 20, Nightly: sandbox.Odds{Analysed: 0.5}})
 	dir := t.TempDir()
 	b.night(t, dir, seldom)
 	for n := 2; n <= nights; n++ {

@@ -28,7 +28,7 @@ func (b *bank) askedOf() map[string]map[string]int {
 
 func TestAnUnchangedUserCostsOneProbePerServiceAndOneCallForTheLogins(t *testing.T) {
 	t.Parallel()
-	const users = 50
+	const users = 30
 	b := newBank(t, sandbox.Options{Users: users})
 	dir := t.TempDir()
 	b.night(t, dir, seldom)

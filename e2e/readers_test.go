@@ -11,7 +11,7 @@ import (
 func TestReadersNeverSeeAnUncommittedOrIncompleteFile(t *testing.T) {
 	t.Parallel()
 	b := newBank(t, sandbox.Options{
-		Users: 30, Today: daysBefore(nights), Faults: sandbox.Faults{Latency: 30 * time.Millisecond},
+		Users: 12, Today: daysBefore(nights), Faults: sandbox.Faults{Latency: 50 * time.Millisecond},
 	})
 	dir := t.TempDir()
 	c := b.start(t, folderURL(dir), slow)

@@ -46,7 +46,7 @@ func syncBank(t *testing.T, users int) *bank {
 
 func TestEveryOutcomeOfASyncSessionIsARowAndSettles(t *testing.T) {
 	t.Parallel()
-	const users = 40
+	const users = 20
 	b := syncBank(t, users)
 	dir := t.TempDir()
 	report := b.night(t, dir, syncing)
