@@ -18,6 +18,7 @@
 //	    probe, pull          pull.go      equal correlation: unchanged, nothing is read
 //	    read, compare        read_*.go    against the cursor's fingerprints (fingerprints.go, collect.go)
 //	    rows                 rows.go      API records become table rows
+//	    try again            again.go     at the end, what may have passed
 //	    commit               dispatch.go  every checkpoint_every, earlier when many cursors are held
 //	declare users gone       list.go      all of them or, beyond max_gone, none
 //	commit, report           run.go, report.go
@@ -29,7 +30,8 @@
 // failure that belongs to one user and stream is decided in run.failed: it
 // is tried again at the end of the run where that may help, or becomes a row
 // of the table pulls with its class. A 404 is first checked against the
-// user's own path, since users vanish while a run is at work.
+// user's own path, since users vanish while a run is at work. An API that is
+// down is told from bad users by the breaker (breaker.go).
 //
 // A user's streams stand alone: one that fails leaves no row and its
 // correlation does not move, so the next run reads it again. What is complete
