@@ -53,29 +53,39 @@ func (p *police) Put(ctx context.Context, key string, body []byte, cond bucket.C
 	if strings.HasPrefix(key, p.keys.root()+"cursors/") && !p.stagedBy(ctx, func(s stagingRecord) []string { return s.Cursors }, key) && !p.isFenced(ctx, key) {
 		p.accuse("cursor object %s is not staged", key)
 	}
-	info, err := p.Store.Put(ctx, key, body, cond)
-	if _, published, ok := p.keys.parseLog(key); ok && !published && err == nil {
-		p.checkRecord(ctx, body)
+	if _, published, ok := p.keys.parseLog(key); ok && !published {
+		return p.putRecord(ctx, key, body, cond)
 	}
-	return info, err
+	return p.Store.Put(ctx, key, body, cond)
 }
 
-func (p *police) checkRecord(ctx context.Context, body []byte) {
+// putRecord accuses only when the record comes to stand: one that is repeated
+// in vain may have been published by others, or taken back, meanwhile.
+func (p *police) putRecord(ctx context.Context, key string, body []byte, cond bucket.Condition) (bucket.Info, error) {
+	p.t.Helper()
 	var r Record
 	if err := json.Unmarshal(body, &r); err != nil {
 		p.accuse("record: %v", err)
-		return
+	}
+	var visible []string
+	for _, f := range r.Files {
+		if _, err := p.Store.Stat(ctx, f.Path); err == nil {
+			visible = append(visible, f.Path)
+		}
+	}
+	info, err := p.Store.Put(ctx, key, body, cond)
+	if err != nil {
+		return info, err
+	}
+	if len(visible) > 0 {
+		p.accuse("%v were visible before record %d", visible, r.Seq)
 	}
 	if r.Cursors.Path != "" {
 		if _, err := p.Store.Stat(ctx, r.Cursors.Path); err != nil && ctx.Err() == nil {
 			p.accuse("record %d stands without its cursors: %v", r.Seq, err)
 		}
 	}
-	for _, f := range r.Files {
-		if _, err := p.Store.Stat(ctx, f.Path); err == nil {
-			p.accuse("%s was visible before record %d", f.Path, r.Seq)
-		}
-	}
+	return info, nil
 }
 
 // CreateUpload: every key is staged before.
