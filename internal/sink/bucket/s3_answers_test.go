@@ -72,6 +72,7 @@ func TestAnswersOfS3MeanOneThing(t *testing.T) {
 		{501, "NotImplemented", absent, bucket.ErrUnsupported},
 		{400, "InvalidArgument", absent, bucket.ErrUnsupported},
 		{400, "InvalidRequest", stands, bucket.ErrUnsupported},
+		{400, "BadRequest", absent, bucket.ErrUnsupported},
 		{400, "InvalidArgument", bucket.Condition{}, unless},
 		{400, "BadDigest", absent, unless},
 	} {
@@ -96,6 +97,27 @@ func TestAnswersOfS3MeanOneThing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAStoreThatFindsNoUploadsToListCannotListThem(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status int
+		code   string
+		want   error
+	}{
+		{404, "NoSuchKey", bucket.ErrUnsupported},
+		{404, "NotFound", bucket.ErrUnsupported},
+		{405, "MethodNotAllowed", bucket.ErrUnsupported},
+		{501, "NotImplemented", bucket.ErrUnsupported},
+		{404, "NoSuchBucket", bucket.ErrDenied},
+		{403, "AccessDenied", bucket.ErrDenied},
+	} {
+		found, err := cannedStore(t, c.status, c.code, "It is so.").PendingUploads(t.Context(), "a/b")
+		if !errors.Is(err, c.want) || errors.Is(err, bucket.ErrNotExist) {
+			t.Errorf("%d %s: %v, %v; want %v", c.status, c.code, found, err, c.want)
+		}
 	}
 }
 

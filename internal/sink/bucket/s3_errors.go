@@ -133,10 +133,18 @@ func (a answer) kind() error {
 // header, rather than found it unmet.
 func (a answer) refusesCondition() bool {
 	switch a.code {
-	case "NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed", "Unsupported":
+	case "NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed", "Unsupported", "BadRequest":
 		return true
+	case "": // the answer gives no reason
+		return a.status == http.StatusBadRequest || a.status == http.StatusNotImplemented
 	}
 	return a.status == http.StatusNotImplemented
+}
+
+// refusesListing says whether a store does not know how to list uploads. It is
+// the bucket that is listed: that nothing is found there cannot be.
+func (a answer) refusesListing() bool {
+	return a.code != "NoSuchBucket" && (a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed)
 }
 
 // transportDetail words an error without an answer, leaving out the URL.

@@ -179,7 +179,7 @@ func (s *s3Store) PendingUploads(ctx context.Context, key string) ([]Upload, err
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, s3Error(ctx, "list uploads "+key, err)
+			return nil, listingError(ctx, "list uploads "+key, err)
 		}
 		for _, upload := range page.Uploads {
 			if aws.ToString(upload.Key) == *s.key(key) {
@@ -188,4 +188,11 @@ func (s *s3Store) PendingUploads(ctx context.Context, key string) ([]Upload, err
 		}
 	}
 	return pending, nil
+}
+
+func listingError(ctx context.Context, doing string, err error) error {
+	if answer := readAnswer(err); answer.refusesListing() {
+		return fmt.Errorf("%s: %w: %s", doing, ErrUnsupported, answer.detail)
+	}
+	return s3Error(ctx, doing, err)
 }
