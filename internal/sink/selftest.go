@@ -22,12 +22,15 @@ func selfTest(ctx context.Context, store bucket.Store, keys jobKeys, runID strin
 	return errors.Join(err, store.Delete(ctx, key))
 }
 
+// lyingStore says what a store does wrong, and what to do about it.
+func lyingStore(store bucket.Store, format string, args ...any) error {
+	return fmt.Errorf("%w: %s %s; use a store (or a newer version of it, or a setting) that supports conditional writes and multipart uploads as Amazon S3 does",
+		ErrLyingStore, store, fmt.Sprintf(format, args...))
+}
+
 func probeStore(ctx context.Context, store bucket.Store, key, runID string) error {
 	probe := []byte("self-test of run " + runID + "\n")
-	lie := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s %s; use a store (or a newer version of it, or a setting) that supports conditional writes and multipart uploads as Amazon S3 does",
-			ErrLyingStore, store, fmt.Sprintf(format, args...))
-	}
+	lie := func(format string, args ...any) error { return lyingStore(store, format, args...) }
 	for attempt := range 2 {
 		_, err := store.Put(ctx, key, probe, bucket.Condition{IfNoneMatch: true})
 		switch {

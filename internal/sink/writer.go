@@ -141,7 +141,7 @@ func Open(ctx context.Context, o Options) (*Writer, error) {
 	etag, err := w.leases.acquire(ctx, body, o.LeaseWait)
 	if err != nil {
 		if errors.Is(err, bucket.ErrUnsupported) {
-			err = fmt.Errorf("%w: %w", ErrLyingStore, err)
+			err = lyingStore(o.Store, "refuses conditional writes (%v)", err)
 		}
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
