@@ -67,11 +67,6 @@ func probeUploads(ctx context.Context, store bucket.Store, key string, lie func(
 		return err
 	}
 	for _, aborted := range []bool{false, true} {
-		if aborted {
-			if err := store.AbortUpload(ctx, up); err != nil {
-				return err
-			}
-		}
 		pending, err := store.PendingUploads(ctx, key)
 		if errors.Is(err, bucket.ErrUnsupported) {
 			return errors.Join(lie("does not list multipart uploads (%v)", err), store.AbortUpload(ctx, up))
@@ -84,6 +79,13 @@ func probeUploads(ctx context.Context, store bucket.Store, key string, lie func(
 			return errors.Join(lie("does not list a multipart upload under its own key"), store.AbortUpload(ctx, up))
 		case aborted && listed:
 			return lie("lists a multipart upload that was aborted")
+		}
+		// Not only the one that is known: where the answer to its creation was
+		// lost, the request was repeated and there are two.
+		for _, p := range pending {
+			if err := store.AbortUpload(ctx, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
