@@ -35,6 +35,8 @@ type mortals struct {
 	s    settings
 	tune string
 	args []string
+	// limit is a shell command that comes first, in the same process.
+	limit string
 }
 
 // ended is how a run ended.
@@ -66,7 +68,11 @@ func (m mortals) start(t *testing.T, p place, plan string, env ...string) *morta
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	r.Cmd = exec.CommandContext(ctx, path, append([]string{"run", "nightly"}, m.args...)...)
+	args := append([]string{path, "run", "nightly"}, m.args...)
+	if m.limit != "" {
+		args = append([]string{"sh", "-c", m.limit + ` && exec "$@"`, "sh"}, args...)
+	}
+	r.Cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	r.Dir = r.dir
 	r.Env = append([]string{
 		"HOME=" + r.dir, "TMPDIR=" + tmp, "SYNCER_CRASH=" + plan, "SYNCER_CRASH_TUNE=" + m.tune,

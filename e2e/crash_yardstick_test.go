@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,7 +19,9 @@ type yardstick struct {
 
 	others     map[string]string // files of other jobs
 	compareSQL map[string]string // by table, and view of the current state
-	n          int
+
+	mu sync.Mutex // held while lakes are compared: the schema in use is the connection's
+	n  int
 }
 
 // unlike are columns that differ from run to run.
@@ -94,6 +97,8 @@ func (m *measured) orphan(format string, args ...any) {
 func (y *yardstick) measure(t *testing.T, p place) measured {
 	t.Helper()
 	var m measured
+	y.mu.Lock()
+	defer y.mu.Unlock()
 	y.n++
 	schema := fmt.Sprintf("lake_%d", y.n)
 	y.load(t, schema, p.dir)
