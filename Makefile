@@ -20,6 +20,7 @@ GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
 
 LINT      := .cache/golangci-lint
 VERSITYGW := .cache/versitygw
+MINIO     := .cache/minio
 
 GOLANGCI  := '$(CURDIR)/$(LINT)'
 
@@ -31,7 +32,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-short crash lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-short crash lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,10 @@ test: $(VERSITYGW) ## all tests of all modules, with the race detector where the
 ifneq ($(CGO),1)
 	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
 endif
+
+test-minio: $(MINIO) ## the store and the commit protocol against a second S3 server, MinIO (its build takes six minutes and 1.5 GB)
+	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) ./internal/sink/bucket/...
+	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) -run 'S3|Lies|Liar' ./internal/sink
 
 # Lakes on a disk that syncs for real take longer, and prove the same: a kill is
 # not a power cut.
@@ -88,5 +93,10 @@ $(VERSITYGW): tools/s3/go.mod tools/s3/go.sum
 	go -C tools/s3 build -o ../../$@ github.com/versity/versitygw/cmd/versitygw
 	@touch $@
 
-# Both tools are large: never built at once, even under make -j.
+# Not part of tools: only test-minio needs it.
+$(MINIO): tools/minio/go.mod tools/minio/go.sum
+	go -C tools/minio build -o ../../$@ github.com/minio/minio
+	@touch $@
+
+# The tools are large: never built at once, even under make -j.
 .NOTPARALLEL:

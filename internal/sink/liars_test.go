@@ -45,6 +45,9 @@ func TestTheLiarTellsTheTruthOtherwise(t *testing.T) {
 	w := newWorld(t, store, Shard{Count: 1}, 2)
 	w.mustRun()
 	w.checkClean()
+	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 || v.Tables["contracts"].Rows != 2 {
+		t.Errorf("verified: %+v", v)
+	}
 	if _, err := store.CreateUpload(t.Context(), "a/b"); err != nil {
 		t.Fatal(err)
 	}

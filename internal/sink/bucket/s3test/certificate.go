@@ -16,9 +16,15 @@ import (
 	"time"
 )
 
+// The files of a certificate, as MinIO wants them to be called.
+const (
+	certificateFile = "public.crt"
+	keyFile         = "private.key"
+)
+
 // certificate makes a self-signed pair for 127.0.0.1 and a client that trusts
-// it, and returns the files of certificate and key.
-func certificate(tb testing.TB) (*http.Client, []string) {
+// it, and returns the folder of both files.
+func certificate(tb testing.TB) (*http.Client, string) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -37,7 +43,7 @@ func certificate(tb testing.TB) (*http.Client, []string) {
 		tb.Fatalf("marshal key: %v", err)
 	}
 	dir := tb.TempDir()
-	files := []string{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	files := []string{filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile)}
 	for i, block := range []*pem.Block{{Type: "CERTIFICATE", Bytes: der}, {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(files[i], pem.EncodeToMemory(block), 0o600); err != nil {
 			tb.Fatalf("write certificate: %v", err)
@@ -47,5 +53,5 @@ func certificate(tb testing.TB) (*http.Client, []string) {
 	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	tb.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}, files
+	return &http.Client{Transport: transport}, dir
 }

@@ -1,5 +1,5 @@
 // Package s3test runs a real S3 server for tests: the Versity gateway, which
-// `make test` builds into .cache.
+// `make test` builds into .cache, or MinIO, which `make test-minio` does.
 //
 // Without that binary a test fails, so that a missing server never passes for
 // a working store; under -short it is skipped.
@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,9 +29,7 @@ import (
 )
 
 const (
-	// binaryEnv overrides where the server's binary is.
-	binaryEnv = "SYNCER_VERSITYGW"
-	region    = "us-east-1"
+	region = "us-east-1"
 
 	startTries   = 5
 	startTimeout = 30 * time.Second
@@ -55,13 +52,16 @@ type Server struct {
 	// Client speaks to it, and trusts its certificate where it has one. Nil
 	// where the default client does.
 	Client *http.Client
+	// Kind is which server it is: stores differ, also where both are right.
+	Kind Kind
 
 	admin *s3.Client
 }
 
 // Options are the server's.
 type Options struct {
-	TLS bool // serve https with a certificate that only Client trusts
+	TLS  bool // serve https with a certificate that only Client trusts
+	Kind Kind // "" for the one that the environment asks for, else Versity
 }
 
 // Start runs a server for the test.
@@ -73,26 +73,29 @@ func Start(tb testing.TB) *Server {
 // StartWith runs a server with options.
 func StartWith(tb testing.TB, opts Options) *Server {
 	tb.Helper()
-	binary := findBinary(tb)
+	kind := opts.Kind
+	if kind == "" {
+		kind = kindAsked(tb)
+	}
+	binary := kind.findBinary(tb)
 	access, secret := "test"+rand.Text(), rand.Text()
 	s := &Server{
+		Kind:        kind,
 		Credentials: bucket.Credentials{AccessKeyID: access, SecretAccessKey: secret},
 		Env:         []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_REGION=" + region},
 	}
-	args := []string{"--quiet", "--access", access, "--secret", secret, "--region", region}
-	scheme := "http"
+	scheme, certificates := "http", ""
 	if opts.TLS {
 		scheme = "https"
-		var files []string
-		s.Client, files = certificate(tb)
-		args = append(args, "--cert", files[0], "--key", files[1])
+		s.Client, certificates = certificate(tb)
 	}
-	s.Data = tb.TempDir()
+	data := tb.TempDir()
 	for try := 1; ; try++ {
 		address := freeAddress(tb)
 		s.Endpoint = scheme + "://" + address
 		s.admin = s.newAdmin()
-		p, err := launch(binary, append(args, "--port", address, "posix", s.Data)...)
+		args, env := kind.commandLine(s.Credentials, address, freeAddress(tb), data, certificates)
+		p, err := launch(env, binary, args...)
 		if err != nil {
 			tb.Fatalf("start S3 server: %v", err)
 		}
@@ -185,11 +188,11 @@ const guard = `exec 3<&0
 exec 3<&-
 wait $pid`
 
-func launch(binary string, args ...string) (*process, error) {
+func launch(env []string, binary string, args ...string) (*process, error) {
 	p := &process{output: new(bytes.Buffer), done: make(chan struct{})}
 	p.cmd = exec.Command("sh", append([]string{"-c", guard, "sh", binary}, args...)...) // stop ends it, after the test's other cleanups
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")} //nolint:forbidigo // test code only; not our VGW_ variables
+	p.cmd.Env = append(env, "PATH="+os.Getenv("PATH")) //nolint:forbidigo // test code only; not our VGW_ variables
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -218,36 +221,4 @@ func freeAddress(tb testing.TB) string {
 	}
 	defer l.Close() //nolint:errcheck // nothing was accepted
 	return l.Addr().String()
-}
-
-// findBinary looks where make puts it, from wherever in the repository the
-// test runs.
-func findBinary(tb testing.TB) string {
-	tb.Helper()
-	if testing.Short() {
-		tb.Skip("needs an S3 server: not under -short")
-	}
-	if path := os.Getenv(binaryEnv); path != "" { //nolint:forbidigo // test code only
-		return path
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatalf("find the repository: %v", err)
-	}
-	for !exists(filepath.Join(dir, "tools", "s3", "go.mod")) {
-		if dir == filepath.Dir(dir) {
-			tb.Fatalf("no S3 server: not in the repository, and %s is not set", binaryEnv)
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, ".cache", "versitygw")
-	if !exists(path) {
-		tb.Fatal("no S3 server in .cache: run make test (or go test -short to do without)")
-	}
-	return path
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
