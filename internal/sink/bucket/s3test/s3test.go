@@ -89,12 +89,12 @@ func StartWith(tb testing.TB, opts Options) *Server {
 		scheme = "https"
 		s.Client, certificates = certificate(tb)
 	}
-	data := tb.TempDir()
+	s.Data = tb.TempDir()
 	for try := 1; ; try++ {
 		address := freeAddress(tb)
 		s.Endpoint = scheme + "://" + address
 		s.admin = s.newAdmin()
-		args, env := kind.commandLine(s.Credentials, address, freeAddress(tb), data, certificates)
+		args, env := kind.commandLine(s.Credentials, address, freeAddress(tb), s.Data, certificates)
 		p, err := launch(env, binary, args...)
 		if err != nil {
 			tb.Fatalf("start S3 server: %v", err)
