@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/sink/bucket"
 )
 
 // bank is a simulated bank behind a port of this machine.
@@ -56,6 +57,8 @@ func (b *bank) users(n int) []string {
 // that pulls every stream and never asks for a bank synchronisation.
 type settings struct {
 	finoos, sink, job []string
+
+	store func(bucket.Store) bucket.Store // put around the store, where set
 }
 
 // jobsYAML is the configuration of one job, nightly, for this bank and a sink.
@@ -100,8 +103,9 @@ func (b *bank) tryNight(t *testing.T, dir string, s settings) (*jobs.Report, err
 		Config: cfg, Job: "nightly", Version: "test", Holder: t.Name(),
 		// The bank's day, moving on as the run does: extraction times of one
 		// night differ, and each night's are after those of the night before.
-		Now:    func() time.Time { return b.Now().Add(time.Since(begun)) },
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Now:       func() time.Time { return b.Now().Add(time.Since(begun)) },
+		WrapStore: s.store,
+		Logger:    slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }
 

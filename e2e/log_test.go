@@ -17,6 +17,7 @@ import (
 type commit struct {
 	Seq    uint64             `json:"seq"`
 	RunID  string             `json:"run_id"`
+	Voids  uint64             `json:"voids"` // the commit that is taken back
 	Files  []commitFile       `json:"files"`
 	Tables map[string]changes `json:"tables"`
 
