@@ -87,7 +87,7 @@ func contractFiles(log []commit, upTo uint64, without ...uint64) (files []string
 	return files
 }
 
-// It is not parallel: the loader names ./lake, so the test stands in a folder of its own
+// It is not parallel: the loader names ./lake, so it stands in a folder of its own.
 func TestTheLoaderOfTheReadmeLoadsEveryCommitOnce(t *testing.T) {
 	script := loaderSQL(t)
 	dir := t.TempDir()
