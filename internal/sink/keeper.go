@@ -24,11 +24,15 @@ type keeper struct {
 	stop context.CancelFunc
 	done chan struct{} // closed when the renewing goroutine has ended
 
-	mu      sync.Mutex
+	// writing is held by the one who renews, who alone uses what follows.
+	writing chan struct{}
 	body    leaseBody
-	etag    string    // as last written by us
-	renewed time.Time // when we last began a write that succeeded
-	lapses  int       // how often the lease may have been in other hands since
+	etag    string // as last written by us
+
+	mu      sync.Mutex // held for a moment only, never while the store is asked
+	base    uint64     // the newest record when the run began
+	renewed time.Time  // when we last began a write that succeeded
+	lapses  int        // how often the lease may have been in other hands since
 }
 
 // keepLease starts renewing a lease that was acquired. The goroutine ends
@@ -36,7 +40,7 @@ type keeper struct {
 func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, every time.Duration, log *slog.Logger) *keeper {
 	k := &keeper{
 		leases: ls, key: ls.keys.lease(body.Shard, body.Backfill), every: every, log: log, body: body, etag: etag,
-		lost: make(chan struct{}), done: make(chan struct{}), renewed: time.Now(),
+		lost: make(chan struct{}), done: make(chan struct{}), writing: make(chan struct{}, 1), renewed: time.Now(),
 	}
 	// The lease outlives the caller's cancellation: the last commit is still
 	// to come.
@@ -79,13 +83,17 @@ func (k *keeper) renewWithin(ctx context.Context, d time.Duration) (bool, error)
 
 // renew writes the lease again and reports whether it is still ours.
 func (k *keeper) renew(ctx context.Context) (bool, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	select {
+	case k.writing <- struct{}{}:
+		defer func() { <-k.writing }()
+	case <-ctx.Done():
+		return true, fmt.Errorf("renew lease: %w", ctx.Err())
+	}
 	if k.isLost() {
 		return false, nil
 	}
 	began := time.Now()
-	k.body.Nonce = rand.Text()
+	k.body.Nonce, k.body.BaseSeq = rand.Text(), k.baseSeq()
 	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfMatch: k.etag})
 	if err == nil {
 		k.hold(etag, began)
@@ -116,16 +124,21 @@ func (k *keeper) retake(ctx context.Context, began time.Time) error {
 	if err != nil {
 		return fmt.Errorf("take the lease again: %w", err)
 	}
+	k.mu.Lock()
 	k.lapses++
+	k.mu.Unlock()
 	k.hold(etag, began)
 	return nil
 }
 
 func (k *keeper) hold(etag string, began time.Time) {
+	k.etag = etag
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if elapsed(k.renewed) > k.leases.ttl {
 		k.lapses++
 	}
-	k.etag, k.renewed = etag, began
+	k.renewed = began
 }
 
 // confirm makes sure that the lease is ours, by asking if it may have expired
@@ -163,7 +176,13 @@ func elapsed(t time.Time) time.Duration {
 func (k *keeper) setBase(seq uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.body.BaseSeq = seq
+	k.base = seq
+}
+
+func (k *keeper) baseSeq() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.base
 }
 
 // isLost reports whether the lease was found in other hands.
