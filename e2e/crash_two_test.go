@@ -191,6 +191,41 @@ func (s *crashSite) sleep(t *testing.T, y *yardstick, step int) bool {
 	return e.code == 7
 }
 
+// TestASleeperWhoseUploadsWereSweptCommitsNothing lets the run that comes in
+// between die before it commits: nothing but its fence tells the sleeper.
+func TestASleeperWhoseUploadsWereSweptCommitsNothing(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, server *s3test.Server) {
+		t.Helper()
+		s := secondNight(t, server)
+		y, steps := s.yardstick(t)
+		slow := s.m
+		slow.tune = "lease=" + sleeperLease.String()
+		began := time.Now()
+		r := slow.stopAt(t, s.base, slices.IndexFunc(steps, func(op string) bool { return kindOf(op) == "put log/N.json" })+1)
+		s.base.endLeases(t)
+		trial := s.base.copy(t)
+		steps = s.m.mustRun(t, trial)
+		trial.remove(t)
+		work := slices.IndexFunc(steps, func(op string) bool { return kindOf(op) == "put staging" }) + 1
+		if e := s.m.run(t, s.base, "before:"+strconv.Itoa(work)); !e.killed() {
+			t.Fatalf("the run in between: exit code %d, not killed\n%s", e.code, e.output)
+		}
+		<-time.After(time.Until(began.Add(2 * sleeperLease)))
+		if e := r.wake(t); e.code != 7 || !strings.Contains(e.output, "overtaken") {
+			t.Errorf("the sleeper: exit code %d (%v)\n%s", e.code, e.signal, e.output)
+		}
+		s.base.endLeases(t)
+		s.m.mustRun(t, s.base)
+		y.check(t, s.base, "after a sleeper, a death and a run")
+		for _, c := range readLog(t, s.base.dir) {
+			if c.Voids > 0 {
+				t.Errorf("record %d had to be taken back", c.Voids)
+			}
+		}
+	})
+}
+
 // TestALivingRunIsLeftAlone stops a run of one shard in the middle, for less long
 // than its lease lives.
 func TestALivingRunIsLeftAlone(t *testing.T) {

@@ -128,7 +128,6 @@ type logged struct {
 // fullRecord is a record of the log with what does not concern data.
 type fullRecord struct {
 	commit
-	Voids   uint64 `json:"voids"`
 	Cursors struct {
 		Path string `json:"path"`
 	} `json:"cursors"`
@@ -157,9 +156,14 @@ func readFullLog(t *testing.T, dir string, m *measured) logged {
 	for _, r := range records {
 		l.cursors[r.Cursors.Path] = true
 		for _, f := range r.Files {
-			if !voided[r.Seq] {
-				l.sizes[f.Path] = f.Bytes
+			if voided[r.Seq] {
+				continue
 			}
+			if _, twice := l.sizes[f.Path]; twice {
+				m.problems = append(m.problems, fmt.Sprintf("record %d names a file that another has named: %s", r.Seq, f.Path))
+				m.twice++ // a loader that reads the log gets its rows again
+			}
+			l.sizes[f.Path] = f.Bytes
 		}
 	}
 	return l

@@ -96,6 +96,15 @@ var damages = map[string]damage{
 	"a record sums up a table that it has no file of": {
 		changeTable(1, "users", func(c *TableChanges) { c.Upserts = 7 }), "/log/", "sums up table users as 7 upserts, its files hold 0",
 	},
+	"a record names a file of another": {func(w *world, m *memStore) {
+		f, first := w.file("pulls", 0)
+		w.rewrite(m, first.Seq+1, func(r *Record) {
+			r.Files = append(r.Files, f)
+			t := r.Tables["pulls"]
+			t.Upserts += f.Rows
+			r.Tables["pulls"] = t
+		})
+	}, "/log/", "names a file that another record has named: pulls/"},
 	"a mark is unreadable": {
 		func(w *world, m *memStore) { m.set(jobKeys(w.job).published(2), []byte("{"), "") }, "2.published", "cannot be read",
 	},

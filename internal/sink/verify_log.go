@@ -91,6 +91,7 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 		v.problem(Finding{Where: v.keys.record(seq), Seq: seq, What: "cannot be read: " + why.Error(), Do: doCursors})
 		return true, nil
 	}
+	v.checkNamedOnce(r)
 	v.name(r)
 	if r.Kind == KindVoid {
 		v.voids[r.Voids] = seq
@@ -103,6 +104,19 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 		return true, nil
 	}
 	return true, v.checkPublished(ctx, r)
+}
+
+// checkNamedOnce makes sure that no earlier record has named the same files: a
+// loader that reads the log would load them again.
+func (v *verifier) checkNamedOnce(r *Record) {
+	for _, f := range r.Files {
+		if v.files.has(f.Path) {
+			v.problem(Finding{
+				Where: v.keys.record(r.Seq), Seq: r.Seq, What: "names a file that another record has named: " + f.Path,
+				Do: "find out who wrote the record; load that file once",
+			})
+		}
+	}
 }
 
 // checkPublished checks a record that is marked as published.
