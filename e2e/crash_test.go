@@ -166,6 +166,9 @@ func (s *crashSite) crash(t *testing.T, y *yardstick, plan string, whole time.Du
 		if files := uncommitted(t, p.dir); len(files) > 0 {
 			m.problems = append(m.problems, fmt.Sprintf("visible, but not committed: %s", files))
 		}
+		if files := early(t, p.dir); len(files) > 0 {
+			m.problems = append(m.problems, fmt.Sprintf("visible before what they speak of: %s", files))
+		}
 		p.endLeases(t)
 	}
 	if e := s.m.run(t, p, ""); e.code != 0 {

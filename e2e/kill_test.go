@@ -140,6 +140,25 @@ func uncommitted(t *testing.T, dir string) []string {
 	})
 }
 
+// early are files of pulls whose commit is not visible as a whole: a reader
+// that sees a full pull there believes its rows to be all.
+func early(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	visible := map[string]bool{}
+	for _, path := range parquetFiles(t, dir) {
+		visible[path] = true
+	}
+	for _, c := range readLog(t, dir) {
+		hidden := slices.ContainsFunc(c.Files, func(f commitFile) bool { return f.Table != "pulls" && !visible[f.Path] })
+		for _, f := range c.Files {
+			if hidden && f.Table == "pulls" && visible[f.Path] {
+				files = append(files, f.Path)
+			}
+		}
+	}
+	return files
+}
+
 func copyOf(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
