@@ -59,6 +59,7 @@ type stream struct {
 
 	where   place
 	found   bool   // a list was there under one of names
+	under   string // the name that it stands under, "" for the answer itself
 	items   int    // read so far
 	foreign int    // lists under other names
 	other   string // the last of these
@@ -160,7 +161,7 @@ func (s *stream) member() error {
 	switch {
 	case isList && nameIn(name, s.names):
 		_, err = s.dec.ReadToken()
-		s.where, s.found = inWrappedList, true
+		s.where, s.found, s.under = inWrappedList, true, name
 		return err
 	case isList:
 		s.foreign++

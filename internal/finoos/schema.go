@@ -3,6 +3,7 @@ package finoos
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -87,6 +88,34 @@ type decoder struct {
 	hash  hasher
 	extra extra
 	lower []byte
+	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
+}
+
+// documented tells which fields a schema has.
+type documented interface{ without(seen uint64) []string }
+
+// without returns the fields that are not in a set of those seen, as paths.
+func (s *schema[T]) without(seen uint64) []string {
+	var names []string
+	for _, f := range s.fields {
+		names = append(names, f.without(seen)...)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (f *field[T]) without(seen uint64) []string {
+	if f.second != nil || seen&f.bit != 0 && f.within == nil {
+		return nil
+	}
+	if f.within == nil || seen&f.bit == 0 {
+		return []string{f.name}
+	}
+	var names []string
+	for _, member := range f.within {
+		names = append(names, member.without(seen)...)
+	}
+	return names
 }
 
 // decode makes a T of the record v. After an error d is spent.
@@ -111,6 +140,9 @@ func (s *schema[T]) decode(d *decoder, v value) (T, error) {
 		if seen&f.bit == 0 {
 			return to, fmt.Errorf("%s: %s: %w", s.model, f.name, errMissing)
 		}
+	}
+	if d.seen != nil {
+		d.seen[s] |= seen
 	}
 	rec.Extra = d.extra.take(mark)
 	if s.keep != nil {

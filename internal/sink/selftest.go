@@ -29,6 +29,14 @@ func lyingStore(store bucket.Store, format string, args ...any) error {
 }
 
 func probeStore(ctx context.Context, store bucket.Store, key, runID string) error {
+	if err := probeConditions(ctx, store, key, runID); err != nil {
+		return err
+	}
+	return probeUploads(ctx, store, key)
+}
+
+// probeConditions looks whether conditions hold, and leaves an object at key.
+func probeConditions(ctx context.Context, store bucket.Store, key, runID string) error {
 	probe := []byte("self-test of run " + runID + "\n")
 	lie := func(format string, args ...any) error { return lyingStore(store, format, args...) }
 	for attempt := range 2 {
@@ -53,12 +61,13 @@ func probeStore(ctx context.Context, store bucket.Store, key, runID string) erro
 	case !errors.Is(err, bucket.ErrPrecondition):
 		return err
 	}
-	return probeUploads(ctx, store, key, lie)
+	return nil
 }
 
 // probeUploads looks whether a pending upload can be found by its exact key
 // and is gone when aborted.
-func probeUploads(ctx context.Context, store bucket.Store, key string, lie func(string, ...any) error) error {
+func probeUploads(ctx context.Context, store bucket.Store, key string) error {
+	lie := func(format string, args ...any) error { return lyingStore(store, format, args...) }
 	up, err := store.CreateUpload(ctx, key)
 	if errors.Is(err, bucket.ErrUnsupported) {
 		return lie("refuses multipart uploads (%v)", err)

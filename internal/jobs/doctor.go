@@ -1,0 +1,204 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink/bucket"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// DoctorOptions say what to examine.
+type DoctorOptions struct {
+	// Config and Job name the job to examine; both are needed.
+	Config *Config
+	Job    string
+	// User is the user whose endpoints are looked at; empty means one of the
+	// first page of the list.
+	User string
+	// Transport replaces the network, nil means none of it is replaced.
+	Transport http.RoundTripper
+	Version   string
+	Logger    *slog.Logger
+	// WrapStore, where set, is put around the opened store: tests inject faults
+	// with it.
+	WrapStore func(bucket.Store) bucket.Store
+	// Report, where set, is called with each check as it is done.
+	Report func(Check)
+}
+
+// CheckStatus is what came of a check.
+type CheckStatus string
+
+// The outcomes of checks. A run may be begun unless one failed.
+const (
+	CheckOK   CheckStatus = "ok"
+	CheckNote CheckStatus = "note" // worth knowing, nothing to do
+	CheckWarn CheckStatus = "warn" // a run works, but perhaps not as it is meant
+	CheckFail CheckStatus = "fail" // a run would fail
+)
+
+// Check is one line of a diagnosis. It names users by id only, and holds no
+// secret.
+type Check struct {
+	Status CheckStatus `json:"status"`
+	What   string      `json:"what"`
+	Saw    string      `json:"saw"`
+	Do     string      `json:"do,omitempty"` // what to do about it
+
+	reason Reason // of a failed check
+}
+
+// Doctor examines everything that a run of a job needs, without running it: it
+// reads a few answers of the API about one user, and writes and removes one
+// object of its own in the sink. It never asks for a bank synchronisation.
+//
+// Where a check failed, the error is a *StopError with the reason that a run
+// would have stopped for; the checks are complete all the same.
+func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
+	job := o.Config.Jobs[o.Job]
+	if job == nil {
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, jobNames(o.Config))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &doctor{o: o, job: job, streams: orderedStreams(job), id: ulid.Make().String()}
+	d.services = servicesOf(d.streams)
+	d.configuration()
+	api := d.api(ctx)
+	if api {
+		d.users(ctx)
+		d.endpoints(ctx)
+	}
+	d.sink(ctx)
+	if ctx.Err() != nil {
+		return d.checks, &StopError{Reason: ReasonInterrupted, Err: fmt.Errorf("examine: %w", ctx.Err())}
+	}
+	return d.checks, d.verdict()
+}
+
+// doctor is one examination under way.
+type doctor struct {
+	o        DoctorOptions
+	job      *Job
+	streams  []Stream
+	services []finoos.Service
+	id       string
+	client   *finoos.Client
+	user     string
+	checks   []Check
+
+	latencies []time.Duration
+	skew      time.Duration // of the API's clock against ours
+	told      bool          // the API tells its clock
+}
+
+func (d *doctor) add(c Check) {
+	d.checks = append(d.checks, c)
+	if d.o.Report != nil {
+		d.o.Report(c)
+	}
+}
+
+func (d *doctor) ok(what, format string, args ...any) {
+	d.add(Check{Status: CheckOK, What: what, Saw: fmt.Sprintf(format, args...)})
+}
+
+func (d *doctor) note(what, do, format string, args ...any) {
+	d.add(Check{Status: CheckNote, What: what, Saw: fmt.Sprintf(format, args...), Do: do})
+}
+
+func (d *doctor) warn(what, do, format string, args ...any) {
+	d.add(Check{Status: CheckWarn, What: what, Saw: fmt.Sprintf(format, args...), Do: do})
+}
+
+func (d *doctor) fail(reason Reason, what, do, format string, args ...any) {
+	d.add(Check{Status: CheckFail, What: what, Saw: fmt.Sprintf(format, args...), Do: do, reason: reason})
+}
+
+// verdict is nil where nothing failed.
+func (d *doctor) verdict() error {
+	failed := 0
+	reason := ReasonUnexpected
+	for _, c := range d.checks {
+		if c.Status != CheckFail {
+			continue
+		}
+		if failed++; failed == 1 {
+			reason = c.reason
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return stopf(reason, "%d of %d checks failed: the lines above say what to do", failed, len(d.checks))
+}
+
+// configuration says what will be looked at. Whether the file is right was
+// found out when it was loaded.
+func (d *doctor) configuration() {
+	c := d.o.Config.FinoOS
+	d.ok("configuration", "job %s pulls %s from %s into %s", d.o.Job, joined(d.streams), c.BaseURL, d.o.Config.Sink.URL)
+	d.ok("secrets", "finoos.client_id and finoos.client_secret are set (never shown)")
+	if len(c.Paths) > 0 {
+		d.note("paths", "", "%d paths are overridden: %s", len(c.Paths), sortedKeys(c.Paths))
+	}
+	switch s := d.job.Sync; {
+	case s.When == SyncNever || !s.UserIP.IsValid():
+		d.note("bank synchronisations", "", "none are asked for: sync.when is never, or there is no sync.user_ip")
+	default:
+		d.note("bank synchronisations", "", "asked for where %s; not tried here, since banks allow few of them", s.When)
+	}
+}
+
+// api asks for a token; without one there is nothing more to ask.
+func (d *doctor) api(ctx context.Context) bool {
+	c := d.o.Config.FinoOS
+	client, err := finoos.New(finoos.Config{
+		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Tenant: c.Tenant,
+		RequestsPerSecond: c.RequestsPerSecond, Timeout: c.Timeout, RetryMaxElapsed: shortPatience,
+		MaxResponse: c.MaxResponse, FirstPage: c.FirstPage, Paths: c.Paths, Transport: d.o.Transport,
+		ScratchDir: d.o.Config.Sink.ScratchDir, Logger: d.o.Logger, UserAgent: "syncer/" + d.o.Version,
+	})
+	if err != nil {
+		d.fail(ReasonConfig, "client", "correct finoos in jobs.yaml", "%v", err)
+		return false
+	}
+	d.client = client
+	scopes, err := client.Scopes(ctx)
+	if err != nil {
+		d.failed("token", err, "see that finoos.base_url, client_id and client_secret belong together; finoos.paths.auth if the path differs")
+		return false
+	}
+	d.ok("token", "granted")
+	switch err := missingScopes(scopes, d.streams); {
+	case len(scopes) == 0:
+		d.note("scopes", "", "the token names none: the endpoints below decide")
+	case err != nil:
+		d.fail(ReasonCredentials, "scopes", "have it granted, or take the stream out of the job", "%v", err)
+	default:
+		d.ok("scopes", "all that the streams need are granted")
+	}
+	return true
+}
+
+// shortPatience bounds the retries of a request: a doctor should not wait out
+// what a run would.
+const shortPatience = 10 * time.Second
+
+// failed reports an error of the API.
+func (d *doctor) failed(what string, err error, do string) {
+	reason := ReasonAPI
+	switch finoos.ClassOf(err) {
+	case finoos.Auth, finoos.Forbidden:
+		reason = ReasonCredentials
+	default:
+	}
+	d.fail(reason, what, do, "%v", err)
+}

@@ -1,0 +1,73 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// sink tries what a run needs of the object store.
+func (d *doctor) sink(ctx context.Context) {
+	c := d.o.Config.Sink
+	store, err := bucket.Open(ctx, c.URL, bucket.Options{
+		Pending: sink.PendingPrefix(d.o.Job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
+		Logger: d.o.Logger,
+	})
+	if err != nil {
+		d.fail(ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
+		return
+	}
+	if d.o.WrapStore != nil {
+		store = d.o.WrapStore(store)
+	}
+	checks, err := sink.Examine(ctx, store, d.o.Job, d.id)
+	for _, check := range checks {
+		what := "sink: " + check.Name
+		switch {
+		case check.Err == nil:
+			d.ok(what, "%s", store)
+		case errors.Is(check.Err, sink.ErrLyingStore):
+			d.fail(ReasonSink, what, "use another store or a newer version of it: nothing is safe on this one", "%v", check.Err)
+		case errors.Is(check.Err, bucket.ErrDenied):
+			d.fail(ReasonSink, what, "grant the permission: README.md lists those that are needed", "%v", check.Err)
+		default:
+			d.fail(ReasonSink, what, "see that the store can be reached and is healthy", "%v", check.Err)
+		}
+	}
+	if err != nil {
+		d.fail(ReasonSink, "sink", "try again", "%v", err)
+		return
+	}
+	d.encryption()
+}
+
+func (d *doctor) encryption() {
+	const what = "sink: encryption"
+	switch c := d.o.Config.Sink; {
+	case strings.HasPrefix(c.URL, "file:"):
+		d.note(what, "", "a local folder: that of its disk, if any")
+	case c.SSE == "":
+		d.note(what, "set sink.sse to ask for more", "the bucket's default")
+	case c.KMSKeyID != "":
+		d.ok(what, "%s with the key %s: an object could be written with it", c.SSE, c.KMSKeyID)
+	default:
+		d.ok(what, "%s: an object could be written with it", c.SSE)
+	}
+}
+
+func joined(streams []Stream) string {
+	names := make([]string, len(streams))
+	for i, s := range streams {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
+
+func sortedKeys(m map[string]string) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+}

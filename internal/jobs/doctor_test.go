@@ -1,0 +1,204 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// another is an API that differs from what we know, in a way.
+type another struct {
+	http.RoundTripper
+	path func(path string) string       // the path that it really has
+	body func(path, body string) string // the answer that it really gives
+}
+
+func (a another) RoundTrip(req *http.Request) (*http.Response, error) {
+	asked := req.URL.Path
+	if a.path != nil {
+		req = req.Clone(req.Context())
+		req.URL.Path = a.path(asked)
+		req.URL.RawPath = ""
+	}
+	resp, err := a.RoundTripper.RoundTrip(req)
+	if err != nil || a.body == nil {
+		return resp, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // was read to its end
+	text, err := io.ReadAll(resp.Body)
+	text = []byte(a.body(asked, string(text)))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	resp.Header.Del("Content-Length")
+	return resp, err
+}
+
+// unconditional is a store that ignores conditions.
+type unconditional struct{ bucket.Store }
+
+func (u unconditional) Put(ctx context.Context, key string, body []byte, _ bucket.Condition) (bucket.Info, error) {
+	return u.Store.Put(ctx, key, body, bucket.Condition{})
+}
+
+func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		bank   sandbox.Options
+		faults sandbox.Faults
+		api    another
+		store  func(bucket.Store) bucket.Store
+		finoos func(*FinoOS)
+		job    []string
+
+		status CheckStatus // of the line that names it; the worst there is
+		what   string
+		saw    string
+		do     string
+		reason Reason // where a check fails
+	}{
+		"nothing differs": {job: []string{"sync: {user_ip: 203.0.113.7, when: always}"}, status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
+		"another path": {
+			api: another{path: func(p string) string {
+				if strings.HasSuffix(p, "/contracts") {
+					return p + "/elsewhere" // where there is nothing
+				}
+				return strings.Replace(p, "/recurring", "/contracts", 1)
+			}},
+			status: CheckFail, what: "contracts", saw: "not found (404)", do: "the user exists, so the path differs: set finoos.paths.contracts", reason: ReasonAPI,
+		},
+		"another path that is set": {
+			api: another{path: func(p string) string {
+				if strings.HasSuffix(p, "/contracts") {
+					return p + "/elsewhere"
+				}
+				return strings.Replace(p, "/recurring", "/contracts", 1)
+			}},
+			finoos: func(f *FinoOS) { f.Paths = map[string]string{"contracts": "/users/{user-id}/recurring"} },
+			status: CheckNote, what: "paths", saw: "overridden: contracts",
+		},
+		"pages that count from 0": {
+			bank: sandbox.Options{PageSize: 3}, faults: sandbox.Faults{ZeroPages: true, NoContext: true},
+			finoos: func(f *FinoOS) { f.FirstPage = "1" },
+			status: CheckFail, what: "pages of users", saw: "count from 0, but finoos.first_page is 1", do: `set finoos.first_page to "0"`, reason: ReasonConfig,
+		},
+		"pages that count from 0, found out": {
+			bank: sandbox.Options{PageSize: 3}, faults: sandbox.Faults{ZeroPages: true, NoContext: true},
+			status: CheckNote, what: "pages of users", saw: "count from 0", do: `finoos.first_page: "0"`,
+		},
+		"another envelope": {
+			api: another{body: func(path, body string) string {
+				if strings.HasSuffix(path, "/account-history") {
+					return strings.Replace(body, `"histories"`, `"data"`, 1)
+				}
+				return body
+			}},
+			status: CheckWarn, what: "account_history", saw: `the records stand under "data", the document says under "histories"`, do: "report it",
+		},
+		"a key under another name": {
+			bank: sandbox.Options{Plain: true},
+			api: another{body: func(path, body string) string {
+				if strings.HasSuffix(path, "/contracts") {
+					return strings.Replace(body, `"contractId"`, `"contractRef"`, 1)
+				}
+				return body
+			}},
+			status: CheckFail, what: "contracts", saw: "contractId: missing", do: "report it", reason: ReasonAPI,
+		},
+		"a scope that is missing": {
+			bank:   sandbox.Options{Scopes: []string{"banking", "categorization", "account-history"}},
+			status: CheckFail, what: "scopes", saw: "lacks the scope contracts", do: "have it granted", reason: ReasonCredentials,
+		},
+		"a tenant that is mistyped": {
+			finoos: func(f *FinoOS) { f.Tenant = "sandbocks" },
+			status: CheckWarn, what: "users", saw: `the tenant "sandbocks" has no users`, do: "check finoos.tenant",
+		},
+		"credentials that are refused": {
+			finoos: func(f *FinoOS) { f.ClientSecret = "wrong-secret" },
+			status: CheckFail, what: "token", saw: "auth", do: "belong together", reason: ReasonCredentials,
+		},
+		"a store that ignores conditions": {
+			store:  func(s bucket.Store) bucket.Store { return unconditional{s} },
+			status: CheckFail, what: "sink: write under a condition", saw: "If-None-Match is ignored", do: "use another store", reason: ReasonSink,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.bank.Users = 10; tt.api.path != nil {
+				tt.bank.PageSize = 100
+			}
+			sb, err := sandbox.New(tt.bank)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := sb.SetFaults(tt.faults); err != nil {
+				t.Fatal(err)
+			}
+			tt.api.RoundTripper = sb.Transport()
+			b := &bank{Sandbox: sb, t: t, dir: t.TempDir()}
+			cfg := b.config(tt.job...)
+			if tt.finoos != nil {
+				tt.finoos(&cfg.FinoOS)
+			}
+			checks, err := Doctor(t.Context(), DoctorOptions{Config: cfg, Job: "nightly", Transport: tt.api, WrapStore: tt.store})
+			var stop *StopError
+			switch isStop := errors.As(err, &stop); {
+			case tt.status == CheckFail && (!isStop || stop.Reason != tt.reason):
+				t.Errorf("ended with %v, want reason %d", err, tt.reason)
+			case tt.status != CheckFail && err != nil:
+				t.Error(err)
+			}
+			named := false
+			for _, c := range checks {
+				if strings.Contains(c.Saw+c.Do, "wrong-secret") {
+					t.Errorf("shows a secret: %+v", c)
+				}
+				named = named || c.Status == tt.status && c.What == tt.what && strings.Contains(c.Saw, tt.saw) && strings.Contains(c.Do, tt.do)
+				if worse := c.Status == CheckFail && tt.status != CheckFail || c.Status == CheckWarn && tt.status == CheckNote; worse {
+					t.Errorf("%s: %+v", c.Status, c)
+				}
+			}
+			if !named {
+				t.Errorf("it is not named: %+v", checks)
+			}
+			if posts := sb.Counts()["synchronize"]; posts != 0 {
+				t.Errorf("%d bank synchronisations", posts)
+			}
+			for info, err := range b.store().List(t.Context(), "", "") {
+				t.Errorf("left behind: %s (%v)", info.Key, err)
+			}
+		})
+	}
+}
+
+func TestTheDoctorSaysWhichFieldsItExpectsAndDoesNotSee(t *testing.T) {
+	t.Parallel()
+	sb, err := sandbox.New(sandbox.Options{Users: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bank{Sandbox: sb, t: t, dir: t.TempDir()}
+	api := another{RoundTripper: sb.Transport(), body: func(path, body string) string {
+		if strings.HasSuffix(path, "/transactions") {
+			return strings.ReplaceAll(body, `"currency"`, `"ccy"`)
+		}
+		return body
+	}}
+	checks, err := Doctor(t.Context(), DoctorOptions{Config: b.config(), Job: "nightly", User: sb.UserID(1), Transport: api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown, missing bool
+	for _, c := range checks {
+		unknown = unknown || c.What == "transactions" && strings.Contains(c.Saw, "do not know: ") && strings.Contains(c.Saw, "ccy")
+		missing = missing || c.What == "transactions" && strings.Contains(c.Saw, "did not see: ") && strings.Contains(c.Saw, "currency")
+	}
+	if !unknown || !missing {
+		t.Errorf("unknown named: %t, missing named: %t; %+v", unknown, missing, checks)
+	}
+}
