@@ -160,9 +160,15 @@ type Job struct {
 	// MaxGone is the share of the known users that may be gone in one run (ten
 	// may always); more is taken for a mistake, and the run stops.
 	MaxGone float64 `key:"max_gone" default:"0.01" min:"0" max:"1"`
-	// Mask hides columns, by table and column. It is not supported yet, so
-	// giving it is an error: nothing is written in clear that should not be.
-	Mask map[string]map[string]string `key:"mask"`
+	// Mask hides values, by table (or all for every table) and column, as hmac
+	// or drop: {accounts: {iban: hmac, owner: drop}}. It reaches into _extra and
+	// partner; members of JSON columns are named with dots, as in
+	// {contracts: {partner.contact: drop}}. A change holds for rows written from
+	// then on: run --full writes all of them again.
+	Mask map[string]map[string]string `key:"mask" allow:"hmac|drop"`
+	// MaskKey is the key of hmac, of at least 16 characters. Other keys make
+	// other values, so joins work as far as the key is shared.
+	MaskKey finoos.Secret `key:"mask_key" default:"" file:"true"`
 	// Sync is the policy of bank synchronisations.
 	Sync Sync `key:"sync"`
 	// Failures is what is done about users that fail.

@@ -40,17 +40,10 @@ func (l *loader) checkSink(s Sink) {
 
 func (l *loader) checkJob(job *Job) {
 	path := "jobs." + job.Name
-	if n := l.places[path+".mask"]; n != nil && !isEmpty(n) {
-		l.problem(n, path+".mask", "is not supported yet: nothing is exported rather than in clear; leave such streams out")
-	}
+	l.checkMask(job, path)
 	if !job.Sync.UserIP.IsValid() {
 		job.Sync.When = SyncNever
 	}
-}
-
-// isEmpty tells a mapping that hides nothing from one that does.
-func isEmpty(n *yaml.Node) bool {
-	return n.ShortTag() == "!!null" || (n.Kind == yaml.MappingNode && len(n.Content) == 0)
 }
 
 // checkStreams gives the job its streams: cursors belong to a job, so each

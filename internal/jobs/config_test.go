@@ -130,7 +130,8 @@ jobs:
     overlap: 4h
     max_inflight_bytes: 1MiB
     max_gone: 0.5
-    mask: {}
+    mask: {accounts: {iban: hmac, owner: drop}}
+    mask_key: 0123456789abcdef
     sync:
       when: always
       stale_after: 1h
@@ -162,6 +163,7 @@ jobs:
 			Probe: ProbeBanking, Categorization: CategorizationFull, CheckpointEvery: time.Minute, FullRefreshEvery: 24 * time.Hour,
 			Deadline: 5 * time.Hour, LeaseWait: time.Second, ListTimeout: 2 * time.Minute, CatchUp: 3 * time.Minute, Overlap: 4 * time.Hour,
 			MaxInflightBytes: 1 << 20, MaxGone: 0.5,
+			Mask: map[string]map[string]string{"accounts": {"iban": "hmac", "owner": "drop"}}, MaskKey: "0123456789abcdef",
 			Sync: Sync{
 				When: SyncAlways, StaleAfter: time.Hour, UserIP: netip.MustParseAddr("2001:db8::7"), SettleTimeout: 2 * time.Minute,
 				NeedsUserRetry: 3 * time.Hour, ExportRedirectURL: true,
@@ -175,7 +177,7 @@ jobs:
 	// A field that this test leaves alone would pass with a tag that is wrong.
 	for _, v := range []reflect.Value{reflect.ValueOf(*want.Jobs["a"]), reflect.ValueOf(want.FinoOS), reflect.ValueOf(want.Sink), reflect.ValueOf(want.Jobs["a"].Sync)} {
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Mask" {
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() {
 				t.Errorf("%s.%s is not covered here", v.Type().Name(), name)
 			}
 		}

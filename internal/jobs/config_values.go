@@ -41,10 +41,22 @@ func (l *loader) jobs(n *yaml.Node, path string, v reflect.Value) {
 	v.Set(reflect.ValueOf(jobs))
 }
 
-// texts reads a mapping of names to texts. Mappings of mappings (mask) are only
-// walked for their place: what is in them is not supported yet.
+// texts reads a mapping of names to texts, or of names to such mappings.
 func (l *loader) texts(n *yaml.Node, s *spec, path string, v reflect.Value) {
-	if v.Type() != reflect.TypeFor[map[string]string]() {
+	if inner := v.Type().Elem(); inner.Kind() == reflect.Map {
+		values := reflect.MakeMap(v.Type())
+		list, _ := l.entries(n, path)
+		for _, e := range list {
+			value := reflect.New(inner).Elem()
+			l.places[join(path, e.name)] = e.key
+			l.texts(e.value, s, join(path, e.name), value)
+			if value.Len() > 0 {
+				values.SetMapIndex(reflect.ValueOf(e.name), value)
+			}
+		}
+		if values.Len() > 0 {
+			v.Set(values)
+		}
 		return
 	}
 	values := map[string]string{}
@@ -56,8 +68,10 @@ func (l *loader) texts(n *yaml.Node, s *spec, path string, v reflect.Value) {
 			continue
 		}
 		var text string
-		l.scalar(e.value, &spec{key: e.name, form: s.form}, at, reflect.ValueOf(&text).Elem())
-		values[e.name] = text
+		l.places[at] = e.key
+		if l.scalar(e.value, &spec{key: e.name, form: s.form, allow: s.allow}, at, reflect.ValueOf(&text).Elem()) {
+			values[e.name] = text
+		}
 	}
 	v.Set(reflect.ValueOf(values))
 }

@@ -189,10 +189,14 @@ func (r *run) openSink(ctx context.Context) error {
 		store = r.o.WrapStore(store)
 	}
 	r.store = store
+	masking, err := r.job.masking()
+	if err != nil {
+		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
+	}
 	r.w, err = sink.Open(ctx, sink.Options{
 		Store: store, Job: r.o.Job, RunID: r.id, RunGroup: r.o.RunGroup, Kind: "run", Shard: r.o.Shard, Holder: r.o.Holder,
 		Source:    sink.Source{BaseURL: r.o.Config.FinoOS.BaseURL, Tenant: r.o.Config.FinoOS.Tenant},
-		LeaseWait: r.job.LeaseWait, LeaseTTL: leaseTTL, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
+		LeaseWait: r.job.LeaseWait, LeaseTTL: leaseTTL, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
 		Now: r.o.Now, Logger: r.log,
 	})
 	if err != nil {

@@ -76,7 +76,8 @@ type field[R any] struct {
 // binding is what the buffers of one file have in common.
 type binding struct {
 	runID string
-	held  int64 // bytes that the buffered rows take up
+	held  int64   // bytes that the buffered rows take up
+	mask  *masker // nil = nothing is hidden
 }
 
 // required marks a column as never null.
@@ -104,6 +105,9 @@ func text[R any](name string, get func(*R) string) field[R] {
 		isNull: func(r *R) bool { return get(r) == "" },
 		bind: func(c Column, file *binding) (buffer, func(*R)) {
 			b := newTextBuffer(c, file)
+			if hide := file.mask.text(c); hide != nil {
+				return b, func(r *R) { b.add(hide(get(r))) }
+			}
 			return b, func(r *R) { b.add(get(r)) }
 		},
 	}
@@ -146,9 +150,27 @@ func list[R any](name string, get func(*R) []string) field[R] {
 		isNull: func(r *R) bool { return get(r) == nil },
 		bind: func(c Column, file *binding) (buffer, func(*R)) {
 			b := newTextBuffer(c, file)
+			switch hide := file.mask.text(c); {
+			case file.mask.drops(c.Name):
+				return b, func(*R) { b.addNull() }
+			case hide != nil:
+				return b, func(r *R) { b.addList(each(get(r), hide)) }
+			}
 			return b, func(r *R) { b.addList(get(r)) }
 		},
 	}
+}
+
+// each is a list with its items changed; null stays null.
+func each(list []string, change func(string) string) []string {
+	if list == nil {
+		return nil
+	}
+	changed := make([]string, len(list))
+	for i, item := range list {
+		changed[i] = change(item)
+	}
+	return changed
 }
 
 // fixed is a column of values of one width, which get takes from a row
@@ -159,6 +181,9 @@ func fixed[T, R any](name string, typ ColumnType, get func(*R) (T, bool)) field[
 		isNull: func(r *R) bool { _, ok := get(r); return !ok },
 		bind: func(c Column, file *binding) (buffer, func(*R)) {
 			b := newFixedBuffer[T](c, file)
+			if file.mask.drops(c.Name) {
+				return b, func(*R) { b.addNull() }
+			}
 			return b, func(r *R) { b.add(get(r)) }
 		},
 	}
@@ -171,6 +196,9 @@ func money[R any](name string, get func(*R) Decimal) field[R] {
 		isNull: func(r *R) bool { return !get(r).Valid },
 		bind: func(c Column, file *binding) (buffer, func(*R)) {
 			b := &moneyBuffer{fixedBuffer: newFixedBuffer[int64](c, file), name: c.Name}
+			if file.mask.drops(c.Name) {
+				return b, func(*R) { b.addNull() }
+			}
 			return b, func(r *R) { b.add(get(r)) }
 		},
 	}

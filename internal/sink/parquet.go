@@ -14,6 +14,8 @@ type fileOptions struct {
 	// RowGroupBytes bounds the memory of buffered rows: a row group is written
 	// when it is reached. Zero is 8 MiB.
 	RowGroupBytes int64
+	// Masking is what is hidden; nil is nothing.
+	Masking *Masking
 }
 
 const (
@@ -41,7 +43,7 @@ func newTableFile(t *Table, w io.Writer, opts fileOptions) (*tableFile, error) {
 	if opts.RowGroupBytes <= 0 {
 		opts.RowGroupBytes = defaultRowGroupBytes
 	}
-	b := &binding{runID: opts.RunID}
+	b := &binding{runID: opts.RunID, mask: opts.Masking.of(t.Name)}
 	rows := t.open(b)
 	file, err := newParquetFile(t.Name, t.Columns, rows.columns, w, opts.Compression)
 	if err != nil {

@@ -28,6 +28,7 @@ type Options struct {
 	LeaseTTL   time.Duration // default 60 s
 	LeaseRenew time.Duration // default a quarter of LeaseTTL
 
+	Masking        *Masking // what is hidden in the tables; nil = nothing
 	Compression    string
 	TargetFileSize int64  // default 128 MiB
 	ScratchDir     string // for cursors that are being read; default the system's
@@ -169,7 +170,7 @@ func newWriter(o Options) *Writer {
 	for _, t := range Tables() {
 		w.lanes[t.Name] = &lane{
 			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
-			opts: fileOptions{RunID: o.RunID, Compression: o.Compression},
+			opts: fileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
 		}
 	}
 	return w
