@@ -152,13 +152,24 @@ func (f *feed) load(ctx context.Context) error {
 	f.users = make([]*user, 0, len(listed))
 	for _, l := range listed {
 		u := newUser(l.ID, l, cursors[l.ID])
-		if f.r.o.OnlyFailed && !u.failedBefore() {
+		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
 			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
 			continue
 		}
 		f.users = append(f.users, u)
 	}
 	return nil
+}
+
+// hasFailed says whether a stream of this job, or the user itself, failed when
+// it was last tried.
+func (r *run) hasFailed(u *user) bool {
+	for s, c := range u.cursors {
+		if c.Failures > 0 && (s == StreamUsers || r.has(s)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *user) failedBefore() bool {

@@ -130,6 +130,9 @@ func (r *run) findMissing(ctx context.Context) error {
 			if !isMissing {
 				return nil
 			}
+			if paused, err := r.pathPauses(ctx, id); err != nil || paused {
+				return err
+			}
 			return r.ask(ctx, id, true)
 		}); err != nil {
 			return err

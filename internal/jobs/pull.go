@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -212,7 +213,7 @@ func (r *run) probe(ctx context.Context, u *user, service finoos.Service) (finoo
 // probes banking only: banking has not moved, the service had caught up with
 // it, and this is not the day of the week on which all are asked.
 func (r *run) quietByBanking(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, bool) {
-	if r.job.Probe != ProbeBanking || service == finoos.Banking || r.o.Full {
+	if r.job.Probe != ProbeBanking || service == finoos.Banking || r.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
 	}
 	day := uint64(r.o.Now().Unix()) / (24 * 60 * 60) //nolint:gosec // after 1970
@@ -279,6 +280,9 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 	}
 	batch := sink.Batch{Rows: res.rows, Stream: res.more}
 	cursor, moved := res.cursor(u.cursor(res.stream), r.o.Now())
+	if res.outcome == outcomeFailed {
+		r.quarantine(ctx, &cursor, u.cursor(res.stream))
+	}
 	if moved {
 		batch.Cursors = []sink.Cursor{cursor}
 	}
@@ -324,7 +328,7 @@ func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved
 		if c.ErrorClass == markNoAnalysis {
 			return c, false
 		}
-		c.Failures, c.ErrorClass = 0, markNoAnalysis
+		c.Failures, c.ErrorClass, c.RetryAt = 0, markNoAnalysis, time.Time{}
 	case outcomeFailed:
 		c.Failures++
 		c.ErrorClass = string(res.class)

@@ -51,7 +51,8 @@ type Report struct {
 }
 
 // UserCounts counts users by what became of them; a user with one failed
-// stream is failed, whatever its other streams did. Listed are all users of
+// stream is failed, else with one in quarantine quarantined, whatever its
+// other streams did. Listed are all users of
 // the run: those of the list, and those known ones that were asked for.
 type UserCounts struct {
 	Listed     int64 `json:"listed"`
@@ -60,10 +61,13 @@ type UserCounts struct {
 	NoAnalysis int64 `json:"no_analysis"`
 	Failed     int64 `json:"failed"`
 	Gone       int64 `json:"gone"`
+	// Quarantined users have a stream that has failed for failures.quarantine_after
+	// runs in a row and was not tried this time.
+	Quarantined int64 `json:"quarantined"`
 }
 
 func (c *UserCounts) done() int64 {
-	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone
+	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined
 }
 
 // StreamReport counts the pulls of one stream by outcome, and what they wrote.
@@ -73,8 +77,10 @@ type StreamReport struct {
 	NoAnalysis int64 `json:"no_analysis"`
 	Failed     int64 `json:"failed"`
 	Gone       int64 `json:"gone"`
-	Rows       int64 `json:"rows"`
-	Deletes    int64 `json:"deletes"`
+	// Quarantined counts the users of whom this stream was not tried.
+	Quarantined int64 `json:"quarantined,omitempty"`
+	Rows        int64 `json:"rows"`
+	Deletes     int64 `json:"deletes"`
 }
 
 // TableReport is what was committed of one table.
@@ -150,6 +156,11 @@ func (t *tally) pulled(res *result) {
 		s.Rows += res.upserts
 		s.Deletes += res.deletes
 	})
+}
+
+// paused counts a stream that is in quarantine.
+func (t *tally) paused(s Stream) {
+	t.update(func(r *Report) { r.Streams[s].Quarantined++ })
 }
 
 // committed counts what one commit record made true.

@@ -75,7 +75,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 	if s == nil {
 		return nil
 	}
-	for _, service := range r.services {
+	for _, service := range u.services {
 		if !s.open[service] {
 			continue
 		}

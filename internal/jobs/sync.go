@@ -143,7 +143,7 @@ func (r *run) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory 
 	}
 	switch res.Outcome {
 	case finoos.Synced, finoos.Unknown:
-		u.startSettling(r.services, res.CorrelationID, r.job.Sync.SettleTimeout)
+		u.startSettling(u.services, res.CorrelationID, r.job.Sync.SettleTimeout)
 	case finoos.Gone:
 		if gone, err := r.isGone(ctx, u); err != nil || gone {
 			return err
@@ -154,7 +154,7 @@ func (r *run) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory 
 }
 
 func (r *run) readBefore(ctx context.Context, u *user) error {
-	for _, service := range r.services {
+	for _, service := range u.services {
 		if _, err := r.probe(ctx, u, service); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()

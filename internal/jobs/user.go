@@ -20,7 +20,13 @@ type user struct {
 	// lastWritten is the last _extracted_at of any stream in this run.
 	lastWritten time.Time
 
-	begun   bool
+	begun bool
+	// streams are those of the job that are not in quarantine, services what
+	// these need: set when the user is begun.
+	streams     []Stream
+	services    []finoos.Service
+	quarantined bool // some stream is
+
 	settle  *settling // non-nil while the user waits for an analysis
 	probes  map[finoos.Service]probe
 	logins  *finoos.List[finoos.BankLogin] // read already, for the stream bank_logins
@@ -88,6 +94,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 	step := r.pollAnalysis
 	if !u.begun {
 		u.begun, step = true, r.begin
+		r.choose(u)
 	}
 	if err := step(ctx, u); err != nil {
 		return err
@@ -96,7 +103,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 		r.queue.push(u, time.Now().Add(u.settle.next()))
 		return nil
 	}
-	streams := r.streams
+	streams := u.streams
 	if u.lastTry {
 		streams = make([]Stream, 0, len(u.retry))
 		for _, res := range u.retry {
@@ -127,7 +134,7 @@ func (r *run) begin(ctx context.Context, u *user) error {
 			return err
 		}
 	}
-	if r.job.Sync.When == SyncNever || u.gone {
+	if r.job.Sync.When == SyncNever || u.gone || r.syncPauses(u) {
 		return nil
 	}
 	return r.synchronize(ctx, u)
@@ -148,6 +155,8 @@ func (r *run) finish(u *user) {
 		case u.gone: // counted when it is declared
 		case u.failed:
 			rep.Users.Failed++
+		case u.quarantined:
+			rep.Users.Quarantined++
 		case u.pulled:
 			rep.Users.Pulled++
 		case u.noAnalysis:

@@ -1,0 +1,94 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/sink"
+)
+
+// A stream of a user that fails night after night is put into quarantine: it
+// sits out one night, then two, then four, and from then on all but every
+// seventh. While it pauses it costs no request. Its cursor holds the pause
+// (RetryAt) beside the count of failures, so one success ends both.
+
+// longestPause is how many nights a stream sits out at most: it is tried at
+// least once a week.
+const longestPause = 6
+
+// pauseAfter is how many nights a stream sits out after so many failed ones in
+// a row, of which the first after-1 have no consequence.
+func pauseAfter(failures, after int) int {
+	if failures < after {
+		return 0
+	}
+	return 1 << min(failures-after, 3) // 8 is beyond the longest
+}
+
+// untilAfter is the instant at which nights have been sat out: in the middle
+// of the day before the one on which the stream is tried again, so that it
+// does not matter when in its night a run gets to a user.
+func untilAfter(nights int, now time.Time) time.Time {
+	return now.Add(time.Duration(min(nights, longestPause))*24*time.Hour + 12*time.Hour).UTC()
+}
+
+// quarantine lets a cursor whose stream has failed once more pause, where
+// that is due. What `run --only-failed` tries beside the nightly runs is no
+// night of its own.
+func (r *run) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor) {
+	if r.o.OnlyFailed && before.Failures > 0 {
+		c.Failures, c.RetryAt = before.Failures, before.RetryAt
+		return
+	}
+	nights := pauseAfter(c.Failures, r.job.Failures.QuarantineAfter)
+	if nights == 0 {
+		return
+	}
+	c.RetryAt = untilAfter(nights, r.o.Now())
+	r.log.WarnContext(ctx, "stream of a user in quarantine", "user_id", c.UserID, "stream", c.Stream, "failures", c.Failures,
+		"class", c.ErrorClass, "until", c.RetryAt)
+}
+
+// pauses says whether a stream sits this run out. Who asks for failed users,
+// or for everything, gets them.
+func (r *run) pauses(c sink.Cursor) bool {
+	return !r.o.OnlyFailed && !r.o.Full && r.o.Now().Before(c.RetryAt)
+}
+
+// pathPauses says whether a user that was not listed has failed by its own
+// path so often that it is not asked for this time; it is counted then. Such
+// users are few, so their buckets are read for them alone.
+func (r *run) pathPauses(ctx context.Context, id string) (bool, error) {
+	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id))
+	if err != nil {
+		return false, r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	}
+	if !r.pauses(newUser(id, nil, cursors[id]).cursor(StreamUsers)) {
+		return false, nil
+	}
+	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
+	return true, nil
+}
+
+// choose leaves out the streams of u that are in quarantine, and the services
+// that only they need. A user's own row comes from the list and costs nothing.
+func (r *run) choose(u *user) {
+	u.streams = slices.DeleteFunc(slices.Clone(r.streams), func(s Stream) bool {
+		if s == StreamUsers || !r.pauses(u.cursor(s)) {
+			return false
+		}
+		u.quarantined = true
+		r.tally.paused(s)
+		return true
+	})
+	u.services = servicesOf(u.streams)
+}
+
+// syncPauses says that a user's bank is not asked: its logins cannot be read,
+// or nothing would be pulled of what the session brings.
+func (r *run) syncPauses(u *user) bool {
+	nothingToPull := len(u.services) == 0 && len(r.services) > 0
+	return nothingToPull || r.has(StreamBankLogins) && !slices.Contains(u.streams, StreamBankLogins)
+}

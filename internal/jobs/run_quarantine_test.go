@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"finoos-syncer/internal/finoos/sandbox"
+)
+
+// quick makes failures final at once, after two of them in a row quarantine.
+const quick = "failures: {max_ratio: 1, retry_at_end: false, quarantine_after: 2}"
+
+// nightsAsked runs the nights to come and says on which of them user 1 was asked
+// for an operation.
+func (b *bank) nightsAsked(nights int, operation string, lines ...string) (asked []int) {
+	b.t.Helper()
+	for night := 1; night <= nights; night++ {
+		b.run(lines...)
+		if b.asked(1)[operation] > 0 {
+			asked = append(asked, night)
+		}
+		b.Night()
+	}
+	return asked
+}
+
+func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(2), func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		// Fails on nights 1 and 2, then sits out 1, 2 and 4 at a time.
+		got := b.nightsAsked(12, "contracts", quick, "streams: [contracts]")
+		if want := []int{1, 2, 4, 7, 12}; !slices.Equal(got, want) {
+			t.Errorf("tried on nights %v, want %v", got, want)
+		}
+	})
+}
+
+func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
+		bad := map[string]sandbox.UserFault{}
+		for _, op := range []string{"correlation", "logins"} {
+			bad[op] = sandbox.UserFault{Kind: sandbox.Forbidden}
+		}
+		b.misbehave(sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{"1": bad}})
+		always := "sync: {when: always, user_ip: 203.0.113.7}"
+		for range 2 {
+			if rep := b.run(quick, always); rep.Users.Failed != 1 || rep.Users.Quarantined != 0 {
+				t.Fatalf("%+v", rep.Users)
+			}
+			b.Night()
+		}
+		commits := len(b.log())
+		rep := b.run(quick)
+		if asked := b.asked(1); len(asked) > 0 {
+			t.Errorf("asked %v", asked)
+		}
+		want := UserCounts{Listed: 3, Unchanged: rep.Users.Unchanged, Pulled: rep.Users.Pulled, Quarantined: 1}
+		if rep.Users != want || rep.Users.done() != 3 || rep.Outcome != "done" {
+			t.Errorf("%s, %+v", rep.Outcome, rep.Users)
+		}
+		for s, sr := range rep.Streams {
+			if want := int64(1); s != StreamUsers && sr.Quarantined != want {
+				t.Errorf("%s: %d in quarantine", s, sr.Quarantined)
+			}
+		}
+		if rep.Users.Pulled == 0 && len(b.log()) != commits {
+			t.Error("a pause was written")
+		}
+	})
+}
+
+func TestTheOtherStreamsOfAUserInQuarantineGoOn(t *testing.T) {
+	t.Parallel()
+	o := steady(3)
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		for range 2 {
+			b.run(quick)
+			b.Night()
+		}
+		rep := b.run(quick)
+		asked := b.asked(1)
+		if asked["accounts"] != 1 || asked["correlation contracts"] != 0 || asked["contracts"] != 0 {
+			t.Errorf("asked %v", asked)
+		}
+		if rep.Users.Quarantined != 1 || rep.Users.Pulled != 2 {
+			t.Errorf("%+v", rep.Users)
+		}
+	})
+}
+
+func TestOneSuccessEndsAQuarantine(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(3), func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		lines := []string{quick, "streams: [contracts]"}
+		b.nightsAsked(3, "contracts", lines...)
+		b.misbehave(sandbox.Faults{})
+		rep := b.run(lines...)
+		if c := b.cursors()[b.UserID(1)][StreamContracts]; rep.Users.Pulled != 1 || c.Failures != 0 || !c.RetryAt.IsZero() {
+			t.Errorf("%+v, %+v", rep.Users, c)
+		}
+		b.misbehave(faultOf(1, "correlation", sandbox.Forbidden))
+		if got := b.nightsAsked(4, "correlation contracts", lines...); !slices.Equal(got, []int{1, 2, 4}) {
+			t.Errorf("tried on nights %v: the count did not begin anew", got)
+		}
+	})
+}
+
+func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(4), func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		lines := []string{quick, "streams: [contracts]"}
+		b.nightsAsked(2, "contracts", lines...)
+		before := b.cursors()[b.UserID(1)][StreamContracts]
+		o := b.options(b.config(lines...))
+		o.OnlyFailed = true
+		rep, err := b.try(t.Context(), o)
+		if err != nil || b.asked(1)["contracts"] != 1 || rep.Users != (UserCounts{Listed: 1, Failed: 1}) {
+			t.Errorf("only failed: %v, asked %v, %+v", err, b.asked(1), rep.Users)
+		}
+		for _, u := range []int{0, 2, 3} {
+			if len(b.asked(u)) > 0 {
+				t.Errorf("user %d has not failed, but was asked for %v", u, b.asked(u))
+			}
+		}
+		// What is tried beside the nights does not make the pause longer.
+		if c := b.cursors()[b.UserID(1)][StreamContracts]; c.Failures != before.Failures || !c.RetryAt.Equal(before.RetryAt) {
+			t.Errorf("%+v, want as before: %+v", c, before)
+		}
+		o.OnlyFailed, o.Full = false, true
+		if _, err := b.try(t.Context(), o); err != nil || b.asked(1)["contracts"] != 1 {
+			t.Errorf("full: %v, asked %v", err, b.asked(1))
+		}
+		b.misbehave(sandbox.Faults{})
+		o.OnlyFailed, o.Full = true, false
+		if rep, err = b.try(t.Context(), o); err != nil || rep.Users.Pulled != 1 {
+			t.Errorf("once the fault is over: %v, %+v", err, rep.Users)
+		}
+		if rep, err = b.try(t.Context(), o); err != nil || rep.Users.Listed != 0 || b.Counts()["correlation"] != 0 {
+			t.Errorf("nobody has failed: %v, %+v", err, rep.Users)
+		}
+	})
+}
+
+func TestAUserWhoseOwnPathFailsIsAskedForLessAndLess(t *testing.T) {
+	t.Parallel()
+	o := still(12)
+	o.PageSize = 4
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		b.run(quick)
+		b.misbehave(sandbox.Faults{Shift: sandbox.ShiftRemove})
+		b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
+			if strings.Count(r.URL.Path, "/") == 2 && strings.HasPrefix(r.URL.Path, "/users/") {
+				return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			}
+			return nil, nil //nolint:nilnil // goes on
+		}}
+		for night := 1; night <= 3; night++ {
+			b.Night()
+			rep := b.run(quick)
+			failed, paused := rep.Users.Failed > 0, rep.Users.Quarantined > 0
+			if failed != (night < 3) || paused != (night == 3) || rep.Users.Listed != 12 || b.Counts()["user"] > 0 {
+				t.Errorf("night %d: %+v, %d users asked for", night, rep.Users, b.Counts()["user"])
+			}
+		}
+	})
+}
+
+func TestWhatFailsIsTriedAtLeastOnceAWeek(t *testing.T) {
+	t.Parallel()
+	for failures, want := range map[int]time.Duration{
+		5: 36 * time.Hour, 6: 60 * time.Hour, 7: 108 * time.Hour, 8: 156 * time.Hour, 9: 156 * time.Hour, 1000: 156 * time.Hour,
+	} {
+		if got := untilAfter(pauseAfter(failures, 5), tonight).Sub(tonight); got != want {
+			t.Errorf("after %d failures: %s, want %s", failures, got, want)
+		}
+	}
+	if pauseAfter(4, 5) != 0 {
+		t.Error("a pause too early")
+	}
+}
