@@ -91,11 +91,13 @@ func (k jobKeys) staging(runID string, shard int) string {
 
 func (k jobKeys) selfTests() string             { return k.root() + "selftest/" }
 func (k jobKeys) selfTest(runID string) string  { return k.selfTests() + runID }
-func (k jobKeys) report(runID string) string    { return k.root() + "runs/" + runID + ".json" }
+func (k jobKeys) reports() string               { return k.root() + "runs/" }
+func (k jobKeys) report(runID string) string    { return k.reports() + runID + reportSuffix }
 func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key, k.selfTests()) }
 
 const (
 	recordSuffix    = ".json"
+	reportSuffix    = ".json"
 	publishedSuffix = ".published"
 	seqDigits       = 20
 )

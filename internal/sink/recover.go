@@ -100,12 +100,17 @@ func (t *takeover) checkSource() error {
 	if len(t.records) == 0 {
 		return nil
 	}
-	last, want := t.records[len(t.records)-1], t.w.o.Source
+	return sameSource(t.w.o.Job, t.records[len(t.records)-1], t.w.o.Source)
+}
+
+// sameSource compares where the last record's rows came from with where the
+// next ones would.
+func sameSource(job string, last *Record, want Source) error {
 	if last.Source == want {
 		return nil
 	}
 	return fmt.Errorf("%w: job %s has exported base_url %q, tenant %q up to record %d, and is configured for base_url %q, tenant %q; give the new source a job of its own",
-		ErrSource, t.w.o.Job, last.Source.BaseURL, last.Source.Tenant, last.Seq, want.BaseURL, want.Tenant)
+		ErrSource, job, last.Source.BaseURL, last.Source.Tenant, last.Seq, want.BaseURL, want.Tenant)
 }
 
 // publish finishes every record that is not published, or takes it back.

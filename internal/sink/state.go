@@ -186,9 +186,13 @@ func readIDs(f cursorReaderAt, b int) iter.Seq2[Cursor, error] {
 // Users yields the ids of the users that the shard knows, as of Open: in order
 // of buckets, and sorted within each.
 func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
+	return w.state.users(ctx, w.o.Shard, w.opened)
+}
+
+func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for _, b := range w.o.Shard.buckets() {
-			cursors, err := w.state.load(ctx, b, w.opened, w.state.idsOnce, w.state.ids)
+		for _, b := range shard.buckets() {
+			cursors, err := s.load(ctx, b, upTo, s.idsOnce, s.ids)
 			if err != nil {
 				yield("", fmt.Errorf("read users: %w", err))
 				return
@@ -212,10 +216,14 @@ func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
 // Open, by user and sorted by stream. What this run adds or commits is not
 // among them.
 func (w *Writer) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
-	if !w.o.Shard.Owns(b) || b < 0 || b >= Buckets {
-		return nil, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, w.o.Shard.Index, w.o.Shard.Count)
+	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened)
+}
+
+func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64) (map[string][]Cursor, error) {
+	if !shard.Owns(b) || b < 0 || b >= Buckets {
+		return nil, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, shard.Index, shard.Count)
 	}
-	cursors, err := w.state.load(ctx, b, w.opened, w.state.once, w.state.whole)
+	cursors, err := s.load(ctx, b, upTo, s.once, s.whole)
 	if err != nil {
 		return nil, err
 	}

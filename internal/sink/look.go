@@ -1,0 +1,125 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// Look is a job's state as it was committed when [OpenLook] read the log. It
+// takes no lease and writes nothing; a run may be at work. Its methods are not
+// safe for concurrent use.
+//
+// A run that goes on meanwhile sweeps what newer checkpoints cover: then a
+// method fails with bucket.ErrNotExist, and a new Look succeeds.
+type Look struct {
+	state *state
+	shard Shard
+	upTo  uint64
+}
+
+// LookOptions say what is looked at.
+type LookOptions struct {
+	Store bucket.Objects
+	Job   string
+	Shard Shard // the zero value is the only shard there is
+	// Source is where the job is pointed at now: ErrSource if its state comes
+	// from another.
+	Source     Source
+	ScratchDir string // for cursors that are being read; default the system's
+}
+
+// OpenLook finds what was committed. That it is nothing is no error.
+func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
+	if err := checkName("job", o.Job); err != nil {
+		return nil, fmt.Errorf("look at the sink: %w", err)
+	}
+	l := &Look{shard: o.Shard}
+	if l.shard.Count == 0 {
+		l.shard.Count = 1
+	}
+	var err error
+	if l.state, err = locate(ctx, o.Store, jobKeys(o.Job), o.ScratchDir); err != nil {
+		return nil, fmt.Errorf("look at the sink: %w", err)
+	}
+	after := max(l.state.floor(l.shard), 1) - 1 // one more, to compare the source with
+	var last *Record
+	for r, err := range ReadLog(ctx, o.Store, o.Job, after) {
+		if err != nil {
+			l.Close()
+			return nil, fmt.Errorf("look at the sink: %w", err)
+		}
+		last, l.upTo = r, r.Seq
+		l.state.commits = append(l.state.commits, r.trimmed())
+	}
+	if last != nil {
+		if err := sameSource(o.Job, last, o.Source); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// LastSeq is the number of the newest record, 0 where there is none.
+func (l *Look) LastSeq() uint64 { return l.upTo }
+
+// Users yields the ids of the users that the shard knows, in order of buckets,
+// and sorted within each.
+func (l *Look) Users(ctx context.Context) iter.Seq2[string, error] {
+	return l.state.users(ctx, l.shard, l.upTo)
+}
+
+// Cursors returns the cursors of one of the shard's buckets of users, by user
+// and sorted by stream.
+func (l *Look) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
+	return l.state.cursorsOf(ctx, l.shard, b, l.upTo)
+}
+
+// Close gives back the scratch files.
+func (l *Look) Close() { l.state.spool.close() }
+
+// Reports yields the run reports of a job whose run ids are greater than
+// after, those of the newest runs first. They are read as they are asked for.
+func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		keys := jobKeys(job)
+		from := ""
+		if after != "" {
+			from = keys.report(after)
+		}
+		var found []string
+		for info, err := range store.List(ctx, keys.reports(), from) {
+			if err != nil {
+				yield(nil, fmt.Errorf("list run reports: %w", err))
+				return
+			}
+			if strings.HasSuffix(info.Key, reportSuffix) {
+				found = append(found, info.Key)
+			}
+		}
+		for _, key := range slices.Backward(found) {
+			body, _, err := store.Get(ctx, key)
+			if errors.Is(err, bucket.ErrNotExist) {
+				continue // somebody has cleared up
+			}
+			if err != nil {
+				err = fmt.Errorf("read run report: %w", err)
+			}
+			if !yield(body, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Reports yields the run reports of the writer's job: see the function of
+// that name.
+func (w *Writer) Reports(ctx context.Context, after string) iter.Seq2[[]byte, error] {
+	return Reports(ctx, w.store, w.o.Job, after)
+}
