@@ -32,6 +32,12 @@ func (s summary) text(w io.Writer) error {
 	}
 	p.printf("%s%s: %s in %s (run %s)\n", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID)
 	p.printf("  users     %s\n", usersText(r.Users))
+	if r.Unreached > 0 {
+		p.printf("  deadline  %s not reached: they come first in the next run\n", plural(r.Unreached, "user"))
+	}
+	if r.Unsettled > 0 {
+		p.printf("  settling  %s pulled without the new analysis: it comes with the next run\n", plural(r.Unsettled, "user"))
+	}
 	p.printf("  requests  %s, %s refused, %s tried again, %s read\n", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
 	if sessions := sessionsText(r.SyncSessions); sessions != "" {
 		p.printf("  sessions  %s\n", sessions)
@@ -74,7 +80,7 @@ func usersText(u jobs.UserCounts) string {
 	for _, c := range []struct {
 		n    int64
 		what string
-	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Gone, "gone"}} {
+	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Quarantined, "in quarantine"}, {u.Gone, "gone"}} {
 		if c.n > 0 {
 			parts = append(parts, count(c.n)+" "+c.what)
 		}

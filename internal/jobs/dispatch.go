@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -34,12 +33,12 @@ func (r *run) pullUsers(ctx context.Context) error {
 }
 
 // dispatch hands users to workers: first those in the queue that are due, then
-// the next of the list, and when all are done those that failed once more. No
+// the next of the feed, and when all are done those that failed once more. No
 // further user is begun while those that wait hold as much memory as they may.
 func (r *run) dispatch(ctx context.Context) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(r.job.Concurrency)
-	feed := r.newFeed()
+	r.feed = newFeed(r, r.place)
 	for ctx.Err() == nil {
 		if r.deadlinePassed() {
 			r.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", r.job.Deadline)
@@ -47,7 +46,7 @@ func (r *run) dispatch(ctx context.Context) error {
 		}
 		u, wait := r.queue.pop(time.Now())
 		if u == nil && !r.queue.full() {
-			next, err := feed.next(ctx)
+			next, err := r.feed.next(ctx)
 			if err != nil {
 				workers.Go(func() error { return err })
 				break
@@ -108,77 +107,6 @@ func (q *queue) sleep(ctx context.Context, wait time.Duration) {
 	case <-q.woken:
 	case <-due:
 	}
-}
-
-// feed yields the users of the list, one bucket of users at a time, each with
-// its cursors.
-type feed struct {
-	r      *run
-	bucket int
-	users  []*user
-}
-
-func (r *run) newFeed() *feed { return &feed{r: r, bucket: -1} }
-
-// next returns nil without an error when the list is at its end.
-func (f *feed) next(ctx context.Context) (*user, error) {
-	for len(f.users) == 0 {
-		if f.bucket++; f.bucket >= bucketsOfUsers {
-			f.bucket = bucketsOfUsers
-			return nil, nil //nolint:nilnil // the end of the list is no error
-		}
-		if !f.r.o.Shard.Owns(f.bucket) {
-			continue
-		}
-		if err := f.load(ctx); err != nil {
-			return nil, err
-		}
-	}
-	u := f.users[0]
-	f.users[0] = nil // its cursors are not held until the bucket is done
-	f.users = f.users[1:]
-	return u, nil
-}
-
-func (f *feed) load(ctx context.Context) error {
-	listed, err := f.r.listed.bucket(f.bucket)
-	if err != nil || len(listed) == 0 {
-		return err
-	}
-	cursors, err := f.r.w.Cursors(ctx, f.bucket)
-	if err != nil {
-		return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
-	}
-	f.users = make([]*user, 0, len(listed))
-	for _, l := range listed {
-		u := newUser(l.ID, l, cursors[l.ID])
-		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
-			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
-			continue
-		}
-		f.users = append(f.users, u)
-	}
-	return nil
-}
-
-// hasFailed says whether a stream of this job, or the user itself, failed when
-// it was last tried.
-func (r *run) hasFailed(u *user) bool {
-	for s, c := range u.cursors {
-		if c.Failures > 0 && (s == StreamUsers || r.has(s)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (u *user) failedBefore() bool {
-	for _, c := range u.cursors {
-		if c.Failures > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // keepCommitting commits every checkpoint_every, and earlier where many

@@ -9,9 +9,11 @@
 //	    │
 //	check credentials        run.go       before anything is written
 //	lease and recover        run.go       the sink's part: what a killed run left is finished or cleared
+//	see where it stopped     resume.go    the last run, if it did not come to its end: those left out come first
 //	list users               list.go      paged, this shard's, held by bucket of users (userlist.go)
 //	look for missing users   list.go      known but not listed: asked for one by one
-//	pull users               dispatch.go  bounded workers; who waits is in the queue (queue.go)
+//	pull users               dispatch.go  bounded workers; who waits is in the queue (queue.go), who is next in the feed (feed.go)
+//	    quarantine           quarantine.go  streams that failed night after night sit some out
 //	    begin                user.go      the user's own row
 //	    sync sessions        sync.go      where due by policy; the outcome is a row
 //	    settle               settle.go    polls the correlations, holds no worker between two looks

@@ -15,14 +15,19 @@ const maxFailures = 1000
 // Report is what a run did: written to runs/<run_id>.json in the bucket and
 // printed by the command line. It names users by id only.
 type Report struct {
-	RunID    string    `json:"run_id"`
-	RunGroup string    `json:"run_group"`
-	Job      string    `json:"job"`
-	Shard    int       `json:"shard"`
-	Shards   int       `json:"shards"`
-	Version  string    `json:"version,omitempty"`
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished"`
+	RunID    string `json:"run_id"`
+	RunGroup string `json:"run_group"`
+	Job      string `json:"job"`
+	Shard    int    `json:"shard"`
+	Shards   int    `json:"shards"`
+	// OnlyFailed, Full and Named say which users the run was for, and how: those
+	// that had failed, in full, so many that were named.
+	OnlyFailed bool      `json:"only_failed,omitempty"`
+	Full       bool      `json:"full,omitempty"`
+	Named      int       `json:"named,omitempty"`
+	Version    string    `json:"version,omitempty"`
+	Started    time.Time `json:"started"`
+	Finished   time.Time `json:"finished"`
 	// Outcome is "done", "deadline" or "stopped".
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
@@ -32,6 +37,9 @@ type Report struct {
 	SyncSessions map[string]int64         `json:"sync_sessions,omitempty"`
 	// Unreached counts users that the deadline left for the next run.
 	Unreached int64 `json:"unreached,omitempty"`
+	// Resume is where the next run begins, after one that did not come to the
+	// end of the list.
+	Resume *Resume `json:"resume,omitempty"`
 	// Unsettled counts users whose analysis had not finished at
 	// settle_timeout; what it brings is pulled in the next run.
 	Unsettled           int64                  `json:"unsettled,omitempty"`
@@ -115,6 +123,7 @@ type tally struct {
 
 func newTally(o *RunOptions, runID string, streams []Stream) *tally {
 	t := &tally{report: Report{
+		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
 		Streams: map[Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
 	}}

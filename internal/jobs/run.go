@@ -80,6 +80,7 @@ func (r *run) steps(ctx context.Context) error {
 	}{
 		{"check credentials", r.checkCredentials},
 		{"lease and recover", r.openSink},
+		{"see where the last run stopped", r.findPlace},
 		{"list users", r.listUsers},
 		{"look for missing users", r.findMissing},
 		{"pull users", r.pullUsers}, // sync sessions, probe, pull, rows, write, and a commit now and then
@@ -113,7 +114,10 @@ type run struct {
 	began    time.Time // real time
 
 	listed userList
+	place  *Resume // where the last run stopped, nil at the end
 
+	feed    *feed // nil until users are pulled; belongs to the dispatcher
+	inHand  inHand
 	queue   *queue
 	tally   *tally
 	gone    goneUsers
@@ -233,6 +237,7 @@ func (r *run) conclude(ctx context.Context, runErr error) (*Report, error) {
 		runErr = r.tooManyFailed()
 	}
 	report := r.tally.finish(r.o.Now(), r.client.Stats(), runErr)
+	report.Resume = r.resume()
 	if r.w == nil {
 		return report, runErr
 	}

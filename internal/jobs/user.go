@@ -150,6 +150,7 @@ func (r *run) finish(u *user) {
 		r.again.add(u)
 		return
 	}
+	r.inHand.done(u.id)
 	r.tally.update(func(rep *Report) {
 		switch {
 		case u.gone: // counted when it is declared

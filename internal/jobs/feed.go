@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// feed yields the users of the list, one bucket of users at a time, each with
+// its cursors.
+//
+// The order is a circle: by bucket of users, within a bucket by id, beginning
+// where the last run stopped (Resume). So the users that nobody has looked at
+// for the longest time always come first. How old a user's cursors are would
+// not tell that: whoever is found unchanged leaves no trace. And the place in
+// the circle is one short text in the run report, however many users there
+// are, while the cursors are still read bucket by bucket.
+type feed struct {
+	r     *run
+	early map[string]bool // came before the circle, so not again
+	steps []stretch       // left; the first is at work
+	users []*user
+}
+
+// stretch is a part of the list: the users of one bucket whose ids are at
+// least from and, unless to is empty, below to; or those that are named.
+type stretch struct {
+	bucket   int
+	from, to string
+	named    []string
+}
+
+// newFeed begins at a place; nil is the beginning.
+func newFeed(r *run, at *Resume) *feed {
+	f := &feed{r: r, early: map[string]bool{}}
+	if at == nil {
+		at = &Resume{}
+	}
+	named := map[int][]string{}
+	for _, id := range at.Waiting {
+		b := sink.BucketOf(id)
+		named[b] = append(named[b], id)
+	}
+	for _, b := range slices.Sorted(maps.Keys(named)) {
+		if r.o.Shard.Owns(b) {
+			f.steps = append(f.steps, stretch{bucket: b, named: named[b]})
+		}
+	}
+	for i := range bucketsOfUsers {
+		if b := (at.Bucket + i) % bucketsOfUsers; r.o.Shard.Owns(b) {
+			s := stretch{bucket: b}
+			if b == at.Bucket {
+				s.from = at.UserID
+			}
+			f.steps = append(f.steps, s)
+		}
+	}
+	if at.UserID != "" && r.o.Shard.Owns(at.Bucket) {
+		f.steps = append(f.steps, stretch{bucket: at.Bucket, to: at.UserID})
+	}
+	return f
+}
+
+// holds says whether a listed user is of the stretch.
+func (s *stretch) holds(id string, early map[string]bool) bool {
+	if s.named != nil {
+		return slices.Contains(s.named, id)
+	}
+	return id >= s.from && (s.to == "" || id < s.to) && !early[id]
+}
+
+// next returns nil without an error when the list is at its end.
+func (f *feed) next(ctx context.Context) (*user, error) {
+	for len(f.users) == 0 {
+		if len(f.steps) == 0 {
+			return nil, nil //nolint:nilnil // the end of the list is no error
+		}
+		if err := f.load(ctx, &f.steps[0]); err != nil {
+			return nil, err
+		}
+		if len(f.users) == 0 {
+			f.steps = f.steps[1:]
+		}
+	}
+	u := f.users[0]
+	if f.steps[0].named != nil {
+		f.early[u.id] = true
+	}
+	f.users[0] = nil // its cursors are not held until the bucket is done
+	if f.users = f.users[1:]; len(f.users) == 0 {
+		f.steps = f.steps[1:]
+	}
+	f.r.inHand.begin(u.id)
+	return u, nil
+}
+
+func (f *feed) load(ctx context.Context, s *stretch) error {
+	listed, err := f.r.listed.bucket(s.bucket)
+	if err != nil {
+		return err
+	}
+	if listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) }); len(listed) == 0 {
+		return nil
+	}
+	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
+	cursors, err := f.r.w.Cursors(ctx, s.bucket)
+	if err != nil {
+		return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	}
+	f.users = make([]*user, 0, len(listed))
+	for _, l := range listed {
+		u := newUser(l.ID, l, cursors[l.ID])
+		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
+			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
+			continue
+		}
+		f.users = append(f.users, u)
+	}
+	return nil
+}
+
+// place is the first user in the circle that was not begun, nil at the end of
+// the list; waiting are those before the circle that were not.
+func (f *feed) place() (at *Resume, waiting []string) {
+	for i, s := range f.steps {
+		if s.named == nil {
+			at = &Resume{Bucket: s.bucket, UserID: s.from}
+			if i == 0 && len(f.users) > 0 {
+				at.UserID = f.users[0].id
+			}
+			return at, waiting
+		}
+		for _, id := range s.named {
+			if !f.early[id] {
+				waiting = append(waiting, id)
+			}
+		}
+	}
+	return nil, waiting
+}
+
+// hasFailed says whether a stream of this job, or the user itself, failed when
+// it was last tried.
+func (r *run) hasFailed(u *user) bool {
+	for s, c := range u.cursors {
+		if c.Failures > 0 && (s == StreamUsers || r.has(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *user) failedBefore() bool {
+	for _, c := range u.cursors {
+		if c.Failures > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inHand holds the ids of the users that were begun and are not done. They are
+// as many as the queue holds, and those at work.
+type inHand struct {
+	mu  sync.Mutex
+	ids map[string]struct{}
+}
+
+func (h *inHand) begin(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ids == nil {
+		h.ids = map[string]struct{}{}
+	}
+	h.ids[id] = struct{}{}
+}
+
+func (h *inHand) done(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.ids, id)
+}
+
+func (h *inHand) sorted() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.ids))
+}

@@ -1,0 +1,206 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/sink"
+)
+
+// reached are the users who were asked for anything of their own in the last
+// run.
+func (b *bank) reached(users int) map[int]bool {
+	found := map[int]bool{}
+	for u := range users {
+		if len(b.asked(u)) > 0 {
+			found[u] = true
+		}
+	}
+	return found
+}
+
+func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(t *testing.T) {
+	t.Parallel()
+	const users = 24
+	o := still(users)
+	o.Faults.Latency = 1100 * time.Millisecond
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		// One after the other, two requests each at first and then, since they
+		// are quiet, one: the deadlines let a bit more than half of them come.
+		lines := []string{"streams: [contracts]", "concurrency: 1"}
+		night := func(deadline string) map[int]bool {
+			rep := b.run(append(slices.Clone(lines), deadline)...)
+			now := b.reached(users)
+			if rep.Outcome != "deadline" || rep.Unreached != int64(users-len(now)) || len(now) < users/2 || len(now) > users*5/6 {
+				t.Fatalf("%s: %d reached, %d not", rep.Outcome, len(now), rep.Unreached)
+			}
+			b.Night()
+			return now
+		}
+		last := night("deadline: 36s")
+		for n := 2; n <= 5; n++ {
+			// Whoever is found unchanged leaves no trace in the cursors.
+			now := night(map[bool]string{true: "deadline: 29s", false: "deadline: 20s"}[n == 2])
+			both := maps.Clone(last)
+			maps.Copy(both, now)
+			if len(both) != users {
+				t.Errorf("nights %d and %d: only %d of %d users were reached", n-1, n, len(both), users)
+			}
+			last = now
+		}
+		// A run that comes to its end has no order to leave behind.
+		if rep := b.run(lines...); rep.Resume != nil || rep.Unreached != 0 {
+			t.Errorf("%+v", rep.Resume)
+		}
+	})
+}
+
+func TestThoseWhoWaitAtTheDeadlineComeFirstInTheNextRun(t *testing.T) {
+	t.Parallel()
+	o := steady(8)
+	o.AnalysisDelay = 2 * time.Hour
+	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
+	for _, u := range []string{"0", "1", "2", "3"} { // they do not wait
+		o.Faults.Users[u] = map[string]sandbox.UserFault{"synchronize": {Kind: sandbox.DailyLimit}}
+	}
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		rep := b.run(longWait, "streams: [contracts]", "deadline: 599s")
+		if rep.Resume == nil || len(rep.Resume.Waiting) != int(rep.Unreached) || rep.Unreached == 0 || rep.Unreached > 4 {
+			t.Fatalf("%d unreached, but %+v", rep.Unreached, rep.Resume)
+		}
+		b.Night()
+		b.run("streams: [contracts]", "concurrency: 1")
+		var order []string
+		for r := range b.requests() {
+			if r.UserID != "" && !slices.Contains(order, r.UserID) {
+				order = append(order, r.UserID)
+			}
+		}
+		first := slices.Sorted(slices.Values(order[:min(len(order), len(rep.Resume.Waiting))]))
+		if diff := cmp.Diff(slices.Sorted(slices.Values(rep.Resume.Waiting)), first); diff != "" || len(order) != 8 {
+			t.Errorf("%d users came, first (-want +got):\n%s", len(order), diff)
+		}
+	})
+}
+
+func TestAnInterruptedRunIsTakenUpWhereItStopped(t *testing.T) {
+	t.Parallel()
+	const users = 20
+	inBubble(t, still(users), func(b *bank) {
+		t := b.t
+		lines := []string{"streams: [contracts]", "concurrency: 1"}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		b.at(20, cancel)
+		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config(lines...)))
+		before := b.reached(users)
+		if rep.Resume == nil || len(rep.Resume.Waiting) == 0 || len(rep.Resume.Waiting) > 2 {
+			t.Fatalf("%+v", rep.Resume)
+		}
+		// What is done in between for some users alone is no turn.
+		o := b.options(b.config(lines...))
+		o.Users = []string{b.UserID(0)}
+		b.transport = b.Transport()
+		o.Transport = b.transport
+		if _, err := b.try(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel2 := context.WithCancel(t.Context())
+		defer cancel2()
+		b.at(14, cancel2)
+		_, _ = b.stops(ctx, ReasonInterrupted, b.options(b.config(lines...)))
+		again := 0
+		for u := range b.reached(users) {
+			if before[u] {
+				again++
+			}
+		}
+		if again > 2 {
+			t.Errorf("%d users came again before all others had come", again)
+		}
+	})
+}
+
+func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
+	t.Parallel()
+	const users = 700
+	for _, shard := range []sink.Shard{{Count: 1}, {Index: 1, Count: 3}} {
+		b := newBank(t, sandbox.Options{Users: 1})
+		r := &run{o: RunOptions{Shard: shard}, w: openLake(b, shard)}
+		want := map[string]bool{}
+		var ids []string
+		for i := range users {
+			u := listedUser(i)
+			u.Name = ""
+			if b := sink.BucketOf(u.ID); shard.Owns(b) {
+				want[u.ID] = true
+				ids = append(ids, u.ID)
+				if err := r.listed.add(u); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, at := range []*Resume{
+			nil, {}, {Bucket: sink.BucketOf(ids[3]), UserID: ids[3]}, {Bucket: sink.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
+			{Waiting: append([]string{"who is gone"}, ids...)},
+		} {
+			f := newFeed(r, at)
+			r.feed = f
+			if got := drain(t, f, len(want)+1); len(got) != len(want) || r.resume() != nil {
+				t.Errorf("from %+v: %d users came, want %d", at, len(got), len(want))
+			}
+			// Half of them, and the others when the next run goes on from there.
+			if at != nil {
+				at.Waiting = nil
+			}
+			r.feed = newFeed(r, at)
+			half := drain(t, r.feed, len(want)/2)
+			rest := drain(t, newFeed(r, r.resume()), len(want)-len(half))
+			if both := append(half, rest...); len(slices.Compact(slices.Sorted(slices.Values(both)))) != len(want) {
+				t.Errorf("from %+v: not all came in one turn of two runs", at)
+			}
+		}
+	}
+}
+
+// drain takes at most n users out of a feed. Nobody may come twice.
+func drain(t *testing.T, f *feed, n int) []string {
+	t.Helper()
+	var got []string
+	for range n {
+		u, err := f.next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u == nil {
+			break
+		}
+		got = append(got, u.id)
+		f.r.inHand.done(u.id)
+	}
+	if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(got) {
+		t.Errorf("%d users, some of them twice", len(got))
+	}
+	return got
+}
+
+func openLake(b *bank, shard sink.Shard) *sink.Writer {
+	b.t.Helper()
+	w, err := sink.Open(b.t.Context(), sink.Options{
+		Store: b.store(), Job: "nightly", Shard: shard, RunID: fmt.Sprintf("look-%d", time.Now().UnixNano()), Compression: "none", ScratchDir: b.t.TempDir(),
+	})
+	if err != nil {
+		b.t.Fatalf("open the sink: %v", err)
+	}
+	b.t.Cleanup(func() { _ = w.Close(context.WithoutCancel(b.t.Context())) })
+	return w
+}
