@@ -132,6 +132,8 @@ func TestASingleMistakeInAJobIsSaid(t *testing.T) {
 		`<<: {concurrency: 1}`:                 `9:5: jobs.nightly: merge keys (<<) are not supported: repeat the lines, or use an alias for a whole value`,
 		`? [a]`:                                `9:7: jobs.nightly: a key is expected here, of letters, digits, _ and -`,
 		`probe: !secret each`:                  `9:12: jobs.nightly.probe: must be a plain value without a tag`,
+		`sync: {user_ip: "::ffff:127.0.0.1"}`: `9:21: jobs.nightly.sync.user_ip: "::ffff:127.0.0.1" is an address of this host or its network: ` +
+			`the bank is told whose wish the synchronisation is, so write a public one`,
 	} {
 		want := []string{"jobs.yaml:" + want}
 		if diff := cmp.Diff(want, problems(t, minimal(line), env("SECRET", secret))); diff != "" {

@@ -245,8 +245,13 @@ func setAddr(p *netip.Addr, text string) error {
 	switch {
 	case err != nil || addr.Zone() != "":
 		return errors.New("is no IP address: write one such as 203.0.113.7 or 2001:db8::7")
+	}
+	addr = addr.Unmap()
+	switch {
 	case addr.IsUnspecified() || addr.IsMulticast():
 		return errors.New("is no address that a host can have")
+	case addr.IsLoopback() || addr.IsLinkLocalUnicast():
+		return errors.New("is an address of this host or its network: the bank is told whose wish the synchronisation is, so write a public one")
 	}
 	*p = addr
 	return nil

@@ -101,6 +101,7 @@ type Kind string
 // The kinds of failure of one user.
 const (
 	Malformed     Kind = "malformed"      // 200, but the body is no JSON
+	Rejected      Kind = "rejected"       // 400
 	Forbidden     Kind = "forbidden"      // 403
 	NotFound      Kind = "not_found"      // 404
 	ServerError   Kind = "server_error"   // 500, every time

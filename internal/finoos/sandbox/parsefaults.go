@@ -123,7 +123,7 @@ func toggle(to *bool) func(string) error {
 
 func kinds() []Kind {
 	return []Kind{
-		Malformed, Forbidden, NotFound, ServerError, Reset, Truncated, NeverAnalysed, Deleted,
+		Malformed, Rejected, Forbidden, NotFound, ServerError, Reset, Truncated, NeverAnalysed, Deleted,
 		Deprecated, Credentials, Blocked, DailyLimit, SCARequired, RateLimited, SyncSucceeds,
 	}
 }

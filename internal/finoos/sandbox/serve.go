@@ -136,6 +136,8 @@ func (s *Sandbox) findUser(c *call) (answer, bool) {
 	case Deleted:
 		s.leave(i)
 		return noUser(), true
+	case Rejected:
+		return failure(http.StatusBadRequest, "invalid_request", "the request is not accepted"), true
 	case Forbidden:
 		return failure(http.StatusForbidden, "forbidden", "the user has not granted this scope"), true
 	case NotFound:

@@ -25,7 +25,7 @@ func TestEverySyncOutcomeCanBeHad(t *testing.T) {
 	}{
 		SyncSucceeds: {204, ""}, Deprecated: {409, "interface_deprecated"}, Credentials: {422, "credentials_required"},
 		Blocked: {423, "blocked"}, DailyLimit: {429, "daily_limit"}, RateLimited: {429, "rate_limited"}, SCARequired: {451, ""},
-		Forbidden: {403, "forbidden"}, NotFound: {404, "not_found"},
+		Rejected: {400, "invalid_request"}, Forbidden: {403, "forbidden"}, NotFound: {404, "not_found"},
 	} {
 		c.s.Night() // or the daily limit is reached
 		c.fault(userFaults("1", "synchronize", kind))
