@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -61,8 +64,9 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	}
 }
 
-// Each script has a bank of its own, reached by $FINOOS_BASE_URL, and the same
-// one slowed down, by $SLOW_BASE_URL.
+// Each script has a bank of its own, reached by $FINOOS_BASE_URL, the same one
+// slowed down, by $SLOW_BASE_URL, and one that goes down after a while, by
+// $FRAIL_BASE_URL.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -78,7 +82,11 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for name, s := range map[string]*sandbox.Sandbox{"FINOOS_BASE_URL": bank, "SLOW_BASE_URL": slow} {
+			frail := &frailBank{left: 120}
+			if frail.Sandbox, err = sandbox.New(sandbox.Options{Users: 40, Seed: 7}); err != nil {
+				return err
+			}
+			for name, s := range map[string]http.Handler{"FINOOS_BASE_URL": bank, "SLOW_BASE_URL": slow, "FRAIL_BASE_URL": frail} {
 				server := httptest.NewServer(s)
 				env.Defer(server.Close)
 				env.Setenv(name, server.URL)
@@ -87,13 +95,55 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FINOOS_CLIENT_SECRET", "sandbox")
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("A_USER", bank.UserID(3))
-			env.Values["bank"] = bank
+			env.Values["bank"], env.Values["frail"] = bank, frail
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "night": letNightPass, "stopped": stopped,
+			"exits": exits, "night": letNightPass, "stopped": stopped, "misbehave": misbehave, "mend": mend,
 		},
 	})
+}
+
+// frailBank answers so many requests, and from then on 503 until it is mended.
+type frailBank struct {
+	*sandbox.Sandbox
+
+	mu   sync.Mutex
+	left int
+}
+
+func (b *frailBank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	b.left--
+	down := b.left < 0
+	b.mu.Unlock()
+	if down {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	b.Sandbox.ServeHTTP(w, r)
+}
+
+// mend lets the frail bank answer again.
+func mend(ts *testscript.TestScript, neg bool, args []string) {
+	bank, ok := ts.Value("frail").(*frailBank)
+	if neg || len(args) > 0 || !ok {
+		ts.Fatalf("usage: mend")
+	}
+	bank.mu.Lock()
+	defer bank.mu.Unlock()
+	bank.left = 1 << 30
+}
+
+// misbehave gives the script's bank these faults and no others.
+func misbehave(ts *testscript.TestScript, neg bool, args []string) {
+	bank, ok := ts.Value("bank").(*sandbox.Sandbox)
+	if neg || len(args) > 1 || !ok {
+		ts.Fatalf("usage: misbehave [faults]")
+	}
+	faults, err := sandbox.ParseFaults(strings.Join(args, ""))
+	ts.Check(err)
+	ts.Check(bank.SetFaults(faults))
 }
 
 // exits runs a command and compares its exit code: exits 2 syncer run.

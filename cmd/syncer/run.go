@@ -40,12 +40,17 @@ restarts of one scheduled time share.
 			return a.run(cmd.Context(), args[0], f)
 		},
 	}
+	f.register(cmd)
+	return cmd
+}
+
+// register declares the flags that say which users a run is for, and how.
+func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.shard, "shard", "", "work on shard `i/n` of the users, i from 0; JOB_COMPLETION_INDEX and SYNCER_SHARDS unless given")
 	flags.StringVar(&f.users, "users", "", "only these users: a `file` of ids, or ids separated by commas")
 	flags.BoolVar(&f.onlyFailed, "only-failed", false, "only users with a stream that failed last time")
 	flags.BoolVar(&f.full, "full", false, "read everything in full, changed or not")
-	return cmd
 }
 
 func oneJob(_ *cobra.Command, args []string) error {

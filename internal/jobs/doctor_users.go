@@ -123,7 +123,7 @@ func (d *doctor) endpoint(e *finoos.Examination, knownUser bool) {
 		d.badEndpoint(what, e, knownUser)
 		return
 	}
-	saw := fmt.Sprintf("%s, %d records, %v", e.Operation.Path, e.Records, rounded(e.Latency))
+	saw := fmt.Sprintf("%s, %d records, %v", e.Operation.Path, e.Records, legible(e.Latency))
 	foreign := e.Records > 0 && !strings.EqualFold(e.Under, e.Documented)
 	switch {
 	case foreign:
@@ -196,11 +196,11 @@ func (d *doctor) clock() {
 	median := d.latencies[len(d.latencies)/2]
 	possible := float64(d.job.Concurrency) / max(median.Seconds(), 1e-4)
 	d.ok("latency", "%v in the middle: %d workers can make %.0f requests a second, the ceiling is %g",
-		rounded(median), d.job.Concurrency, possible, d.o.Config.FinoOS.RequestsPerSecond)
+		legible(median), d.job.Concurrency, possible, d.o.Config.FinoOS.RequestsPerSecond)
 }
 
-// rounded leaves a time as many digits as tell something.
-func rounded(d time.Duration) time.Duration {
+// legible leaves a time as many digits as tell something.
+func legible(d time.Duration) time.Duration {
 	if d < 10*time.Millisecond {
 		return d.Round(100 * time.Microsecond)
 	}

@@ -40,6 +40,7 @@ type result struct {
 	previous    string // the correlation before
 	extractedAt time.Time
 	state       []byte // what the cursor will remember of the records
+	first       bool   // nothing was pulled before
 	whole       bool   // everything that the API has was written, whatever mode says
 
 	// rows are written, then what more yields: a pull that is too large to be
@@ -114,7 +115,7 @@ func (res *result) close() {
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
 	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled}
-	res.previous = u.cursor(s).CorrelationID
+	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()
 	metered := finoos.WithMeter(ctx, &res.meter)
 	changed, err := r.changed(metered, u, res)
@@ -216,8 +217,7 @@ func (r *run) quietByBanking(ctx context.Context, u *user, service finoos.Servic
 	if r.job.Probe != ProbeBanking || service == finoos.Banking || r.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
 	}
-	day := uint64(r.o.Now().Unix()) / (24 * 60 * 60) //nolint:gosec // after 1970
-	if (day+xxhash.Sum64String(u.id))%7 == 0 {
+	if r.asksAllToday(u) {
 		return finoos.Correlation{}, false
 	}
 	known, ok := u.bankingCursor()
@@ -228,8 +228,21 @@ func (r *run) quietByBanking(ctx context.Context, u *user, service finoos.Servic
 	if err != nil || banking.ID != known.CorrelationID {
 		return finoos.Correlation{}, false
 	}
+	return u.caughtUp(service, banking.ID)
+}
+
+// asksAllToday says whether this is the day of the week on which all services
+// of the user are asked.
+func (r *run) asksAllToday(u *user) bool {
+	day := uint64(r.o.Now().Unix()) / (24 * 60 * 60) //nolint:gosec // after 1970
+	return (day+xxhash.Sum64String(u.id))%7 == 0
+}
+
+// caughtUp is the analysis that a service's stream was last pulled from, if
+// that is the given one.
+func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Correlation, bool) {
 	for s, c := range u.cursors {
-		if of, ok := serviceOf(s); ok && of == service && c.CorrelationID == banking.ID {
+		if of, ok := serviceOf(s); ok && of == service && c.CorrelationID == correlationID {
 			return finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}, true
 		}
 	}

@@ -87,8 +87,10 @@ type StreamReport struct {
 	Gone       int64 `json:"gone"`
 	// Quarantined counts the users of whom this stream was not tried.
 	Quarantined int64 `json:"quarantined,omitempty"`
-	Rows        int64 `json:"rows"`
-	Deletes     int64 `json:"deletes"`
+	// First counts the pulls of users of whom this stream was never pulled before.
+	First   int64 `json:"first,omitempty"`
+	Rows    int64 `json:"rows"`
+	Deletes int64 `json:"deletes"`
 }
 
 // TableReport is what was committed of one table.
@@ -150,6 +152,9 @@ func (t *tally) pulled(res *result) {
 		switch res.outcome {
 		case outcomePulled:
 			s.Pulled++
+			if res.first {
+				s.First++
+			}
 		case outcomeUnchanged:
 			s.Unchanged++
 		case outcomeNoAnalysis:

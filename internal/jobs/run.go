@@ -180,7 +180,8 @@ func (r *run) checkCredentials(ctx context.Context) error {
 	return missingScopes(granted, r.streams)
 }
 
-func (r *run) openSink(ctx context.Context) error {
+// openStore opens the object store that the sink lies in.
+func (r *run) openStore(ctx context.Context) error {
 	c := r.o.Config.Sink
 	store, err := bucket.Open(ctx, c.URL, bucket.Options{
 		Pending: sink.PendingPrefix(r.o.Job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
@@ -193,13 +194,26 @@ func (r *run) openSink(ctx context.Context) error {
 		store = r.o.WrapStore(store)
 	}
 	r.store = store
+	return nil
+}
+
+// source is where the job's users come from.
+func (r *run) source() sink.Source {
+	return sink.Source{BaseURL: r.o.Config.FinoOS.BaseURL, Tenant: r.o.Config.FinoOS.Tenant}
+}
+
+func (r *run) openSink(ctx context.Context) (err error) {
+	if err := r.openStore(ctx); err != nil {
+		return err
+	}
 	masking, err := r.job.masking()
 	if err != nil {
 		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
 	}
+	c := r.o.Config.Sink
 	r.w, err = sink.Open(ctx, sink.Options{
-		Store: store, Job: r.o.Job, RunID: r.id, RunGroup: r.o.RunGroup, Kind: "run", Shard: r.o.Shard, Holder: r.o.Holder,
-		Source:    sink.Source{BaseURL: r.o.Config.FinoOS.BaseURL, Tenant: r.o.Config.FinoOS.Tenant},
+		Store: r.store, Job: r.o.Job, RunID: r.id, RunGroup: r.o.RunGroup, Kind: "run", Shard: r.o.Shard, Holder: r.o.Holder,
+		Source:    r.source(),
 		LeaseWait: r.job.LeaseWait, LeaseTTL: leaseTTL, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
 		Now: r.o.Now, Logger: r.log,
 	})

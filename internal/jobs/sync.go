@@ -81,10 +81,7 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 		return r.skipSync(ctx, u, err)
 	}
 	u.logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := map[string]loginMemory{}
-	if state := u.cursor(streamSyncSessions).State; len(state) > 0 && json.Unmarshal(state, &memory) != nil {
-		memory = map[string]loginMemory{}
-	}
+	memory := rememberedSessions(u.cursor(streamSyncSessions))
 	asked := false
 	for l, err := range list.All() {
 		if err != nil {
@@ -108,6 +105,15 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 		u.closeLogins() // out of date now
 	}
 	return nil
+}
+
+// rememberedSessions is what a cursor remembers, by login.
+func rememberedSessions(c sink.Cursor) map[string]loginMemory {
+	memory := map[string]loginMemory{}
+	if len(c.State) > 0 && json.Unmarshal(c.State, &memory) != nil {
+		memory = map[string]loginMemory{}
+	}
+	return memory
 }
 
 // skipSync goes on without sync sessions where the logins could not be read:

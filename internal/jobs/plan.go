@@ -1,0 +1,200 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// Plan is what a run of a job would do now, as far as that can be told without
+// asking the API for more than its list of users.
+type Plan struct {
+	Job    string    `json:"job"`
+	Shard  int       `json:"shard"`
+	Shards int       `json:"shards"`
+	At     time.Time `json:"at"`
+	// Offline says that the users are those that the job knows; else they are
+	// those of the API's list.
+	Offline bool `json:"offline,omitempty"`
+	// FirstRun says that the job has not committed anything yet.
+	FirstRun bool `json:"first_run,omitempty"`
+
+	Users   PlannedUsers             `json:"users"`
+	Streams map[Stream]PlannedStream `json:"streams"`
+	// SyncSessions is how many bank synchronisations are due, by what is
+	// remembered of the logins; their present state would cost requests.
+	SyncSessions int64 `json:"sync_sessions"`
+
+	// Requests is what the run is expected to ask for.
+	Requests            int64            `json:"requests"`
+	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
+	// Rate is in requests a second: learned by an earlier run, else
+	// finoos.requests_per_second. At that rate the requests take Minutes.
+	Rate    float64 `json:"rate"`
+	Learned bool    `json:"rate_learned,omitempty"`
+	Minutes float64 `json:"minutes"`
+
+	// BasedOn are the runs from whose reports the shares of changed users were
+	// taken.
+	BasedOn []string `json:"based_on,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
+	// Spent is how many requests this plan itself has cost.
+	Spent int64 `json:"spent"`
+}
+
+// PlannedUsers counts the users of a plan.
+type PlannedUsers struct {
+	// Listed are all that the run would work on; of these, New are not known to
+	// the job, and Missing are known but not on the API's list: they are asked
+	// for one by one.
+	Listed  int64 `json:"listed"`
+	New     int64 `json:"new"`
+	Missing int64 `json:"missing"`
+	// Quarantined have a stream that would sit this run out.
+	Quarantined int64 `json:"quarantined"`
+}
+
+// PlannedStream is what a run would do about one stream.
+type PlannedStream struct {
+	// First are users of whom the stream is pulled whatever its correlation
+	// says; of Known users it is pulled where it has changed, for which Changed
+	// is the expected share; Quarantined sit this run out.
+	First       int64   `json:"first"`
+	Known       int64   `json:"known"`
+	Quarantined int64   `json:"quarantined,omitempty"`
+	Changed     float64 `json:"changed"`
+	// Pulls are expected, First and Known together.
+	Pulls int64 `json:"pulls"`
+}
+
+// MakePlan says what Run would do with the same options. It changes nothing:
+// it takes no lease, writes nothing to the bucket, and asks the API for the
+// list of users alone, or with offline for nothing at all.
+func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
+	r, err := newRun(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.listed.close() }()
+	p := &planner{run: r, offline: offline, counts: map[Stream]*PlannedStream{}, due: map[string]int64{}}
+	plan, err := p.make(ctx)
+	if ctx.Err() != nil {
+		return nil, &StopError{Reason: ReasonInterrupted, Err: errors.New("interrupted: nothing was changed")}
+	}
+	return plan, stopReason(err)
+}
+
+// planner makes one plan.
+type planner struct {
+	*run
+	offline bool
+	look    *sink.Look
+	history experience
+
+	users    PlannedUsers
+	counts   map[Stream]*PlannedStream
+	due      map[string]int64 // requests that are certain, by operation
+	maybe    int64            // probes that a user costs only where its banking has moved
+	sessions int64            // sync sessions
+	settling int64            // users who have one
+	unseen   int64            // users whose logins nobody has seen yet
+	// Of the cursors that say when they were pulled, those whose analysis was
+	// not a day old then.
+	pulled, young int64
+}
+
+func (p *planner) make(ctx context.Context) (*Plan, error) {
+	if err := p.openStore(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	p.look, err = sink.OpenLook(ctx, sink.LookOptions{
+		Store: p.store, Job: p.o.Job, Shard: p.o.Shard, Source: p.source(), ScratchDir: p.o.Config.Sink.ScratchDir,
+	})
+	if err != nil {
+		return nil, p.sinkError(ctx, err)
+	}
+	defer p.look.Close()
+	if p.history, err = readHistory(ctx, storedReports(p.store, p.o.Job), p.o.Shard.Count); err != nil {
+		return nil, p.sinkError(ctx, err)
+	}
+	if err := p.listOrRecall(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range p.streams {
+		p.counts[s] = &PlannedStream{}
+	}
+	for b := range bucketsOfUsers {
+		if p.o.Shard.Owns(b) {
+			if err := p.bucket(ctx, b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p.result(), nil
+}
+
+// listOrRecall finds the users: on the API's list, or with offline among those
+// that the job knows. Named ones need the list only where the job knows them
+// not.
+func (p *planner) listOrRecall(ctx context.Context) error {
+	switch {
+	case len(p.o.Users) > 0:
+		return p.findNamed(ctx)
+	case p.offline && p.look.LastSeq() == 0:
+		return stopf(ReasonConfig, "job %s has committed nothing yet, so that nothing is known of its users: without --offline the API is asked for their list", p.o.Job)
+	case p.offline:
+		return nil
+	}
+	return p.listUsers(ctx)
+}
+
+// findNamed keeps the named users that the job or the API's list knows.
+// Neither is a mistake of the caller's.
+func (p *planner) findNamed(ctx context.Context) error {
+	unknown := map[string]bool{}
+	for _, id := range p.o.Users {
+		unknown[id] = p.o.Shard.Owns(sink.BucketOf(id))
+	}
+	for id, err := range p.look.Users(ctx) {
+		if err != nil {
+			return p.sinkError(ctx, err)
+		}
+		if unknown[id] {
+			delete(unknown, id)
+			if err := p.listed.add(&finoos.User{ID: id}); err != nil {
+				return err
+			}
+		}
+	}
+	for id, wanted := range unknown {
+		if !wanted {
+			delete(unknown, id) // of another shard
+		}
+	}
+	if len(unknown) > 0 && !p.offline {
+		for u, err := range p.client.Users(ctx) {
+			if err != nil {
+				return fmt.Errorf("list users: %w", err)
+			}
+			if !unknown[u.ID] {
+				continue
+			}
+			delete(unknown, u.ID)
+			if err := p.listed.add(&u); err != nil {
+				return err
+			}
+		}
+	}
+	for id := range unknown {
+		if p.offline {
+			return stopf(ReasonConfig, "user %q: the lake does not know this user; without --offline the API's list is looked at, too", id)
+		}
+		return stopf(ReasonConfig, "user %q: neither the API's list nor the lake knows this user", id)
+	}
+	return nil
+}

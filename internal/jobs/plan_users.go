@@ -1,0 +1,154 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// bucket plans one bucket of users; no more of them are held at once.
+func (p *planner) bucket(ctx context.Context, b int) error {
+	cursors, err := p.look.Cursors(ctx, b)
+	if err != nil {
+		return p.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	}
+	listed, err := p.listed.bucket(b)
+	if err != nil {
+		return err
+	}
+	named := len(p.o.Users) > 0
+	on := map[string]bool{}
+	for _, u := range listed {
+		on[u.ID] = true
+		p.user(newUser(u.ID, u, cursors[u.ID]))
+		if named {
+			p.due["user"]++
+		}
+	}
+	for id, cs := range cursors {
+		u := newUser(id, nil, cs)
+		switch {
+		case on[id] || named:
+		case p.offline:
+			p.user(u)
+		case p.pauses(u.cursor(StreamUsers)):
+			p.users.Listed++
+			p.users.Quarantined++
+		default:
+			p.due["user"]++
+			p.users.Missing++
+			p.user(u)
+		}
+	}
+	return nil
+}
+
+// user plans one user as a run would work on it.
+func (p *planner) user(u *user) {
+	if p.o.OnlyFailed && !p.hasFailed(u) {
+		return
+	}
+	p.choose(u)
+	p.users.Listed++
+	if len(u.cursors) == 0 {
+		p.users.New++
+	}
+	if u.quarantined {
+		p.users.Quarantined++
+	}
+	for s, sp := range p.counts {
+		if !slices.Contains(u.streams, s) {
+			sp.Quarantined++
+		}
+	}
+	for _, s := range u.streams {
+		p.stream(u, s)
+	}
+	p.probes(u)
+	p.banks(u)
+}
+
+// stream counts one stream of a user as one that is certainly pulled, or as
+// one that may have changed.
+func (p *planner) stream(u *user, s Stream) {
+	c, sp := u.cursor(s), p.counts[s]
+	if _, correlated := serviceOf(s); !correlated {
+		sp.Known++
+		return
+	}
+	if !c.PulledAt.IsZero() {
+		p.pulled++
+		if c.PulledAt.Sub(c.CorrelationAt) < 24*time.Hour {
+			p.young++
+		}
+	}
+	switch {
+	case c.ErrorClass == markNoAnalysis: // most likely still without one
+	case p.o.Full, c.PulledAt.IsZero(), c.Failures > 0:
+		sp.First++
+	default:
+		sp.Known++
+	}
+}
+
+// probes counts the correlations that a user is asked for: each service's, or
+// where the job probes banking, the others' only if they have to be.
+func (p *planner) probes(u *user) {
+	banking, known := u.bankingCursor()
+	spared := p.job.Probe == ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
+		slices.Contains(u.services, finoos.Banking) && !p.asksAllToday(u)
+	for _, service := range u.services {
+		if _, caughtUp := u.caughtUp(service, banking.CorrelationID); spared && caughtUp && service != finoos.Banking {
+			p.maybe++
+			continue
+		}
+		p.due["correlation"]++
+	}
+}
+
+// banks counts the reading of a user's logins and the sync sessions that are
+// due, by what is remembered of earlier ones.
+func (p *planner) banks(u *user) {
+	if p.job.Sync.When == SyncNever || p.syncPauses(u) {
+		if slices.Contains(u.streams, StreamBankLogins) {
+			p.due["logins"]++
+		}
+		return
+	}
+	p.due["logins"]++
+	memory := rememberedSessions(u.cursor(streamSyncSessions))
+	sessions := int64(0)
+	for _, last := range memory {
+		if p.job.Sync.likelyDue(last, p.o.Now()) {
+			sessions++
+		}
+	}
+	if len(memory) == 0 {
+		if p.job.Sync.When == SyncAlways {
+			sessions = 1 // at the least
+		}
+		if len(u.cursors) == 0 {
+			p.unseen++
+		}
+	}
+	p.sessions += sessions
+	if sessions > 0 {
+		p.settling++
+	}
+}
+
+// likelyDue guesses from the last session of a login whether another one is
+// due, as decide does who has seen the login.
+func (p *Sync) likelyDue(last loginMemory, now time.Time) bool {
+	switch {
+	case now.Before(last.Until), last.Status == statusSCARequired:
+		return false
+	case p.When == SyncAlways, last.Outcome == finoos.Failed, last.Outcome == finoos.Gone:
+		return true
+	default:
+		return now.Sub(last.At) > p.StaleAfter
+	}
+}
