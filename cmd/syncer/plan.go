@@ -19,7 +19,8 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Say what a run of a job would do now, and change nothing",
 		Long: `Says what a run of the job would do now: how many users it would work on, what it
 would ask the API for, and how long that takes at the rate that earlier runs have
-learned. How much will have changed is taken from the reports of the last runs.
+learned. How much will have changed is taken from the reports of the last runs; a run
+that follows another within hours finds less.
 
 It changes nothing: no lease, no write to the bucket, not even a self-test. Of the
 API it asks for the list of users alone; with --offline for nothing at all: then the
@@ -119,7 +120,11 @@ func plannedStreams(plan *jobs.Plan) *table {
 		if !ok || s == jobs.StreamUsers || s == jobs.StreamBankLogins {
 			continue
 		}
-		t.add(s, sp.Pulls, sp.First+sp.Known, fmt.Sprintf("%.1f %%", 100*sp.Changed))
+		changed := "all"
+		if sp.Known > 0 {
+			changed = fmt.Sprintf("%.1f %%", 100*sp.Changed)
+		}
+		t.add(s, sp.Pulls, sp.First+sp.Known, changed)
 	}
 	return t
 }

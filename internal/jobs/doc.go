@@ -25,6 +25,12 @@
 //	declare users gone       list.go      all of them or, beyond max_gone, none
 //	commit, report           run.go, report.go
 //
+// # A plan
+//
+// [MakePlan] (plan*.go) goes through the same users and cursors and counts what
+// a run would ask for. It uses the policies of the run itself (quarantine, sync
+// sessions, probes), holds no lease and writes nothing.
+//
 // # What fails
 //
 // Every error has one of three outcomes, decided in two places. [Run] ends a

@@ -150,7 +150,10 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 			}
 		}
 		for _, at := range []*Resume{
-			nil, {}, {Bucket: sink.BucketOf(ids[3]), UserID: ids[3]}, {Bucket: sink.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
+			nil,
+			{},
+			{Bucket: sink.BucketOf(ids[3]), UserID: ids[3]},
+			{Bucket: sink.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
 			{Waiting: append([]string{"who is gone"}, ids...)},
 		} {
 			f := newFeed(r, at)
