@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// status reads the job's status by the bank's clock.
+func (b *bank) status(lines ...string) *Status {
+	b.t.Helper()
+	s, err := ReadStatus(b.t.Context(), StatusOptions{Config: b.config(lines...), Job: "nightly", Now: b.Now})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(6), func(b *bank) {
+		lines := []string{"failures: {max_ratio: 1, quarantine_after: 2}", `schedule: "30 2 * * *"`, "timezone: Europe/Berlin"}
+		if s := b.status(lines...); len(s.Commits) != 0 || s.LastRun != nil || s.Users.Known != 0 || s.Next == nil {
+			b.t.Errorf("before the first run: %+v", s)
+		}
+		faults := faultOf(2, "contracts", sandbox.Malformed)
+		faults.Latency = 50 * time.Millisecond
+		b.misbehave(faults)
+		b.run(lines...)
+		b.ResetRequests()
+		s := b.status(lines...)
+		if asked := len(b.Requests()); asked != 0 {
+			b.t.Errorf("%d requests", asked)
+		}
+		want := StatusUsers{Known: 6, Failing: 1, NeedsUserBy: map[string]int64{}}
+		if diff := cmp.Diff(want, s.Users); diff != "" {
+			b.t.Errorf("users: -want +got:\n%s", diff)
+		}
+		if r := s.LastRun; r == nil || r.Users.Failed != 1 || r.Users.Pulled != 5 || r.Rows == 0 || r.Requests == 0 || r.RequestsPerSecond <= 0 || r.Outcome != "done" {
+			b.t.Errorf("last run: %+v", s.LastRun)
+		}
+		if len(s.Commits) != 1 || !s.Commits[0].Published || s.Commits[0].Rows != s.LastRun.Rows || s.Commits[0].Kind != "run" {
+			b.t.Errorf("commits: %+v", s.Commits)
+		}
+		young := s.Streams[StreamContracts]
+		if young.Users != 6 || young.Failing != 1 || young.P50 <= 0 || young.P50 > young.P95 || young.P95 > young.Oldest {
+			b.t.Errorf("contracts: %+v", young)
+		}
+		if next := s.Next.Format("15:04 MST"); next != "02:30 CET" || !s.Next.After(s.At) {
+			b.t.Errorf("next: %s", next)
+		}
+
+		b.Night() // nobody is analysed anew: what there is grows a day older
+		b.run(lines...)
+		s = b.status(lines...)
+		if s.Users.Quarantined != 1 || s.Users.Failing != 0 || s.Streams[StreamContracts].Quarantined != 1 {
+			b.t.Errorf("after the second failed night: %+v", s.Users)
+		}
+		if old := s.Streams[StreamContracts].P50 - young.P50; old < 80_000 || old > 90_000 {
+			b.t.Errorf("a day later, contracts are %v older", time.Duration(old)*time.Second)
+		}
+	})
+}
+
+func TestStatusCountsLoginsThatNeedTheirUser(t *testing.T) {
+	t.Parallel()
+	o := steady(4)
+	o.Sync.Credentials = 1
+	inBubble(t, o, func(b *bank) {
+		b.run("sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 5s}")
+		s := b.status()
+		if s.Users.NeedsUser == 0 || s.Users.NeedsUserBy["credentials_required"] < s.Users.NeedsUser {
+			b.t.Errorf("%+v", s.Users)
+		}
+		if s.LastRun.SyncSessions["credentials_required"] == 0 {
+			b.t.Errorf("sync sessions of the last run: %v", s.LastRun.SyncSessions)
+		}
+	})
+}
+
+func TestStatusNamesWhoIsAtWork(t *testing.T) {
+	t.Parallel()
+	inBubble(t, steady(1), func(b *bank) {
+		body := `{"run_id":"r1","holder":"host-1, process 7","kind":"run","shard":1,"shards":4,"acquired_at":"2026-11-22T02:30:00Z"}`
+		if _, err := b.store().Put(b.t.Context(), "_syncer/nightly/leases/1.json", []byte(body), bucket.Condition{}); err != nil {
+			b.t.Fatal(err)
+		}
+		if s := b.status(); len(s.AtWork) != 1 || s.AtWork[0].Holder != "host-1, process 7" || s.AtWork[0].Shards != 4 {
+			b.t.Errorf("at work: %+v", s.AtWork)
+		}
+	})
+}
+
+func TestStatusOfAJobPointedElsewhereIsAConfigurationError(t *testing.T) {
+	t.Parallel()
+	inBubble(t, steady(1), func(b *bank) {
+		b.run()
+		cfg := b.config()
+		cfg.FinoOS.Tenant = "another"
+		_, err := ReadStatus(b.t.Context(), StatusOptions{Config: cfg, Job: "nightly"})
+		var stop *StopError
+		if !errors.As(err, &stop) || stop.Reason != ReasonConfig {
+			b.t.Errorf("got %v", err)
+		}
+	})
+}
