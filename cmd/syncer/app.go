@@ -95,7 +95,10 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.StringVar(&a.logFormat, "log-format", formatText, "how to write logs to standard error: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "info", "the least `level` to log: debug, info, warn or error")
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
-	root.AddCommand(a.demoCommand(), a.doctorCommand(), a.planCommand(), a.runCommand(), a.sandboxCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand())
+	root.AddCommand(
+		a.demoCommand(), a.doctorCommand(), a.planCommand(), a.runCommand(), a.sandboxCommand(),
+		a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
+	)
 	return root
 }
 

@@ -1,0 +1,43 @@
+package warehouse
+
+import (
+	"strings"
+
+	"finoos-syncer/internal/sink"
+)
+
+var databricks = dialect{
+	name: "databricks", title: "Databricks",
+	about: `Views that read the files where they are (Unity Catalog needs an external location there): new files
+are seen at once. To load them instead, make each table a streaming one:
+CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).`,
+	schema: "finoos",
+	quote:  backticked,
+	types: map[sink.ColumnType]string{
+		sink.TypeString: "STRING", sink.TypeJSON: "STRING", sink.TypeDecimal: "DECIMAL(18,4)", sink.TypeDate: "DATE",
+		sink.TypeTimestamp: "TIMESTAMP", sink.TypeStringList: "ARRAY<STRING>", sink.TypeBool: "BOOLEAN",
+		sink.TypeInt32: "INT", sink.TypeInt64: "BIGINT",
+	},
+	utc:   func(text string) string { return "TIMESTAMP '" + text + "Z'" },
+	age:   func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
+	check: func(l location) error { return l.isFrom("Databricks", inS3, inGCS) },
+	setup: func(g *generator) []Statement {
+		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
+	},
+	table: databricksTable,
+}
+
+// databricksTable gives the schema, so that nothing is inferred: neither a column
+// that older files lack, nor the folder's ingest_date.
+func databricksTable(g *generator, t *sink.Table) []Statement {
+	schema := make([]string, 0, len(t.Columns))
+	for _, c := range t.Columns {
+		schema = append(schema, "`"+c.Name+"` "+g.dialect.types[c.Type])
+	}
+	return []Statement{{
+		Name: t.Name,
+		SQL: "CREATE OR REPLACE VIEW " + g.source(t.Name) + " AS\nSELECT " + g.columnList("", t.Columns) + "\nFROM read_files(\n  " +
+			literal(g.location.below(g.location.kind, t.Name+"/")) + ",\n  format => 'parquet',\n  partitionColumns => '',\n" +
+			"  schemaEvolutionMode => 'none',\n  schema => '" + strings.Join(schema, ",\n    ") + "'\n)",
+	}}
+}

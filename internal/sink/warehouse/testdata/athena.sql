@@ -1,0 +1,589 @@
+-- The lake at s3://acme-lake/finoos for Athena, printed by `syncer sql`.
+-- External tables over S3, whose partitions Athena works out by itself: new files are seen at once.
+-- Athena runs one statement at a time. It keeps milliseconds of an instant, the files microseconds.
+-- A condition on ingest_date saves reading older days; the views need all of them.
+-- To change a table, DROP TABLE and make it again: no file is deleted by that.
+
+CREATE DATABASE IF NOT EXISTS finoos;
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`pulls` (
+  `user_id` string,
+  `stream` string,
+  `outcome` string,
+  `mode` string,
+  `previous_correlation_id` string,
+  `rows` bigint,
+  `deletes` bigint,
+  `requests` bigint,
+  `bytes` bigint,
+  `duration_ms` bigint,
+  `error_class` string,
+  `error` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/pulls/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/pulls/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`users` (
+  `user_id` string,
+  `custom_user_id` string,
+  `name` string,
+  `type` string,
+  `tenant` string,
+  `created_at` timestamp,
+  `duplicates` array<string>,
+  `user_scopes` array<string>,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/users/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/users/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`sync_sessions` (
+  `user_id` string,
+  `bank_login_id` string,
+  `outcome` string,
+  `http_status` int,
+  `error_type` string,
+  `message` string,
+  `session_id` string,
+  `redirect_url` string,
+  `requested_at` timestamp,
+  `finished_at` timestamp,
+  `analysis_correlation_id` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/sync_sessions/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/sync_sessions/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`bank_logins` (
+  `user_id` string,
+  `bank_login_id` string,
+  `status` string,
+  `active` boolean,
+  `last_synchronization` timestamp,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/bank_logins/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/bank_logins/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`accounts` (
+  `user_id` string,
+  `account_id` string,
+  `account_number` string,
+  `name` string,
+  `owner` string,
+  `type` string,
+  `iban` string,
+  `bic` string,
+  `bank_code` string,
+  `bank_name` string,
+  `currency` string,
+  `balance` decimal(18,4),
+  `status` string,
+  `bank_login_id` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/accounts/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/accounts/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`transactions` (
+  `user_id` string,
+  `account_id` string,
+  `transaction_id` string,
+  `amount` decimal(18,4),
+  `currency` string,
+  `booking_date` date,
+  `value_date` date,
+  `booking_text` string,
+  `purpose` string,
+  `merchant_category_code` string,
+  `partner_name` string,
+  `partner_iban` string,
+  `partner_bic` string,
+  `partner_creditor_id` string,
+  `partner_mandate_reference` string,
+  `tags` array<string>,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/transactions/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/transactions/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`categorization` (
+  `user_id` string,
+  `account_id` string,
+  `transaction_id` string,
+  `tag` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/categorization/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/categorization/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`contracts` (
+  `user_id` string,
+  `contract_id` string,
+  `partner_id` string,
+  `partner_name` string,
+  `amount` decimal(18,4),
+  `amount_consistency` string,
+  `interval` string,
+  `duration` string,
+  `category` string,
+  `tags` array<string>,
+  `next_booking_date` date,
+  `next_booking_from` date,
+  `next_booking_to` date,
+  `mandate_reference` string,
+  `is_active` boolean,
+  `transaction_ids` array<string>,
+  `partner` string,
+  `attributes` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/contracts/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/contracts/ingest_date=${ingest_date}/'
+);
+
+CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`account_history` (
+  `user_id` string,
+  `account_id` string,
+  `date` date,
+  `balance` decimal(18,4),
+  `currency` string,
+  `_op` string,
+  `_pull` string,
+  `_correlation_id` string,
+  `_correlation_at` timestamp,
+  `_extracted_at` timestamp,
+  `_run_id` string,
+  `_extra` string
+)
+PARTITIONED BY (`ingest_date` string)
+STORED AS PARQUET
+LOCATION 's3://acme-lake/finoos/account_history/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.ingest_date.type' = 'date',
+  'projection.ingest_date.format' = 'yyyy-MM-dd',
+  'projection.ingest_date.range' = '2026-01-01,NOW+1DAYS',
+  'projection.ingest_date.interval' = '1',
+  'projection.ingest_date.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://acme-lake/finoos/account_history/ingest_date=${ingest_date}/'
+);
+
+-- A full pull replaces all that was known of a user and stream: from one to the next is a span.
+-- The first span of a user is what came before the first full pull.
+CREATE OR REPLACE VIEW finoos.full_pull_spans AS
+SELECT stream, user_id, _extracted_at AS span_from,
+  COALESCE(LEAD(_extracted_at) OVER (PARTITION BY stream, user_id ORDER BY _extracted_at), TIMESTAMP '9999-12-31 00:00:00') AS span_to
+FROM finoos.pulls
+WHERE outcome = 'pulled' AND mode = 'full'
+UNION ALL
+SELECT stream, user_id, TIMESTAMP '1970-01-01 00:00:00' AS span_from, MIN(_extracted_at) AS span_to
+FROM finoos.pulls
+WHERE outcome = 'pulled' AND mode = 'full'
+GROUP BY stream, user_id;
+
+-- When a user that was deleted at least once was there: until the first delete, and from each
+-- return to the next delete. Users that were never deleted are not listed.
+CREATE OR REPLACE VIEW finoos.user_spans AS
+SELECT user_id, changed_at AS span_from, span_to
+FROM (
+  SELECT user_id, _op, changed_at,
+    COALESCE(LEAD(changed_at) OVER (PARTITION BY user_id ORDER BY changed_at), TIMESTAMP '9999-12-31 00:00:00') AS span_to
+  FROM (
+    SELECT user_id, _op, _extracted_at AS changed_at,
+      LAG(_op) OVER (PARTITION BY user_id ORDER BY _extracted_at) AS op_before
+    FROM finoos.users
+  ) steps
+  WHERE _op <> COALESCE(op_before, 'upsert')
+) switches
+WHERE _op = 'upsert'
+UNION ALL
+SELECT user_id, TIMESTAMP '1970-01-01 00:00:00' AS span_from, MIN(_extracted_at) AS span_to
+FROM finoos.users
+WHERE _op = 'delete'
+GROUP BY user_id;
+
+-- Users that are deleted as of now.
+CREATE OR REPLACE VIEW finoos.gone_users AS
+SELECT user_id
+FROM (
+  SELECT user_id, _op, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY _extracted_at DESC) AS nth
+  FROM finoos.users
+) newest
+WHERE nth = 1 AND _op = 'delete';
+
+-- The current state of users: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_users AS
+SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, _pull, _correlation_id,
+  _correlation_at, _extracted_at, _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.users r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'users' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete';
+
+-- The current state of bank_logins: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_bank_logins AS
+SELECT user_id, bank_login_id, status, active, last_synchronization, _pull, _correlation_id, _correlation_at,
+  _extracted_at, _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.bank_logins r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'bank_logins' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- The current state of accounts: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_accounts AS
+SELECT user_id, account_id, account_number, "name", "owner", "type", iban, bic, bank_code, bank_name, currency,
+  balance, status, bank_login_id, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.accounts r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'accounts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- The current state of transactions: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_transactions AS
+SELECT user_id, account_id, transaction_id, amount, currency, booking_date, value_date, booking_text, purpose,
+  merchant_category_code, partner_name, partner_iban, partner_bic, partner_creditor_id,
+  partner_mandate_reference, tags, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.transactions r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- The current state of categorization: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_categorization AS
+SELECT user_id, account_id, transaction_id, "tag", _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
+  _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.categorization r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- The current state of contracts: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_contracts AS
+SELECT user_id, contract_id, partner_id, partner_name, amount, amount_consistency, "interval", duration, category,
+  tags, next_booking_date, next_booking_from, next_booking_to, mandate_reference, is_active, transaction_ids,
+  partner, attributes, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.contracts r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'contracts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- The current state of account_history: of the rows at or after the user's last full pull, the newest
+-- per key, unless it is a delete. Users that are gone are left out.
+CREATE OR REPLACE VIEW finoos.current_account_history AS
+SELECT user_id, account_id, "date", balance, currency, _pull, _correlation_id, _correlation_at, _extracted_at,
+  _run_id, _extra
+FROM (
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at DESC) AS nth
+  FROM finoos.account_history r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
+) newest
+WHERE nth = 1 AND _op <> 'delete'
+  AND user_id NOT IN (SELECT user_id FROM finoos.gone_users);
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_users was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_users AS
+SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes,
+  v._pull, v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  v._extracted_at AS valid_from, NULLIF(v.ends_at, TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.users r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'users' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+WHERE v._op <> 'delete';
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_bank_logins was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_bank_logins AS
+SELECT v.user_id, v.bank_login_id, v.status, v.active, v.last_synchronization, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.bank_logins r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'bank_logins' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_accounts was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_accounts AS
+SELECT v.user_id, v.account_id, v.account_number, v."name", v."owner", v."type", v.iban, v.bic, v.bank_code,
+  v.bank_name, v.currency, v.balance, v.status, v.bank_login_id, v._pull, v._correlation_id, v._correlation_at,
+  v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.accounts r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'accounts' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_transactions was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_transactions AS
+SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.booking_date, v.value_date,
+  v.booking_text, v.purpose, v.merchant_category_code, v.partner_name, v.partner_iban, v.partner_bic,
+  v.partner_creditor_id, v.partner_mandate_reference, v.tags, v._pull, v._correlation_id, v._correlation_at,
+  v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.transactions r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_categorization was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_categorization AS
+SELECT v.user_id, v.account_id, v.transaction_id, v."tag", v._pull, v._correlation_id, v._correlation_at,
+  v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.categorization r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_contracts was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_contracts AS
+SELECT v.user_id, v.contract_id, v.partner_id, v.partner_name, v.amount, v.amount_consistency, v."interval",
+  v.duration, v.category, v.tags, v.next_booking_date, v.next_booking_from, v.next_booking_to,
+  v.mandate_reference, v.is_active, v.transaction_ids, v.partner, v.attributes, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.contracts r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'contracts' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
+-- are what current_account_history was then. A null in valid_to: valid now.
+CREATE OR REPLACE VIEW finoos.history_account_history AS
+SELECT v.user_id, v.account_id, v."date", v.balance, v.currency, v._pull, v._correlation_id, v._correlation_at,
+  v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+FROM (
+  SELECT r.*, LEAST(
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+  FROM finoos.account_history r
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id
+    AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
+) v
+LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
+WHERE v._op <> 'delete'
+  AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
+
+-- How fresh each stream is: when the last pull of a user brought something. A user of whom
+-- nothing has changed is asked every night all the same, and leaves no row: see the run reports.
+CREATE OR REPLACE VIEW finoos.freshness AS
+SELECT stream, COUNT(*) AS users_pulled,
+  MIN(last_pull_at) AS oldest_pull_at, MAX(last_pull_at) AS newest_pull_at,
+  MIN(CASE WHEN nth >= 0.5 * n THEN age_seconds END) AS p50_age_seconds,
+  MIN(CASE WHEN nth >= 0.95 * n THEN age_seconds END) AS p95_age_seconds
+FROM (
+  SELECT stream, last_pull_at, date_diff('second', last_pull_at, CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp)) AS age_seconds,
+    ROW_NUMBER() OVER (PARTITION BY stream ORDER BY last_pull_at DESC) AS nth,
+    COUNT(*) OVER (PARTITION BY stream) AS n
+  FROM (
+    SELECT stream, user_id, MAX(_extracted_at) AS last_pull_at
+    FROM finoos.pulls
+    WHERE outcome = 'pulled' AND user_id NOT IN (SELECT user_id FROM finoos.gone_users)
+    GROUP BY stream, user_id
+  ) last_pulls
+) ranked
+GROUP BY stream;
