@@ -72,14 +72,7 @@ func (y *yardstick) load(t *testing.T, schema, dir string) {
 	y.exec(t, "CREATE SCHEMA "+schema)
 	y.exec(t, "USE "+schema)
 	l := &lake{dir: dir, db: y.db}
-	for _, tb := range tables {
-		l.exec(t, l.rawView(t, tb))
-	}
-	for _, tb := range tables {
-		if !tb.history {
-			l.exec(t, currentView(tb))
-		}
-	}
+	l.load(t)
 }
 
 // measured is what is wrong with a lake.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // literals is a row as SQL literals by column; what is missing is NULL.
@@ -45,67 +43,6 @@ func writeTable(t *testing.T, dir, name, file string, types map[string]string, r
 
 // night is the instant of the n-th night as an SQL literal.
 func night(n int) string { return fmt.Sprintf("'2026-11-%02d 03:00:00+00'", 20+n) }
-
-func TestCurrentStateIsTheNewestRowPerKeyAtOrAfterTheLastFullPull(t *testing.T) {
-	t.Parallel()
-	contract := func(user, id, name, op string, n int) literals {
-		return literals{
-			"user_id": "'" + user + "'", "contract_id": "'" + id + "'", "partner_name": "'" + name + "'",
-			"_op": "'" + op + "'", "_extracted_at": night(n),
-		}
-	}
-	pull := func(user, outcome, mode string, n int) literals {
-		return literals{
-			"user_id": "'" + user + "'", "stream": "'contracts'", "outcome": "'" + outcome + "'",
-			"mode": "'" + mode + "'", "_op": "'upsert'", "_extracted_at": night(n),
-		}
-	}
-	user := func(id, op string, n int) literals {
-		return literals{"user_id": "'" + id + "'", "_op": "'" + op + "'", "_extracted_at": night(n)}
-	}
-	dir := t.TempDir()
-	writeTable(t, dir, "contracts", "one", nil,
-		contract("anna", "c1", "first name", "upsert", 1),
-		contract("anna", "c2", "vanishes", "upsert", 1),
-		contract("bert", "c1", "before the full pull", "upsert", 1),
-		contract("carl", "c1", "the full pull is empty", "upsert", 1),
-		contract("dora", "c1", "the full pull fails", "upsert", 1),
-		contract("emil", "c1", "of a deleted user", "upsert", 1),
-		contract("fred", "c1", "of a user who comes back", "upsert", 1))
-	writeTable(t, dir, "contracts", "two", nil,
-		contract("anna", "c1", "newest name", "upsert", 2),
-		contract("anna", "c2", "vanishes", "delete", 2),
-		contract("bert", "c2", "in the full pull", "upsert", 2),
-		contract("bert", "c3", "after the full pull", "upsert", 3),
-		contract("gert", "c1", "deleted", "delete", 2),
-		contract("gert", "c1", "and back", "upsert", 3))
-	writeTable(t, dir, "pulls", "one", nil,
-		pull("anna", "pulled", "full", 1), pull("anna", "pulled", "diff", 2),
-		pull("bert", "pulled", "full", 1), pull("bert", "pulled", "full", 2), pull("bert", "pulled", "diff", 3),
-		pull("carl", "pulled", "full", 2),
-		pull("dora", "failed", "full", 2))
-	writeTable(t, dir, "users", "one", nil,
-		user("emil", "upsert", 1), user("emil", "delete", 2),
-		user("fred", "upsert", 1), user("fred", "delete", 2), user("fred", "upsert", 3))
-
-	l := openLake(t, dir)
-	got := l.query(t, "SELECT user_id, contract_id, partner_name FROM current_contracts ORDER BY ALL")
-	want := []row{
-		{"user_id": "anna", "contract_id": "c1", "partner_name": "newest name"},
-		{"user_id": "bert", "contract_id": "c2", "partner_name": "in the full pull"},
-		{"user_id": "bert", "contract_id": "c3", "partner_name": "after the full pull"},
-		{"user_id": "dora", "contract_id": "c1", "partner_name": "the full pull fails"},
-		{"user_id": "fred", "contract_id": "c1", "partner_name": "of a user who comes back"},
-		{"user_id": "gert", "contract_id": "c1", "partner_name": "and back"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("current contracts (-want +got):\n%s", diff)
-	}
-	users := l.query(t, "SELECT user_id FROM current_users")
-	if diff := cmp.Diff([]row{{"user_id": "fred"}}, users); diff != "" {
-		t.Errorf("current users (-want +got):\n%s", diff)
-	}
-}
 
 func TestEveryTypeIsReadExactly(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,8 @@ import (
 
 	_ "github.com/duckdb/duckdb-go/v2" // the independent reader
 	"github.com/google/go-cmp/cmp"
+
+	lakesql "finoos-syncer/internal/sink/warehouse"
 )
 
 // row is one row by column name: nil, string, bool, int64, []string or
@@ -37,14 +39,7 @@ func openLake(t *testing.T, dir string) *lake {
 	l := &lake{dir: dir, db: db}
 	t.Cleanup(l.close)
 	l.exec(t, "SET TimeZone = 'UTC'")
-	for _, tb := range tables {
-		l.exec(t, l.rawView(t, tb))
-	}
-	for _, tb := range tables {
-		if !tb.history {
-			l.exec(t, currentView(tb))
-		}
-	}
+	l.load(t)
 	return l
 }
 
@@ -52,55 +47,32 @@ func openLake(t *testing.T, dir string) *lake {
 // so as soon as they have looked.
 func (l *lake) close() { _ = l.db.Close() }
 
-// rawView makes all rows of a table readable under its name, also where no file
-// of it exists yet.
-func (l *lake) rawView(t *testing.T, tb table) string {
+// load makes a lake readable by the SQL that `syncer sql` prints. The tables are
+// read once, not each time that a view looks at them.
+func (l *lake) load(t *testing.T) {
 	t.Helper()
-	if len(l.files(t, tb.name)) == 0 {
-		cols := make([]string, 0, len(tb.all()))
-		for _, c := range tb.all() {
-			cols = append(cols, fmt.Sprintf("NULL::%s AS %s", c.Type, quote(c.Name)))
+	for _, s := range l.statements(t) {
+		if isTable(s.Name) {
+			s.SQL = strings.Replace(s.SQL, "CREATE OR REPLACE VIEW", "CREATE TABLE", 1)
 		}
-		return fmt.Sprintf("CREATE VIEW %s AS SELECT %s WHERE false", tb.name, strings.Join(cols, ", "))
+		l.exec(t, s.SQL)
 	}
-	return fmt.Sprintf("CREATE TABLE %s AS SELECT * FROM read_parquet('%s', hive_partitioning = false, union_by_name = true)",
-		tb.name, l.glob(tb.name))
 }
 
-func (l *lake) glob(name string) string {
-	return filepath.ToSlash(filepath.Join(l.dir, name)) + "/**/*.parquet"
-}
-
-// currentView is the design's rule, word for word: of the rows at or after the
-// user's last full pull (all of them where there was none), the newest per key,
-// unless it is a delete; users that are deleted in users are left out elsewhere.
-func currentView(tb table) string {
-	key := make([]string, 0, len(tb.key))
-	for _, k := range tb.key {
-		key = append(key, "t."+quote(k))
+// statements are those that `syncer sql --dialect duckdb` prints for this lake.
+func (l *lake) statements(t *testing.T) []lakesql.Statement {
+	t.Helper()
+	var empty []string
+	for _, tb := range tables {
+		if len(l.files(t, tb.name)) == 0 {
+			empty = append(empty, tb.name)
+		}
 	}
-	alive := "AND user_id NOT IN (SELECT user_id FROM gone)"
-	if tb.name == "users" {
-		alive = ""
+	statements, err := lakesql.Statements(lakesql.Options{Dialect: "duckdb", Location: filepath.ToSlash(l.dir), Empty: empty})
+	if err != nil {
+		t.Fatalf("the SQL of the lake: %v", err)
 	}
-	return fmt.Sprintf(`
-CREATE VIEW current_%[1]s AS
-WITH last_full AS (
-	SELECT user_id, max(_extracted_at) AS since
-	FROM pulls
-	WHERE stream = '%[1]s' AND outcome = 'pulled' AND mode = 'full'
-	GROUP BY user_id
-), gone AS (
-	SELECT user_id FROM users
-	GROUP BY user_id
-	HAVING arg_max(_op, _extracted_at) = 'delete'
-), ranked AS (
-	SELECT t.*, row_number() OVER (PARTITION BY %[2]s ORDER BY t._extracted_at DESC) AS nth
-	FROM %[1]s AS t LEFT JOIN last_full AS f ON f.user_id = t.user_id
-	WHERE f.since IS NULL OR t._extracted_at >= f.since
-)
-SELECT * EXCLUDE (nth) FROM ranked WHERE nth = 1 AND _op <> 'delete' %[3]s`,
-		tb.name, strings.Join(key, ", "), alive)
+	return statements
 }
 
 func (l *lake) exec(t *testing.T, query string) {

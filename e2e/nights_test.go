@@ -41,6 +41,7 @@ func TestThreeNightsOfTheRealAccountsEqualTheTruthAfterEachNight(t *testing.T) {
 func threeNights(t *testing.T, b *bank, s settings) {
 	t.Helper()
 	dir := t.TempDir()
+	var kept []stateThen
 	for n := 1; n <= nights; n++ {
 		if n > 1 {
 			b.Night()
@@ -49,7 +50,14 @@ func threeNights(t *testing.T, b *bank, s settings) {
 		if report.Users.Failed > 0 {
 			t.Fatalf("night %d: %d users failed: %+v", n, report.Users.Failed, report.Failures)
 		}
-		rows := checkLake(t, dir, b)
+		l := openLake(t, dir)
+		rows := l.checkTruth(t, b)
+		l.checkCommits(t)
+		kept = append(kept, l.keepState(t))
+		if n == nights {
+			l.checkHistory(t, kept)
+		}
+		l.close()
 		t.Logf("night %d: %d rows of current state equal the truth", n, rows)
 		if t.Failed() {
 			t.Fatalf("night %d is not the truth: no need to look at later ones", n)

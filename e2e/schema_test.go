@@ -161,6 +161,10 @@ func (tb table) withExtra() []column {
 	return append(slices.Clone(tb.columns), column{"_extra", text})
 }
 
+func isTable(name string) bool {
+	return slices.ContainsFunc(tables, func(tb table) bool { return tb.name == name })
+}
+
 func tableNamed(name string) table {
 	for _, tb := range tables {
 		if tb.name == name {

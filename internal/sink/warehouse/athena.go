@@ -15,7 +15,7 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 		sink.TypeTimestamp: "timestamp", sink.TypeStringList: "array<string>", sink.TypeBool: "boolean",
 		sink.TypeInt32: "int", sink.TypeInt64: "bigint",
 	},
-	utc: func(text string) string { return "TIMESTAMP '" + text + "'" },
+	utc: func(text string) string { return "TIMESTAMP '" + text + ".000'" },
 	age: func(instant string) string {
 		return "date_diff('second', " + instant + ", CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp))"
 	},

@@ -107,7 +107,7 @@ FROM (
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'{present}`,
-		"{columns}", g.columnList("", shown(t)), "{key}", g.key(t), "{table}", g.source(t.Name), "{of}", t.Name, "{present}", present)
+		"{columns}", g.columnList("", t.Columns), "{key}", g.key(t), "{table}", g.source(t.Name), "{of}", t.Name, "{present}", present)
 }
 
 // history joins each row with the span of its full pull and, for other tables
@@ -137,12 +137,7 @@ WHERE v._op <> 'delete'
 		to = "LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at))"
 	}
 	return g.view("history_"+t.Name, about, rows,
-		"{columns}", g.columnList("v.", shown(t)), "{from}", from, "{to}", to, "{key}", g.key(t), "{table}", g.source(t.Name), "{of}", t.Name)
-}
-
-// shown are the columns of a view: all but _op, which says upsert in each row.
-func shown(t *sink.Table) []sink.Column {
-	return slices.DeleteFunc(slices.Clone(t.Columns), func(c sink.Column) bool { return c.Name == "_op" })
+		"{columns}", g.columnList("v.", t.Columns), "{from}", from, "{to}", to, "{key}", g.key(t), "{table}", g.source(t.Name), "{of}", t.Name)
 }
 
 // key is the key of a table in a query over r.

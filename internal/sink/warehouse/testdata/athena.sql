@@ -301,11 +301,11 @@ TBLPROPERTIES (
 -- The first span of a user is what came before the first full pull.
 CREATE OR REPLACE VIEW finoos.full_pull_spans AS
 SELECT stream, user_id, _extracted_at AS span_from,
-  COALESCE(LEAD(_extracted_at) OVER (PARTITION BY stream, user_id ORDER BY _extracted_at), TIMESTAMP '9999-12-31 00:00:00') AS span_to
+  COALESCE(LEAD(_extracted_at) OVER (PARTITION BY stream, user_id ORDER BY _extracted_at), TIMESTAMP '9999-12-31 00:00:00.000') AS span_to
 FROM finoos.pulls
 WHERE outcome = 'pulled' AND mode = 'full'
 UNION ALL
-SELECT stream, user_id, TIMESTAMP '1970-01-01 00:00:00' AS span_from, MIN(_extracted_at) AS span_to
+SELECT stream, user_id, TIMESTAMP '1970-01-01 00:00:00.000' AS span_from, MIN(_extracted_at) AS span_to
 FROM finoos.pulls
 WHERE outcome = 'pulled' AND mode = 'full'
 GROUP BY stream, user_id;
@@ -316,7 +316,7 @@ CREATE OR REPLACE VIEW finoos.user_spans AS
 SELECT user_id, changed_at AS span_from, span_to
 FROM (
   SELECT user_id, _op, changed_at,
-    COALESCE(LEAD(changed_at) OVER (PARTITION BY user_id ORDER BY changed_at), TIMESTAMP '9999-12-31 00:00:00') AS span_to
+    COALESCE(LEAD(changed_at) OVER (PARTITION BY user_id ORDER BY changed_at), TIMESTAMP '9999-12-31 00:00:00.000') AS span_to
   FROM (
     SELECT user_id, _op, _extracted_at AS changed_at,
       LAG(_op) OVER (PARTITION BY user_id ORDER BY _extracted_at) AS op_before
@@ -326,7 +326,7 @@ FROM (
 ) switches
 WHERE _op = 'upsert'
 UNION ALL
-SELECT user_id, TIMESTAMP '1970-01-01 00:00:00' AS span_from, MIN(_extracted_at) AS span_to
+SELECT user_id, TIMESTAMP '1970-01-01 00:00:00.000' AS span_from, MIN(_extracted_at) AS span_to
 FROM finoos.users
 WHERE _op = 'delete'
 GROUP BY user_id;
@@ -343,12 +343,12 @@ WHERE nth = 1 AND _op = 'delete';
 -- The current state of users: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_users AS
-SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, _pull, _correlation_id,
-  _correlation_at, _extracted_at, _run_id, _extra
+SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, _op, _pull,
+  _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.users r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'users' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'users' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete';
@@ -356,12 +356,12 @@ WHERE nth = 1 AND _op <> 'delete';
 -- The current state of bank_logins: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_bank_logins AS
-SELECT user_id, bank_login_id, status, active, last_synchronization, _pull, _correlation_id, _correlation_at,
+SELECT user_id, bank_login_id, status, active, last_synchronization, _op, _pull, _correlation_id, _correlation_at,
   _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.bank_logins r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'bank_logins' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'bank_logins' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -371,11 +371,11 @@ WHERE nth = 1 AND _op <> 'delete'
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_accounts AS
 SELECT user_id, account_id, account_number, "name", "owner", "type", iban, bic, bank_code, bank_name, currency,
-  balance, status, bank_login_id, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  balance, status, bank_login_id, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.accounts r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'accounts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'accounts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -386,11 +386,12 @@ WHERE nth = 1 AND _op <> 'delete'
 CREATE OR REPLACE VIEW finoos.current_transactions AS
 SELECT user_id, account_id, transaction_id, amount, currency, booking_date, value_date, booking_text, purpose,
   merchant_category_code, partner_name, partner_iban, partner_bic, partner_creditor_id,
-  partner_mandate_reference, tags, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
+  _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.transactions r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -399,12 +400,12 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of categorization: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_categorization AS
-SELECT user_id, account_id, transaction_id, "tag", _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
-  _extra
+SELECT user_id, account_id, transaction_id, "tag", _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+  _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.categorization r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -415,11 +416,11 @@ WHERE nth = 1 AND _op <> 'delete'
 CREATE OR REPLACE VIEW finoos.current_contracts AS
 SELECT user_id, contract_id, partner_id, partner_name, amount, amount_consistency, "interval", duration, category,
   tags, next_booking_date, next_booking_from, next_booking_to, mandate_reference, is_active, transaction_ids,
-  partner, attributes, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  partner, attributes, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.contracts r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'contracts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'contracts' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -428,12 +429,12 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_account_history AS
-SELECT user_id, account_id, "date", balance, currency, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, "date", balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.account_history r
-  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00'
+  LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00.000'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
 ) newest
 WHERE nth = 1 AND _op <> 'delete'
@@ -442,13 +443,13 @@ WHERE nth = 1 AND _op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_users was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_users AS
-SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes,
+SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes, v._op,
   v._pull, v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
-  v._extracted_at AS valid_from, NULLIF(v.ends_at, TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  v._extracted_at AS valid_from, NULLIF(v.ends_at, TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.users r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'users' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -458,13 +459,13 @@ WHERE v._op <> 'delete';
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_bank_logins was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_bank_logins AS
-SELECT v.user_id, v.bank_login_id, v.status, v.active, v.last_synchronization, v._pull, v._correlation_id,
+SELECT v.user_id, v.bank_login_id, v.status, v.active, v.last_synchronization, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.bank_logins r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'bank_logins' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -477,13 +478,13 @@ WHERE v._op <> 'delete'
 -- are what current_accounts was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_accounts AS
 SELECT v.user_id, v.account_id, v.account_number, v."name", v."owner", v."type", v.iban, v.bic, v.bank_code,
-  v.bank_name, v.currency, v.balance, v.status, v.bank_login_id, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  v.bank_name, v.currency, v.balance, v.status, v.bank_login_id, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.accounts r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'accounts' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -497,13 +498,13 @@ WHERE v._op <> 'delete'
 CREATE OR REPLACE VIEW finoos.history_transactions AS
 SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.booking_date, v.value_date,
   v.booking_text, v.purpose, v.merchant_category_code, v.partner_name, v.partner_iban, v.partner_bic,
-  v.partner_creditor_id, v.partner_mandate_reference, v.tags, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  v.partner_creditor_id, v.partner_mandate_reference, v.tags, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -515,13 +516,13 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_categorization was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_categorization AS
-SELECT v.user_id, v.account_id, v.transaction_id, v."tag", v._pull, v._correlation_id, v._correlation_at,
+SELECT v.user_id, v.account_id, v.transaction_id, v."tag", v._op, v._pull, v._correlation_id, v._correlation_at,
   v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -535,13 +536,13 @@ WHERE v._op <> 'delete'
 CREATE OR REPLACE VIEW finoos.history_contracts AS
 SELECT v.user_id, v.contract_id, v.partner_id, v.partner_name, v.amount, v.amount_consistency, v."interval",
   v.duration, v.category, v.tags, v.next_booking_date, v.next_booking_from, v.next_booking_to,
-  v.mandate_reference, v.is_active, v.transaction_ids, v.partner, v.attributes, v._pull, v._correlation_id,
-  v._correlation_at, v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+  v.mandate_reference, v.is_active, v.transaction_ids, v.partner, v.attributes, v._op, v._pull,
+  v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.contracts r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'contracts' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to
@@ -553,13 +554,13 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_account_history AS
-SELECT v.user_id, v.account_id, v."date", v.balance, v.currency, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
-  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00') AS valid_to
+SELECT v.user_id, v.account_id, v."date", v.balance, v.currency, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00'),
-    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00')) AS ends_at
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00.000'),
+    COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00.000')) AS ends_at
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id
     AND f.span_from <= r._extracted_at AND r._extracted_at < f.span_to

@@ -280,8 +280,8 @@ WHERE nth = 1 AND _op = 'delete';
 -- The current state of users: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_users AS
-SELECT user_id, custom_user_id, `name`, `type`, tenant, created_at, duplicates, user_scopes, _pull, _correlation_id,
-  _correlation_at, _extracted_at, _run_id, _extra
+SELECT user_id, custom_user_id, `name`, `type`, tenant, created_at, duplicates, user_scopes, _op, _pull,
+  _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.users r
@@ -293,7 +293,7 @@ WHERE nth = 1 AND _op <> 'delete';
 -- The current state of bank_logins: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_bank_logins AS
-SELECT user_id, bank_login_id, status, active, last_synchronization, _pull, _correlation_id, _correlation_at,
+SELECT user_id, bank_login_id, status, active, last_synchronization, _op, _pull, _correlation_id, _correlation_at,
   _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.bank_login_id ORDER BY r._extracted_at DESC) AS nth
@@ -308,7 +308,7 @@ WHERE nth = 1 AND _op <> 'delete'
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_accounts AS
 SELECT user_id, account_id, account_number, `name`, `owner`, `type`, iban, bic, bank_code, bank_name, currency,
-  balance, status, bank_login_id, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  balance, status, bank_login_id, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.accounts r
@@ -323,7 +323,8 @@ WHERE nth = 1 AND _op <> 'delete'
 CREATE OR REPLACE VIEW finoos.current_transactions AS
 SELECT user_id, account_id, transaction_id, amount, currency, booking_date, value_date, booking_text, purpose,
   merchant_category_code, partner_name, partner_iban, partner_bic, partner_creditor_id,
-  partner_mandate_reference, tags, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
+  _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.transactions r
@@ -336,8 +337,8 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of categorization: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_categorization AS
-SELECT user_id, account_id, transaction_id, `tag`, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
-  _extra
+SELECT user_id, account_id, transaction_id, `tag`, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+  _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.categorization r
@@ -352,7 +353,7 @@ WHERE nth = 1 AND _op <> 'delete'
 CREATE OR REPLACE VIEW finoos.current_contracts AS
 SELECT user_id, contract_id, partner_id, partner_name, amount, amount_consistency, `interval`, duration, category,
   tags, next_booking_date, next_booking_from, next_booking_to, mandate_reference, is_active, transaction_ids,
-  partner, attributes, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  partner, attributes, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.contract_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.contracts r
@@ -365,7 +366,7 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_account_history AS
-SELECT user_id, account_id, `date`, balance, currency, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, `date`, balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.`date` ORDER BY r._extracted_at DESC) AS nth
@@ -379,7 +380,7 @@ WHERE nth = 1 AND _op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_users was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_users AS
-SELECT v.user_id, v.custom_user_id, v.`name`, v.`type`, v.tenant, v.created_at, v.duplicates, v.user_scopes,
+SELECT v.user_id, v.custom_user_id, v.`name`, v.`type`, v.tenant, v.created_at, v.duplicates, v.user_scopes, v._op,
   v._pull, v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
   v._extracted_at AS valid_from, NULLIF(v.ends_at, TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
@@ -395,7 +396,7 @@ WHERE v._op <> 'delete';
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_bank_logins was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_bank_logins AS
-SELECT v.user_id, v.bank_login_id, v.status, v.active, v.last_synchronization, v._pull, v._correlation_id,
+SELECT v.user_id, v.bank_login_id, v.status, v.active, v.last_synchronization, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
@@ -414,8 +415,8 @@ WHERE v._op <> 'delete'
 -- are what current_accounts was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_accounts AS
 SELECT v.user_id, v.account_id, v.account_number, v.`name`, v.`owner`, v.`type`, v.iban, v.bic, v.bank_code,
-  v.bank_name, v.currency, v.balance, v.status, v.bank_login_id, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
+  v.bank_name, v.currency, v.balance, v.status, v.bank_login_id, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
@@ -434,8 +435,8 @@ WHERE v._op <> 'delete'
 CREATE OR REPLACE VIEW finoos.history_transactions AS
 SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.booking_date, v.value_date,
   v.booking_text, v.purpose, v.merchant_category_code, v.partner_name, v.partner_iban, v.partner_bic,
-  v.partner_creditor_id, v.partner_mandate_reference, v.tags, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
+  v.partner_creditor_id, v.partner_mandate_reference, v.tags, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
@@ -452,7 +453,7 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_categorization was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_categorization AS
-SELECT v.user_id, v.account_id, v.transaction_id, v.`tag`, v._pull, v._correlation_id, v._correlation_at,
+SELECT v.user_id, v.account_id, v.transaction_id, v.`tag`, v._op, v._pull, v._correlation_id, v._correlation_at,
   v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
@@ -472,8 +473,8 @@ WHERE v._op <> 'delete'
 CREATE OR REPLACE VIEW finoos.history_contracts AS
 SELECT v.user_id, v.contract_id, v.partner_id, v.partner_name, v.amount, v.amount_consistency, v.`interval`,
   v.duration, v.category, v.tags, v.next_booking_date, v.next_booking_from, v.next_booking_to,
-  v.mandate_reference, v.is_active, v.transaction_ids, v.partner, v.attributes, v._pull, v._correlation_id,
-  v._correlation_at, v._extracted_at, v._run_id, v._extra,
+  v.mandate_reference, v.is_active, v.transaction_ids, v.partner, v.attributes, v._op, v._pull,
+  v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
@@ -490,8 +491,8 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_account_history AS
-SELECT v.user_id, v.account_id, v.`date`, v.balance, v.currency, v._pull, v._correlation_id, v._correlation_at,
-  v._extracted_at, v._run_id, v._extra,
+SELECT v.user_id, v.account_id, v.`date`, v.balance, v.currency, v._op, v._pull, v._correlation_id,
+  v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
