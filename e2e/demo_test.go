@@ -25,7 +25,7 @@ func TestTheDemoLeavesALakeThatItsQueriesCanRead(t *testing.T) {
 		t.Errorf("%d nights are in the lake, want %d", n, nights)
 	}
 
-	_, pasted, found := strings.Cut(c.stdout.String(), "Paste into DuckDB")
+	_, pasted, found := strings.Cut(c.stdout.String(), "paste into `duckdb lake.duckdb`")
 	queries := statements.FindAllString(pasted, -1)
 	if !found || len(queries) < 2 {
 		t.Fatalf("the demo offers %d queries\n%s", len(queries), &c.stdout)
@@ -37,7 +37,9 @@ func TestTheDemoLeavesALakeThatItsQueriesCanRead(t *testing.T) {
 	}
 }
 
-func TestTheViewInTheReadmeIsTheCurrentState(t *testing.T) {
+// What the README says of DuckDB is done as it is printed there: the command is
+// run, what it prints goes into DuckDB, and the queries find something.
+func TestTheReadmesWayIntoDuckDBWorksAsPrinted(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	if code := start(t, home, nil, "demo").wait(t); code != 0 {
@@ -47,17 +49,38 @@ func TestTheViewInTheReadmeIsTheCurrentState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(readme), "```sql\nCREATE VIEW contracts AS\n")
-	view, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("the README shows no view of the current contracts")
+	piped := regexp.MustCompile(`(?m)^ *bin/syncer (sql .*) \| duckdb lake\.duckdb`).FindSubmatch(readme)
+	if piped == nil {
+		t.Fatal("the README pipes nothing into duckdb")
 	}
-	l := openLake(t, filepath.Join(home, "lake"))
+	c := start(t, home, nil, strings.Fields(string(piped[1]))...)
+	if code := c.wait(t); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, &c.stderr)
+	}
+	file := filepath.Join(home, "lake.duckdb")
+	l := &lake{dir: filepath.Join(home, "lake"), db: openDuckDB(t, file)}
+	l.exec(t, "SET file_search_path = '"+filepath.ToSlash(home)+"'") // where the shell would stand
+	l.exec(t, c.stdout.String())
+	l.close()
+
+	// Another session, as the README has it: the views are kept in the file.
+	l.db = openDuckDB(t, file)
+	t.Cleanup(l.close)
+	l.exec(t, "SET TimeZone = 'UTC'; SET file_search_path = '"+filepath.ToSlash(home)+"'")
 	tb := tableNamed("contracts")
-	l.exec(t, "CREATE VIEW documented AS "+l.here(view))
-	documented := l.query(t, "SELECT "+selectList(tb.withExtra())+" FROM documented")
-	if compare(t, tb, l.current(t, tb), documented) == 0 {
+	if compare(t, tb, openLake(t, l.dir).current(t, tb), l.current(t, tb)) == 0 {
 		t.Error("there are no contracts: nothing is shown")
+	}
+	_, rest, found := strings.Cut(string(readme), "```sql\n")
+	block, _, closed := strings.Cut(rest, "```")
+	queries := statements.FindAllString(block, -1)
+	if !found || !closed || len(queries) < 2 {
+		t.Fatalf("the README shows %d queries", len(queries))
+	}
+	for _, q := range queries {
+		if rows := l.query(t, selectText(l.here(q))); len(rows) == 0 {
+			t.Errorf("a query that the README shows finds nothing:\n%s", q)
+		}
 	}
 }
 

@@ -31,16 +31,22 @@ type lake struct {
 // openLake loads the files that are visible now. Open it again to see later ones.
 func openLake(t *testing.T, dir string) *lake {
 	t.Helper()
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
-		t.Fatalf("open duckdb: %v", err)
-	}
-	db.SetMaxOpenConns(1) // an in-memory database belongs to its connection
-	l := &lake{dir: dir, db: db}
+	l := &lake{dir: dir, db: openDuckDB(t, "")}
 	t.Cleanup(l.close)
 	l.exec(t, "SET TimeZone = 'UTC'")
 	l.load(t)
 	return l
+}
+
+// openDuckDB opens a database file; "" is one in memory.
+func openDuckDB(t *testing.T, file string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("duckdb", file)
+	if err != nil {
+		t.Fatalf("open duckdb: %v", err)
+	}
+	db.SetMaxOpenConns(1) // an in-memory database, and a setting, belong to their connection
+	return db
 }
 
 // close frees the memory that the tables take; tests that open many lakes do

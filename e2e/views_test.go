@@ -139,6 +139,9 @@ func TestAtAnyNightTheHistoryIsWhatTheCurrentStateWasThen(t *testing.T) {
 		}
 		l.exec(t, "USE main")
 	}
+	if n := l.count(t, "SELECT count(*) FROM history_contracts WHERE valid_to <= valid_from"); n > 0 {
+		t.Errorf("%d rows of the history end before they begin", n)
+	}
 }
 
 // same fails unless two queries find the same rows, and returns how many.

@@ -109,8 +109,10 @@ func shownDir(dir string) string {
 
 func demoEnd(p *page, dir string) {
 	lake := strings.ReplaceAll(filepath.ToSlash(dir), "'", "''")
-	title := "Paste into DuckDB"
-	p.printf("\n%s\n%s\n", title, strings.Repeat("-", len(title)))
+	title := "Look at it with DuckDB"
+	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
+	p.printf("  syncer sql --dialect duckdb --location %s | duckdb lake.duckdb\n\n", quotedForShell(dir))
+	p.printf("makes the views. Then paste into `duckdb lake.duckdb`:\n")
 	for _, q := range demoQueries {
 		p.printf("\n-- %s\n%s\n", q.about, strings.ReplaceAll(q.sql, "LAKE", lake))
 	}
@@ -122,4 +124,12 @@ func demoEnd(p *page, dir string) {
 	next.add("syncer sandbox", "the same bank as an API on a port")
 	next.add("jobs.yaml, README.md", "a real set-up: finoOS, your bucket, every night")
 	p.indent(next.lines())
+}
+
+// quotedForShell is a word as one would type it.
+func quotedForShell(word string) string {
+	if strings.ContainsAny(word, " '\"\\$`*?[](){}<>|&;!#~") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }

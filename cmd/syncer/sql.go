@@ -56,9 +56,12 @@ func (a *app) sql(o warehouse.Options) error {
 		return usagef("which dialect? Give --dialect, one of %s", strings.Join(warehouse.Dialects(), ", "))
 	}
 	if o.Location == "" {
+		if _, err := os.Stat(a.config); err != nil {
+			return usagef("where is the lake? Give --location, or --config: %s cannot be read", a.config)
+		}
 		cfg, err := jobs.LoadConfig(a.config, a.getenv)
 		if err != nil {
-			return fmt.Errorf("%w\n(--location says where the lake is without a configuration)", err)
+			return err
 		}
 		o.Location = cfg.Sink.URL
 	}
