@@ -97,7 +97,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
 	root.AddCommand(
 		a.demoCommand(), a.doctorCommand(), a.planCommand(), a.runCommand(), a.sandboxCommand(),
-		a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
+		a.schemaCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -11,6 +11,7 @@ import (
 // children belong to the struct that it stands in.
 type spec struct {
 	key        string
+	field      string // the struct and field that it stands in, as in "Job.Schedule"
 	index      []int
 	typ        reflect.Type
 	fallback   string // the default, as it would be written in the file
@@ -39,7 +40,7 @@ func specsOf(t reflect.Type) []*spec {
 			continue
 		}
 		s := &spec{
-			key: key, index: f.Index, typ: f.Type,
+			key: key, field: t.Name() + "." + f.Name, index: f.Index, typ: f.Type,
 			need: f.Tag.Get("need") == "true", file: f.Tag.Get("file") == "true",
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), form: f.Tag.Get("form"),
 		}
