@@ -22,10 +22,10 @@
 // key. A user that is gone (the newest row in users is a delete) has no state
 // until it is back.
 //
-//	user_spans        ──────────────────────┤ gone ├──────
-//	full_pull_spans   ────────┤─────────────────┤─────────
-//	key a, rows           u        u       d        u
-//	history                ├──┤    ├───────┤        ├──────
+//	user_spans        ─────────────────────┤ gone ├──────────
+//	full_pull_spans   ────────┤──────────────────────────────
+//	rows of a key         +        +  +                 -
+//	history               ├───┤    ├──┼────┤      ├─────┤
 //
 // current_… is what is valid now, said so that an engine needs no join of spans:
 // the newest row per key, of those at or after the user's last full pull. For any
