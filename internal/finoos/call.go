@@ -23,6 +23,7 @@ type call struct {
 
 	patience time.Duration // how long it may be retried
 	giveUp   time.Time     // patience after it was sent first; zero before
+	sent     time.Time     // when an attempt got its turn last
 	handed   bool          // this attempt was given to the transport
 	written  atomic.Bool   // and some of it went out
 }
@@ -89,7 +90,7 @@ func (c *call) tooLate(d time.Duration) bool {
 
 // failed makes an error of this call.
 func (c *call) failed(class Class, cause error) *Error {
-	return &Error{Class: class, Operation: c.op.Name, Method: c.op.Method, Path: c.op.Path, Err: cause}
+	return &Error{Class: class, Operation: c.op.Name, Method: c.op.Method, Path: c.op.Path, Err: cause, sent: c.sent}
 }
 
 // unreadable makes the error of an answer that was complete but not what the

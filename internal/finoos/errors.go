@@ -37,6 +37,8 @@ type Error struct {
 	RequestID  string
 	RetryAfter time.Duration // how long the server asks to wait, 0 if it does not
 	Err        error         // cause, if it was not the server that said so
+
+	sent time.Time // when the request got its turn; zero if it never did
 }
 
 // Error implements error: "read accounts: GET /users/{user-id}/…: 503 server: …".

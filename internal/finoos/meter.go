@@ -30,6 +30,10 @@ type Stats struct {
 	Retries     int64            // sent again
 	Bytes       int64            // of answers
 	ByOperation map[string]int64 // requests
+
+	Rate         float64 // requests/s that the pacer allows now; 0 = unpaced
+	LearnedLimit float64 // requests/s that were refused last; 0 = never refused, the ceiling is all that is known
+	Pauses       int64   // of all requests, after a refusal
 }
 
 type counters struct {
@@ -43,12 +47,15 @@ type counters struct {
 func (c *Client) Stats() Stats {
 	c.counters.mu.Lock()
 	defer c.counters.mu.Unlock()
+	rate, limit, pauses := c.pace.known()
 	return Stats{
 		Requests:    c.counters.requests.Load(),
 		Refused:     c.counters.refused.Load(),
 		Retries:     c.counters.retries.Load(),
 		Bytes:       c.counters.bytes.Load(),
 		ByOperation: maps.Clone(c.counters.byOperation),
+
+		Rate: rate, LearnedLimit: limit, Pauses: pauses,
 	}
 }
 

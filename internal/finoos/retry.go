@@ -53,8 +53,10 @@ func (c *Client) delay(call *call, err error, attempt int) time.Duration {
 	delay = max(delay, e.RetryAfter)
 	if e.Class == RateLimited && e.Status != 0 {
 		c.counters.refused.Add(1)
-		c.gate.close(delay)
-		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", delay))
+		pause := c.pace.refused(e.sent, e.RetryAfter, delay)
+		c.gate.close(pause)
+		delay = max(delay, pause)
+		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}
 	return delay
 }

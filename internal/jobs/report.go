@@ -42,10 +42,15 @@ type Report struct {
 	Resume *Resume `json:"resume,omitempty"`
 	// Unsettled counts users whose analysis had not finished at
 	// settle_timeout; what it brings is pulled in the next run.
-	Unsettled           int64                  `json:"unsettled,omitempty"`
-	Requests            int64                  `json:"requests"`
-	Refused             int64                  `json:"refused"`
-	Retries             int64                  `json:"retries"`
+	Unsettled int64 `json:"unsettled,omitempty"`
+	Requests  int64 `json:"requests"`
+	Refused   int64 `json:"refused"`
+	Retries   int64 `json:"retries"`
+	// Rate is the requests a second that the pacer allowed at the end,
+	// LearnedLimit the rate that the API refused last; 0 if it never did. Both
+	// are this shard's.
+	Rate                float64                `json:"rate,omitempty"`
+	LearnedLimit        float64                `json:"learned_limit,omitempty"`
 	BytesRead           int64                  `json:"bytes_read"`
 	RequestsByOperation map[string]int64       `json:"requests_by_operation"`
 	Tables              map[string]TableReport `json:"tables"`
@@ -226,6 +231,7 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, err error) *Report {
 	r.Finished = now.UTC()
 	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
 	r.RequestsByOperation = stats.ByOperation
+	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
 	r.Outcome = "done"
 	if left := r.Users.Listed - r.Users.done(); left > 0 && err == nil {
 		r.Outcome, r.Unreached = "deadline", left

@@ -154,7 +154,7 @@ func newRun(o RunOptions) (*run, error) {
 	r.breaker.limit = max(20, 2*job.Concurrency)
 	client, err := finoos.New(finoos.Config{
 		BaseURL: o.Config.FinoOS.BaseURL, ClientID: o.Config.FinoOS.ClientID, ClientSecret: o.Config.FinoOS.ClientSecret,
-		Tenant: o.Config.FinoOS.Tenant, RequestsPerSecond: o.Config.FinoOS.RequestsPerSecond, Timeout: o.Config.FinoOS.Timeout,
+		Tenant: o.Config.FinoOS.Tenant, RequestsPerSecond: o.Config.FinoOS.RequestsPerSecond, Shards: o.Shard.Count, Timeout: o.Config.FinoOS.Timeout,
 		RetryMaxElapsed: o.Config.FinoOS.RetryMaxElapsed, MaxResponse: o.Config.FinoOS.MaxResponse,
 		FirstPage: o.Config.FinoOS.FirstPage, Paths: o.Config.FinoOS.Paths, Transport: o.Transport,
 		Budget: semaphore.NewWeighted(job.MaxInflightBytes), ScratchDir: o.Config.Sink.ScratchDir,

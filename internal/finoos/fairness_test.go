@@ -1,0 +1,45 @@
+package finoos
+
+import (
+	stdflag "flag"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"testing/synctest"
+)
+
+var longRun = stdflag.Bool("long", false, "watch shards for hours of virtual time (minutes of real time)")
+
+// How soon shares are equal is bounded by what a shard can see: only its own
+// refusals, and those are kept below half a percent. The quick test asks for
+// what ten minutes can show; -long for what DESIGN.md promises of the long run.
+func TestSharesAreFair(t *testing.T) {
+	t.Parallel()
+	type run struct {
+		limit            float64
+		shards, from, to int
+		least, most      float64 // share of the mean
+	}
+	runs := []run{{100, 1, 30, 60, 1, 1}, {100, 4, 60, 660, 0.6, 1.4}, {100, 16, 60, 180, 0.2, 4}}
+	if *longRun {
+		runs = []run{{200, 4, 600, 7200, 0.9, 1.1}, {500, 16, 1200, 12000, 0.9, 1.1}}
+	}
+	for _, tt := range runs {
+		t.Run(fmt.Sprint(tt.shards), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuota(tt.limit, 1, tt.shards)
+				observe(t, q, tt.shards, 1000, 48, tt.to)
+				used, refused, _ := q.judge(tt.from, tt.to, tt.limit)
+				_, each := between(q.served, tt.from, tt.to)
+				mean := used * tt.limit / 100 * float64(tt.to-tt.from) / float64(tt.shards)
+				least, most := float64(slices.Min(each))/mean, float64(slices.Max(each))/mean
+				t.Logf("used %.1f %%, refused %.2f %%, shares from %.2f to %.2f", used, refused, least, most)
+				if math.Min(least-tt.least, tt.most-most) < -1e-9 || used < leastUsed {
+					t.Errorf("used %.1f %%, shares from %.2f to %.2f of the mean", used, least, most)
+				}
+			})
+		})
+	}
+}
