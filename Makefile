@@ -32,7 +32,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-short crash lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-short crash bench-quota lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ test-minio: $(MINIO) ## the store and the commit protocol against a second S3 se
 # not a power cut.
 crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count what is lost
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
+
+bench-quota: ## hidden limits in real time, with pacing and without: five minutes
+	go test ./bench/quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
 test-short: ## the product's quick tests only: no S3 server, no DuckDB
 	go test -short $(TESTFLAGS) ./...

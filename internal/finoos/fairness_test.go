@@ -2,9 +2,9 @@ package finoos
 
 import (
 	stdflag "flag"
-	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 )
@@ -26,7 +26,7 @@ func TestSharesAreFair(t *testing.T) {
 		runs = []run{{200, 4, 600, 7200, 0.9, 1.1}, {500, 16, 1200, 12000, 0.9, 1.1}}
 	}
 	for _, tt := range runs {
-		t.Run(fmt.Sprint(tt.shards), func(t *testing.T) {
+		t.Run(strconv.Itoa(tt.shards), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				q := newQuota(tt.limit, 1, tt.shards)

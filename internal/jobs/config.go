@@ -47,7 +47,8 @@ type FinoOS struct {
 	// Tenant is sent as the TenantID header; empty means the client's default
 	// tenant. A mistyped one looks like a tenant without users.
 	Tenant string `key:"tenant" default:""`
-	// RequestsPerSecond is the ceiling for one process.
+	// RequestsPerSecond is the ceiling: below it the rate adapts to what the
+	// API takes. N shards start from an Nth of it each.
 	RequestsPerSecond float64 `key:"requests_per_second" default:"20" min:"0.01" max:"10000"`
 	// Paths overrides path templates of single operations, by operation name.
 	Paths map[string]string `key:"paths" form:"operation_path"`
