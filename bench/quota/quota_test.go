@@ -103,8 +103,8 @@ func TestQuota(t *testing.T) {
 	}
 	t.Parallel()
 	out := os.Stdout
-	_, _ = fmt.Fprintln(out, "| limit, requests/s | depth | Retry-After | shards | client | used % | refused % | least share | most |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|")
+	_, _ = fmt.Fprintln(out, "| limit, requests/s | depth | Retry-After | shards | client | used % | refused % | later % | least share | most |")
+	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, group := range groups() {
 		lines := make([]string, len(group))
 		var all sync.WaitGroup
@@ -190,6 +190,7 @@ type counter struct {
 
 	mu              sync.Mutex
 	served, refused int
+	late            [2]int // served and refused in the last half
 }
 
 func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -200,20 +201,30 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	late := since > c.lasts/2
 	if resp.StatusCode == http.StatusTooManyRequests {
 		c.refused++
+		if late {
+			c.late[1]++
+		}
 	} else {
 		c.served++
+		if late {
+			c.late[0]++
+		}
 	}
 	return resp, nil
 }
 
 func (s scenario) line(counts []counter) string {
 	var served, refused int
+	var late [2]int
 	least, most := math.MaxInt, 0
 	for i := range counts {
 		served += counts[i].served
 		refused += counts[i].refused
+		late[0] += counts[i].late[0]
+		late[1] += counts[i].late[1]
 		least, most = min(least, counts[i].served), max(most, counts[i].served)
 	}
 	allowed := 0.0
@@ -221,6 +232,8 @@ func (s scenario) line(counts []counter) string {
 		allowed += s.limitAt(d)
 	}
 	mean := float64(served) / float64(len(counts))
-	return fmt.Sprintf("%s %.1f | %.2f | %.2f | %.2f |", s, 100*float64(served)/allowed,
-		100*float64(refused)/float64(max(served+refused, 1)), float64(least)/mean, float64(most)/mean)
+	return fmt.Sprintf("%s %.1f | %.2f | %.2f | %.2f | %.2f |", s, 100*float64(served)/allowed,
+		percent(refused, served+refused), percent(late[1], late[0]+late[1]), float64(least)/mean, float64(most)/mean)
 }
+
+func percent(part, whole int) float64 { return 100 * float64(part) / float64(max(whole, 1)) }

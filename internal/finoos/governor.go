@@ -34,8 +34,8 @@ import (
 //     the limit has fallen: the cuts are large again.
 //
 // A request that was on its way already when the rate was cut says nothing new
-// when it is refused. Growth needs demand that kept up with the rate for a
-// second, and stops while latency is rising.
+// when it is refused. Growth needs demand that kept up with the rate, or
+// nearly so, for a second, and stops while latency is rising.
 //
 // # Shards
 //
@@ -136,7 +136,7 @@ func (g *governor) sent(now time.Time, idle time.Duration) {
 	}
 	g.grown = now
 	if idle > 0 {
-		g.steady = max(0, g.steady-10*idle)
+		g.steady = max(0, g.steady-4*idle)
 	}
 	used := now.Sub(from) - idle
 	if from.IsZero() || used <= 0 {

@@ -93,7 +93,7 @@ func newPace(ceiling float64, shards int) *pace {
 func (p *pace) ceiling() float64 { return p.governor.ceiling }
 
 // allowance is how early a turn may come: it makes up for timers that fire
-// late, no more.
+// late on a busy machine, no more.
 func (p *pace) allowance() time.Duration {
 	rate := p.governor.rate
 	return seconds((math.Ceil(rate/20) - 1) / rate)
