@@ -34,16 +34,19 @@ func TestHiddenLimitIsFoundAndFilledAndNotOverrun(t *testing.T) {
 		refused               float64
 	}{
 		{5, 1, 1000, 1, 60, 360, mostRefused},
-		{50, 1, 500, 1, 60, 300, mostRefused},
-		{50, 0.2, 1000, 1, 60, 300, mostRefused},
+		{50, 1, 500, 1, 60, 160, mostRefused},
+		{50, 0.2, 1000, 1, 60, 160, mostRefused},
 		{500, 1, 1000, 1, 20, 40, mostRefused},
 		// A shard sends one request a second: settling takes minutes, and whose
 		// requests collide is chance.
 		{5, 1, 1000, 4, 600, 3000, 0.8},
-		{50, 1, 1000, 4, 60, 300, mostRefused},
+		{50, 1, 1000, 4, 60, 160, mostRefused},
 		{500, 1, 5000, 4, 20, 40, mostRefused},
 	} {
 		for _, header := range []bool{true, false} {
+			if underRace && (tt.limit == 500 || header) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%g depth %g shards %d header %v", tt.limit, tt.burst, tt.shards, header), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -65,6 +68,9 @@ func TestHiddenLimitIsFoundAndFilledAndNotOverrun(t *testing.T) {
 func TestRateFollowsALimitThatHalvesAndDoubles(t *testing.T) {
 	t.Parallel()
 	for _, shards := range []int{1, 4} {
+		if underRace && shards == 1 {
+			continue
+		}
 		t.Run(fmt.Sprintf("shards %d", shards), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -92,8 +98,8 @@ func TestRateDoesNotOscillate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuota(20, 1, 1)
-		observe(t, q, 1, 1000, 16, 600)
-		for at := 60; at < 600; at += 20 {
+		observe(t, q, 1, 1000, 16, 300)
+		for at := 60; at < 300; at += 20 {
 			if used, _, _ := q.judge(at, at+20, 20); used < 93 || used > 107 {
 				t.Errorf("%.1f %% used in the 20 s from %d s on", used, at)
 			}
@@ -107,13 +113,13 @@ func TestCeilingHoldsWhateverTheServerTakes(t *testing.T) {
 		q := newQuota(1000, 1, 1)
 		time.AfterFunc(30*time.Second, func() { q.set(10) })
 		time.AfterFunc(60*time.Second, func() { q.set(1000) })
-		observe(t, q, 1, 40, 32, 400)
+		observe(t, q, 1, 40, 32, 250)
 		for second, n := range q.served[0] {
 			if n > 43 {
 				t.Errorf("%d requests in second %d", n, second)
 			}
 		}
-		if used, _, _ := q.judge(250, 400, 40); used < 99 {
+		if used, _, _ := q.judge(180, 250, 40); used < 99 {
 			t.Errorf("%.1f %% of the ceiling", used)
 		}
 	})

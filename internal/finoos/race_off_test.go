@@ -1,0 +1,5 @@
+//go:build !race
+
+package finoos
+
+const underRace = false
