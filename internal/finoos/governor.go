@@ -28,8 +28,8 @@ import (
 //     process: a shallow saw just below the limit. The rate that was refused
 //     last is remembered (mark).
 //   - Looking further. Above the mark growth doubles with every step of a
-//     cut's size: a limit that has risen is found within a minute or so, and
-//     one that has not is touched gently, once a minute.
+//     cut's size or less: a limit that has risen is found within a minute or
+//     two, and one that has not is touched gently, once a minute.
 //   - Starting over. The third refusal in a row right after a pause says that
 //     the limit has fallen: the cuts are large again.
 //
