@@ -10,8 +10,8 @@ import (
 
 // breaker tells an API that is down from users that are bad: requests that
 // fail for no reason of the user's, one after the other without a success.
-// Where those who fail have failed before, or are few, that alone proves
-// nothing: then something that is nobody's is asked for.
+// Where those who fail have failed before (or may have, since they were left
+// over), or are few, that alone proves nothing: then something that is nobody's is asked for.
 type breaker struct {
 	limit int // failures in a row
 
@@ -59,7 +59,7 @@ func (b *breaker) failure(user string, failedBefore bool) verdict {
 // weigh counts a request that failed for no reason of the user's. Its error
 // ends the run: the API fails for everyone.
 func (r *run) weigh(ctx context.Context, u *user, cause error) error {
-	switch r.breaker.failure(u.id, u.lastTry || u.failedBefore()) {
+	switch r.breaker.failure(u.id, u.lastTry || u.early || u.failedBefore()) {
 	case carryOn:
 		return nil
 	case askAround:

@@ -90,7 +90,7 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 	}
 	u := f.users[0]
 	if f.steps[0].named != nil {
-		f.early[u.id] = true
+		f.early[u.id], u.early = true, true
 	}
 	f.users[0] = nil // its cursors are not held until the bucket is done
 	if f.users = f.users[1:]; len(f.users) == 0 {

@@ -130,6 +130,21 @@ func TestAnInterruptedRunIsTakenUpWhereItStopped(t *testing.T) {
 	})
 }
 
+func TestWhoFailedBeforeAnInterruptionHasHadItsTurn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(4), func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
+		// The first try ends after two minutes, the second would after four.
+		ctx, cancel := context.WithTimeout(t.Context(), 181*time.Second)
+		defer cancel()
+		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config("streams: [contracts]")))
+		if rep.Users.Pulled != 3 || rep.Resume != nil {
+			t.Errorf("%+v, %+v", rep.Users, rep.Resume)
+		}
+	})
+}
+
 func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 	t.Parallel()
 	const users = 700

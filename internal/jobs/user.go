@@ -21,6 +21,7 @@ type user struct {
 	lastWritten time.Time
 
 	begun bool
+	early bool // came before the circle: see feed
 	// streams are those of the job that are not in quarantine, services what
 	// these need: set when the user is begun.
 	streams     []Stream
@@ -144,13 +145,13 @@ func (r *run) has(s Stream) bool { return slices.Contains(r.streams, s) }
 
 // finish counts the user, or keeps it for another try at the end.
 func (r *run) finish(u *user) {
+	r.inHand.done(u.id) // who only waits for another try has had its turn
 	if len(u.retry) > 0 && !u.gone {
 		u.lastTry = true
 		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
 		r.again.add(u)
 		return
 	}
-	r.inHand.done(u.id)
 	r.tally.update(func(rep *Report) {
 		switch {
 		case u.gone: // counted when it is declared
