@@ -46,7 +46,7 @@ func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(
 			return now
 		}
 		last := night("deadline: 36s")
-		for n := 2; n <= 5; n++ {
+		for n := 2; n <= 4; n++ {
 			// Whoever is found unchanged leaves no trace in the cursors.
 			now := night(map[bool]string{true: "deadline: 29s", false: "deadline: 20s"}[n == 2])
 			both := maps.Clone(last)
