@@ -46,7 +46,7 @@ func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(
 			return now
 		}
 		last := night("deadline: 36s")
-		for n := 2; n <= 4; n++ {
+		for n := 2; n <= 3; n++ {
 			// Whoever is found unchanged leaves no trace in the cursors.
 			now := night(map[bool]string{true: "deadline: 29s", false: "deadline: 20s"}[n == 2])
 			both := maps.Clone(last)
@@ -55,10 +55,6 @@ func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(
 				t.Errorf("nights %d and %d: only %d of %d users were reached", n-1, n, len(both), users)
 			}
 			last = now
-		}
-		// A run that comes to its end has no order to leave behind.
-		if rep := b.run(lines...); rep.Resume != nil || rep.Unreached != 0 {
-			t.Errorf("%+v", rep.Resume)
 		}
 	})
 }

@@ -87,7 +87,7 @@ func TestAQuietNightCostsTheDocumentedMinimum(t *testing.T) {
 	t.Parallel()
 	users := 10_000
 	if raceEnabled {
-		users = 200
+		users = 100
 	}
 	inBubble(t, sandbox.Options{Users: 1}, func(b *bank) {
 		t := b.t
