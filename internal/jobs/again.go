@@ -61,5 +61,12 @@ func (r *run) giveUp(ctx context.Context) error {
 		u.retry = nil
 		r.finish(u)
 	}
-	return nil
+	if !r.o.OnlyFailed {
+		return nil
+	}
+	for { // so that of those left out only the failed ones count
+		if u, err := r.feed.next(ctx); u == nil || err != nil {
+			return err
+		}
+	}
 }

@@ -126,6 +126,23 @@ func TestAnInterruptedRunIsTakenUpWhereItStopped(t *testing.T) {
 	})
 }
 
+func TestOfOnlyFailedUsersTheDeadlineLeavesOutFailedOnes(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(6), func(b *bank) {
+		t := b.t
+		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		lines := []string{"streams: [contracts]", lenient}
+		b.run(lines...)
+		b.misbehave(sandbox.Faults{Latency: 3100 * time.Millisecond})
+		o := b.options(b.config(append(lines, "deadline: 2s")...))
+		o.OnlyFailed = true
+		rep, err := b.try(t.Context(), o)
+		if err != nil || rep.Unreached != 1 || rep.Users.Listed != 1 || rep.Resume != nil {
+			t.Errorf("%v, %d unreached, %+v", err, rep.Unreached, rep.Users)
+		}
+	})
+}
+
 func TestWhoFailedBeforeAnInterruptionHasHadItsTurn(t *testing.T) {
 	t.Parallel()
 	inBubble(t, still(4), func(b *bank) {
