@@ -76,16 +76,8 @@ func (r *run) findPlace(ctx context.Context) error {
 	return nil
 }
 
-// pastRun is what a run report says, with what reports of other versions may
-// have beside it.
-type pastRun struct {
-	Report
-
-	// The pace of the run, as far as it is told: requests a second that it came
-	// to, and the limit of the API that it found.
-	Rate         float64 `json:"rate"`
-	LearnedLimit float64 `json:"learned_limit"`
-}
+// pastRun is what a run report says.
+type pastRun struct{ Report }
 
 // whole says that the run was for all users of its shard.
 func (p *pastRun) whole() bool { return !p.OnlyFailed && p.Named == 0 }

@@ -47,6 +47,12 @@ func readCursorUsers(r cursorReaderAt, owns func(bucket int) bool) iter.Seq2[cur
 type cursorFile struct {
 	source *windowReader
 	reader *file.Reader
+
+	// The row group that was read last, if it is small: buckets are asked for in
+	// order, and many small ones stand in one group.
+	group    []Cursor
+	at       int // its place
+	groupAll bool
 }
 
 // openCursorFile reads the footer. The file remains the caller's to close.
@@ -87,7 +93,7 @@ func (f *cursorFile) cursors(wanted func(bucket int) bool, all bool) iter.Seq2[C
 			if !f.mayHold(i, wanted) {
 				continue
 			}
-			group, err := f.readGroup(i, all)
+			group, err := f.readOnce(i, all)
 			if err != nil {
 				yield(Cursor{}, fmt.Errorf("read row group %d of cursor file: %w", i, err))
 				return
@@ -126,6 +132,22 @@ func (f *cursorFile) mayHold(i int, wanted func(bucket int) bool) bool {
 		}
 	}
 	return false
+}
+
+// keptGroup is up to how many bytes a row group is kept: a run may have a dozen
+// files open.
+const keptGroup = 256 << 10
+
+// readOnce reads a row group unless it is the one that was kept.
+func (f *cursorFile) readOnce(i int, all bool) ([]Cursor, error) {
+	if f.group != nil && f.at == i && f.groupAll == all {
+		return f.group, nil
+	}
+	group, err := f.readGroup(i, all)
+	if err == nil && f.reader.MetaData().RowGroups[i].GetTotalByteSize() <= keptGroup {
+		f.group, f.at, f.groupAll = group, i, all
+	}
+	return group, err
 }
 
 // readGroup reads a row group with one request.

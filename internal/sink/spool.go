@@ -21,14 +21,15 @@ type spool struct {
 	files map[string]*spooled
 }
 
-// spooled is one object; its lock is held while it is fetched.
+// spooled is one object; its lock is held while it is fetched or read.
 type spooled struct {
 	mu   sync.Mutex
 	file *scratchFile
+	open *cursorFile
 }
 
-// get returns an object that stays until close.
-func (s *spool) get(ctx context.Context, path string) (*scratchFile, error) {
+// read hands out an object that stays until close, to one reader at a time.
+func (s *spool) read(ctx context.Context, path string, use func(*cursorFile)) error {
 	s.mu.Lock()
 	if s.files == nil {
 		s.files = map[string]*spooled{}
@@ -45,11 +46,19 @@ func (s *spool) get(ctx context.Context, path string) (*scratchFile, error) {
 	if entry.file == nil {
 		f, err := s.fetch(ctx, path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		entry.file = f
 	}
-	return entry.file, nil
+	if entry.open == nil {
+		open, err := openCursorFile(entry.file)
+		if err != nil {
+			return err
+		}
+		entry.open = open
+	}
+	use(entry.open)
+	return nil
 }
 
 // fetchStep is how much of an object is asked for at once.

@@ -126,12 +126,9 @@ func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error
 // whole reads an object that many buckets are looked up in: it is fetched once.
 func (s *state) whole(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		f, err := s.spool.get(ctx, path)
-		if err != nil {
+		if err := s.spool.read(ctx, path, func(f *cursorFile) { f.bucket(b)(yield) }); err != nil {
 			yield(Cursor{}, err)
-			return
 		}
-		readCursors(f, b)(yield)
 	}
 }
 
@@ -151,12 +148,10 @@ func (s *state) once(ctx context.Context, path string, b int) iter.Seq2[Cursor, 
 // ids reads the ids in an object that many buckets are looked up in.
 func (s *state) ids(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		f, err := s.spool.get(ctx, path)
+		err := s.spool.read(ctx, path, func(f *cursorFile) { idsOf(f.keys(func(other int) bool { return other == b }))(yield) })
 		if err != nil {
 			yield(Cursor{}, err)
-			return
 		}
-		readIDs(f, b)(yield)
 	}
 }
 
@@ -174,8 +169,13 @@ func (s *state) idsOnce(ctx context.Context, path string, b int) iter.Seq2[Curso
 }
 
 func readIDs(f cursorReaderAt, b int) iter.Seq2[Cursor, error] {
+	return idsOf(readCursorUsers(f, func(other int) bool { return other == b }))
+}
+
+// idsOf makes cursors of ids.
+func idsOf(keys iter.Seq2[cursorKey, error]) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		for k, err := range readCursorUsers(f, func(other int) bool { return other == b }) {
+		for k, err := range keys {
 			if !yield(Cursor{UserID: k.UserID, Stream: k.Stream, Ended: k.Ended}, err) || err != nil {
 				return
 			}
