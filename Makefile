@@ -50,6 +50,7 @@ test: $(VERSITYGW) ## all tests of all modules, with the race detector where the
 	$(call each,$(TESTED),go -C $$m test $(GOTEST) ./...)
 ifeq ($(CGO),1)
 	go test -timeout 15m $(TESTFLAGS) ./internal/sink
+	go test -timeout 15m $(TESTFLAGS) -run "^TestAQuietNightCosts" ./internal/jobs
 else
 	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
 endif
