@@ -21,9 +21,15 @@ func (r *run) listUsers(ctx context.Context) error {
 	if len(r.o.Users) > 0 {
 		return r.askFor(ctx, r.o.Users)
 	}
+	if r.sharesList() && r.o.Shard.Index != 0 {
+		if taken, err := r.takeList(ctx); taken || err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.job.ListTimeout,
 		stopf(ReasonAPI, "listing the users took longer than list_timeout %s", r.job.ListTimeout))
 	defer cancel()
+	leave := r.leaveList()
 	for u, err := range r.client.Users(ctx) {
 		var stop *StopError
 		if err != nil && errors.As(context.Cause(ctx), &stop) {
@@ -33,12 +39,14 @@ func (r *run) listUsers(ctx context.Context) error {
 			return fmt.Errorf("list users: %w", err)
 		}
 		if !r.o.Shard.Owns(sink.BucketOf(u.ID)) {
+			leave.add(ctx, &u)
 			continue
 		}
 		if err := r.listed.add(&u); err != nil {
 			return err
 		}
 	}
+	leave.done(ctx)
 	return nil
 }
 

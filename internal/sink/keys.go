@@ -95,6 +95,17 @@ func (k jobKeys) reports() string               { return k.root() + "runs/" }
 func (k jobKeys) report(runID string) string    { return k.reports() + runID + reportSuffix }
 func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key, k.selfTests()) }
 
+// What shards hand over to each other, by run group.
+func (k jobKeys) handovers() string                 { return k.root() + "handover/" }
+func (k jobKeys) handoverGroup(group string) string { return k.handovers() + group + "/" }
+func (k jobKeys) handover(group string, s Shard) string {
+	return fmt.Sprintf("%s%d-%d.json", k.handoverGroup(group), s.Index, s.Count)
+}
+
+func (k jobKeys) handoverChunk(group, runID string, s Shard, n int) string {
+	return fmt.Sprintf("%s%s-%d-%d-%d", k.handoverGroup(group), runID, s.Index, s.Count, n)
+}
+
 const (
 	recordSuffix    = ".json"
 	reportSuffix    = ".json"

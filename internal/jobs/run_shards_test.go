@@ -1,0 +1,126 @@
+package jobs
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// shards runs some shards of a run group at once; all must end well.
+func (b *bank) shards(group string, n int, which ...int) []*Report {
+	b.t.Helper()
+	reports := make([]*Report, len(which))
+	var all sync.WaitGroup
+	for i, index := range which {
+		o := b.options(b.config("list_timeout: 1m"))
+		o.Shard, o.RunGroup = sink.Shard{Index: index, Count: n}, group
+		all.Go(func() {
+			rep, err := Run(b.t.Context(), o)
+			if err != nil {
+				b.t.Errorf("shard %d: %v", index, err)
+			}
+			reports[i] = rep
+		})
+	}
+	all.Wait()
+	return reports
+}
+
+// listed is how many pages of users were asked for.
+func (b *bank) listedPages() int { return b.Counts()["users"] }
+
+func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
+	t.Parallel()
+	o := still(30)
+	o.PageSize = 10
+	inBubble(t, o, func(b *bank) {
+		pulled := func(reports []*Report) (n int64) {
+			for _, r := range reports {
+				n += r.Users.Pulled
+			}
+			return n
+		}
+		if n := pulled(b.shards("night-1", 3, 0, 1, 2)); n != 30 {
+			b.t.Errorf("%d users were pulled, want each once", n)
+		}
+		once := b.listedPages()
+		if once < 3 || once > 5 {
+			b.t.Errorf("%d pages were asked for, want those of one listing", once)
+		}
+
+		b.t.Log("a shard that is started again finds its part")
+		b.ResetRequests()
+		again := b.shards("night-1", 3, 2)[0]
+		if b.listedPages() != 0 || again.Users.Listed == 0 || again.Users.Unchanged != again.Users.Listed {
+			b.t.Errorf("%d pages; users %+v", b.listedPages(), again.Users)
+		}
+
+		b.t.Log("another night, another number of shards: nobody is pulled anew")
+		b.Night()
+		b.ResetRequests()
+		reports := b.shards("night-2", 4, 0, 1, 2, 3)
+		var unchanged int64
+		for _, r := range reports {
+			unchanged += r.Users.Unchanged
+		}
+		if unchanged != 30 || b.listedPages() != once {
+			b.t.Errorf("%d users unchanged, want 30; %d pages, want %d", unchanged, b.listedPages(), once)
+		}
+
+		b.t.Log("what was handed over is swept a day later")
+		time.Sleep(25 * time.Hour)
+		synctest.Wait()
+		b.shards("night-3", 2, 0, 1)
+		for info, err := range b.store().List(b.t.Context(), "_syncer/nightly/handover/", "") {
+			if err != nil || !strings.Contains(info.Key, "/night-3/") {
+				b.t.Errorf("left: %s (%v)", info.Key, err)
+			}
+		}
+	})
+}
+
+func TestAShardWithoutAListListsForItself(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(8), func(b *bank) {
+		began := time.Now()
+		rep := b.shards("night-1", 2, 1)[0]
+		if waited := time.Since(began); waited < time.Minute || waited > 2*time.Minute {
+			b.t.Errorf("waited %v, want list_timeout", waited)
+		}
+		if rep.Users.Pulled == 0 || rep.Users.Pulled == 8 || b.listedPages() == 0 {
+			b.t.Errorf("users %+v after %d pages", rep.Users, b.listedPages())
+		}
+	})
+}
+
+func TestADamagedListCostsAListOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(8), func(b *bank) {
+		put := func(key, body string) {
+			if _, err := b.store().Put(b.t.Context(), key, []byte(body), bucket.Condition{}); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		put("_syncer/nightly/handover/night-1/1-2.json", `{"run_id":"r","chunks":2}`)
+		put("_syncer/nightly/handover/night-1/r-1-2-0", "\x05nope")
+		if rep := b.shards("night-1", 2, 1)[0]; rep.Users.Pulled == 0 || b.listedPages() == 0 {
+			b.t.Errorf("users %+v after %d pages", rep.Users, b.listedPages())
+		}
+	})
+}
+
+func TestWithoutARunGroupNobodyWaitsForAList(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(4), func(b *bank) {
+		began := time.Now()
+		b.shards("", 2, 1)
+		if waited := time.Since(began); waited > 30*time.Second {
+			b.t.Errorf("waited %v", waited)
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package sink
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// A handover passes records from one shard of a run group to the others: what
+// all of them need is read from its source once. It is no part of a commit, and
+// nothing depends on it: who does not find it goes without.
+
+const (
+	handoverChunk = 1 << 20
+	// handoverAge is when what a run group handed over is swept, long after its
+	// shards and their restarts have ended.
+	handoverAge = 24 * time.Hour
+)
+
+// Handover is what one shard leaves for the others. It is not safe for
+// concurrent use.
+type Handover struct {
+	w      *Writer
+	held   [][]byte // by shard
+	chunks []int    // written so far, by shard
+}
+
+// handed says that all is there: written last, it names the chunks.
+type handed struct {
+	RunID  string `json:"run_id"`
+	Chunks int    `json:"chunks"`
+}
+
+// HandOver begins a handover to the other shards of the run group.
+func (w *Writer) HandOver() (*Handover, error) {
+	if err := checkName("run group", w.o.RunGroup); err != nil {
+		return nil, err
+	}
+	n := w.o.Shard.Count
+	return &Handover{w: w, held: make([][]byte, n), chunks: make([]int, n)}, nil
+}
+
+// Add leaves a record for a shard.
+func (h *Handover) Add(ctx context.Context, shard int, record []byte) error {
+	h.held[shard] = binary.AppendUvarint(h.held[shard], uint64(len(record)))
+	h.held[shard] = append(h.held[shard], record...)
+	if len(h.held[shard]) < handoverChunk {
+		return nil
+	}
+	return h.flush(ctx, shard)
+}
+
+func (h *Handover) flush(ctx context.Context, shard int) error {
+	if len(h.held[shard]) == 0 {
+		return nil
+	}
+	key := h.w.keys.handoverChunk(h.w.o.RunGroup, h.w.o.RunID, Shard{shard, len(h.held)}, h.chunks[shard])
+	if _, err := h.w.store.Put(ctx, key, h.held[shard], bucket.Condition{}); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	h.chunks[shard]++
+	h.held[shard] = h.held[shard][:0]
+	return nil
+}
+
+// Done makes all that was added readable, and sweeps what older run groups
+// have handed over.
+func (h *Handover) Done(ctx context.Context) error {
+	for shard := range h.held {
+		if shard == h.w.o.Shard.Index {
+			continue
+		}
+		if err := h.flush(ctx, shard); err != nil {
+			return err
+		}
+		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard]})
+		if err != nil {
+			return fmt.Errorf("hand over: %w", err)
+		}
+		key := h.w.keys.handover(h.w.o.RunGroup, Shard{shard, len(h.held)})
+		if _, err := h.w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
+			return fmt.Errorf("hand over: %w", err)
+		}
+	}
+	return h.w.sweepHandovers(ctx)
+}
+
+// sweepHandovers deletes what was handed over a day ago, by the store's clock.
+func (w *Writer) sweepHandovers(ctx context.Context) error {
+	own, err := w.store.Stat(ctx, w.keys.lease(w.o.Shard.Index, w.o.Backfill))
+	if err != nil {
+		return nil // the clock is not told: another time
+	}
+	for info, err := range w.store.List(ctx, w.keys.handovers(), "") {
+		if err != nil {
+			return fmt.Errorf("sweep handovers: %w", err)
+		}
+		ours := strings.HasPrefix(info.Key, w.keys.handoverGroup(w.o.RunGroup))
+		if ours || own.StoreTime.Sub(info.Modified) < handoverAge {
+			continue
+		}
+		if err := w.store.Delete(ctx, info.Key); err != nil {
+			return fmt.Errorf("sweep handovers: %w", err)
+		}
+	}
+	return nil
+}
+
+// HandedOver yields the records that another shard of the run group has left for
+// this one. It is nil, without an error, where nothing is there yet.
+func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], error) {
+	body, _, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for what was handed over: %w", err)
+	}
+	var h handed
+	if err := json.Unmarshal(body, &h); err != nil {
+		return nil, fmt.Errorf("read what was handed over: %w", err)
+	}
+	return func(yield func([]byte, error) bool) {
+		for n := range h.Chunks {
+			chunk, _, err := w.store.Get(ctx, w.keys.handoverChunk(w.o.RunGroup, h.RunID, w.o.Shard, n))
+			if err != nil {
+				yield(nil, fmt.Errorf("read what was handed over: %w", err))
+				return
+			}
+			for len(chunk) > 0 {
+				size, digits := binary.Uvarint(chunk)
+				if digits <= 0 || size > uint64(len(chunk)-digits) { //nolint:gosec // not negative, since digits were read of it
+					yield(nil, errors.New("read what was handed over: a chunk is damaged"))
+					return
+				}
+				end := digits + int(size) //nolint:gosec // within the chunk
+				if !yield(chunk[digits:end], nil) {
+					return
+				}
+				chunk = chunk[end:]
+			}
+		}
+	}, nil
+}
