@@ -32,7 +32,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-short crash bench-quota lint fmt vet tools tidy tidy-check clean ci
+.PHONY: bench-shards help build demo test test-minio test-short crash bench-quota lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count
 
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
 	go test ./bench/quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
+
+bench-shards: $(VERSITYGW) ## four processes over 2,000 users on S3, and how much faster they are than one
+	go -C e2e test -count=1 -timeout 40m -v -run '^TestFour' -args -shards
 
 test-short: ## the product's quick tests only: no S3 server, no DuckDB
 	go test -short $(TESTFLAGS) ./...
