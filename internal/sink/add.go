@@ -13,6 +13,8 @@ type Batch struct {
 	// own errors may end it: the rows before an error are written already.
 	Stream  func(yield func(Row) error) error
 	Cursors []Cursor
+	// Progress is what a backfill has in place of cursors.
+	Progress []Progress
 }
 
 // Pending is what the next commit would make true.
@@ -35,7 +37,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	if err := w.usable(); err != nil {
 		return err
 	}
-	if err := w.checkCursors(b.Cursors); err != nil {
+	if err := w.checkCursors(b); err != nil {
 		return w.fail(fmt.Errorf("add: %w", err))
 	}
 	ctx, cancel := outlive(ctx, w.o.patience.grace)
@@ -44,16 +46,22 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 		return w.fail(fmt.Errorf("add: %w", w.explain(ctx, err)))
 	}
 	w.addCursors(b.Cursors)
+	for _, p := range b.Progress {
+		w.addCursors([]Cursor{p.mark()})
+	}
 	return nil
 }
 
 // checkCursors refuses what would make state untrue: cursors are moved by the
 // nightly run of the shard that has the user, and by nobody else.
-func (w *Writer) checkCursors(cursors []Cursor) error {
-	if w.o.Kind != KindRun && len(cursors) > 0 {
+func (w *Writer) checkCursors(b Batch) error {
+	if w.o.Kind != KindRun && len(b.Cursors) > 0 {
 		return fmt.Errorf("a %s moves no cursors", w.o.Kind)
 	}
-	for _, c := range cursors {
+	if w.o.Kind != KindBackfill && len(b.Progress) > 0 {
+		return fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
+	}
+	for _, c := range b.Cursors {
 		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
 			return fmt.Errorf("a cursor of a user that shard %d of %d does not have", w.o.Shard.Index, w.o.Shard.Count)
 		}

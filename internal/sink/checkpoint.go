@@ -70,6 +70,7 @@ func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) erro
 	if err != nil {
 		return err
 	}
+	dropSettledMarks(cursors)
 	alive := make([]Cursor, 0, len(cursors))
 	for _, c := range cursors {
 		if !c.Ended {
@@ -124,7 +125,7 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 			return err
 		}
 		for _, r := range records {
-			if r.Cursors.Path == "" || slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(checkpoints[b]) < r.Seq }) {
+			if r.Cursors.Path == "" || !r.isCovered(checkpoints) {
 				continue
 			}
 			if err := w.store.Delete(ctx, r.Cursors.Path); err != nil {
@@ -143,6 +144,12 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isCovered says whether checkpoints stand in for the record's cursor object.
+// For that of a backfill nothing does: it is the backfill's memory.
+func (r *Record) isCovered(checkpoints map[int][]uint64) bool {
+	return r.Kind != KindBackfill && !slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(checkpoints[b]) < r.Seq })
 }
 
 // kept is the oldest of a bucket's checkpoints that stay; 0 if there are fewer

@@ -29,11 +29,17 @@ func (w *Writer) close(ctx context.Context) error {
 	var errs []error
 	if err := w.publishAll(last); err != nil {
 		errs = append(errs, err)
-	} else if unhurried {
-		errs = append(errs, w.checkpoint(ctx))
+	} else if unhurried && w.o.Kind == KindRun {
+		errs = append(errs, w.checkpoint(ctx)) // of a shard's cursors; a backfill has no shard
+	}
+	if w.o.Kind == KindBackfill && w.Err() == nil {
+		errs = append(errs, w.writeLedger(last))
 	}
 	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
 	w.state.spool.close()
+	if w.past != nil {
+		w.past.state.spool.close()
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close sink: %w", err)
 	}

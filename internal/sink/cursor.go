@@ -41,6 +41,19 @@ type Cursor struct {
 	HashVersion   int
 	Ended         bool   // the stream is over: dropped at the next checkpoint
 	State         []byte // fingerprints of what was pulled; the sink does not look inside
+	// FullSeq is the newest record when the run began that made the last full
+	// pull: what that run's [Writer.Opened] says.
+	FullSeq uint64
+
+	// What follows is not the cursor's own: [Writer.Cursors] fills it in from
+	// the marks that backfills leave, and nothing stores it.
+
+	// Backfilled says that a backfill has written to the stream, and that no
+	// full pull has begun since: the next pull must be full.
+	Backfilled bool
+	// BackfilledAt is the last _extracted_at that a backfill has written; zero
+	// where none is remembered.
+	BackfilledAt time.Time
 }
 
 // key returns what the cursor is sorted and found by.

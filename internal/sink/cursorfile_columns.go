@@ -42,6 +42,7 @@ var cursorColumns = []cursorColumn{
 	cursorText("error_class", func(c *Cursor) *string { return &c.ErrorClass }),
 	cursorNumber("hash_version", func(c *Cursor) *int { return &c.HashVersion }),
 	cursorBytes("state", func(c *Cursor) *[]byte { return &c.State }),
+	cursorSeq("full_seq", func(c *Cursor) *uint64 { return &c.FullSeq }),
 }
 
 // asKey marks a column as part of what a cursor is found by.
@@ -88,6 +89,17 @@ func cursorNumber(name string, at func(*Cursor) *int) cursorColumn {
 		}).required(),
 		read: func(from *groupReader, into []Cursor) {
 			readColumn(from, name, func(row int, v int32) { *at(&into[row]) = int(v) })
+		},
+	}
+}
+
+func cursorSeq(name string, at func(*Cursor) *uint64) cursorColumn {
+	return cursorColumn{
+		field: fixed(name, TypeInt64, func(c *Cursor) (int64, bool) {
+			return int64(*at(c)), *at(c) > 0 //nolint:gosec // a number of the log
+		}),
+		read: func(from *groupReader, into []Cursor) {
+			readColumn(from, name, func(row int, v int64) { *at(&into[row]) = uint64(v) }) //nolint:gosec // written from an uint64
 		},
 	}
 }

@@ -55,6 +55,7 @@ func TestTheRestOfTheKeys(t *testing.T) {
 	k := jobKeys("nightly")
 	got := []string{
 		k.checkpoint(7, 42), k.lease(0, "history"), PendingPrefix("nightly"), k.afterSeq(0), k.afterSeq(42),
+		k.definition("history"), k.backfillLedger("history"), k.finished("history"),
 	}
 	want := []string{
 		"_syncer/nightly/checkpoints/007/00000000000000000042.parquet",
@@ -62,6 +63,9 @@ func TestTheRestOfTheKeys(t *testing.T) {
 		"_syncer/nightly/pending",
 		"",
 		"_syncer/nightly/log/00000000000000000042.published",
+		"_syncer/nightly/backfills/history/definition.json",
+		"_syncer/nightly/backfills/history/ledger.json",
+		"_syncer/nightly/backfills/history/finished.json",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)

@@ -84,6 +84,14 @@ func (k jobKeys) lease(shard int, backfill string) string {
 	return k.leases() + strconv.Itoa(shard) + ".json"
 }
 
+func (k jobKeys) backfills() string           { return k.root() + "backfills/" }
+func (k jobKeys) backfill(name string) string { return k.backfills() + name + "/" }
+
+// The three objects of a backfill: see backfill.go.
+func (k jobKeys) definition(name string) string     { return k.backfill(name) + "definition.json" }
+func (k jobKeys) backfillLedger(name string) string { return k.backfill(name) + "ledger.json" }
+func (k jobKeys) finished(name string) string       { return k.backfill(name) + "finished.json" }
+
 func (k jobKeys) stagings() string { return k.root() + "staging/" }
 func (k jobKeys) staging(runID string, shard int) string {
 	return fmt.Sprintf("%s%s-%d.json", k.stagings(), runID, shard)

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ func (p *police) Put(ctx context.Context, key string, body []byte, cond bucket.C
 	if len(body) == 0 {
 		p.accuse("%s is written empty", key)
 	}
-	if strings.HasPrefix(key, p.keys.root()+"staging/") || strings.HasPrefix(key, p.keys.root()+"runs/") {
+	if strings.HasPrefix(key, p.keys.root()+"staging/") || strings.HasPrefix(key, p.keys.root()+"runs/") || path.Base(key) == "ledger.json" {
 		return p.Store.Put(ctx, key, body, cond)
 	}
 	if cond == (bucket.Condition{}) {

@@ -20,6 +20,8 @@ type state struct {
 	checkpoints map[int][]uint64
 	commits     []*Record // in order; newer than the checkpoints of the shard
 	spool       *spool
+	// progress keeps what marks say of their backfill: see backfill_ledger.go.
+	progress bool
 }
 
 // locate lists the checkpoints. commits are for the caller to fill in.
@@ -111,7 +113,11 @@ func erased(c Cursor) Cursor { return Cursor{UserID: c.UserID, Stream: c.Stream}
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
 func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error) {
-	if r.Kind != KindVoid {
+	switch r.Kind {
+	case KindBackfill:
+		return r.Cursors.Path, func(c Cursor) Cursor { return s.marked(c, r.Seq) }, nil
+	case KindVoid:
+	default:
 		return r.Cursors.Path, itself, nil
 	}
 	// Of the record that was taken back, every user and stream starts anew,
@@ -119,6 +125,9 @@ func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error
 	i, found := slices.BinarySearchFunc(s.commits, r.Voids, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) })
 	if !found {
 		return "", nil, fmt.Errorf("it takes back record %d, which is older than the checkpoint", r.Voids)
+	}
+	if s.commits[i].Kind == KindBackfill {
+		return s.commits[i].Cursors.Path, func(c Cursor) Cursor { return erasedMark(c, r.Seq) }, nil
 	}
 	return s.commits[i].Cursors.Path, erased, nil
 }
@@ -199,7 +208,7 @@ func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[s
 			}
 			users := map[string]struct{}{}
 			for id, c := range cursors {
-				if !c.Ended {
+				if !c.Ended && !isMark(id.stream) {
 					users[id.user] = struct{}{}
 				}
 			}
@@ -213,8 +222,8 @@ func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[s
 }
 
 // Cursors returns the cursors of one of the shard's buckets of users as of
-// Open, by user and sorted by stream. What this run adds or commits is not
-// among them.
+// Open, by user and sorted by stream, with the marks of backfills in them. What
+// this run adds or commits is not among them.
 func (w *Writer) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
 	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened)
 }
@@ -227,6 +236,7 @@ func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64) 
 	if err != nil {
 		return nil, err
 	}
+	foldMarks(cursors)
 	byUser := map[string][]Cursor{}
 	for id, c := range cursors {
 		if !c.Ended {

@@ -72,9 +72,7 @@ func (v *verifier) checkCursors(ctx context.Context, r *Record) error {
 
 // checkCovered makes sure that a cursor object that is gone was swept.
 func (v *verifier) checkCovered(ctx context.Context, r *Record) (err error) {
-	covered := func() bool {
-		return !slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(v.checkpoints[b]) < r.Seq })
-	}
+	covered := func() bool { return r.isCovered(v.checkpoints) }
 	if covered() {
 		return nil
 	}

@@ -31,6 +31,9 @@ type world struct {
 	every  int // checkpointEvery
 	now    time.Time
 	half   bool // commit once in the middle of a run
+	// backfill makes runs those of a backfill of this name, which brings the
+	// newest version, and knows from its progress whom it has.
+	backfill string
 }
 
 const worldStream = "contracts"
@@ -74,12 +77,16 @@ func (w *world) night() {
 
 func (w *world) options(store bucket.Store) Options {
 	w.runs++
-	return Options{
+	o := Options{
 		Store: store, Job: w.job, RunID: fmt.Sprintf("run%03d", w.runs), RunGroup: "group", Shard: w.shard,
 		Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"}, Holder: fmt.Sprintf("host of run %d", w.runs),
 		Compression: "none", ScratchDir: w.t.TempDir(), Now: func() time.Time { return w.now },
 		patience: impatient, checkpointEvery: w.every,
 	}
+	if w.backfill != "" {
+		o.Kind, o.Backfill, o.Shard = KindBackfill, w.backfill, Shard{}
+	}
+	return o
 }
 
 // open opens a writer over store, which leads to w.police in the end.
@@ -104,7 +111,11 @@ func (w *world) run(ctx context.Context, store bucket.Store) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.work(ctx, wr), wr.WriteReport(ctx, []byte("{}")), wr.Close(ctx))
+	work := w.work
+	if w.backfill != "" {
+		work = w.fill
+	}
+	return errors.Join(work(ctx, wr), wr.WriteReport(ctx, []byte("{}")), wr.Close(ctx))
 }
 
 func (w *world) work(ctx context.Context, wr *Writer) error {

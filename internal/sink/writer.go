@@ -106,6 +106,7 @@ type Writer struct {
 	lanes  map[string]*lane
 	state  *state // as of Open; does not change
 	opened uint64 // the newest record then
+	past   *past  // of a backfill, as of Open; nil for a run
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.
@@ -125,6 +126,7 @@ type Writer struct {
 	mu      sync.Mutex // guards what follows
 	cursors []Cursor
 	held    int64 // bytes of cursors
+	users   int64 // of a backfill
 	failed  error
 }
 
@@ -193,8 +195,17 @@ func (w *Writer) start(ctx context.Context) error {
 	w.staged.setBase(w.base)
 	w.lease.setBase(w.base)
 	w.state.commits = records
+	if w.o.Kind == KindBackfill {
+		if w.past, err = readPast(ctx, w.store, w.keys, w.o.Backfill, w.o.ScratchDir); err != nil {
+			return err
+		}
+	}
 	return w.lease.confirm(ctx)
 }
+
+// Opened is the newest record when the run began: what it reads of cursors and
+// marks is as of then.
+func (w *Writer) Opened() uint64 { return w.opened }
 
 // Alive is closed when the lease was found in other hands; Err tells more.
 func (w *Writer) Alive() <-chan struct{} { return w.lease.lost }

@@ -1,0 +1,220 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// A backfill has three objects of its own, in _syncer/<job>/backfills/<name>/:
+//
+//	definition.json   what it is to bring; written once, before anything else
+//	ledger.json       which records of the log are its own; may be lost
+//	finished.json     that all is done; written once, after the last commit
+//
+// None of them says what is done. That stands in the commit records alone: each
+// names an object with the progress that its rows mean, so that rows and
+// progress become true in one conditional write, and are taken back together by
+// a void. A kill at any instant therefore costs what was not committed, and
+// brings nothing twice. The ledger only spares a restart the reading of the
+// whole log: it is an index of the records up to some number, to which those
+// that came later are added. Where it is lost or old, more of the log is read.
+
+const backfillVersion = 1
+
+// BackfillDefinition is what a backfill is to bring. It is fixed by the name's
+// first run.
+type BackfillDefinition struct {
+	Version int    `json:"version"`
+	Name    string `json:"name"`
+	// Since and Until are the first and the last day, as 2006-01-02.
+	Since   string   `json:"since"`
+	Until   string   `json:"until"`
+	Streams []string `json:"streams"`
+	// Users is a digest of the ids that it is restricted to; empty for all.
+	Users     string    `json:"users,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	// BaseSeq is the newest record when it was defined: its own are newer.
+	BaseSeq uint64 `json:"base_seq"`
+}
+
+// BackfillDone is when a backfill came to its end.
+type BackfillDone struct {
+	RunID string    `json:"run_id"`
+	At    time.Time `json:"at"`
+}
+
+// FindBackfill reads what a backfill is to bring, and when it came to its end;
+// nil where there is none of that name, or it has not.
+func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (*BackfillDefinition, *BackfillDone, error) {
+	if err := errors.Join(checkName("job", job), checkName("backfill", name)); err != nil {
+		return nil, nil, err
+	}
+	keys := jobKeys(job)
+	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	if d == nil || err != nil {
+		return nil, nil, err
+	}
+	if d.Version > backfillVersion {
+		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
+	}
+	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))
+	return d, done, err
+}
+
+// readJSON reads a small object; nil where there is none.
+func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T, error) {
+	body, _, err := store.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil //nolint:nilnil // that it is absent is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	v := new(T)
+	if err := json.Unmarshal(body, v); err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return v, nil
+}
+
+// putOnce writes a small object where none stands; what stands there stays.
+func putOnce(ctx context.Context, store bucket.Objects, key string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	_, err = store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// Define fixes what the writer's backfill is to bring, and returns what was
+// fixed: d, or what an earlier run has written. Nothing may be added before.
+func (w *Writer) Define(ctx context.Context, d BackfillDefinition) (*BackfillDefinition, error) {
+	if w.past == nil {
+		return nil, fmt.Errorf("a %s cannot be defined", w.o.Kind)
+	}
+	d.Version, d.Name, d.BaseSeq = backfillVersion, w.o.Backfill, w.opened
+	if err := putOnce(ctx, w.store, w.keys.definition(d.Name), d); err != nil {
+		return nil, fmt.Errorf("define backfill %s: %w", d.Name, err)
+	}
+	standing, _, err := FindBackfill(ctx, w.store, w.o.Job, d.Name)
+	if err == nil && standing == nil {
+		err = errors.New("it was removed")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("define backfill %s: %w", d.Name, err)
+	}
+	return standing, nil
+}
+
+// Finish notes that the writer's backfill has nothing left to do. Call it when
+// all is committed. It reports false, and notes nothing, where a commit is not
+// published yet or was taken back: then the next run finds out what is left.
+func (w *Writer) Finish(ctx context.Context) (bool, error) {
+	w.gate.Lock()
+	defer w.gate.Unlock()
+	if err := w.usable(); err != nil {
+		return false, err
+	}
+	if err := w.log.follow(ctx, w.meet); err != nil {
+		return false, fmt.Errorf("finish backfill %s: %w", w.o.Backfill, err)
+	}
+	if err := w.publishAll(ctx); err != nil {
+		return false, fmt.Errorf("finish backfill %s: %w", w.o.Backfill, err)
+	}
+	own := func(r *Record) bool { return r.Backfill == w.o.Backfill }
+	takenBack := func(r *Record) bool { return own(r) && r.Kind == KindVoid }
+	if slices.ContainsFunc(w.unpublished, own) || slices.ContainsFunc(w.since, takenBack) {
+		return false, nil
+	}
+	if err := putOnce(ctx, w.store, w.keys.finished(w.o.Backfill), BackfillDone{RunID: w.o.RunID, At: w.o.Now().UTC()}); err != nil {
+		return false, fmt.Errorf("finish backfill %s: %w", w.o.Backfill, err)
+	}
+	return true, nil
+}
+
+// BackfillSummary is how far a backfill is, for people.
+type BackfillSummary struct {
+	BackfillDefinition
+	Finished *BackfillDone `json:"finished,omitempty"`
+	// Users is how many it found when it last ran, 0 before that.
+	Users int64 `json:"users"`
+	// Done counts the streams of users that are done, by stream; Begun those
+	// of which only a part is; Failed those whose last try failed.
+	Done   map[string]int64 `json:"done"`
+	Begun  map[string]int64 `json:"begun"`
+	Failed map[string]int64 `json:"failed"`
+}
+
+// Backfills lists the backfills of a job with their progress, by name. It takes
+// no lease and changes nothing; scratch is where it keeps what it reads.
+func Backfills(ctx context.Context, store bucket.Objects, job, scratch string) ([]BackfillSummary, error) {
+	keys := jobKeys(job)
+	var names []string
+	for info, err := range store.List(ctx, keys.backfills(), "") {
+		if err != nil {
+			return nil, fmt.Errorf("list backfills: %w", err)
+		}
+		rest := strings.TrimPrefix(info.Key, keys.backfills())
+		if name, file, _ := strings.Cut(rest, "/"); file == "definition.json" {
+			names = append(names, name)
+		}
+	}
+	all := make([]BackfillSummary, 0, len(names))
+	for _, name := range names {
+		s, err := summarize(ctx, store, job, name, scratch)
+		if err != nil {
+			return nil, fmt.Errorf("backfill %s: %w", name, err)
+		}
+		if s != nil {
+			all = append(all, *s)
+		}
+	}
+	return all, nil
+}
+
+func summarize(ctx context.Context, store bucket.Objects, job, name, scratch string) (*BackfillSummary, error) {
+	d, done, err := FindBackfill(ctx, store, job, name)
+	if err != nil || d == nil {
+		return nil, err
+	}
+	s := &BackfillSummary{
+		BackfillDefinition: *d, Finished: done,
+		Done: map[string]int64{}, Begun: map[string]int64{}, Failed: map[string]int64{},
+	}
+	p, err := readPast(ctx, store, jobKeys(job), name, scratch)
+	if err != nil {
+		return nil, err
+	}
+	defer p.state.spool.close()
+	s.Users = p.ledger.Users
+	for b := range Buckets {
+		progress, err := p.bucket(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		for _, of := range progress {
+			for _, at := range of {
+				switch {
+				case !at.DoneAt.IsZero():
+					s.Done[at.Stream]++
+				case at.ErrorClass != "":
+					s.Failed[at.Stream]++
+				case at.State != nil:
+					s.Begun[at.Stream]++
+				}
+			}
+		}
+	}
+	return s, nil
+}

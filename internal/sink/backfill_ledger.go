@@ -1,0 +1,130 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// backfillLedger is an index of a backfill's own records, up to a number of
+// the log. It is written at the end of each run and says nothing that the log
+// does not say.
+type backfillLedger struct {
+	Version int    `json:"version"`
+	Through uint64 `json:"through"`
+	// Users is how many the last run found.
+	Users   int64         `json:"users,omitempty"`
+	Commits []ledgerEntry `json:"commits"`
+}
+
+// ledgerEntry is what finding progress needs of a record.
+type ledgerEntry struct {
+	Seq     uint64       `json:"seq"`
+	Kind    string       `json:"kind"`
+	Voids   uint64       `json:"voids,omitempty"`
+	Cursors CursorObject `json:"cursors,omitzero"`
+}
+
+// add notes a record, if it says anything about the progress of the backfill.
+func (l *backfillLedger) add(r *Record, name string) {
+	l.Through = max(l.Through, r.Seq)
+	if r.Backfill == name && (r.Kind == KindBackfill && r.Cursors.Path != "" || r.Kind == KindVoid) {
+		l.Commits = append(l.Commits, ledgerEntry{Seq: r.Seq, Kind: r.Kind, Voids: r.Voids, Cursors: r.Cursors})
+	}
+}
+
+// past is what a backfill has committed so far: its progress by bucket of
+// users, read as cursors are, from the objects that its records name.
+type past struct {
+	ledger backfillLedger
+	state  *state
+}
+
+// readPast finds the progress of a backfill in the log, which is read from
+// where the ledger ends.
+func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scratch string) (*past, error) {
+	p := &past{state: &state{store: store, keys: keys, spool: &spool{store: store, dir: scratch}, progress: true}}
+	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	if err != nil || d == nil {
+		return p, err // it has not begun
+	}
+	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
+	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
+	if err == nil && written != nil && written.Version == backfillVersion {
+		p.ledger = *written // else it is of no use: the log says the same
+	}
+	for r, err := range ReadLog(ctx, store, string(keys), p.ledger.Through) {
+		if err != nil {
+			return nil, fmt.Errorf("read progress: %w", err)
+		}
+		p.ledger.add(r, name)
+	}
+	every := Shard{Count: 1}.buckets()
+	for _, e := range p.ledger.Commits {
+		p.state.commits = append(p.state.commits, &Record{Seq: e.Seq, Kind: e.Kind, Voids: e.Voids, Cursors: e.Cursors, Buckets: every})
+	}
+	return p, nil
+}
+
+// bucket returns the progress with one bucket of users, by user and stream.
+func (p *past) bucket(ctx context.Context, b int) (map[string]map[string]Progress, error) {
+	marks, err := p.state.load(ctx, b, p.ledger.Through, p.state.once, p.state.whole)
+	if err != nil {
+		return nil, fmt.Errorf("read progress: %w", err)
+	}
+	byUser := map[string]map[string]Progress{}
+	for id, mark := range marks {
+		if byUser[id.user] == nil {
+			byUser[id.user] = map[string]Progress{}
+		}
+		progress := progressOf(mark)
+		byUser[id.user][progress.Stream] = progress
+	}
+	return byUser, nil
+}
+
+// Progress returns how far the writer's backfill is with one bucket of users,
+// by user and stream, as of Open.
+func (w *Writer) Progress(ctx context.Context, b int) (map[string]map[string]Progress, error) {
+	if w.past == nil {
+		return nil, fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
+	}
+	return w.past.bucket(ctx, b)
+}
+
+// SetUsers notes how many users the writer's backfill has found.
+func (w *Writer) SetUsers(n int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users = n
+}
+
+// writeLedger writes down which records are the backfill's own, where there is
+// anything new to say. Before it is defined there is nothing.
+func (w *Writer) writeLedger(ctx context.Context) error {
+	l := w.past.ledger
+	before := len(l.Commits)
+	for _, r := range w.since {
+		l.add(r, w.o.Backfill)
+	}
+	w.mu.Lock()
+	users := w.users
+	w.mu.Unlock()
+	if len(l.Commits) == before && (users == 0 || users == l.Users) {
+		return nil
+	}
+	l.Version, l.Through = backfillVersion, w.log.tail
+	if users > 0 {
+		l.Users = users
+	}
+	body, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("encode ledger: %w", err)
+	}
+	if _, err := w.store.Put(ctx, w.keys.backfillLedger(w.o.Backfill), body, bucket.Condition{}); err != nil {
+		return fmt.Errorf("write ledger: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,353 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// beginBackfill lets the runs from now on be those of a backfill, for which
+// every user has one version more.
+func (w *world) beginBackfill() {
+	w.backfill = "history"
+	for id := range w.truth {
+		w.truth[id]++
+	}
+}
+
+// fill brings the newest version of each user whom the progress does not name.
+func (w *world) fill(ctx context.Context, wr *Writer) error {
+	if _, err := wr.Define(ctx, BackfillDefinition{Since: "2024-11-22", Until: "2026-11-22", Streams: []string{worldStream}}); err != nil {
+		return err
+	}
+	wr.SetUsers(int64(len(w.truth)))
+	for i, id := range slices.Sorted(maps.Keys(w.truth)) {
+		progress, err := wr.Progress(ctx, BucketOf(id))
+		if err != nil {
+			return err
+		}
+		if p := progress[id][worldStream]; !p.DoneAt.IsZero() {
+			continue
+		}
+		if err := wr.Add(ctx, w.filled(id)); err != nil {
+			return err
+		}
+		if w.half && i == len(w.truth)/2 {
+			if _, err := wr.Commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := wr.Commit(ctx); err != nil {
+		return err
+	}
+	_, err := wr.Finish(ctx)
+	return err
+}
+
+// filled is what the backfill brings of one user.
+func (w *world) filled(id string) Batch {
+	b := w.batch(id, w.truth[id]-1, w.truth[id])
+	b.Cursors = nil
+	b.Progress = []Progress{{UserID: id, Stream: worldStream, ExtractedAt: w.now, DoneAt: w.now, State: []byte("all")}}
+	return b
+}
+
+// marks tells of each user whether a run that opens now sees that its next
+// pull must be full.
+func (w *world) marks() map[string]bool {
+	w.t.Helper()
+	nightly := *w
+	nightly.backfill = ""
+	nightly.runs += 500
+	marks := map[string]bool{}
+	for id, cs := range nightly.cursorsOf() {
+		if len(cs) != 1 || cs[0].Stream != worldStream {
+			w.t.Errorf("cursors of %s: %+v", id, cs)
+		}
+		marks[id] = cs[0].Backfilled
+	}
+	return marks
+}
+
+func (w *world) all(v bool) map[string]bool {
+	m := map[string]bool{}
+	for id := range w.truth {
+		m[id] = v
+	}
+	return m
+}
+
+func (w *world) wantMarks(when string, want map[string]bool) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.marks()); diff != "" {
+		w.t.Errorf("marks %s (-want +got):\n%s", when, diff)
+	}
+}
+
+// refresh is a nightly run that pulls everyone in full.
+func (w *world) refresh() *Writer {
+	w.t.Helper()
+	wr := w.mustOpen()
+	for id := range w.truth {
+		w.refreshOne(wr, id)
+	}
+	return wr
+}
+
+func (w *world) refreshOne(wr *Writer, id string) {
+	w.t.Helper()
+	c := Cursor{UserID: id, Stream: worldStream, CorrelationID: "version 1", ExtractedAt: w.now, FullAt: w.now, FullSeq: wr.Opened()}
+	if err := wr.Add(w.t.Context(), Batch{Cursors: []Cursor{c}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.mustRun()
+	w.wantMarks("before the backfill", w.all(false))
+	underway := w.refresh() // begins before the backfill commits, and commits after it
+	w.beginBackfill()
+	w.mustRun()
+	w.backfill = ""
+	w.mustCommit(underway)
+	w.mustClose(underway)
+	w.wantMarks("after a full pull that began before", w.all(true))
+
+	wr := w.mustOpen() // a pull of another kind moves the cursor, and not the mark
+	for id := range w.truth {
+		if err := wr.Add(t.Context(), Batch{Cursors: []Cursor{{UserID: id, Stream: worldStream, CorrelationID: "x", FullSeq: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustCommit(wr)
+	w.mustClose(wr)
+	w.wantMarks("after a diff", w.all(true))
+
+	wr = w.refresh()
+	w.mustCommit(wr)
+	w.mustClose(wr)
+	w.wantMarks("after a full pull", w.all(false))
+	w.checkClean()
+}
+
+func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.every = 1
+	w.mustRun()
+	w.beginBackfill()
+	w.mustRun()
+	w.backfill = ""
+	settled := slices.Sorted(maps.Keys(w.truth))[0]
+	want := w.all(true)
+	for night := range 4 { // each writes checkpoints and sweeps
+		wr := w.mustOpen()
+		if night == 1 {
+			w.refreshOne(wr, settled)
+			want[settled] = false
+		} else if err := wr.Add(t.Context(), Batch{Cursors: []Cursor{{UserID: "other", Stream: worldStream, ExtractedAt: w.now}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.mustCommit(wr)
+		w.mustClose(wr)
+		got := w.marks()
+		delete(got, "other")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("marks after night %d (-want +got):\n%s", night, diff)
+		}
+	}
+	left := 0
+	s, err := locate(t.Context(), w.store, "j", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b := range Buckets {
+		cursors, err := s.load(t.Context(), b, 1000, s.once, s.whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, c := range cursors {
+			if isMark(id.stream) {
+				left++
+				if len(c.State) > 0 {
+					t.Errorf("a checkpoint holds the progress of a backfill: %+v", c)
+				}
+			}
+		}
+	}
+	if left != len(w.truth)-1 {
+		t.Errorf("%d marks stand in the checkpoints, want %d", left, len(w.truth)-1)
+	}
+	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 {
+		t.Errorf("problems %q, notes %q", lines(v.Problems), lines(v.Notes))
+	}
+	// What the nightly runs have swept away was not the backfill's.
+	w.backfill = "history"
+	before := w.visible()
+	w.mustRun()
+	if diff := cmp.Diff(before, w.visible()); diff != "" {
+		t.Errorf("it was brought again (-before +after):\n%s", diff)
+	}
+}
+
+func TestABackfillMakesNobodyKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w.beginBackfill()
+	w.mustRun()
+	w.backfill = ""
+	wr := w.mustOpen()
+	for id, err := range wr.Users(t.Context()) {
+		t.Errorf("%s is known, %v", id, err)
+	}
+	for id := range w.truth {
+		cursors, err := wr.Cursors(t.Context(), BucketOf(id))
+		if err != nil || len(cursors[id]) != 1 || !cursors[id][0].BackfilledAt.Equal(w.now) || cursors[id][0].CorrelationID != "" {
+			t.Errorf("cursors of %s: %+v, %v", id, cursors[id], err)
+		}
+	}
+	w.mustClose(wr)
+}
+
+func TestABackfillThatIsTakenBackIsDoneAgainAndItsMarksStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w.half = false
+	w.mustRun()
+	w.beginBackfill()
+	w.loseUpload()
+	w.backfill = ""
+	w.mustClose(w.mustOpen()) // a nightly run takes it back
+	w.wantMarks("after the void", w.all(true))
+	w.backfill = "history"
+	w.mustRun()
+	w.checkClean()
+	w.wantMarks("after it was done again", w.all(true))
+	if _, done, err := FindBackfill(t.Context(), w.store, "j", "history"); done == nil || err != nil {
+		t.Errorf("finished: %v, %v", done, err)
+	}
+}
+
+func TestABackfillWhoseCommitWasTakenBackBesideItIsNotFinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w.beginBackfill()
+	wr := w.mustOpen()
+	if _, err := wr.Define(t.Context(), BackfillDefinition{}); err != nil {
+		t.Fatal(err)
+	}
+	r := wr.newRecord(KindVoid, Shard{Count: 1}.buckets())
+	r.RunID, r.Seq, r.Voids, r.Backfill = "somebody", 1, 7, "history"
+	body, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Put(t.Context(), jobKeys("j").record(1), body, bucket.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := wr.Finish(t.Context()); done || err != nil {
+		t.Errorf("finished: %v, %v", done, err)
+	}
+	w.police.offDuty = true
+	w.mustClose(wr)
+}
+
+// TestWithoutItsLedgerABackfillKnowsTheSame takes away what is derived.
+func TestWithoutItsLedgerABackfillKnowsTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 6)
+	w.mustRun()
+	w.beginBackfill()
+	w.die(func(what, key string) bool { return what == "put" && strings.HasSuffix(key, "04.json") })
+	w.mustRun()
+	summary := func() BackfillSummary {
+		t.Helper()
+		all, err := Backfills(t.Context(), w.store, "j", t.TempDir())
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d backfills, %v", len(all), err)
+		}
+		return all[0]
+	}
+	with := summary()
+	if with.Done[worldStream] != 6 || with.Users != 6 || with.Finished == nil {
+		t.Errorf("summary: %+v", with)
+	}
+	ledger := jobKeys("j").backfillLedger("history")
+	for what, body := range map[string]string{"gone": "", "of no use": "{"} {
+		if err := w.store.Delete(t.Context(), ledger); err != nil {
+			t.Fatal(err)
+		}
+		if body != "" {
+			if _, err := w.store.Put(t.Context(), ledger, []byte(body), bucket.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		without := summary()
+		without.Users = with.Users // the one thing that it alone says
+		if diff := cmp.Diff(with, without); diff != "" {
+			t.Errorf("the ledger is %s (-with +without):\n%s", what, diff)
+		}
+		before := w.visible()
+		w.mustRun()
+		if diff := cmp.Diff(before, w.visible()); diff != "" {
+			t.Errorf("the ledger is %s: rows (-before +after):\n%s", what, diff)
+		}
+	}
+	w.checkClean()
+}
+
+func TestARunHasNoProgressAndABackfillNoCursors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	run := w.mustOpen()
+	if err := run.Add(t.Context(), Batch{Progress: []Progress{{UserID: "user-0"}}}); err == nil {
+		t.Error("a run has added progress of a backfill")
+	}
+	if _, err := run.Progress(t.Context(), 0); err == nil {
+		t.Error("a run has read progress of a backfill")
+	}
+	if _, err := run.Define(t.Context(), BackfillDefinition{}); err == nil {
+		t.Error("a run was defined")
+	}
+	w.mustClose(run)
+}
+
+// TestProgressIsOfTheBackfillThatMadeIt lets two backfills go over one user.
+func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	for i, name := range []string{"first", "second"} {
+		w.backfill = name
+		wr := w.mustOpen()
+		if _, err := wr.Define(t.Context(), BackfillDefinition{}); err != nil {
+			t.Fatal(err)
+		}
+		p := Progress{UserID: "user-0", Stream: worldStream, ExtractedAt: w.now.Add(time.Duration(i) * time.Hour), State: fmt.Append(nil, name)}
+		if err := wr.Add(t.Context(), Batch{Progress: []Progress{p}}); err != nil {
+			t.Fatal(err)
+		}
+		w.mustCommit(wr)
+		w.mustClose(wr)
+	}
+	for _, name := range []string{"first", "second"} {
+		w.backfill = name
+		wr := w.mustOpen()
+		got, err := wr.Progress(t.Context(), BucketOf("user-0"))
+		if p := got["user-0"][worldStream]; err != nil || string(p.State) != name || p.Stream != worldStream {
+			t.Errorf("progress of the %s: %+v, %v", name, p, err)
+		}
+		w.mustClose(wr)
+	}
+}

@@ -1,0 +1,102 @@
+package sink
+
+import (
+	"strings"
+	"time"
+)
+
+// A mark is a row of a cursor object that a backfill has committed: it says
+// that the backfill has written to a stream of a user, and how far it got
+// there. It stands under a name of its own beside the stream's cursor, which
+// only nightly runs move.
+//
+// A nightly pull must learn of it: the backfill may have brought a value that
+// the API has taken back since, so that the cursor's fingerprints find nothing
+// to write. So a mark makes the next pull of a change a full one. It counts
+// until a full pull has begun after it, and "after" is a matter of the log and
+// not of clocks: the run of that pull must have seen the mark when it opened.
+// A run that is under way when a backfill commits has not; whatever it pulls,
+// the mark stays, since it may have read before the backfill did.
+
+// markPrefix makes the name that a mark stands under of that of its stream.
+const markPrefix = "backfill:"
+
+func isMark(stream string) bool { return strings.HasPrefix(stream, markPrefix) }
+
+// marked is a mark as the record with the given number left it.
+func (s *state) marked(c Cursor, seq uint64) Cursor {
+	c.FullSeq = seq
+	if !s.progress {
+		c = Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
+	}
+	return c
+}
+
+// erasedMark is what stays of a mark whose record was taken back: how far the
+// backfill got is forgotten, but not that there was one, since an older record
+// may have left a mark in the same place.
+func erasedMark(c Cursor, seq uint64) Cursor {
+	return Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
+}
+
+// foldMarks takes the marks out of the cursors of a bucket of users, and notes
+// them in the cursors of their streams; where there is none, in an empty one.
+func foldMarks(cursors map[cursorID]Cursor) {
+	for id, mark := range cursors {
+		if !isMark(id.stream) {
+			continue
+		}
+		delete(cursors, id)
+		id.stream = strings.TrimPrefix(id.stream, markPrefix)
+		c, known := cursors[id]
+		if !known {
+			c = Cursor{UserID: id.user, Stream: id.stream}
+		}
+		c.Backfilled = mark.FullSeq > c.FullSeq
+		c.BackfilledAt = mark.ExtractedAt
+		cursors[id] = c
+	}
+}
+
+// dropSettledMarks forgets the marks that count no more: a full pull has begun
+// since, or the user is gone. Where there is no cursor a mark stays: the run
+// that will write one may have begun before.
+func dropSettledMarks(cursors map[cursorID]Cursor) {
+	for id, mark := range cursors {
+		if !isMark(id.stream) {
+			continue
+		}
+		c, known := cursors[cursorID{id.user, strings.TrimPrefix(id.stream, markPrefix)}]
+		if known && (c.Ended || c.FullSeq >= mark.FullSeq) {
+			delete(cursors, id)
+		}
+	}
+}
+
+// Progress is how far a backfill is with one stream of one user. It is
+// committed together with the rows that it speaks of, and marks the stream.
+type Progress struct {
+	UserID, Stream string
+	// ExtractedAt is the last _extracted_at that the backfill has written.
+	ExtractedAt time.Time
+	// DoneAt is when all of the range was read; zero until then.
+	DoneAt time.Time
+	// ErrorClass says why the last try failed, empty where it did not.
+	ErrorClass string
+	// State is what the backfill needs to go on; the sink does not look inside.
+	State []byte
+}
+
+func (p Progress) mark() Cursor {
+	return Cursor{
+		UserID: p.UserID, Stream: markPrefix + p.Stream, ExtractedAt: p.ExtractedAt, PulledAt: p.DoneAt,
+		ErrorClass: p.ErrorClass, State: p.State,
+	}
+}
+
+func progressOf(mark Cursor) Progress {
+	return Progress{
+		UserID: mark.UserID, Stream: strings.TrimPrefix(mark.Stream, markPrefix), ExtractedAt: mark.ExtractedAt,
+		DoneAt: mark.PulledAt, ErrorClass: mark.ErrorClass, State: mark.State,
+	}
+}
