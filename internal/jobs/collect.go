@@ -20,6 +20,12 @@ func collect[T any](
 	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
 ) error {
 	res.closers = append(res.closers, list)
+	if res.stamp != nil {
+		// Later than the answer, as a backfill's instant is earlier than its
+		// request: of two that read the same, the later reader has the later
+		// instant, and no row of a backfill hides what was read after it.
+		res.extractedAt = res.stamp()
+	}
 	pass := func(emit func(sink.Row) error) error {
 		start()
 		for rec, err := range list.All() {

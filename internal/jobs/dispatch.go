@@ -57,7 +57,7 @@ func (r *run) dispatch(ctx context.Context) error {
 			r.queue.begin()
 			workers.Go(func() error {
 				defer r.queue.end()
-				return r.work(ctx, u)
+				return r.step(ctx, u)
 			})
 			continue
 		}

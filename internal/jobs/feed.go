@@ -122,7 +122,10 @@ func (f *feed) load(ctx context.Context, s *stretch) error {
 		}
 		f.users = append(f.users, u)
 	}
-	return nil
+	if f.r.enlist != nil {
+		f.users, err = f.r.enlist(ctx, s.bucket, f.users)
+	}
+	return err
 }
 
 // place is the first user in the circle that was not begun, nil at the end of

@@ -42,6 +42,10 @@ type result struct {
 	state       []byte // what the cursor will remember of the records
 	first       bool   // nothing was pulled before
 	whole       bool   // everything that the API has was written, whatever mode says
+	opened      uint64 // the newest record when the run began, of whole pulls
+	// stamp gives the pull its instant again, when its answer is complete; nil
+	// where the instant that it has is to stay.
+	stamp func() time.Time
 
 	// rows are written, then what more yields: a pull that is too large to be
 	// held is decoded again while it is written.
@@ -114,7 +118,8 @@ func (res *result) close() {
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled}
+	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, opened: r.w.Opened()}
+	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()
 	metered := finoos.WithMeter(ctx, &res.meter)
@@ -350,7 +355,7 @@ func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
 		if res.whole {
-			c.FullAt = now.UTC()
+			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.opened, false
 		}
 	}
 	c.ExtractedAt = res.extractedAt
@@ -377,7 +382,7 @@ func (res *result) row() *sink.Pull {
 // wantsFull says whether a stream that has changed has to be read in full,
 // whatever its cursor remembers.
 func (r *run) wantsFull(c sink.Cursor) bool {
-	return r.mustBeFull(c) || refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
+	return r.mustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
 }
 
 // mustBeFull says the same of one that may not have changed.

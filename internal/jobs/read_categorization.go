@@ -35,7 +35,7 @@ func (r *run) readCategorization(ctx context.Context, u *user, res *result) erro
 	if since == "" {
 		res.readAll()
 	}
-	return collectTags(ctx, res, list, nil, nil)
+	return collectTags(ctx, res, list, nil, nil, nil)
 }
 
 // tooOldForDiff says whether a diff was refused because the API does not know
@@ -61,7 +61,7 @@ func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
 		res.readAll()
 	}
 	next := keyed{}
-	if err := collectTags(ctx, res, list, old, next); err != nil {
+	if err := collectTags(ctx, res, list, old, next, nil); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(old)) {
@@ -77,12 +77,18 @@ func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
 }
 
 // collectTags makes a row of each tag of each transaction, once, and leaves
-// out those that old has. next, where it is not nil, receives what was there.
-func collectTags(ctx context.Context, res *result, list *finoos.List[finoos.Categorization], old, next keyed) error {
+// out those that old has. next, where it is not nil, receives what was there;
+// wanted, where it is not nil, chooses transactions.
+func collectTags(
+	ctx context.Context, res *result, list *finoos.List[finoos.Categorization], old, next keyed, wanted func(*finoos.Categorization) bool,
+) error {
 	var seen map[uint64]struct{}
 	var key []byte
 	start := func() { seen = map[uint64]struct{}{} }
 	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+		if wanted != nil && !wanted(rec) {
+			return nil
+		}
 		for _, tag := range rec.Tags {
 			key = append(append(append(key[:0], rec.TransactionID...), 0), tag...)
 			id := xxhash.Sum64(key)

@@ -46,7 +46,11 @@ func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
 				}
 			}
 		}
-		for _, date := range a.vanished(old) {
+		known := old
+		if c.Backfilled {
+			known = a.everyDay() // it may have brought days that the fingerprints do not know
+		}
+		for _, date := range a.vanished(known) {
 			deletes = append(deletes, &sink.AccountHistory{
 				UserID: u.id, AccountID: rec.AccountID, Date: sink.DateOf(midnight(date)), Meta: res.meta(sink.Delete, ""),
 			})
@@ -156,6 +160,23 @@ func (a *accountMonths) same(key monthKey, before month) bool {
 		}
 	}
 	return true
+}
+
+// everyDay is what would be remembered if the account had had a balance on
+// every day of the answer's range.
+func (a *accountMonths) everyDay() history {
+	all := history{}
+	if len(a.months) == 0 {
+		return all
+	}
+	for days := a.first; days <= a.last; days++ {
+		date := midnight(days)
+		key := monthKey{account: a.account, month: monthOf(date)}
+		m := all[key]
+		m.bitmap |= 1 << date.Day()
+		all[key] = m
+	}
+	return all
 }
 
 // vanished returns the remembered days that lie between the first and the

@@ -61,6 +61,17 @@ type Report struct {
 	// null, their text is in _extra.
 	Inexact  int64     `json:"inexact_amounts,omitempty"`
 	Failures []Failure `json:"failures,omitempty"`
+	// Backfill says which backfill it was, nil for a run.
+	Backfill *BackfillReport `json:"backfill,omitempty"`
+}
+
+// BackfillReport says which backfill a report is of, and when it came to its
+// end; then there is nothing left to do.
+type BackfillReport struct {
+	Name     string             `json:"name"`
+	Since    string             `json:"since"`
+	Until    string             `json:"until"`
+	Finished *sink.BackfillDone `json:"finished,omitempty"`
 }
 
 // UserCounts counts users by what became of them; a user with one failed

@@ -79,8 +79,8 @@ func (r *run) findPlace(ctx context.Context) error {
 // pastRun is what a run report says.
 type pastRun struct{ Report }
 
-// whole says that the run was for all users of its shard.
-func (p *pastRun) whole() bool { return !p.OnlyFailed && p.Named == 0 }
+// whole says that it was a nightly run for all users of its shard.
+func (p *pastRun) whole() bool { return !p.OnlyFailed && p.Named == 0 && p.Backfill == nil }
 
 // reports yields the bodies of run reports whose run ids are greater than
 // after, newest first.

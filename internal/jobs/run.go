@@ -74,10 +74,7 @@ func Run(ctx context.Context, o RunOptions) (*Report, error) {
 
 // steps is the flow of DESIGN.md, in its order.
 func (r *run) steps(ctx context.Context) error {
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+	return r.take(ctx, []step{
 		{"check credentials", r.checkCredentials},
 		{"lease and recover", r.openSink},
 		{"see where the last run stopped", r.findPlace},
@@ -85,7 +82,18 @@ func (r *run) steps(ctx context.Context) error {
 		{"look for missing users", r.findMissing},
 		{"pull users", r.pullUsers}, // sync sessions, probe, pull, rows, write, and a commit now and then
 		{"declare users gone", r.declareGone},
-	} {
+	})
+}
+
+// step is a step of a run, with the name that its progress shows.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// take does one step after the other.
+func (r *run) take(ctx context.Context, steps []step) error {
+	for _, step := range steps {
 		r.tally.enter(step.name)
 		r.log.DebugContext(ctx, "step begins", "step", step.name)
 		err := step.do(ctx)
@@ -124,6 +132,11 @@ type run struct {
 	breaker breaker
 	again   againLater
 	spilled chan struct{} // one slot, for the one pull at a time that is larger than memory allows
+
+	// What a backfill does in another way (backfill.go); set once.
+	backfill string // its name, empty in a nightly run
+	step     func(ctx context.Context, u *user) error
+	enlist   func(ctx context.Context, bucket int, users []*user) ([]*user, error) // nil: all of them
 }
 
 func newRun(o RunOptions) (*run, error) {
@@ -149,7 +162,7 @@ func newRun(o RunOptions) (*run, error) {
 		listed: userList{dir: o.Config.Sink.ScratchDir}, queue: newQueue(), began: time.Now(),
 		spilled: make(chan struct{}, 1),
 	}
-	r.services = servicesOf(r.streams)
+	r.services, r.step = servicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)
 	r.breaker.limit = max(20, 2*job.Concurrency)
 	client, err := finoos.New(finoos.Config{
@@ -203,16 +216,21 @@ func (r *run) source() sink.Source {
 }
 
 func (r *run) openSink(ctx context.Context) (err error) {
-	if err := r.openStore(ctx); err != nil {
-		return err
+	if r.store == nil {
+		if err := r.openStore(ctx); err != nil {
+			return err
+		}
 	}
 	masking, err := r.job.masking()
 	if err != nil {
 		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
 	}
-	c := r.o.Config.Sink
+	c, kind := r.o.Config.Sink, sink.KindRun
+	if r.backfill != "" {
+		kind = sink.KindBackfill
+	}
 	r.w, err = sink.Open(ctx, sink.Options{
-		Store: r.store, Job: r.o.Job, RunID: r.id, RunGroup: r.o.RunGroup, Kind: "run", Shard: r.o.Shard, Holder: r.o.Holder,
+		Store: r.store, Job: r.o.Job, RunID: r.id, RunGroup: r.o.RunGroup, Kind: kind, Backfill: r.backfill, Shard: r.o.Shard, Holder: r.o.Holder,
 		Source:    r.source(),
 		LeaseWait: r.job.LeaseWait, LeaseTTL: leaseTTL, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
 		Now: r.o.Now, Logger: r.log,

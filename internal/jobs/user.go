@@ -40,6 +40,8 @@ type user struct {
 	retry   []*result
 
 	pulled, failed, noAnalysis bool
+
+	filled *filled // how far a backfill is with the user; nil in a nightly run
 }
 
 // probe is what a service's correlation said, once per run.
@@ -81,7 +83,7 @@ func (u *user) cursor(s Stream) sink.Cursor {
 // the one before, whatever the clock does.
 func (u *user) extractedAt(s Stream, now time.Time) time.Time {
 	now = now.UTC().Truncate(time.Microsecond)
-	for _, last := range []time.Time{u.cursors[s].ExtractedAt, u.lastWritten} {
+	for _, last := range []time.Time{u.cursors[s].ExtractedAt, u.cursors[s].BackfilledAt, u.lastWritten} {
 		if !now.After(last) {
 			now = last.Add(time.Microsecond)
 		}

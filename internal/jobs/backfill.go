@@ -1,0 +1,262 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+
+	"time"
+)
+
+// A backfill is a run of another kind. It goes through the users with the same
+// machinery (list, dispatch, breaker, commits, report), and does something else
+// with each: it reads a range of days, and writes all that is there.
+//
+// # What it may claim
+//
+// What it brings is what the API said when it was read. What has vanished from
+// the API it does not delete: the cursors' fingerprints, by which that could be
+// told, reach back some weeks for transactions, and not at all for tags. That is
+// left to the nightly runs, whose fingerprints do not move, and for the rest to
+// the full pull that the marks bring about (internal/sink/marks.go).
+//
+// # Beside a nightly run
+//
+// Both may read one stream of one user at once. A backfill gives its rows the
+// instant before its request, a nightly pull the one after its answer
+// (collect.go). So if the nightly run has read later, its rows have the later
+// instant, and nothing that it wrote is hidden by anything older. The other way
+// round, where a nightly row that was read before the backfill's has the later
+// instant all the same, what changed between the two reads has a newer
+// correlation than the nightly run knows: the next night pulls it, in full.
+// This compares two clocks, so it is as good as they agree, within the moment
+// that a request takes; runs that begin later see the instants in the marks,
+// and stay above them whatever their clocks say.
+//
+// # Going on
+//
+// Progress is committed with the rows: the next day to read of the
+// transactions, and for the rest that it is done. What a restart repeats is
+// what was not committed; and it asks again for the transactions of users of
+// whom only the tags are left, to know which of these are in the range.
+
+// BackfillOptions say what Backfill does. Those that RunOptions has as well
+// mean the same there.
+type BackfillOptions struct {
+	Config *Config
+	Job    string
+	// Name of the backfill; empty makes one of the range, streams and users.
+	// The same name goes on where the last run with it stopped.
+	Name string
+	// Since and Until are the first and the last day, as 2006-01-02. Since is
+	// needed; an empty Until means today, or what the name began with.
+	Since, Until string
+	// Users restricts it to these ids; nil means all that are listed.
+	Users []string
+	// Streams are those to bring; nil means all of the job's that have a past.
+	Streams []Stream
+	// Rate is its ceiling of requests per second; 0 means a quarter of the
+	// job's.
+	Rate float64
+
+	Transport http.RoundTripper
+	Now       func() time.Time
+	Holder    string
+	Version   string
+	Logger    *slog.Logger
+	Progress  func(Progress)
+	WrapStore func(bucket.Store) bucket.Store
+}
+
+// filling is one backfill at work.
+type filling struct {
+	*run
+	o            BackfillOptions
+	def          sink.BackfillDefinition
+	since, until int32 // days since 1970
+	finished     *sink.BackfillDone
+	left         atomic.Int64 // streams of users that are not done
+}
+
+// Backfill brings a range of days of a job's streams, or goes on with it. Like
+// [Run] it ends cleanly when ctx is cancelled, and returns a report and
+// *StopErrors. A backfill that has come to its end before does nothing: its
+// report says so.
+func Backfill(ctx context.Context, o BackfillOptions) (*Report, error) {
+	f, err := newFilling(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.listed.close() }()
+	stop := f.reportProgress(ctx)
+	defer stop()
+	return f.conclude(ctx, f.steps(ctx))
+}
+
+// steps is the flow of a backfill.
+func (f *filling) steps(ctx context.Context) error {
+	if err := f.take(ctx, []step{{"find the backfill", f.find}}); err != nil || f.finished != nil {
+		return err
+	}
+	return f.take(ctx, []step{
+		{"check credentials", f.checkScopes},
+		{"lease and recover", f.openSink},
+		{"define the backfill", f.define},
+		{"list users", f.listAll},
+		{"pull users", f.pullUsers},
+		{"finish", f.finishAll},
+	})
+}
+
+// find reads what the name means already. What stands there must be what is
+// asked for.
+func (f *filling) find(ctx context.Context) error {
+	if err := f.openStore(ctx); err != nil {
+		return err
+	}
+	standing, finished, err := sink.FindBackfill(ctx, f.store, f.run.o.Job, f.backfill)
+	if err != nil {
+		return f.sinkError(ctx, err)
+	}
+	if standing != nil {
+		if err := f.adopt(standing); err != nil {
+			return err
+		}
+	}
+	f.finished = finished
+	f.describe()
+	return nil
+}
+
+// adopt takes the definition that stands under the name.
+func (f *filling) adopt(standing *sink.BackfillDefinition) error {
+	if err := sameBackfill(standing, &f.def, f.o.Until != ""); err != nil {
+		return err
+	}
+	f.def = *standing
+	var err error
+	if f.since, err = dayOf("since", f.def.Since); err == nil {
+		f.until, err = dayOf("until", f.def.Until)
+	}
+	return err
+}
+
+// checkScopes asks for what the streams need, and to know which transactions
+// are in the range.
+func (f *filling) checkScopes(ctx context.Context) error {
+	granted, err := f.client.Scopes(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for a token: %w", err)
+	}
+	need := f.streams
+	if f.has(StreamCategorization) && !f.has(StreamTransactions) {
+		need = append([]Stream{StreamTransactions}, need...)
+	}
+	if len(granted) == 0 {
+		return nil
+	}
+	return missingScopes(granted, need)
+}
+
+func (f *filling) define(ctx context.Context) error {
+	standing, err := f.w.Define(ctx, f.def)
+	if err != nil {
+		return f.sinkError(ctx, err)
+	}
+	f.log.InfoContext(ctx, "backfill", "name", standing.Name, "since", standing.Since, "until", standing.Until, "streams", standing.Streams)
+	return f.adopt(standing)
+}
+
+// describe puts into the report which backfill it is of.
+func (f *filling) describe() {
+	f.tally.update(func(rep *Report) {
+		rep.Backfill = &BackfillReport{Name: f.def.Name, Since: f.def.Since, Until: f.def.Until, Finished: f.finished}
+	})
+}
+
+// listAll lists the users. Those that are named are not asked for: whoever
+// does not exist is found out when there is something to read.
+func (f *filling) listAll(ctx context.Context) error {
+	for _, id := range f.o.Users {
+		if err := f.listed.add(listedOnly(id)); err != nil {
+			return err
+		}
+	}
+	if len(f.o.Users) == 0 {
+		if err := f.listUsers(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.countListed(); err != nil {
+		return err
+	}
+	f.tally.update(func(rep *Report) { f.w.SetUsers(rep.Users.Listed) })
+	return nil
+}
+
+// finishAll makes all true, and notes the end where nothing is left.
+func (f *filling) finishAll(ctx context.Context) error {
+	if err := f.commit(ctx); err != nil {
+		return err
+	}
+	if n := f.left.Load(); n > 0 {
+		f.log.WarnContext(ctx, "the backfill is not finished: the same command tries what is left", "streams_of_users_left", n)
+		return nil
+	}
+	finished, err := f.w.Finish(ctx)
+	if err != nil {
+		return f.sinkError(ctx, err)
+	}
+	if finished {
+		f.finished = &sink.BackfillDone{RunID: f.id, At: f.run.o.Now().UTC()}
+		f.describe()
+	}
+	return nil
+}
+
+// enlistLeft gives the users of a bucket their progress, and leaves out those
+// with whom it is done.
+func (f *filling) enlistLeft(ctx context.Context, bucket int, users []*user) ([]*user, error) {
+	progress, err := f.w.Progress(ctx, bucket)
+	if err != nil {
+		return nil, f.sinkError(ctx, err)
+	}
+	left := users[:0]
+	for _, u := range users {
+		u.filled = newFilled(progress[u.id])
+		n := len(f.streamsLeft(u))
+		if f.left.Add(int64(n)); n > 0 {
+			left = append(left, u)
+			continue
+		}
+		f.tally.update(func(rep *Report) { rep.Users.Unchanged++ })
+	}
+	return left, nil
+}
+
+// Backfills lists the backfills of a job and how far each is, from its sink
+// alone.
+func Backfills(ctx context.Context, cfg *Config, job string, log *slog.Logger) ([]sink.BackfillSummary, error) {
+	if cfg.Jobs[job] == nil {
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, jobNames(cfg))
+	}
+	c := cfg.Sink
+	store, err := bucket.Open(ctx, c.URL, bucket.Options{
+		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
+		Logger: cmp.Or(log, slog.New(slog.DiscardHandler)),
+	})
+	if err != nil {
+		return nil, &StopError{Reason: ReasonSink, Err: err}
+	}
+	all, err := sink.Backfills(ctx, store, job, c.ScratchDir)
+	if err != nil && ctx.Err() == nil {
+		err = &StopError{Reason: ReasonSink, Err: fmt.Errorf("list backfills: %w", err)}
+	}
+	return all, err
+}

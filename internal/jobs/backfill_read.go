@@ -1,0 +1,209 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+const (
+	// latestZone is how long after midnight UTC a day ends somewhere.
+	latestZone = 12 * time.Hour
+	// firstWindow is how many days of transactions are asked for at once,
+	// before it is known how many a user has.
+	firstWindow = 90
+	// largeAnswer and smallAnswer are the sizes of an answer beyond and below
+	// which the next window is half or double as long.
+	largeAnswer = 4 << 20
+	smallAnswer = 1 << 20
+)
+
+// windows asks for the transactions of some days, one window after the other,
+// sized so that an answer stays bounded. Both ends of a window are included;
+// what a day is depends on the place, so more is asked for, and who visits
+// leaves out what is not of the window's days. Each transaction has one day,
+// so windows share none.
+func (f *filling) windows(
+	ctx context.Context, u *user, from, to int32, before func(), visit func(list *finoos.List[finoos.Transaction], from, to int32) error,
+) error {
+	days := int32(firstWindow)
+	for from <= to {
+		last := min(from+days-1, to)
+		before()
+		list, err := f.client.Transactions(ctx, u.id, finoos.TransactionQuery{
+			Since: midnight(from).Add(-earliestZone), Until: midnight(last + 1).Add(latestZone),
+		})
+		if finoos.ClassOf(err) == finoos.TooLarge && last > from {
+			days = (last - from + 1) / 2
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		size := list.Bytes()
+		if err := visit(list, from, last); err != nil {
+			return err
+		}
+		switch {
+		case size > largeAnswer && days > 1:
+			days /= 2
+		case size < smallAnswer:
+			days = min(2*days, to-from+1)
+		}
+		from = last + 1
+	}
+	return nil
+}
+
+// fillTransactions reads the transactions by windows, and commits to each. A
+// transaction without a date is in no range.
+func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
+	from := f.since
+	if done := string(p.user.filled.progress[p.stream].State); done != "" {
+		next, err := dayOf("progress", done)
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	ids := map[uint64]struct{}{}
+	var res *result
+	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], from, to int32) error {
+		if err := f.collectBooked(ctx, res, list, from, to, ids); err != nil {
+			res.close()
+			return err
+		}
+		progress := sink.Progress{State: []byte(midnight(to + 1).Format(time.DateOnly))}
+		if to == f.until {
+			progress.DoneAt = f.run.o.Now().UTC()
+		}
+		return f.add(ctx, res, p, progress)
+	})
+	if err == nil && from == f.since {
+		p.user.filled.inRange = ids
+	}
+	return err
+}
+
+func (f *filling) collectBooked(
+	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
+) error {
+	var seen map[uint64]struct{}
+	start := func() { seen = map[uint64]struct{}{} }
+	return collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+		id, ok := booking(t, from, to)
+		if _, twice := seen[id]; twice || !ok {
+			return nil
+		}
+		seen[id], ids[id] = struct{}{}, struct{}{}
+		return emit(f.transactionRow(res, t))
+	})
+}
+
+// booking says whether a transaction is of one of these days, and what its id
+// is told by.
+func booking(t *finoos.Transaction, from, to int32) (uint64, bool) {
+	if t.BookingDate.IsZero() {
+		return 0, false
+	}
+	days := daysOf(t.BookingDate)
+	return xxhash.Sum64String(t.ID), days >= from && days <= to
+}
+
+// booked returns what the transactions in the range are told by: those that
+// were read just now, or else all of the range is asked for again.
+func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, error) {
+	if u.filled.inRange != nil {
+		return u.filled.inRange, nil
+	}
+	ids := map[uint64]struct{}{}
+	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], from, to int32) error {
+		defer func() { _ = list.Close() }() // frees memory; nothing is lost by an error
+		for t, err := range list.All() {
+			if err != nil {
+				return err
+			}
+			if id, ok := booking(&t, from, to); ok {
+				ids[id] = struct{}{}
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// fillCategorization reads all tags, and takes those of the transactions in
+// the range.
+func (f *filling) fillCategorization(ctx context.Context, p *filledPull) error {
+	inRange, err := f.booked(ctx, p.user)
+	if err != nil {
+		return err
+	}
+	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Categorization], error) {
+		return f.client.Categorization(ctx, p.user.id, "")
+	}, func(res *result, list *finoos.List[finoos.Categorization]) error {
+		return collectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool {
+			_, in := inRange[xxhash.Sum64String(rec.TransactionID)]
+			return in
+		})
+	})
+}
+
+// fillContracts reads all contracts: they have no day.
+func (f *filling) fillContracts(ctx context.Context, p *filledPull) error {
+	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Contract], error) {
+		return f.client.Contracts(ctx, p.user.id)
+	}, func(res *result, list *finoos.List[finoos.Contract]) error {
+		return collectKeyed(ctx, res, list, nil,
+			func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
+			func(c *finoos.Contract) sink.Row { return contractRow(res, c) }, nil)
+	})
+}
+
+// fillHistory reads all balances, and takes those of the days in the range.
+func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
+	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.AccountHistory], error) {
+		return f.client.AccountHistory(ctx, p.user.id)
+	}, func(res *result, list *finoos.List[finoos.AccountHistory]) error {
+		type accountDay struct {
+			account string
+			day     int32
+		}
+		var seen map[accountDay]struct{}
+		start := func() { seen = map[accountDay]struct{}{} }
+		return collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+			for i := range rec.Balances {
+				b := &rec.Balances[i]
+				at := accountDay{rec.AccountID, daysOf(b.Date)}
+				if _, twice := seen[at]; twice || b.Date.IsZero() || at.day < f.since || at.day > f.until {
+					continue
+				}
+				seen[at] = struct{}{}
+				if err := emit(historyRow(res, rec, b)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// fillWhole reads a stream with one request, and is done with it.
+func fillWhole[T any](
+	ctx context.Context, f *filling, p *filledPull, ask func() (*finoos.List[T], error), collect func(res *result, list *finoos.List[T]) error,
+) error {
+	res := f.begin(p)
+	list, err := ask()
+	if err != nil {
+		return err
+	}
+	if err := collect(res, list); err != nil {
+		res.close()
+		return err
+	}
+	return f.add(ctx, res, p, sink.Progress{DoneAt: f.run.o.Now().UTC()})
+}
