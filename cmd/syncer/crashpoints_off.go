@@ -2,8 +2,11 @@
 
 package main
 
-import "finoos-syncer/internal/jobs"
+import (
+	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/sink/bucket"
+)
 
-// arm does nothing: only a command that is built for the crash tests can be
-// told to die at an operation of its store.
-func (*app) arm(*jobs.RunOptions) error { return nil }
+// arm does nothing: only a build with the tag crashpoints can be told where to
+// die (make crash).
+func (*app) arm(*jobs.Config, string) (func(bucket.Store) bucket.Store, error) { return nil, nil }

@@ -22,33 +22,32 @@ import (
 //	SYNCER_CRASH=before:17 | after:17 | stop:17
 //	SYNCER_CRASH_TRACE=file, to which the operations are appended
 //	SYNCER_CRASH_TUNE=lease=1s,look=5ms,… (see tune)
-func (a *app) arm(o *jobs.RunOptions) error {
+func (a *app) arm(cfg *jobs.Config, job string) (func(bucket.Store) bucket.Store, error) {
 	text, _ := a.getenv("SYNCER_CRASH")
 	plan, err := crashpoints.ParsePlan(text)
 	if err != nil {
-		return usagef("SYNCER_CRASH: %w", err)
+		return nil, usagef("SYNCER_CRASH: %w", err)
 	}
 	var trace *os.File
 	if path, ok := a.getenv("SYNCER_CRASH_TRACE"); ok {
 		if trace, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
-			return usagef("SYNCER_CRASH_TRACE: %w", err)
+			return nil, usagef("SYNCER_CRASH_TRACE: %w", err)
 		}
 	}
-	o.WrapStore = func(s bucket.Store) bucket.Store { return crashpoints.Wrap(s, plan, trace) }
 	settings, _ := a.getenv("SYNCER_CRASH_TUNE")
 	for setting := range strings.SplitSeq(settings, ",") {
-		if err := tune(o, setting); err != nil {
-			return usagef("SYNCER_CRASH_TUNE: %w", err)
+		if err := tune(cfg, job, setting); err != nil {
+			return nil, usagef("SYNCER_CRASH_TUNE: %w", err)
 		}
 	}
-	return nil
+	return func(s bucket.Store) bucket.Store { return crashpoints.Wrap(s, plan, trace) }, nil
 }
 
 // tune makes one setting: lease (how long one lives), look (how often a run
 // asks itself whether to commit), commit (checkpoint_every), checkpoint (after
 // how many commits), file (target_file_size in bytes, smaller than jobs.yaml may
 // have it).
-func tune(o *jobs.RunOptions, setting string) error {
+func tune(cfg *jobs.Config, job, setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	number, errNumber := strconv.Atoi(value)
 	span, errSpan := time.ParseDuration(value)
@@ -62,12 +61,12 @@ func tune(o *jobs.RunOptions, setting string) error {
 		jobs.Tune(jobs.Tuning{Look: span})
 		err = errSpan
 	case "commit":
-		o.Config.Jobs[o.Job].CheckpointEvery, err = span, errSpan
+		cfg.Jobs[job].CheckpointEvery, err = span, errSpan
 	case "checkpoint":
 		sink.Tune(number)
 		err = errNumber
 	case "file":
-		o.Config.Sink.TargetFileSize, err = int64(number), errNumber
+		cfg.Sink.TargetFileSize, err = int64(number), errNumber
 	default:
 		err = errors.New("there is no such setting")
 	}

@@ -53,14 +53,19 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.full, "full", false, "read everything in full, changed or not")
 }
 
-func oneJob(_ *cobra.Command, args []string) error {
-	switch len(args) {
-	case 0:
-		return usagef("which job? Name one of those in jobs.yaml: syncer run JOB")
-	case 1:
-		return nil
+func oneJob(cmd *cobra.Command, args []string) error { return oneJobFor("run")(cmd, args) }
+
+// oneJobFor takes the name of one job; command is for the hint.
+func oneJobFor(command string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usagef("which job? Name one of those in jobs.yaml: syncer %s JOB", command)
+		case 1:
+			return nil
+		}
+		return usagef("one job at a time, but got %q and %q", args[0], args[1])
 	}
-	return usagef("one job at a time, but got %q and %q", args[0], args[1])
 }
 
 // run makes the options of a run, runs it and prints what it did.
@@ -69,7 +74,7 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.arm(&o); err != nil {
+	if o.WrapStore, err = a.arm(o.Config, job); err != nil {
 		return err
 	}
 	a.warn(ctx, o.Config)

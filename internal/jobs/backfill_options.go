@@ -56,6 +56,9 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	f.def.Users = digestOf(o.Users)
 	f.def.CreatedAt = o.Now().UTC()
 	f.def.Name = cmp.Or(o.Name, f.nameIt())
+	if err := sink.CheckBackfill(f.def.Name); err != nil {
+		return nil, &StopError{Reason: ReasonConfig, Err: err}
+	}
 	f.backfill, f.run.step, f.enlist = f.def.Name, f.work, f.enlistLeft
 	f.log = f.log.With("backfill", f.backfill)
 	return f, nil

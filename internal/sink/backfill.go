@@ -50,6 +50,10 @@ type BackfillDone struct {
 	At    time.Time `json:"at"`
 }
 
+// CheckBackfill says what is wrong with a name for a backfill, which becomes
+// part of keys.
+func CheckBackfill(name string) error { return checkName("backfill", name) }
+
 // FindBackfill reads what a backfill is to bring, and when it came to its end;
 // nil where there is none of that name, or it has not.
 func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (*BackfillDefinition, *BackfillDone, error) {
