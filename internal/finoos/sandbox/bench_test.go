@@ -15,7 +15,7 @@ func BenchmarkBuild(b *testing.B) {
 		s.mu.Lock()
 		l := s.lived(i % 1000)
 		s.mu.Unlock()
-		build(s.world.household(i%1000, s.start), l.analyses, false)
+		build(s.world.household(i%1000, s.start), l.analyses, Options{})
 	}
 }
 

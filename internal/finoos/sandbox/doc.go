@@ -40,7 +40,8 @@
 // change their status. Two limits keep the truth within reach of a reader who
 // follows the document: banking/transactions changes only within a week before
 // the newest booking, and a booking that has tags never vanishes, since the
-// categorization diff does not tell (Options.RemoveTags lifts that for tags).
+// categorization diff does not tell (Options.OldCorrections lifts the first of
+// these, Options.RemoveTags the second for tags).
 //
 // # Misbehaviour
 //

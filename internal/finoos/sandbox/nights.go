@@ -98,6 +98,21 @@ func (b *builder) revise(d dice) {
 	}
 }
 
+// oldest is how many days back no window of a nightly pull reaches.
+const oldest = 150
+
+// rewrite corrects the purpose of a booking from long ago.
+func (b *builder) rewrite(j int, d dice) {
+	n := d.on("rewrite").below(len(b.bookings))
+	for i := range b.bookings {
+		t := &b.bookings[(n+i)%len(b.bookings)]
+		if t.day < b.analyses[j].day-oldest && t.src.purpose != "" && !t.gone {
+			t.revised++
+			return
+		}
+	}
+}
+
 // untag takes tags away from categorization. banking/transactions goes on
 // showing them, as it does with all old bookings.
 func (b *builder) untag(j int, d dice) {

@@ -208,3 +208,37 @@ func TestUsersComeAndGo(t *testing.T) {
 		t.Errorf("%d came, %d went, %d are there", came, went, c.s.Users())
 	}
 }
+
+func TestOldBookingsAreCorrectedOnlyWhenAskedTo(t *testing.T) {
+	t.Parallel()
+	corrected := func(o Options) (n int) {
+		o.Users, o.Seed, o.Nightly = 8, 3, Odds{Analysed: 1, Gone: -1, Login: -1}
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := func() map[any]any {
+			purposes := map[any]any{}
+			for row := range s.Truth("transactions") {
+				if date, ok := row["booking_date"].(Date); ok && date < "2026-06-01" {
+					purposes[row["transaction_id"]] = row["purpose"]
+				}
+			}
+			return purposes
+		}
+		before := old()
+		s.Night()
+		for id, purpose := range old() {
+			if was, known := before[id]; known && was != purpose {
+				n++
+			}
+		}
+		return n
+	}
+	if n := corrected(Options{}); n != 0 {
+		t.Errorf("%d old bookings were corrected", n)
+	}
+	if corrected(Options{OldCorrections: true}) == 0 {
+		t.Error("no old booking was corrected")
+	}
+}

@@ -127,6 +127,6 @@ func (s *Sandbox) state(index int, svc service) (*state, life) {
 	s.mu.Unlock()
 	return s.cache.get(index, k, func() *state {
 		h := s.world.household(index, s.start+day(born))
-		return build(h, l.analyses[:k:k], s.opts.RemoveTags)
+		return build(h, l.analyses[:k:k], s.opts)
 	}), l
 }

@@ -37,9 +37,9 @@ func (st *state) today() day { return st.analyses[st.last()].day }
 
 // build replays the analyses, one by one. The result is a pure function of
 // its arguments.
-func build(h *household, analyses []analysis, removeTags bool) *state {
+func build(h *household, analyses []analysis, o Options) *state {
 	b := builder{
-		state: state{h: h, analyses: analyses}, removeTags: removeTags,
+		state: state{h: h, analyses: analyses}, removeTags: o.RemoveTags, correctOld: o.OldCorrections,
 		found: make([]bool, len(h.sources)), dismissed: make([]bool, len(h.sources)), revisions: make([]int, len(h.sources)),
 	}
 	if len(analyses) == 0 {
@@ -59,6 +59,7 @@ func build(h *household, analyses []analysis, removeTags bool) *state {
 type builder struct {
 	state
 	removeTags bool
+	correctOld bool
 	rest       []booking // not yet seen by an analysis, by day
 	found      []bool    // by source: a hidden contract has been found
 	dismissed  []bool    // by source: the contract is no longer listed
@@ -84,6 +85,9 @@ func (b *builder) analyse(j int) {
 	b.revise(d)
 	if b.removeTags && d.on("untag").chance(0.3) {
 		b.untag(j, d)
+	}
+	if b.correctOld {
+		b.rewrite(j, d)
 	}
 }
 
