@@ -32,7 +32,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: bench-shards help build demo test test-minio test-short crash bench-quota lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-short crash backfill bench-quota bench-shards lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-quota: ## hidden limits in real time, with pacing and without: five minute
 
 bench-shards: $(VERSITYGW) ## four processes over 2,000 users on S3, and how much faster they are than one
 	go -C e2e test -count=1 -timeout 40m -v -run '^TestFour' -args -shards
+
+backfill: ## backfill two years of 500 users beside nightly runs, killed five times, and compare every row
+	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -v -run '^TestABackfillKilledBesideNightlyRuns' -args -backfill
 
 test-short: ## the product's quick tests only: no S3 server, no DuckDB
 	go test -short $(TESTFLAGS) ./...

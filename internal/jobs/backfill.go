@@ -7,11 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
-
-	"time"
 )
 
 // A backfill is a run of another kind. It goes through the users with the same

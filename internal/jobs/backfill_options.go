@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -167,7 +166,7 @@ func sameBackfill(standing, asked *sink.BackfillDefinition, withUntil bool) erro
 	case !slices.Equal(standing.Streams, asked.Streams):
 		return differs("streams", strings.Join(standing.Streams, ","), strings.Join(asked.Streams, ","))
 	case standing.Users != asked.Users:
-		return differs("users", cmp.Or(standing.Users, "all"), fmt.Sprintf("%s by their digest", cmp.Or(asked.Users, "all")))
+		return differs("users", cmp.Or(standing.Users, "all"), cmp.Or(asked.Users, "all")+" by their digest")
 	}
 	return nil
 }

@@ -31,6 +31,12 @@
 // a run would ask for. It uses the policies of the run itself (quarantine, sync
 // sessions, probes), holds no lease and writes nothing.
 //
+// # Backfills
+//
+// A backfill takes the same way with other users and other reads: backfill.go
+// has its flow, backfill_user.go what becomes of a user, backfill_read.go the
+// requests.
+//
 // # What fails
 //
 // Every error has one of three outcomes, decided in two places. [Run] ends a

@@ -162,8 +162,8 @@ func (a *accountMonths) same(key monthKey, before month) bool {
 	return true
 }
 
-// everyDay is what would be remembered if the account had had a balance on
-// every day of the answer's range.
+// everyDay is what would be remembered of an account with a balance on every
+// day of the answer's range.
 func (a *accountMonths) everyDay() history {
 	all := history{}
 	if len(a.months) == 0 {

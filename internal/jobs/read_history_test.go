@@ -103,3 +103,18 @@ func TestAnAbsentMonthWithinTheAnswerIsDeletedDayByDay(t *testing.T) {
 		t.Errorf("deleted %v", deleted)
 	}
 }
+
+func TestAfterABackfillEveryHoleInTheAnswerIsDeleted(t *testing.T) {
+	t.Parallel()
+	day := func(m, d int) time.Time { return time.Date(2026, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
+	a := newAccountMonths(dense(day(1, 30), day(3, 2), func(on time.Time, _ *finoos.Balance) bool {
+		return !on.Equal(day(2, 28)) && !on.Equal(day(1, 31))
+	}))
+	want := []int32{daysOf(day(1, 31)), daysOf(day(2, 28))}
+	if diff := cmp.Diff(want, a.vanished(a.everyDay())); diff != "" {
+		t.Errorf("deleted (-want +got):\n%s", diff)
+	}
+	if got := newAccountMonths(&finoos.AccountHistory{AccountID: "acc"}).everyDay(); len(got) > 0 {
+		t.Errorf("an empty answer has %v", got)
+	}
+}

@@ -276,6 +276,9 @@ func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
 		if err != nil {
 			return fmt.Errorf("read run reports: %w", err)
 		}
+		if past.Backfill != nil {
+			continue // no night's work: `backfill list` tells of it
+		}
 		if s.LastRun == nil {
 			s.LastRun = &StatusRun{RunGroup: past.RunGroup, SyncSessions: map[string]int64{}, Started: past.Started}
 		}

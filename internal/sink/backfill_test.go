@@ -351,3 +351,62 @@ func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
 		w.mustClose(wr)
 	}
 }
+
+func TestVerifyKnowsTheObjectsOfABackfill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w.mustRun()
+	w.beginBackfill()
+	w.mustRun()
+	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 || v.Cursors == 0 {
+		t.Errorf("problems %q, notes %q, %d cursors", lines(v.Problems), lines(v.Notes), v.Cursors)
+	}
+	k := jobKeys("j")
+	for _, key := range []string{k.definition("history"), k.backfillLedger("history"), k.finished("history"), k.backfill("history") + "stray"} {
+		if _, err := w.store.Put(t.Context(), key, []byte("{"), bucket.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := w.verify(); v.ProblemCount != 3 || v.NoteCount != 1 {
+		t.Errorf("problems %q, notes %q", lines(v.Problems), lines(v.Notes))
+	}
+	var last *Record
+	for r, err := range ReadLog(t.Context(), w.store, "j", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r
+	}
+	if err := w.store.Delete(t.Context(), last.Cursors.Path); err != nil || last.Kind != KindBackfill {
+		t.Fatalf("record %d of kind %s: %v", last.Seq, last.Kind, err)
+	}
+	if v := w.verify(); v.ProblemCount != 4 {
+		t.Errorf("progress is gone, but the problems are %q", lines(v.Problems))
+	}
+}
+
+// TestWhoSweepsUpAfterADeadBackfillLetsTheLivingOneBe: a nightly run has seen
+// that one is dead, and fences it off when it has been taken up again.
+func TestWhoSweepsUpAfterADeadBackfillLetsTheLivingOneBe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w.mustRun()
+	w.beginBackfill()
+	w.die(func(what, _ string) bool { return what == "complete" })
+	living := w.mustOpen() // has swept up itself; a fence for the dead one comes all the same
+	fence := living.newRecord(KindFence, Shard{Count: 1}.buckets())
+	fence.Seq, fence.RunID, fence.Fences, fence.Backfill = living.log.tail+1, "nightly", "run002", "history"
+	body, err := json.Marshal(fence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Put(t.Context(), jobKeys("j").record(fence.Seq), body, bucket.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.fill(t.Context(), living); err != nil {
+		t.Errorf("the living one: %v", err)
+	}
+	w.mustClose(living)
+	w.mustRun()
+	w.checkClean()
+}

@@ -148,7 +148,9 @@ func (w *Writer) overtakes(r *Record) bool {
 		return false
 	}
 	if w.o.Kind == KindBackfill {
-		return r.Backfill == w.o.Backfill && (r.Kind == KindBackfill || r.Kind == KindFence)
+		// A fence only if it is for this very run: a nightly run may still be
+		// sweeping up after the one that this one goes on from.
+		return r.Backfill == w.o.Backfill && (r.Kind == KindBackfill || r.Kind == KindFence && r.Fences == w.o.RunID)
 	}
 	takes := []string{KindRun, KindFence, KindVoid}
 	return slices.Contains(takes, r.Kind) && r.Backfill == "" && r.touches(w.o.Shard)

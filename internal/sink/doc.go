@@ -55,6 +55,13 @@
 //  11. Nothing is written to a store that does not keep its promises, or from
 //     another source than before. TestAStoreThatLiesIsFoundOut,
 //     TestAJobPointedElsewhereIsRefusedBeforeItWritesData.
+//  12. The progress of a backfill is that of its records, and becomes true with
+//     the rows that it speaks of. TestACrashAtAnyWriteLosesAndDoublesNothing,
+//     TestWithoutItsLedgerABackfillKnowsTheSame,
+//     TestABackfillThatIsTakenBackIsDoneAgainAndItsMarksStay.
+//  13. A mark stays until a full pull is committed by a run that has seen it.
+//     TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt,
+//     TestMarksOutliveCheckpointsAndGoWithThemWhenSettled.
 //
 // What should hold, else somebody has to clear up:
 //
@@ -89,6 +96,15 @@
 // Shards share the log and run side by side. Records of other shards are read,
 // published if their owners have not done so, and otherwise passed over. Who
 // clears up after a dead run is whoever has its users now.
+//
+// # Backfills
+//
+// A backfill commits as a run does, with the lease and the name of its own: it
+// and nightly runs never overtake each other. In place of cursors it has
+// [Progress], which is written to the cursor object of its commit under names
+// that no stream has. The same rows are its memory, and marks for nightly runs
+// (marks.go). Nobody sweeps these objects away. What a backfill is to bring, and
+// that it has come to its end, are small objects beside the log (backfill.go).
 //
 // # State
 //

@@ -137,7 +137,7 @@ func oneRun(store weakHandle, random *rand.Rand, id string) (made []*attempt) {
 		meet := w.meet
 		switch r.Backfill = w.o.Backfill; {
 		case n == 0 && random.IntN(4) == 0: // as a takeover: whoever is met is let be
-			r.Kind, r.Fences, meet = KindFence, "somebody", func(*Record) error { return nil }
+			r.Kind, r.Fences, meet = KindFence, fmt.Sprintf("process %d run %d", random.IntN(3), random.IntN(3)), func(*Record) error { return nil }
 		case n == 0 && random.IntN(8) == 0 && w.base > 0:
 			r.Kind, r.Voids, meet = KindVoid, w.base, func(*Record) error { return nil }
 		}
@@ -215,7 +215,7 @@ func overtakes(r, own *Record) bool {
 	case r.RunID == own.RunID, r.Backfill != own.Backfill:
 		return false
 	case own.Backfill != "":
-		return r.Kind == KindBackfill || r.Kind == KindFence
+		return r.Kind == KindBackfill || r.Kind == KindFence && r.Fences == own.RunID
 	}
 	return slices.ContainsFunc(r.Buckets, func(b int) bool { return slices.Contains(own.Buckets, b) })
 }

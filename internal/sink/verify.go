@@ -99,6 +99,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 		{"look at what is not published", v.readUnpublished},
 		{"look for files that no commit names", v.findUnnamed},
 		{"look for cursors that no commit names", v.findUnnamedCursors},
+		{"look at backfills", v.checkBackfills},
 		{"look for leftovers", v.findLeftovers},
 	} {
 		if err := step.do(ctx); err != nil {
