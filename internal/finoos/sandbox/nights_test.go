@@ -238,7 +238,7 @@ func TestOldBookingsAreCorrectedOnlyWhenAskedTo(t *testing.T) {
 	if n := corrected(Options{}); n != 0 {
 		t.Errorf("%d old bookings were corrected", n)
 	}
-	if corrected(Options{OldCorrections: true}) == 0 {
+	if corrected(Options{OldCorrections: 1}) == 0 {
 		t.Error("no old booking was corrected")
 	}
 }

@@ -69,11 +69,11 @@ type Options struct {
 	// RemoveTags also takes tags away at night. A diff does not tell, so a
 	// lake fed by diffs does not reach the truth before its next full read.
 	RemoveTags bool
-	// OldCorrections also corrects the purpose of a booking from months ago at
-	// night, which banking/transactions shows at once. A pull by windows does
-	// not look there, so a lake fed by those does not reach the truth before
-	// its next full read, or a backfill.
-	OldCorrections bool
+	// OldCorrections is in how many of the first nights analyses also correct
+	// the purpose of a booking from months ago, which banking/transactions
+	// shows at once. A pull by windows does not look there, so a lake fed by
+	// those does not reach the truth before its next full read, or a backfill.
+	OldCorrections int
 	// Plain serves tidy records: one spelling, no unknown fields, nothing
 	// missing that a column wants.
 	Plain bool

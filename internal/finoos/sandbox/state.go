@@ -59,7 +59,7 @@ func build(h *household, analyses []analysis, o Options) *state {
 type builder struct {
 	state
 	removeTags bool
-	correctOld bool
+	correctOld int
 	rest       []booking // not yet seen by an analysis, by day
 	found      []bool    // by source: a hidden contract has been found
 	dismissed  []bool    // by source: the contract is no longer listed
@@ -86,7 +86,7 @@ func (b *builder) analyse(j int) {
 	if b.removeTags && d.on("untag").chance(0.3) {
 		b.untag(j, d)
 	}
-	if b.correctOld {
+	if a.night <= b.correctOld {
 		b.rewrite(j, d)
 	}
 }
