@@ -44,19 +44,19 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if rate < 0 || rate > ceiling {
 		return nil, stopf(ReasonConfig, "a rate of %g requests per second: give one above 0 and up to requests_per_second, which is %g", rate, ceiling)
 	}
-	if f.run, err = newRun(RunOptions{
-		Config: backfillConfig(o.Config, o.Job, streams, rate), Job: o.Job, RunGroup: o.Name,
-		Transport: o.Transport, Now: o.Now, Holder: o.Holder, Version: o.Version, Logger: o.Logger,
-		Progress: o.Progress, WrapStore: o.WrapStore,
-	}); err != nil {
-		return nil, err
-	}
-	f.def.Streams = names(f.streams)
+	f.def.Streams = names(orderedStreams(&Job{Streams: streams}))
 	f.def.Users = digestOf(o.Users)
 	f.def.CreatedAt = o.Now().UTC()
 	f.def.Name = cmp.Or(o.Name, f.nameIt())
 	if err := sink.CheckBackfill(f.def.Name); err != nil {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
+	}
+	if f.run, err = newRun(RunOptions{
+		Config: backfillConfig(o.Config, o.Job, streams, rate), Job: o.Job, RunGroup: f.def.Name,
+		Transport: o.Transport, Now: o.Now, Holder: o.Holder, Version: o.Version, Logger: o.Logger,
+		Progress: o.Progress, WrapStore: o.WrapStore,
+	}); err != nil {
+		return nil, err
 	}
 	f.backfill, f.run.step, f.enlist = f.def.Name, f.work, f.enlistLeft
 	f.log = f.log.With("backfill", f.backfill)
