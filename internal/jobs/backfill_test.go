@@ -138,7 +138,7 @@ func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 			o.Transport = via{b.Sandbox.Transport(), func(*http.Request) (*http.Response, error) {
 				mu.Lock()
 				defer mu.Unlock()
-				if n++; n == 13 {
+				if n++; n == 20 {
 					stop()
 				}
 				return nil, nil
