@@ -14,18 +14,18 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 )
 
-// loaderSQL is the loader of the README, as it is printed there.
+// loaderSQL is the loader of docs/warehouse.md, as it is printed there.
 func loaderSQL(t *testing.T) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "docs", "warehouse.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(readme), "### The commit log, for loaders")
+	_, section, ok := strings.Cut(string(page), "## The commit log, for loaders")
 	_, section, hasBlock := strings.Cut(section, "```sql\n")
 	block, _, ends := strings.Cut(section, "```\n")
 	if !ok || !hasBlock || !ends {
-		t.Fatal("README.md prints no loader")
+		t.Fatal("docs/warehouse.md prints no loader")
 	}
 	return block
 }
@@ -88,7 +88,7 @@ func contractFiles(log []commit, upTo uint64, without ...uint64) (files []string
 }
 
 // It is not parallel: the loader names ./lake, so it stands in a folder of its own.
-func TestTheLoaderOfTheReadmeLoadsEveryCommitOnce(t *testing.T) {
+func TestTheLoaderOfTheDocsLoadsEveryCommitOnce(t *testing.T) {
 	script := loaderSQL(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
