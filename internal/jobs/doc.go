@@ -24,6 +24,7 @@
 //	    commit               dispatch.go  every checkpoint_every, earlier when many cursors are held
 //	declare users gone       list.go      all of them or, beyond max_gone, none
 //	commit, report           run.go, report.go
+//	    its course           report_timeline.go, report_slowest.go, report_ages.go: of fixed size, however long the run
 //
 // # A plan
 //

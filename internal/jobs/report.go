@@ -61,6 +61,14 @@ type Report struct {
 	// null, their text is in _extra.
 	Inexact  int64     `json:"inexact_amounts,omitempty"`
 	Failures []Failure `json:"failures,omitempty"`
+	// FailuresByClass counts all failed pulls, also those beyond Failures.
+	FailuresByClass map[finoos.Class]int64 `json:"failures_by_class,omitempty"`
+	// Timeline is the course of the run, at most 240 points however long it was.
+	Timeline []Point `json:"timeline,omitempty"`
+	// Slowest names the ten slowest users of each stage: sync, settle, and the
+	// pull of each stream.
+	Slowest   map[string][]SlowUser `json:"slowest,omitempty"`
+	Freshness map[Stream]Freshness  `json:"freshness,omitempty"`
 	// Backfill says which backfill it was, nil for a run.
 	Backfill *BackfillReport `json:"backfill,omitempty"`
 }
@@ -137,10 +145,15 @@ type tally struct {
 	mu     sync.Mutex
 	report Report
 	phase  string
+
+	timeline timeline
+	slowest  slowest
+	ages     map[Stream]*freshness
+	finished bool // the report is somebody else's now
 }
 
 func newTally(o *RunOptions, runID string, streams []Stream) *tally {
-	t := &tally{report: Report{
+	t := &tally{slowest: slowest{}, ages: map[Stream]*freshness{}, report: Report{
 		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
 		Streams: map[Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
@@ -159,6 +172,9 @@ func (t *tally) update(f func(r *Report)) {
 
 // pulled counts one stream's result.
 func (t *tally) pulled(res *result) {
+	if res.stream != StreamUsers { // which comes with the list
+		t.took(string(res.stream), res.user, time.Since(res.began))
+	}
 	t.update(func(r *Report) {
 		s := r.Streams[res.stream]
 		if s == nil {
@@ -179,6 +195,10 @@ func (t *tally) pulled(res *result) {
 			s.Gone++
 		case outcomeFailed:
 			s.Failed++
+			if r.FailuresByClass == nil {
+				r.FailuresByClass = map[finoos.Class]int64{}
+			}
+			r.FailuresByClass[res.class]++
 			if len(r.Failures) < maxFailures {
 				r.Failures = append(r.Failures, Failure{UserID: res.user, Stream: res.stream, Class: res.class})
 			}
@@ -234,8 +254,8 @@ func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
 	return p
 }
 
-// finish closes the report.
-func (t *tally) finish(now time.Time, stats finoos.Stats, err error) *Report {
+// finish closes the report. elapsed is real time.
+func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, err error) *Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.report
@@ -250,5 +270,6 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, err error) *Report {
 	if err != nil {
 		r.Outcome, r.Error = "stopped", err.Error()
 	}
+	t.tell(stats, elapsed)
 	return r
 }

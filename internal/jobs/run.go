@@ -69,6 +69,8 @@ func Run(ctx context.Context, o RunOptions) (*Report, error) {
 	defer func() { _ = r.listed.close() }()
 	stop := r.reportProgress(ctx)
 	defer stop()
+	stopTimeline := r.keepTimeline(ctx)
+	defer stopTimeline()
 	return r.conclude(ctx, r.steps(ctx))
 }
 
@@ -268,7 +270,7 @@ func (r *run) conclude(ctx context.Context, runErr error) (*Report, error) {
 	if runErr == nil {
 		runErr = r.tooManyFailed()
 	}
-	report := r.tally.finish(r.o.Now(), r.client.Stats(), runErr)
+	report := r.tally.finish(r.o.Now(), r.client.Stats(), time.Since(r.began), runErr)
 	report.Resume = r.resume()
 	if r.w == nil {
 		return report, runErr

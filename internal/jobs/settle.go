@@ -11,6 +11,7 @@ import (
 // settling is a user's wait for the analysis that its sync sessions started.
 // Times are real time.
 type settling struct {
+	began    time.Time
 	deadline time.Time
 	wait     time.Duration
 	before   map[finoos.Service]finoos.Correlation // read before the first session
@@ -27,7 +28,7 @@ const (
 func (u *user) startSettling(services []finoos.Service, correlationID string, timeout time.Duration) {
 	if u.settle == nil {
 		u.settle = &settling{
-			deadline: time.Now().Add(timeout), wait: firstPoll,
+			began: time.Now(), deadline: time.Now().Add(timeout), wait: firstPoll,
 			before: map[finoos.Service]finoos.Correlation{}, named: map[string]bool{}, open: map[finoos.Service]bool{},
 		}
 		for _, service := range services {
@@ -75,6 +76,11 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 	if s == nil {
 		return nil
 	}
+	defer func() {
+		if u.settle == nil {
+			r.tally.took(stageSettle, u.id, time.Since(s.began))
+		}
+	}()
 	for _, service := range u.services {
 		if !s.open[service] {
 			continue

@@ -20,8 +20,9 @@ type user struct {
 	// lastWritten is the last _extracted_at of any stream in this run.
 	lastWritten time.Time
 
-	begun bool
-	early bool // came before the circle: see feed
+	begun    bool
+	early    bool        // came before the circle: see feed
+	pulledAt []time.Time // of the run's streams, before this run
 	// streams are those of the job that are not in quarantine, services what
 	// these need: set when the user is begun.
 	streams     []Stream
@@ -97,6 +98,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 	step := r.pollAnalysis
 	if !u.begun {
 		u.begun, step = true, r.begin
+		r.rememberAges(u)
 		r.choose(u)
 	}
 	if err := step(ctx, u); err != nil {
@@ -140,7 +142,10 @@ func (r *run) begin(ctx context.Context, u *user) error {
 	if r.job.Sync.When == SyncNever || u.gone || r.syncPauses(u) {
 		return nil
 	}
-	return r.synchronize(ctx, u)
+	began := time.Now()
+	err := r.synchronize(ctx, u)
+	r.tally.took(stageSync, u.id, time.Since(began))
+	return err
 }
 
 func (r *run) has(s Stream) bool { return slices.Contains(r.streams, s) }
@@ -153,6 +158,9 @@ func (r *run) finish(u *user) {
 		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
 		r.again.add(u)
 		return
+	}
+	if !u.gone {
+		r.tally.left(u, r.streams, r.o.Now())
 	}
 	r.tally.update(func(rep *Report) {
 		switch {

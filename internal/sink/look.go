@@ -118,6 +118,15 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 	}
 }
 
+// ReadReport returns the report of one run, or bucket.ErrNotExist.
+func ReadReport(ctx context.Context, store bucket.Objects, job, runID string) ([]byte, error) {
+	body, _, err := store.Get(ctx, jobKeys(job).report(runID))
+	if err != nil {
+		return nil, fmt.Errorf("read run report: %w", err)
+	}
+	return body, nil
+}
+
 // Reports yields the run reports of the writer's job: see the function of
 // that name.
 func (w *Writer) Reports(ctx context.Context, after string) iter.Seq2[[]byte, error] {

@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"math"
+	"time"
+)
+
+// Freshness tells how old a stream's data were when the run came to its users,
+// and how old they are when it left them. Users that the run did not come to
+// the end of, or who are gone, are in neither.
+//
+// The age is that of the last pull that succeeded, by the clock of the data. A
+// stream that has not changed at the API is not pulled, so it ages rightly.
+type Freshness struct {
+	Before Ages `json:"before"`
+	After  Ages `json:"after"`
+}
+
+// Ages sums up the ages of a stream over users, in seconds. A percentile is at
+// most 2 %, or half a second, from the age of the user that it falls on; the
+// oldest is exact.
+type Ages struct {
+	Users  int64   `json:"users"`           // with a pull that succeeded
+	Never  int64   `json:"never,omitempty"` // without
+	P50    float64 `json:"p50_seconds"`
+	P95    float64 `json:"p95_seconds"`
+	Oldest float64 `json:"oldest_seconds"`
+}
+
+// The histogram of ages. Class 0 is below a second; class i ends ageRatio
+// times later than class i-1. The last one begins after forty years.
+const (
+	ageClasses = 540
+	ageRatio   = 1.04
+)
+
+// ages counts users by age: a few kilobytes, however many users.
+type ages struct {
+	counts [ageClasses]int64
+	users  int64
+	never  int64
+	oldest float64
+}
+
+// add counts one user. at is when it was pulled last, zero if never; a time
+// to come counts as now.
+func (a *ages) add(at, now time.Time) {
+	if at.IsZero() {
+		a.never++
+		return
+	}
+	age := max(0, now.Sub(at).Seconds())
+	class := 0
+	if age >= 1 {
+		class = min(1+int(math.Log(age)/math.Log(ageRatio)), ageClasses-1)
+	}
+	a.counts[class]++
+	a.users++
+	a.oldest = max(a.oldest, age)
+}
+
+// percentile is the age that p of the users do not exceed, 0 < p <= 1: the
+// middle of its class, so that the error is half of what a class is wide.
+func (a *ages) percentile(p float64) float64 {
+	rank, seen := int64(math.Ceil(p*float64(a.users))), int64(0)
+	for class, n := range a.counts {
+		if seen += n; n > 0 && seen >= rank {
+			if class == 0 {
+				return min(0.5, a.oldest)
+			}
+			lower := math.Pow(ageRatio, float64(class-1))
+			return min(lower*(1+ageRatio)/2, a.oldest)
+		}
+	}
+	return 0
+}
+
+func (a *ages) summary() Ages {
+	round := func(s float64) float64 { return math.Round(s*1000) / 1000 }
+	return Ages{
+		Users: a.users, Never: a.never,
+		P50: round(a.percentile(0.5)), P95: round(a.percentile(0.95)), Oldest: round(a.oldest),
+	}
+}
+
+// freshness is a stream's ages before and after.
+type freshness struct{ before, after ages }
+
+// rememberAges keeps when each stream of the run was pulled last, before this
+// run does it.
+func (r *run) rememberAges(u *user) {
+	u.pulledAt = make([]time.Time, len(r.streams))
+	for i, s := range r.streams {
+		u.pulledAt[i] = u.cursors[s].PulledAt
+	}
+}
+
+// left counts the ages of a user that the run is done with.
+func (t *tally) left(u *user, streams []Stream, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, s := range streams[:len(u.pulledAt)] {
+		f := t.ages[s]
+		if f == nil {
+			f = &freshness{}
+			t.ages[s] = f
+		}
+		f.before.add(u.pulledAt[i], now)
+		f.after.add(u.cursors[s].PulledAt, now)
+	}
+}

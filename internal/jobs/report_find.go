@@ -1,0 +1,96 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// LatestRun is what FindReport takes for the newest run there is.
+const LatestRun = "latest"
+
+// StoredReport is a run report as it lies in the bucket.
+type StoredReport struct {
+	Report *Report
+	Body   []byte // as it was written, also what a newer version knows more of
+}
+
+// FindReport reads the report of a run, by its id or as LatestRun, from the
+// bucket. An empty job means any of the configuration: run ids are unique, and
+// the newest run is that of all jobs. It writes nothing. Errors are
+// *StopError: ReasonConfig where there is no such run, else ReasonSink.
+func FindReport(ctx context.Context, cfg *Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+	jobNamed := slices.Sorted(maps.Keys(cfg.Jobs))
+	if job != "" {
+		if cfg.Jobs[job] == nil {
+			return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, jobNames(cfg))
+		}
+		jobNamed = []string{job}
+	}
+	if run != LatestRun {
+		id, err := ulid.ParseStrict(strings.ToUpper(run))
+		if err != nil {
+			return nil, stopf(ReasonConfig, "%q is no run: name one by its id, 26 letters and digits, or write %s", run, LatestRun)
+		}
+		run = id.String()
+	}
+	var found *StoredReport
+	for _, name := range jobNamed {
+		stored, err := storedReport(ctx, cfg, name, run, log)
+		if err != nil {
+			return nil, err
+		}
+		if stored != nil && (found == nil || stored.Report.RunID > found.Report.RunID) {
+			found = stored
+		}
+	}
+	switch {
+	case found == nil && run == LatestRun:
+		return nil, stopf(ReasonConfig, "there is no report of any run of %s: a run writes it when it ends", strings.Join(jobNamed, ", "))
+	case found == nil:
+		return nil, stopf(ReasonConfig, "there is no report of run %s of %s: a run writes it when it ends, and one that was killed leaves none",
+			run, strings.Join(jobNamed, ", "))
+	}
+	return found, nil
+}
+
+// storedReport is a job's report of a run, nil if there is none.
+func storedReport(ctx context.Context, cfg *Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+	c := cfg.Sink
+	store, err := bucket.Open(ctx, c.URL, bucket.Options{
+		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner, Logger: log,
+	})
+	if err != nil {
+		return nil, &StopError{Reason: ReasonSink, Err: err}
+	}
+	bodies := sink.Reports(ctx, store, job, "")
+	if run != LatestRun {
+		bodies = func(yield func([]byte, error) bool) {
+			body, err := sink.ReadReport(ctx, store, job, run)
+			if !errors.Is(err, bucket.ErrNotExist) {
+				yield(body, err)
+			}
+		}
+	}
+	for body, err := range bodies {
+		if err != nil {
+			return nil, &StopError{Reason: ReasonSink, Err: err}
+		}
+		stored := &StoredReport{Report: new(Report), Body: body}
+		if err := json.Unmarshal(body, stored.Report); err != nil {
+			return nil, &StopError{Reason: ReasonSink, Err: fmt.Errorf("read the report of a run of %s: it was damaged, or written by a later version: %w", job, err)}
+		}
+		return stored, nil
+	}
+	return nil, nil //nolint:nilnil // there is none
+}
