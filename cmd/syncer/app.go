@@ -96,7 +96,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.StringVar(&a.logLevel, "log-level", "info", "the least `level` to log: debug, info, warn or error")
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
 	root.AddCommand(
-		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.runCommand(), a.sandboxCommand(),
+		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.reportCommand(), a.runCommand(), a.sandboxCommand(),
 		a.schemaCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	return root

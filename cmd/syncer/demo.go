@@ -86,7 +86,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		if n > 1 {
 			bank.Night()
 		}
-		tonight, err := a.demoNight(ctx, cfg, bank, n)
+		tonight, err := a.demoNight(ctx, cfg, bank, f.dir, n)
 		if err != nil {
 			return err
 		}
@@ -102,8 +102,9 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	return a.demoText(func(p *page) { demoEnd(p, f.dir) })
 }
 
-// demoNight runs the job once, by the sandbox's clock.
-func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.Sandbox, number int) (night, error) {
+// demoNight runs the job once, by the sandbox's clock, and leaves a page of it
+// beside its report.
+func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.Sandbox, dir string, number int) (night, error) {
 	began := time.Now()
 	show := newProgress(a.console, a.log, time.Now)
 	report, err := jobs.Run(ctx, jobs.RunOptions{
@@ -118,6 +119,9 @@ func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.San
 		err = nil
 	}
 	if err != nil {
+		return night{}, fmt.Errorf("night %d: %w", number, err)
+	}
+	if err := writePage(filepath.Join(dir, "_syncer", demoJob, "runs", report.RunID+".html"), report); err != nil {
 		return night{}, fmt.Errorf("night %d: %w", number, err)
 	}
 	return night{Number: number, Day: bank.Now().Format(time.DateOnly), Report: report, took: time.Since(began)}, nil

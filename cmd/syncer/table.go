@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"finoos-syncer/internal/human"
 )
 
 // table lays cells out in columns: numbers to the right, texts to the left. The
@@ -94,30 +95,9 @@ func (p *page) writeTo(w io.Writer) error {
 	return err
 }
 
-// count writes a number with its thousands apart: 12,345.
-func count(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
+func count(n int64) string { return human.Count(n) }
 
 // size is a number of bytes.
 type size int64
 
-// String rounds to the largest unit that leaves a number of at least one.
-func (s size) String() string {
-	const units = "KMGT"
-	if s < 1024 {
-		return fmt.Sprintf("%d B", int64(s))
-	}
-	value, unit := float64(s)/1024, 0
-	for value >= 1024 && unit < len(units)-1 {
-		value, unit = value/1024, unit+1
-	}
-	if value < 10 {
-		return fmt.Sprintf("%.1f %ciB", value, units[unit])
-	}
-	return fmt.Sprintf("%.0f %ciB", value, units[unit])
-}
+func (s size) String() string { return human.Size(int64(s)) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
@@ -137,9 +138,4 @@ func findings(p *page, kind string, found []sink.Finding, all int64) {
 	}
 }
 
-func plural(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return count(n) + " " + what + "s"
-}
+func plural(n int64, what string) string { return human.Plural(n, what) }

@@ -95,6 +95,8 @@ func Backfill(ctx context.Context, o BackfillOptions) (*Report, error) {
 	defer func() { _ = f.listed.close() }()
 	stop := f.reportProgress(ctx)
 	defer stop()
+	stopTimeline := f.keepTimeline(ctx)
+	defer stopTimeline()
 	return f.conclude(ctx, f.steps(ctx))
 }
 

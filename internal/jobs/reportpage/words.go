@@ -1,0 +1,103 @@
+package reportpage
+
+import (
+	"fmt"
+
+	"finoos-syncer/internal/human"
+	"finoos-syncer/internal/jobs"
+)
+
+// outcome is how a run ended. Kind is the class of its badge.
+type outcome struct{ Title, Mark, Kind string }
+
+var outcomes = map[string]outcome{
+	"done":     {Title: "Done", Mark: "✓", Kind: "good"},
+	"deadline": {Title: "Deadline reached", Mark: "◷", Kind: "warn"},
+	"stopped":  {Title: "Stopped", Mark: "✕", Kind: "bad"},
+}
+
+var stageTitles = map[string]string{
+	"sync":   "Ask the banks",
+	"settle": "Wait for the analysis",
+}
+
+// sessionMeanings say what came of asking a bank.
+var sessionMeanings = map[string]string{
+	"synced":               "new data can be read",
+	"interface_deprecated": "the bank's interface has gone: the user has to connect again",
+	"credentials_required": "the user has to enter credentials",
+	"blocked":              "the bank has blocked the access: the user has to act",
+	"daily_limit":          "none left today",
+	"sca_required":         "the user has to confirm with the bank",
+	"rejected":             "the API did not accept the request",
+	"forbidden":            "a scope is missing",
+	"gone":                 "no such user or login",
+	"failed":               "refused otherwise, or never sent",
+	"unknown":              "asked, but the answer was lost",
+}
+
+// classMeanings say what a class of failures is.
+var classMeanings = map[string]string{
+	"auth":         "the credentials or the token were refused",
+	"forbidden":    "a scope is missing",
+	"not_found":    "gone, of another tenant, or not analysed",
+	"rate_limited": "too many requests, and waiting did not help",
+	"invalid":      "the API did not accept the request",
+	"server":       "the API failed",
+	"network":      "no answer, or half of one",
+	"timeout":      "no complete answer in time",
+	"malformed":    "an answer that is not what its document says",
+	"too_large":    "an answer beyond max_response",
+}
+
+// facts say which run this was.
+func facts(r *jobs.Report) []string {
+	list := []string{r.Started.UTC().Format("Monday, 2 January 2006, 15:04 UTC"), "took " + human.Duration(r.Took())}
+	if r.Shards > 1 {
+		list = append(list, fmt.Sprintf("shard %d of %d (0 to %d)", r.Shard, r.Shards, r.Shards-1))
+	}
+	if r.Version != "" {
+		list = append(list, "syncer "+r.Version)
+	}
+	return list
+}
+
+// notes say what a reader of the numbers has to know.
+func notes(r *jobs.Report) (list []string) {
+	if b := r.Backfill; b != nil {
+		list = append(list, fmt.Sprintf("This was the backfill %s, of %s to %s.", b.Name, b.Since, b.Until))
+	}
+	if r.Named > 0 {
+		list = append(list, fmt.Sprintf("This run was for %s who had been named; nobody else was looked at.", human.Plural(int64(r.Named), "user")))
+	}
+	if r.OnlyFailed {
+		list = append(list, "This run was only for users who had failed before.")
+	}
+	if r.Full {
+		list = append(list, "Everything was read in full, changed or not.")
+	}
+	if r.Unreached > 0 {
+		list = append(list, were(r.Unreached)+" not reached before the deadline: the next run begins with them.")
+	}
+	if r.Unsettled > 0 {
+		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
+	}
+	if r.Inexact > 0 {
+		list = append(list, doNot(r.Inexact)+" not fit decimal(18,4): the column is empty, the text is in _extra.")
+	}
+	return list
+}
+
+func were(users int64) string {
+	if users == 1 {
+		return "1 user was"
+	}
+	return human.Plural(users, "user") + " were"
+}
+
+func doNot(amounts int64) string {
+	if amounts == 1 {
+		return "1 amount does"
+	}
+	return human.Plural(amounts, "amount") + " do"
+}
