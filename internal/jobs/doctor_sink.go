@@ -44,6 +44,7 @@ func (d *doctor) sink(ctx context.Context) {
 		return
 	}
 	d.encryption()
+	d.tags(ctx, store)
 }
 
 func (d *doctor) encryption() {

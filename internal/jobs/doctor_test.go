@@ -202,3 +202,38 @@ func TestTheDoctorSaysWhichFieldsItExpectsAndDoesNotSee(t *testing.T) {
 		t.Errorf("unknown named: %t, missing named: %t; %+v", unknown, missing, checks)
 	}
 }
+
+// The simulator's diffs name what was added. Each user who has such an entry
+// shows it; one who has not been pulled shows nothing.
+func TestTheDoctorFindsOutWhatADiffMeans(t *testing.T) {
+	t.Parallel()
+	inBubble(t, steady(6), func(b *bank) {
+		seen := map[CheckStatus]int{}
+		ask := func() {
+			for i := range 6 {
+				checks, err := Doctor(b.t.Context(), DoctorOptions{Config: b.config(), Job: "nightly", User: b.UserID(i), Transport: b.transport})
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				for _, c := range checks {
+					if c.What == "categorization diffs" {
+						seen[c.Status]++
+					}
+				}
+			}
+		}
+		ask()
+		if seen[CheckNote] != 6 {
+			b.t.Errorf("before the first run: %v", seen)
+		}
+		b.run()
+		clear(seen)
+		for range 3 {
+			b.Night()
+		}
+		ask()
+		if seen[CheckOK] == 0 {
+			b.t.Errorf("nights after the first run, nobody's diff says anything: %v", seen)
+		}
+	})
+}
