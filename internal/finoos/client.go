@@ -81,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.counters.byOperation = map[string]int64{}
+	c.counters.byOperation, c.counters.answers = map[string]int64{}, map[Answer]int64{}
 	c.tokens.fetch = c.fetchToken
 	c.pace = newPace(cfg.RequestsPerSecond, cfg.Shards)
 	if cfg.Transport == nil {

@@ -30,10 +30,17 @@ type Stats struct {
 	Retries     int64            // sent again
 	Bytes       int64            // of answers
 	ByOperation map[string]int64 // requests
+	Answers     map[Answer]int64 // requests that have ended
 
 	Rate         float64 // requests/s that the pacer allows now; 0 = unpaced
 	LearnedLimit float64 // requests/s that were refused last; 0 = never refused, the ceiling is all that is known
 	Pauses       int64   // of all requests, after a refusal
+}
+
+// Answer is what came of a request. Status is 0 where no answer came.
+type Answer struct {
+	Operation string
+	Status    int
 }
 
 type counters struct {
@@ -41,6 +48,7 @@ type counters struct {
 
 	mu          sync.Mutex
 	byOperation map[string]int64
+	answers     map[Answer]int64
 }
 
 // Stats returns a copy of the counts so far.
@@ -54,6 +62,7 @@ func (c *Client) Stats() Stats {
 		Retries:     c.counters.retries.Load(),
 		Bytes:       c.counters.bytes.Load(),
 		ByOperation: maps.Clone(c.counters.byOperation),
+		Answers:     maps.Clone(c.counters.answers),
 
 		Rate: rate, LearnedLimit: limit, Pauses: pauses,
 	}
@@ -77,10 +86,26 @@ func (m *metering) RoundTrip(req *http.Request) (*http.Response, error) {
 		meter.Requests.Add(1)
 	}
 	resp, err := m.next.RoundTrip(req)
+	m.answered(req, resp)
 	if err == nil {
 		resp.Body = &meteredBody{ReadCloser: resp.Body, all: &m.counters.bytes, meter: meter}
 	}
 	return resp, err
+}
+
+// answered counts an answer, or that there is none.
+func (m *metering) answered(req *http.Request, resp *http.Response) {
+	call := callOf(req.Context())
+	if call == nil {
+		return
+	}
+	a := Answer{Operation: call.op.Name}
+	if resp != nil {
+		a.Status = resp.StatusCode
+	}
+	m.counters.mu.Lock()
+	defer m.counters.mu.Unlock()
+	m.counters.answers[a]++
 }
 
 type meteredBody struct {

@@ -107,10 +107,13 @@ func Streams() []Stream {
 	}
 }
 
-// Values of Job.Probe, Job.Categorization and Sync.When.
+// Values of Job.Probe, Job.IfRunning, Job.Categorization and Sync.When.
 const (
 	ProbeEach    = "each"
 	ProbeBanking = "banking"
+
+	IfRunningSkip  = "skip"
+	IfRunningQueue = "queue"
 
 	CategorizationDiff = "diff"
 	CategorizationFull = "full"
@@ -125,7 +128,8 @@ type Job struct {
 	// Name is the entry's key: lower-case letters, digits, - and _.
 	Name string
 	// Schedule is a cron expression of five fields or a descriptor such as
-	// @daily; empty means that the job runs only when it is called.
+	// @daily; empty means that the job runs only when it is called. An hour that
+	// the zone skips comes an hour later, one that comes twice counts once.
 	Schedule string `key:"schedule" default:"" form:"cron"`
 	// Timezone is what Schedule is read in, by IANA name.
 	Timezone *time.Location `key:"timezone" default:"UTC"`
@@ -150,7 +154,16 @@ type Job struct {
 	LeaseWait time.Duration `key:"lease_wait" default:"90s"`
 	// ListTimeout bounds paging through all users.
 	ListTimeout time.Duration `key:"list_timeout" default:"10m"`
-	// CatchUp is how late a missed schedule may still be started.
+	// IfRunning says what `syncer serve` does when a scheduled time comes while the
+	// job is at work: skip it, or queue it until that run has ended. One waits, not
+	// more.
+	IfRunning string `key:"if_running" default:"skip" allow:"skip|queue"`
+	// Jitter is the most by which `syncer serve` starts the job later than
+	// scheduled, by chance and never beyond the next scheduled time; left out means
+	// not at all.
+	Jitter time.Duration `key:"jitter" default:""`
+	// CatchUp is how late `syncer serve` still starts a run that was missed, or
+	// takes up one that a restart has stopped; only the last one, and once.
 	CatchUp time.Duration `key:"catch_up" default:"1h"`
 	// Overlap is how far behind the newest known booking transactions are read
 	// again.

@@ -142,7 +142,8 @@ func (r *run) watchLease(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// reportProgress calls the caller's function once a second until stopped.
+// reportProgress calls the caller's function once a second until stopped, and
+// then once more.
 func (r *run) reportProgress(ctx context.Context) (stop func()) {
 	if r.o.Progress == nil {
 		return func() {}
@@ -156,6 +157,7 @@ func (r *run) reportProgress(ctx context.Context) (stop func()) {
 			r.o.Progress(r.tally.progress(r.client.Stats(), time.Since(r.began)))
 			select {
 			case <-ctx.Done():
+				r.o.Progress(r.tally.progress(r.client.Stats(), time.Since(r.began)))
 				return
 			case <-tick.C:
 			}

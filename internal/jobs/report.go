@@ -138,6 +138,8 @@ type Progress struct {
 	Failed                  int64
 	Rows, Requests, Refused int64
 	Rate                    float64 // requests a second since the run began
+	// Stats is what the client has counted.
+	Stats finoos.Stats
 }
 
 // tally is the report while the run is at work. mu guards all of it.
@@ -243,7 +245,7 @@ func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
 	defer t.mu.Unlock()
 	p := Progress{
 		Phase: t.phase, UsersDone: t.report.Users.done(), UsersTotal: t.report.Users.Listed, Failed: t.report.Users.Failed,
-		Requests: stats.Requests, Refused: stats.Refused,
+		Requests: stats.Requests, Refused: stats.Refused, Stats: stats,
 	}
 	for _, s := range t.report.Streams {
 		p.Rows += s.Rows + s.Deletes

@@ -48,9 +48,11 @@ type RunOptions struct {
 	Holder  string
 	Version string
 	Logger  *slog.Logger
-	// Progress, where set, is called about once a second, never by two
-	// goroutines at once.
+	// Progress, where set, is called about once a second and at the end, never by
+	// two goroutines at once.
 	Progress func(Progress)
+	// Committed, where set, is called after each commit.
+	Committed func(Commit)
 	// WrapStore, where set, is put around the opened store: tests inject faults
 	// with it.
 	WrapStore func(bucket.Store) bucket.Store
@@ -324,12 +326,14 @@ func (r *run) tooManyFailed() error {
 
 // commit makes everything that was added so far true.
 func (r *run) commit(ctx context.Context) error {
+	began := time.Now()
 	rec, err := r.w.Commit(ctx)
 	if err != nil {
 		return r.sinkError(ctx, fmt.Errorf("commit: %w", err))
 	}
 	if rec != nil {
 		r.tally.committed(rec)
+		r.tellCommit(rec, time.Since(began))
 		r.log.InfoContext(ctx, "committed", "seq", rec.Seq, "files", len(rec.Files), "cursors", rec.Cursors.Rows)
 	}
 	return nil

@@ -10,8 +10,6 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
-
-	"github.com/robfig/cron/v3"
 )
 
 // Status is how a job stands, told from its bucket alone. It names nobody.
@@ -147,14 +145,11 @@ func statusError(ctx context.Context, err error) error {
 
 // nextRun is when a job's schedule is due next.
 func nextRun(job *Job, now time.Time) (time.Time, bool) {
-	if job.Schedule == "" {
-		return time.Time{}, false
+	schedule, err := NewSchedule(job)
+	if schedule == nil || err != nil {
+		return time.Time{}, false // none, or the loader has refused it
 	}
-	schedule, err := cron.ParseStandard(job.Schedule)
-	if err != nil {
-		return time.Time{}, false // the loader has refused it
-	}
-	next := schedule.Next(now.In(job.Timezone))
+	next := schedule.Next(now)
 	return next, !next.IsZero()
 }
 

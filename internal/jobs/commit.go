@@ -1,0 +1,30 @@
+package jobs
+
+import (
+	"time"
+
+	"finoos-syncer/internal/sink"
+)
+
+// Commit is what one commit made true, and how long it took: closing the files,
+// uploading the cursors, the record itself, publishing.
+type Commit struct {
+	Took   time.Duration
+	Tables map[string]TableReport
+}
+
+// tellCommit calls the caller's function.
+func (r *run) tellCommit(rec *sink.Record, took time.Duration) {
+	if r.o.Committed == nil {
+		return
+	}
+	c := Commit{Took: took, Tables: map[string]TableReport{}}
+	for _, f := range rec.Files {
+		t := c.Tables[f.Table]
+		t.Rows += f.Rows
+		t.Files++
+		t.Bytes += f.Bytes
+		c.Tables[f.Table] = t
+	}
+	r.o.Committed(c)
+}

@@ -1,0 +1,150 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+)
+
+// ServeOptions says what Serve does.
+type ServeOptions struct {
+	// Config is needed; each of its jobs that has a schedule is run on it.
+	Config *Config
+	// Transport, Holder and Version are as in RunOptions.
+	Transport http.RoundTripper
+	Holder    string
+	Version   string
+	Logger    *slog.Logger // nil = silent
+	// Watch is told what happens; nil = nobody is.
+	Watch Watcher
+	// Ready, where set, is called once every schedule is being kept.
+	Ready func()
+}
+
+// Watcher is told what Serve does. Its methods are called by the goroutines of
+// several jobs at once, and must not wait.
+type Watcher interface {
+	// Planned tells when a job is started next.
+	Planned(job string, next time.Time)
+	// Skipped tells that a scheduled time did not lead to a run: SkippedRunning
+	// or SkippedLate.
+	Skipped(job, why string)
+	// Progress and Committed tell of a job at work, as in RunOptions.
+	Progress(job string, p Progress)
+	Committed(job string, c Commit)
+	// Ended tells of a run's end. The report is nil where the run did not begin.
+	Ended(job string, report *Report, err error)
+	// Standing tells how a job stands, by its bucket: at the start, and after
+	// each run.
+	Standing(job string, s *Standing)
+}
+
+// Why Watcher.Skipped is called.
+const (
+	SkippedRunning = "running" // the job was at work
+	SkippedLate    = "late"    // the scheduled time was longer ago than catch_up
+)
+
+// Standing is how a job stands.
+type Standing struct {
+	// LastSuccess is when a run for all users came to its end last; zero where
+	// the reports of the last weeks know of none.
+	LastSuccess time.Time
+	// Status is what `syncer status` says, nil where it could not be read.
+	Status *Status
+}
+
+// Serve stays, and runs every job on its schedule, each for itself: no job
+// waits for another. Cancelling ctx ends it as it ends [Run]: jobs at work commit
+// what is complete, then Serve returns a *StopError of ReasonInterrupted, or the
+// error of a run that could not commit.
+func Serve(ctx context.Context, o ServeOptions) error {
+	s, err := newServer(o)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx)
+}
+
+// server is what all jobs share. Nothing in it changes once it serves.
+type server struct {
+	o       ServeOptions
+	log     *slog.Logger
+	keepers []*keeper
+
+	// What tests replace.
+	run   func(context.Context, RunOptions) (*Report, error)
+	past  func(ctx context.Context, job string) (pastReports, error)
+	stand func(context.Context, StatusOptions) (*Status, error)
+}
+
+func newServer(o ServeOptions) (*server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Watch == nil {
+		o.Watch = nobody{}
+	}
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
+	s := &server{o: o, log: o.Logger, run: Run, stand: ReadStatus}
+	s.past = s.bucketPast
+	for _, name := range slices.Sorted(maps.Keys(o.Config.Jobs)) {
+		job := o.Config.Jobs[name]
+		schedule, err := NewSchedule(job)
+		switch {
+		case err != nil:
+			return nil, stopf(ReasonConfig, "jobs.%s: %w", name, err)
+		case schedule != nil:
+			s.keepers = append(s.keepers, &keeper{s: s, job: job, schedule: schedule, log: s.log.With("job", name)})
+		}
+	}
+	switch len(s.keepers) {
+	case 0:
+		return nil, stopf(ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", jobNames(o.Config))
+	case 1:
+	default: // the ceiling is that of the process
+		s.o.Transport = finoos.SharedTransport(o.Config.FinoOS.RequestsPerSecond, o.Transport)
+	}
+	return s, nil
+}
+
+func (s *server) serve(ctx context.Context) error {
+	var (
+		jobs sync.WaitGroup
+		ends = make([]error, len(s.keepers))
+	)
+	for i, k := range s.keepers {
+		jobs.Go(func() { ends[i] = k.keep(ctx) })
+	}
+	s.o.Ready()
+	s.log.InfoContext(ctx, "schedules are kept", "jobs", len(s.keepers))
+	<-ctx.Done()
+	s.log.InfoContext(ctx, "stopping: jobs at work commit what is complete")
+	jobs.Wait()
+	for _, err := range ends {
+		stop, ok := errors.AsType[*StopError](err)
+		if err != nil && (!ok || stop.Reason == ReasonSink || stop.Reason == ReasonUnexpected) {
+			return err // this must not pass for a clean commit
+		}
+	}
+	return &StopError{Reason: ReasonInterrupted, Err: errors.New("stopped: no job is at work, and those that were go on after the next start")}
+}
+
+// nobody watches.
+type nobody struct{}
+
+func (nobody) Planned(string, time.Time)    {}
+func (nobody) Skipped(string, string)       {}
+func (nobody) Progress(string, Progress)    {}
+func (nobody) Committed(string, Commit)     {}
+func (nobody) Ended(string, *Report, error) {}
+func (nobody) Standing(string, *Standing)   {}

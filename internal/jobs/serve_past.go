@@ -1,0 +1,129 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// pastReports yields the reports of a job's runs, newest first.
+type pastReports = iter.Seq2[*pastRun, error]
+
+const (
+	// lookTime bounds reading how a job stands; a bucket that does not answer
+	// must not hold up a schedule.
+	lookTime = 2 * time.Minute
+	// lookedAt bounds the reports that are read for it.
+	lookedAt = 50
+)
+
+// bucketPast reads the reports in the bucket.
+func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error) {
+	c := s.o.Config.Sink
+	store, err := bucket.Open(ctx, c.URL, bucket.Options{
+		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner, Logger: s.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the sink: %w", err)
+	}
+	return pastRuns(ctx, storedReports(store, job), time.Now()), nil
+}
+
+// owed is the last scheduled time, if no run has come to its end since, and it
+// is not longer ago than catch_up; nor is the end of a run for it that was
+// stopped: a run of hours that a restart stops is taken up, too.
+//
+// Where the bucket does not tell, the run is owed: one too many asks for
+// correlations, one too few costs a night.
+func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed bool) {
+	due = k.lastScheduled(now)
+	if due.IsZero() {
+		return due, false
+	}
+	recent := func(t time.Time) bool { return now.Sub(t) <= k.job.CatchUp }
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	past, err := k.s.past(ctx, k.job.Name)
+	if err != nil {
+		k.log.WarnContext(ctx, "run reports not read", "error", err)
+		return due, recent(due)
+	}
+	stopped := false
+	for p, err := range past {
+		if err != nil {
+			k.log.WarnContext(ctx, "run reports not read", "error", err)
+			break
+		}
+		if !p.whole() {
+			continue
+		}
+		earlier := p.Started.Before(due)
+		if p.cameToItsEnd() {
+			return due, earlier && (recent(due) || stopped)
+		}
+		stopped = stopped || recent(p.Finished)
+		if earlier {
+			break
+		}
+	}
+	return due, recent(due) || stopped
+}
+
+// lastScheduled is the newest scheduled time of the last weeks. Most are found
+// in the last hours, and schedules of every minute need not look further.
+func (k *keeper) lastScheduled(now time.Time) time.Time {
+	for back := time.Hour; ; back *= 5 {
+		back = min(back, memoryOfRuns)
+		if due := k.schedule.Last(now.Add(-back), now); !due.IsZero() || back == memoryOfRuns {
+			return due
+		}
+	}
+}
+
+// cameToItsEnd says that nobody was left out for any other reason than the
+// deadline.
+func (p *pastRun) cameToItsEnd() bool {
+	return p.Outcome != "stopped" || p.Users.Listed > 0 && p.Users.done() >= p.Users.Listed
+}
+
+// look reads how the job stands and tells the watcher, in a goroutine of its own.
+// While a run is at work, which needs the memory, it does not read the cursors.
+func (k *keeper) look(ctx context.Context) {
+	atWork := k.ended != nil
+	k.looks.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		standing := &Standing{LastSuccess: k.lastSuccess(ctx)}
+		if !atWork {
+			status, err := k.s.stand(ctx, StatusOptions{Config: k.s.o.Config, Job: k.job.Name})
+			if err == nil {
+				standing.Status = status
+			} else if ctx.Err() == nil {
+				k.log.WarnContext(ctx, "freshness not read", "error", err)
+			}
+		}
+		k.s.o.Watch.Standing(k.job.Name, standing)
+	})
+}
+
+// lastSuccess is zero where the bucket does not tell.
+func (k *keeper) lastSuccess(ctx context.Context) time.Time {
+	past, err := k.s.past(ctx, k.job.Name)
+	if err != nil {
+		return time.Time{}
+	}
+	looked := 0
+	for p, err := range past {
+		if looked++; err != nil || looked > lookedAt {
+			break
+		}
+		if p.whole() && p.Outcome == "done" {
+			return p.Finished
+		}
+	}
+	return time.Time{}
+}

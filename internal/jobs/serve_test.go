@@ -1,0 +1,325 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// office is a server whose runs take as long as a test says and do nothing
+// else. It remembers their reports, as the bucket does, from one server to the
+// next; mu guards them.
+type office struct {
+	t    *testing.T
+	cfg  *Config
+	took func(job string, begun time.Time) time.Duration
+
+	mu      sync.Mutex
+	reports map[string][]*pastRun // by job, newest first
+	starts  map[string][]string   // the scheduled times, and when the run began
+	atWork  map[string]bool
+	skipped map[string][]string
+	silent  bool // the bucket does not answer
+}
+
+// newOffice reads jobs by name, each of these lines.
+func newOffice(t *testing.T, jobs map[string][]string) *office {
+	t.Helper()
+	var y strings.Builder
+	y.WriteString("finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs:\n")
+	streams := Streams()
+	for i, name := range slices.Sorted(mapKeys(jobs)) {
+		fmt.Fprintf(&y, "  %s:\n    streams: [%s]\n", name, streams[i])
+		for _, line := range jobs[name] {
+			fmt.Fprintf(&y, "    %s\n", line)
+		}
+	}
+	return &office{
+		t: t, cfg: parse(t, y.String(), env()), took: func(string, time.Time) time.Duration { return time.Minute },
+		reports: map[string][]*pastRun{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
+	}
+}
+
+func mapKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// serve serves for a while, then stops as by a signal.
+func (f *office) serve(d time.Duration) {
+	f.t.Helper()
+	s, err := newServer(ServeOptions{Config: f.cfg, Watch: f})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	s.run, s.past = f.run, f.past
+	s.stand = func(context.Context, StatusOptions) (*Status, error) { return &Status{}, nil }
+	ctx, cancel := context.WithTimeout(f.t.Context(), d)
+	defer cancel()
+	if err := s.serve(ctx); !isStop(err, ReasonInterrupted) {
+		f.t.Errorf("serve: %v", err)
+	}
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for job, atWork := range f.atWork {
+		if atWork {
+			f.t.Errorf("%s is still at work", job)
+		}
+	}
+}
+
+func isStop(err error, reason Reason) bool {
+	stop, ok := errors.AsType[*StopError](err)
+	return ok && stop.Reason == reason
+}
+
+func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
+	begun := time.Now()
+	f.mu.Lock()
+	if f.atWork[o.Job] {
+		f.t.Errorf("two runs of %s at once", o.Job)
+	}
+	f.atWork[o.Job] = true
+	zone := o.Config.Jobs[o.Job].Timezone
+	f.starts[o.Job] = append(f.starts[o.Job], begun.In(zone).Format("01-02 15:04:05 MST")+" for "+strings.TrimPrefix(o.RunGroup, o.Job+"-"))
+	f.mu.Unlock()
+
+	report, err := &Report{RunID: "r", Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
+	select {
+	case <-time.After(f.took(o.Job, begun)):
+	case <-ctx.Done():
+		time.Sleep(10 * time.Second) // its last commit
+		report.Outcome, report.Users.Unchanged, err = "stopped", 1, stopf(ReasonInterrupted, "interrupted")
+	}
+	report.Finished = time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.atWork[o.Job] = false
+	f.reports[o.Job] = slices.Insert(f.reports[o.Job], 0, &pastRun{Report: *report})
+	return report, err
+}
+
+func (f *office) past(ctx context.Context, job string) (pastReports, error) {
+	if f.silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	reports := slices.Clone(f.reports[job])
+	return func(yield func(*pastRun, error) bool) {
+		for _, r := range reports {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+func (f *office) Planned(string, time.Time)    {}
+func (f *office) Progress(string, Progress)    {}
+func (f *office) Committed(string, Commit)     {}
+func (f *office) Ended(string, *Report, error) {}
+func (f *office) Standing(string, *Standing)   {}
+func (f *office) Skipped(job, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skipped[job] = append(f.skipped[job], why)
+}
+
+// begun compares the runs so far with those wanted, and forgets them.
+func (f *office) begun(job string, want ...string) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, f.starts[job]); diff != "" {
+		f.t.Errorf("%s: -want +got:\n%s", job, diff)
+	}
+	f.starts[job] = nil
+}
+
+// A bubble's clock begins at midnight UTC of 1 January 2000.
+
+func TestAYearOfRunsKeepsToTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newOffice(t, map[string][]string{
+			"nightly": {`schedule: "30 2 * * *"`, "timezone: Europe/Berlin"},
+			"hourly":  {`schedule: "15 * * * *"`, "timezone: America/New_York", "catch_up: 1s"},
+			"weekly":  {`schedule: "30 2 * * sun"`, "timezone: Europe/Berlin", "jitter: 20m"},
+			"called":  nil,
+		})
+		f.took = func(job string, begun time.Time) time.Duration {
+			if job == "hourly" {
+				return 40 * time.Minute
+			}
+			return time.Duration(begun.YearDay()%5) * time.Hour // no night is as long as another
+		}
+		f.serve(366 * 24 * time.Hour)
+
+		var nights, sundays []string
+		for day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() == 2000; day = day.AddDate(0, 0, 1) {
+			clock, zone := "02:30:00", "CET"
+			switch date := day.Format("01-02"); {
+			case date == "03-26": // there is no 02:30
+				clock, zone = "03:30:00", "CEST"
+			case date > "03-26" && date <= "10-29": // on the last of them 02:30 comes twice
+				zone = "CEST"
+			}
+			nights = append(nights, day.Format("01-02 ")+clock+" "+zone)
+			if day.Weekday() == time.Sunday {
+				sundays = append(sundays, nights[len(nights)-1])
+			}
+		}
+		got := f.starts["nightly"]
+		for i := range got {
+			got[i], _, _ = strings.Cut(got[i], " for ")
+		}
+		if diff := cmp.Diff(nights, got); diff != "" {
+			t.Errorf("nightly: -want +got:\n%s", diff)
+		}
+		if got := len(f.starts["hourly"]); got != 366*24 {
+			t.Errorf("hourly ran %d times in a year of %d hours", got, 366*24)
+		}
+		if got := f.starts["weekly"]; len(got) != len(sundays) || strings.HasPrefix(got[0]+got[1]+got[2], sundays[0]) {
+			t.Errorf("weekly: %d runs on %d Sundays, the first ones %s", len(got), len(sundays), got[:3])
+		}
+		if len(f.starts["called"])+len(f.skipped) > 0 {
+			t.Errorf("a job without a schedule ran %d times; skipped: %v", len(f.starts["called"]), f.skipped)
+		}
+	})
+}
+
+func TestAScheduledTimeThatComesDuringARunIsSkippedOrWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newOffice(t, map[string][]string{
+			"skipping": {`schedule: "0 * * * *"`, "catch_up: 1s"},
+			"queueing": {`schedule: "0 * * * *"`, "catch_up: 1s", "if_running: queue"},
+		})
+		f.took = func(_ string, begun time.Time) time.Duration {
+			if begun.Hour() == 1 {
+				return 150 * time.Minute // until half past three
+			}
+			return time.Minute
+		}
+		time.Sleep(30 * time.Minute)
+		f.serve(4 * time.Hour)
+		f.begun("skipping", "01-01 01:00:00 UTC for 20000101T010000Z", "01-01 04:00:00 UTC for 20000101T040000Z")
+		f.begun("queueing", "01-01 01:00:00 UTC for 20000101T010000Z", "01-01 03:30:00 UTC for 20000101T020000Z",
+			"01-01 04:00:00 UTC for 20000101T040000Z")
+		want := map[string][]string{"skipping": {SkippedRunning, SkippedRunning}, "queueing": {SkippedRunning}}
+		if diff := cmp.Diff(want, f.skipped); diff != "" {
+			t.Errorf("skipped: -want +got:\n%s", diff)
+		}
+	})
+}
+
+func TestARunThatARestartStoppedIsTakenUpOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newOffice(t, map[string][]string{"nightly": {`schedule: "0 2 * * *"`, "catch_up: 30m"}})
+		f.took = func(string, time.Time) time.Duration { return 3 * time.Hour }
+		f.serve(4 * time.Hour) // is stopped in the middle, at four
+		time.Sleep(time.Minute)
+		f.serve(time.Hour) // and again
+		f.serve(5 * time.Hour)
+		f.serve(time.Hour) // nothing is left to do
+		f.begun("nightly", "01-01 02:00:00 UTC for 20000101T020000Z", "01-01 04:01:10 UTC for 20000101T020000Z",
+			"01-01 05:01:20 UTC for 20000101T020000Z")
+	})
+}
+
+func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		late   time.Duration
+		before func(f *office)
+		begun  []string
+	}{
+		{"in time", 29 * time.Minute, nil, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
+		{"too late", 31 * time.Minute, nil, nil},
+		{"made by hand", 29 * time.Minute, func(f *office) {
+			f.made(2*time.Hour+time.Minute, Report{Outcome: "done"})
+		}, nil},
+		{"too many failed", 29 * time.Minute, func(f *office) {
+			f.made(2*time.Hour+time.Minute, Report{Outcome: "stopped", Users: UserCounts{Listed: 2, Failed: 2}})
+		}, nil},
+		{"made in part", 29 * time.Minute, func(f *office) {
+			f.made(2*time.Hour+time.Minute, Report{Outcome: "done", Named: 3})
+		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
+		{"made before", 29 * time.Minute, func(f *office) {
+			f.made(time.Hour, Report{Outcome: "done"})
+		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
+		// The bucket has two minutes to tell.
+		{"the bucket is silent", 20 * time.Minute, func(f *office) { f.silent = true }, []string{"01-01 02:22:00 UTC for 20000101T020000Z"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newOffice(t, map[string][]string{"nightly": {`schedule: "0 1,2 * * *"`, "catch_up: 30m"}})
+				time.Sleep(2*time.Hour + tc.late)
+				if tc.before != nil {
+					tc.before(f)
+				}
+				f.serve(time.Hour)
+				f.begun("nightly", tc.begun...)
+			})
+		})
+	}
+}
+
+// made adds the report of a run that began so long after midnight.
+func (f *office) made(after time.Duration, r Report) {
+	r.RunID, r.Started = "r", time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(after)
+	r.Finished = r.Started.Add(time.Minute)
+	f.reports["nightly"] = slices.Insert(f.reports["nightly"], 0, &pastRun{Report: r})
+}
+
+func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[Reason]Reason{
+		ReasonInterrupted: ReasonInterrupted, ReasonTooManyFailed: ReasonInterrupted, ReasonSink: ReasonSink, ReasonUnexpected: ReasonUnexpected,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newOffice(t, map[string][]string{"a": {`schedule: "* * * * *"`, "catch_up: 1s"}, "b": {`schedule: "@yearly"`, "catch_up: 1s"}})
+			s, err := newServer(ServeOptions{Config: f.cfg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.past = f.past
+			s.stand = func(context.Context, StatusOptions) (*Status, error) { return nil, errors.New("none") }
+			s.run = func(ctx context.Context, _ RunOptions) (*Report, error) {
+				<-ctx.Done()
+				return nil, stopf(reason, "no")
+			}
+			time.Sleep(2 * time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if err := s.serve(ctx); !isStop(err, want) {
+				t.Errorf("reason %d: got %v", reason, err)
+			}
+		})
+	}
+}
+
+func TestServingNeedsASchedule(t *testing.T) {
+	t.Parallel()
+	err := Serve(t.Context(), ServeOptions{Config: parse(t, minimal(), env())})
+	if !isStop(err, ReasonConfig) || !strings.Contains(err.Error(), "nightly") {
+		t.Errorf("got %v", err)
+	}
+}
