@@ -97,7 +97,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
 	root.AddCommand(
 		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.reportCommand(), a.runCommand(), a.sandboxCommand(),
-		a.schemaCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
+		a.schemaCommand(), a.serveCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -15,6 +15,7 @@ import (
 type runFlags struct {
 	shard, users     string
 	onlyFailed, full bool
+	pushMetrics      string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -41,6 +42,7 @@ restarts of one scheduled time share.
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().StringVar(&f.pushMetrics, "push-metrics", "", "hand the run's metrics to the Prometheus Pushgateway at this `URL`; not unless given")
 	return cmd
 }
 
@@ -77,9 +79,14 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	if o.WrapStore, err = a.arm(o.Config, job); err != nil {
 		return err
 	}
+	push, err := a.pusher(&o, f.pushMetrics)
+	if err != nil {
+		return err
+	}
 	a.warn(ctx, o.Config)
 	began := time.Now()
 	report, err := jobs.Run(ctx, o)
+	push(ctx, report, err)
 	a.console.clear()
 	if report == nil {
 		return err

@@ -39,6 +39,7 @@ func (k *keeper) keep(ctx context.Context) error {
 	}
 	k.look(ctx)
 	start := k.plan(ctx)
+	k.log.InfoContext(ctx, "schedule is kept", "schedule", k.job.Schedule, "timezone", k.job.Timezone, "next", start)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -1,0 +1,170 @@
+package metrics
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs"
+)
+
+// Build is what the binary says about itself.
+type Build struct{ Version, Commit, Go string }
+
+// Metrics are those of one process. It is a jobs.Watcher, and safe for
+// concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	c        *numbers
+
+	mu   sync.Mutex
+	seen map[string]finoos.Stats // of the run at work, by job
+}
+
+// New returns metrics that count from zero, with those of Go and of the process.
+func New(b Build) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), c: newNumbers(), seen: map[string]finoos.Stats{}}
+	m.registry.MustRegister(m.c.all()...)
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "syncer_build_info", Help: "Always 1; what this binary is.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go},
+	})
+	build.Set(1)
+	m.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Planned implements jobs.Watcher.
+func (m *Metrics) Planned(job string, next time.Time) {
+	m.c.next.WithLabelValues(job).Set(seconds(next))
+}
+
+// Skipped implements jobs.Watcher.
+func (m *Metrics) Skipped(job, why string) { m.c.skipped.WithLabelValues(job, why).Inc() }
+
+// Progress implements jobs.Watcher.
+func (m *Metrics) Progress(job string, p jobs.Progress) {
+	c := m.c
+	c.running.WithLabelValues(job).Set(1)
+	c.usersDone.WithLabelValues(job).Set(float64(p.UsersDone))
+	c.usersListed.WithLabelValues(job).Set(float64(p.UsersTotal))
+	// The measured rate. Where the client adapts it, say so here: p.Stats.Rate.
+	c.rate.WithLabelValues(job).Set(p.Rate)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.seen[job]
+	m.seen[job] = p.Stats
+	for answer, n := range p.Stats.Answers {
+		c.requests.WithLabelValues(job, answer.Operation, status(answer.Status)).Add(float64(n - before.Answers[answer]))
+	}
+	c.refused.WithLabelValues(job).Add(float64(p.Stats.Refused - before.Refused))
+	c.retries.WithLabelValues(job).Add(float64(p.Stats.Retries - before.Retries))
+	c.received.WithLabelValues(job).Add(float64(p.Stats.Bytes - before.Bytes))
+}
+
+// Committed implements jobs.Watcher.
+func (m *Metrics) Committed(job string, commit jobs.Commit) {
+	m.c.commits.WithLabelValues(job).Observe(commit.Took.Seconds())
+	for table, t := range commit.Tables {
+		m.c.rows.WithLabelValues(job, table).Add(float64(t.Rows))
+		m.c.bytes.WithLabelValues(job, table).Add(float64(t.Bytes))
+	}
+}
+
+// Ended implements jobs.Watcher.
+func (m *Metrics) Ended(job string, report *jobs.Report, err error) {
+	c := m.c
+	m.mu.Lock()
+	delete(m.seen, job)
+	m.mu.Unlock()
+	c.running.WithLabelValues(job).Set(0)
+	c.rate.WithLabelValues(job).Set(0)
+	c.runs.WithLabelValues(job, outcome(report, err)).Inc()
+	if report == nil {
+		return
+	}
+	c.lastEnd.WithLabelValues(job).Set(seconds(report.Finished))
+	if err == nil && report.Outcome == "done" && !report.OnlyFailed && report.Named == 0 {
+		c.lastSuccess.WithLabelValues(job).Set(seconds(report.Finished))
+	}
+	u := report.Users
+	for outcome, n := range map[string]int64{
+		"pulled": u.Pulled, "unchanged": u.Unchanged, "no_analysis": u.NoAnalysis, "failed": u.Failed, "gone": u.Gone, "quarantined": u.Quarantined,
+		"unreached": report.Unreached,
+	} {
+		c.users.WithLabelValues(job, outcome).Add(float64(n))
+	}
+	for outcome, n := range report.SyncSessions {
+		c.syncSessions.WithLabelValues(job, outcome).Add(float64(n))
+	}
+}
+
+// Standing implements jobs.Watcher.
+func (m *Metrics) Standing(job string, s *jobs.Standing) {
+	if !s.LastSuccess.IsZero() {
+		m.c.lastSuccess.WithLabelValues(job).Set(seconds(s.LastSuccess))
+	}
+	if s.Status == nil {
+		return
+	}
+	for stream, f := range s.Status.Streams {
+		if f.Oldest == 0 { // of a stream that has no analyses
+			continue
+		}
+		for share, age := range map[string]int64{"0.5": f.P50, "0.95": f.P95, "1": f.Oldest} {
+			m.c.freshness.WithLabelValues(job, string(stream), share).Set(seconds(s.Status.At.Add(-time.Duration(age) * time.Second)))
+		}
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// status is the label of an HTTP status.
+func status(code int) string {
+	if code == 0 {
+		return "none"
+	}
+	return strconv.Itoa(code)
+}
+
+// outcome names how a run ended, by the reasons that also make exit codes.
+func outcome(report *jobs.Report, err error) string {
+	if err == nil && report != nil {
+		return report.Outcome
+	}
+	stop, ok := errors.AsType[*jobs.StopError](err)
+	if !ok {
+		return "unexpected"
+	}
+	switch stop.Reason {
+	case jobs.ReasonConfig:
+		return "config"
+	case jobs.ReasonTooManyFailed:
+		return "too_many_failed"
+	case jobs.ReasonCredentials:
+		return "credentials"
+	case jobs.ReasonSink:
+		return "sink"
+	case jobs.ReasonAPI:
+		return "api"
+	case jobs.ReasonOvertaken:
+		return "overtaken"
+	case jobs.ReasonInterrupted:
+		return "interrupted"
+	case jobs.ReasonUnexpected:
+	}
+	return "unexpected"
+}

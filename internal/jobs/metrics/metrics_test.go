@@ -1,0 +1,133 @@
+package metrics
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs"
+)
+
+// page is what Prometheus reads.
+func page(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d", w.Code)
+	}
+	return w.Body.String()
+}
+
+// shows fails unless the page has these lines.
+func shows(t *testing.T, m *Metrics, lines ...string) {
+	t.Helper()
+	body := page(t, m)
+	for _, line := range lines {
+		if !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("the page lacks %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log(body)
+	}
+}
+
+func stats(ok, refused int64) finoos.Stats {
+	return finoos.Stats{Requests: ok + refused, Refused: refused, Bytes: 10 * ok, Answers: map[finoos.Answer]int64{
+		{Operation: "users", Status: 200}: ok, {Operation: "users", Status: 429}: refused, {Operation: "users"}: 1,
+	}}
+}
+
+func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
+	t.Parallel()
+	m := New(Build{Version: "1.2", Commit: "abc", Go: "go1"})
+	at := time.Unix(1_000_000, 500_000_000)
+	for range 2 {
+		m.Progress("nightly", jobs.Progress{Rate: 7, UsersDone: 1, UsersTotal: 3, Stats: stats(3, 1)})
+		m.Progress("nightly", jobs.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2)})
+		shows(t, m, `syncer_running{job_name="nightly"} 1`, `syncer_requests_per_second{job_name="nightly"} 8`)
+		m.Committed("nightly", jobs.Commit{Took: time.Second, Tables: map[string]jobs.TableReport{"users": {Rows: 4, Bytes: 100}}})
+		m.Ended("nightly", &jobs.Report{Outcome: "done", Finished: at, Users: jobs.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
+	}
+	m.Ended("nightly", &jobs.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
+	m.Skipped("nightly", jobs.SkippedRunning)
+	m.Planned("nightly", at.Add(2*time.Hour))
+	shows(
+		t, m, `syncer_build_info{commit="abc",go="go1",version="1.2"} 1`,
+		`syncer_requests_total{job_name="nightly",operation="users",status="200"} 10`,
+		`syncer_requests_total{job_name="nightly",operation="users",status="429"} 4`,
+		`syncer_requests_total{job_name="nightly",operation="users",status="none"} 2`,
+		`syncer_requests_refused_total{job_name="nightly"} 4`, `syncer_received_bytes_total{job_name="nightly"} 100`,
+		`syncer_rows_total{job_name="nightly",table="users"} 8`, `syncer_bytes_total{job_name="nightly",table="users"} 200`,
+		`syncer_commit_duration_seconds_count{job_name="nightly"} 2`, `syncer_commit_duration_seconds_sum{job_name="nightly"} 2`,
+		`syncer_users_total{job_name="nightly",outcome="failed"} 2`, `syncer_sync_sessions_total{job_name="nightly",outcome="synced"} 4`,
+		`syncer_runs_total{job_name="nightly",outcome="done"} 2`, `syncer_runs_total{job_name="nightly",outcome="api"} 1`,
+		`syncer_runs_skipped_total{job_name="nightly",reason="running"} 1`, `syncer_running{job_name="nightly"} 0`,
+		`syncer_last_success_timestamp_seconds{job_name="nightly"} 1.0000005e+06`,
+		`syncer_last_run_timestamp_seconds{job_name="nightly"} 1.0036005e+06`, `syncer_next_run_timestamp_seconds{job_name="nightly"} 1.0072005e+06`,
+	)
+}
+
+func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
+	t.Parallel()
+	m := New(Build{})
+	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(500, 0), Status: &jobs.Status{
+		At: time.Unix(1000, 0), Streams: map[jobs.Stream]*jobs.StreamStatus{"contracts": {P50: 10, P95: 20, Oldest: 30}, "users": {Users: 3}},
+	}})
+	shows(
+		t, m, `syncer_data_timestamp_seconds{job_name="nightly",share="0.5",stream="contracts"} 990`,
+		`syncer_data_timestamp_seconds{job_name="nightly",share="1",stream="contracts"} 970`,
+		`syncer_last_success_timestamp_seconds{job_name="nightly"} 500`,
+	)
+	if strings.Contains(page(t, m), `stream="users"`) {
+		t.Error("a stream without analyses has a time")
+	}
+}
+
+func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
+	t.Parallel()
+	m := New(Build{})
+	m.Progress("nightly", jobs.Progress{Stats: stats(1, 1)})
+	m.Ended("nightly", &jobs.Report{}, nil)
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+func TestAShortRunHandsItsNumbersOver(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	answer := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		w.WriteHeader(answer)
+	}))
+	defer server.Close()
+	m := New(Build{})
+	m.Ended("nightly", &jobs.Report{Outcome: "done"}, nil)
+	address := strings.Replace(server.URL, "//", "//me:hunter2@", 1)
+	if err := m.Push(t.Context(), address, "nightly-0-of-2"); err != nil {
+		t.Fatal(err)
+	}
+	user, password, _ := got.BasicAuth()
+	if got.Method != http.MethodPut || got.URL.Path != "/metrics/job/syncer/instance/nightly-0-of-2" || user != "me" || password != "hunter2" {
+		t.Errorf("%s %s as %s", got.Method, got.URL, user)
+	}
+	answer = http.StatusBadGateway
+	if err := m.Push(t.Context(), address, "x"); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v, want an error without the password", err)
+	}
+	for _, address := range []string{"", "pushgateway:9091", "ftp://x", "http://x?y"} {
+		if CheckPushURL(address) == nil {
+			t.Errorf("%q passes for an address", address)
+		}
+	}
+}

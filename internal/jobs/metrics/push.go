@@ -1,0 +1,49 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/push"
+)
+
+// pushTime bounds handing the numbers over: a run is not held up by them.
+const pushTime = 5 * time.Second
+
+// CheckPushURL says what is wrong with the address of a Pushgateway.
+func CheckPushURL(address string) error {
+	_, _, err := pushAddress(address)
+	return err
+}
+
+func pushAddress(address string) (clean string, user *url.Userinfo, err error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", nil, fmt.Errorf("is no address of a Pushgateway: write one such as http://pushgateway:9091")
+	}
+	user, u.User = u.User, nil
+	return u.String(), user, nil
+}
+
+// Push hands the numbers of a short run to a Prometheus Pushgateway, in the place
+// of those of its last run: instance names job and shard. A user and password in
+// the address are sent as such, and named in no error.
+func (m *Metrics) Push(ctx context.Context, address, instance string) error {
+	clean, user, err := pushAddress(address)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
+	defer cancel()
+	p := push.New(clean, "syncer").Grouping("instance", instance).Gatherer(m.registry).Client(&http.Client{Timeout: pushTime})
+	if password, ok := user.Password(); ok {
+		p = p.BasicAuth(user.Username(), password)
+	}
+	if err := p.PushContext(ctx); err != nil {
+		return fmt.Errorf("push metrics: %w", err)
+	}
+	return nil
+}
