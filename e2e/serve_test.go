@@ -92,6 +92,8 @@ func TestARestartOfServeInTheMiddleOfARunLosesAndRepeatsNothing(t *testing.T) {
 
 	c := b.serve(t, dir)
 	await(c.ended, func() bool { return len(glob(t, dir, stateDir+"/log/*.published")) > 0 })
+	asked := len(b.Requests())
+	await(c.ended, func() bool { return len(b.Requests()) > asked+12 }) // there is something to commit
 	c.stop(t)
 	if got := outcomesOf(t, dir); !slices.Equal(got, []string{"stopped"}) {
 		t.Fatalf("the first run was not stopped in the middle: %s", got)
@@ -132,7 +134,9 @@ func outcomesOf(t *testing.T, dir string) (outcomes []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var report struct{ Outcome string }
+		var report struct {
+			Outcome string `json:"outcome"`
+		}
 		if err := json.Unmarshal(body, &report); err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,12 @@
 // A backfill takes the same way with other users and other reads: backfill.go
 // has its flow, backfill_user.go what becomes of a user, backfill_read.go the
 // requests.
+// # A service
+//
+// [Serve] (serve*.go) keeps the schedules of all jobs (schedule.go), one
+// goroutine for each. A run is [Run], as the command line calls it; what was
+// missed or stopped is told from the run reports in the bucket, so a restart
+// needs no memory of its own.
 //
 // # What fails
 //

@@ -21,6 +21,7 @@ type keeper struct {
 	last   time.Time      // scheduled times up to here are dealt with
 	queued time.Time      // the one that waits for the run at work to end, else zero
 	ended  chan error     // of the run at work, nil while there is none
+	looked time.Time      // when the cursors were read last
 	looks  sync.WaitGroup // at the bucket
 }
 
@@ -33,7 +34,7 @@ const longestSleep = 5 * time.Minute
 func (k *keeper) keep(ctx context.Context) error {
 	defer k.looks.Wait()
 	k.last = time.Now()
-	if due, owed := k.owed(ctx, k.last); owed {
+	if due, owed := k.owed(ctx, k.last); owed && ctx.Err() == nil {
 		k.log.InfoContext(ctx, "a run was missed or stopped: catching up", "scheduled", due)
 		k.begin(ctx, due)
 	}

@@ -17,8 +17,10 @@ const (
 	// lookTime bounds reading how a job stands; a bucket that does not answer
 	// must not hold up a schedule.
 	lookTime = 2 * time.Minute
-	// lookedAt bounds the reports that are read for it.
-	lookedAt = 50
+	// looksApart is the least time between two looks: they read all cursors.
+	looksApart = 10 * time.Minute
+	// reportsRead bounds the reports that are read for the last success.
+	reportsRead = 50
 )
 
 // bucketPast reads the reports in the bucket.
@@ -94,6 +96,13 @@ func (p *pastRun) cameToItsEnd() bool {
 // While a run is at work, which needs the memory, it does not read the cursors.
 func (k *keeper) look(ctx context.Context) {
 	atWork := k.ended != nil
+	switch {
+	case atWork:
+	case time.Since(k.looked) < looksApart:
+		return
+	default:
+		k.looked = time.Now()
+	}
 	k.looks.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
@@ -118,7 +127,7 @@ func (k *keeper) lastSuccess(ctx context.Context) time.Time {
 	}
 	looked := 0
 	for p, err := range past {
-		if looked++; err != nil || looked > lookedAt {
+		if looked++; err != nil || looked > reportsRead {
 			break
 		}
 		if p.whole() && p.Outcome == "done" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -98,7 +99,7 @@ func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
 	f.starts[o.Job] = append(f.starts[o.Job], begun.In(zone).Format("01-02 15:04:05 MST")+" for "+strings.TrimPrefix(o.RunGroup, o.Job+"-"))
 	f.mu.Unlock()
 
-	report, err := &Report{RunID: "r", Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
+	report, err := &Report{RunID: "r", RunGroup: o.RunGroup, Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
 	select {
 	case <-time.After(f.took(o.Job, begun)):
 	case <-ctx.Done():
@@ -239,6 +240,39 @@ func TestARunThatARestartStoppedIsTakenUpOnce(t *testing.T) {
 		f.serve(time.Hour) // nothing is left to do
 		f.begun("nightly", "01-01 02:00:00 UTC for 20000101T020000Z", "01-01 04:01:10 UTC for 20000101T020000Z",
 			"01-01 05:01:20 UTC for 20000101T020000Z")
+	})
+}
+
+// Whenever it is restarted, each night comes to its end once: also while clocks
+// are turned, and where a restart stops the run that another had stopped.
+func TestAYearOfRestartsMissesNoNightAndRepeatsNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newOffice(t, map[string][]string{"nightly": {`schedule: "30 2 * * *"`, "timezone: Europe/Berlin", "catch_up: 30m"}})
+		f.took = func(string, time.Time) time.Duration { return 3 * time.Hour }
+		random := rand.New(rand.NewPCG(1, 2))
+		end := time.Now().Add(366 * 24 * time.Hour)
+		for restarts := 0; time.Now().Before(end); restarts++ {
+			f.serve(time.Duration(1 + random.Int64N(int64(30*time.Hour))))
+			time.Sleep(time.Duration(random.Int64N(int64(29 * time.Minute))))
+		}
+		ended, stopped := map[string]int{}, 0
+		for _, r := range f.reports["nightly"] {
+			if r.Outcome == "done" {
+				ended[r.RunGroup]++
+			} else {
+				stopped++
+			}
+		}
+		s := scheduled(t, "30 2 * * *", "Europe/Berlin")
+		for night := s.Next(end.AddDate(0, 0, -366)); night.Before(end.AddDate(0, 0, -1)); night = s.Next(night) {
+			if n := ended[runGroup("nightly", night)]; n != 1 {
+				t.Errorf("%s came to its end %d times", night, n)
+			}
+		}
+		if stopped < 20 {
+			t.Errorf("only %d runs were stopped in the middle", stopped)
+		}
 	})
 }
 

@@ -24,13 +24,14 @@ type Metrics struct {
 	registry *prometheus.Registry
 	c        *numbers
 
-	mu   sync.Mutex
-	seen map[string]finoos.Stats // of the run at work, by job
+	mu        sync.Mutex
+	seen      map[string]finoos.Stats // of the run at work, by job
+	succeeded map[string]time.Time    // last, by job
 }
 
 // New returns metrics that count from zero, with those of Go and of the process.
 func New(b Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), c: newNumbers(), seen: map[string]finoos.Stats{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), c: newNumbers(), seen: map[string]finoos.Stats{}, succeeded: map[string]time.Time{}}
 	m.registry.MustRegister(m.c.all()...)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "syncer_build_info", Help: "Always 1; what this binary is.",
@@ -98,7 +99,7 @@ func (m *Metrics) Ended(job string, report *jobs.Report, err error) {
 	}
 	c.lastEnd.WithLabelValues(job).Set(seconds(report.Finished))
 	if err == nil && report.Outcome == "done" && !report.OnlyFailed && report.Named == 0 {
-		c.lastSuccess.WithLabelValues(job).Set(seconds(report.Finished))
+		m.success(job, report.Finished)
 	}
 	u := report.Users
 	for outcome, n := range map[string]int64{
@@ -114,9 +115,7 @@ func (m *Metrics) Ended(job string, report *jobs.Report, err error) {
 
 // Standing implements jobs.Watcher.
 func (m *Metrics) Standing(job string, s *jobs.Standing) {
-	if !s.LastSuccess.IsZero() {
-		m.c.lastSuccess.WithLabelValues(job).Set(seconds(s.LastSuccess))
-	}
+	m.success(job, s.LastSuccess)
 	if s.Status == nil {
 		return
 	}
@@ -127,6 +126,16 @@ func (m *Metrics) Standing(job string, s *jobs.Standing) {
 		for share, age := range map[string]int64{"0.5": f.P50, "0.95": f.P95, "1": f.Oldest} {
 			m.c.freshness.WithLabelValues(job, string(stream), share).Set(seconds(s.Status.At.Add(-time.Duration(age) * time.Second)))
 		}
+	}
+}
+
+// success never goes back: the bucket may have been read before a run ended.
+func (m *Metrics) success(job string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at.After(m.succeeded[job]) {
+		m.succeeded[job] = at
+		m.c.lastSuccess.WithLabelValues(job).Set(seconds(at))
 	}
 }
 

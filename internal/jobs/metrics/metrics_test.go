@@ -81,6 +81,7 @@ func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
 	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(500, 0), Status: &jobs.Status{
 		At: time.Unix(1000, 0), Streams: map[jobs.Stream]*jobs.StreamStatus{"contracts": {P50: 10, P95: 20, Oldest: 30}, "users": {Users: 3}},
 	}})
+	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(400, 0)}) // read before the other
 	shows(
 		t, m, `syncer_data_timestamp_seconds{job_name="nightly",share="0.5",stream="contracts"} 990`,
 		`syncer_data_timestamp_seconds{job_name="nightly",share="1",stream="contracts"} 970`,

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,7 +23,7 @@ func CheckPushURL(address string) error {
 func pushAddress(address string) (clean string, user *url.Userinfo, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", nil, fmt.Errorf("is no address of a Pushgateway: write one such as http://pushgateway:9091")
+		return "", nil, errors.New("is no address of a Pushgateway: write one such as http://pushgateway:9091")
 	}
 	user, u.User = u.User, nil
 	return u.String(), user, nil
