@@ -27,7 +27,7 @@ type keeper struct {
 
 // longestSleep is the longest that a timer is trusted: it does not follow a
 // clock that is set, nor a machine that was suspended.
-const longestSleep = 5 * time.Minute
+const longestSleep = 15 * time.Minute
 
 // keep runs the job on its schedule until ctx ends, and returns the error of the
 // run that it then had to stop.
