@@ -21,6 +21,7 @@ type Config struct {
 
 	RequestsPerSecond float64       // ceiling, below which the rate adapts; 0 = unpaced
 	Shards            int           // processes that share the limit, each with a client: this one starts from its part of the ceiling; 0 = 1
+	Pacing            *Pacing       // shared with other clients, in place of the two above; nil = the client's own
 	Timeout           time.Duration // of one request, its body included; 0 = 30 s
 	RetryMaxElapsed   time.Duration // of one call with all its retries; 0 = 2 min, negative = no retries
 	MaxResponse       int64         // bytes of a body; 0 = 256 MiB
@@ -53,7 +54,7 @@ type Client struct {
 
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
-	gate     gate
+	gate     *gate
 	pace     *pace
 	counters counters
 }
@@ -83,13 +84,16 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.counters.byOperation, c.counters.answers = map[string]int64{}, map[Answer]int64{}
 	c.tokens.fetch = c.fetchToken
-	c.pace = newPace(cfg.RequestsPerSecond, cfg.Shards)
+	if cfg.Pacing == nil {
+		cfg.Pacing = NewPacing(cfg.RequestsPerSecond, cfg.Shards)
+	}
+	c.gate, c.pace = cfg.Pacing.gate, cfg.Pacing.pace
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
 	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{gate: &c.gate, pace: c.pace, next: chain}
+	chain = &pacer{gate: c.gate, pace: c.pace, next: chain}
 	c.plain = httpClient(chain)
 	c.http = httpClient(&authorizer{tokens: &c.tokens, next: chain})
 	return c, nil

@@ -2,6 +2,7 @@ package finoos
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,40 +10,49 @@ import (
 	"time"
 )
 
-// answers counts requests and has nothing to say.
+// answers grants tokens, counts other requests, and has nothing to say to them.
 type answers struct{ n atomic.Int64 }
 
 func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp := &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: req, Header: http.Header{}}
+	if strings.HasSuffix(req.URL.Path, "/auth") {
+		resp.StatusCode = http.StatusOK
+		resp.Header.Set("Content-Type", "application/json")
+		resp.Body = readCloser{strings.NewReader(`{"access_token":"t","expires_in":3600,"token_type":"Bearer"}`)}
+		return resp, nil
+	}
 	a.n.Add(1)
-	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: req}, nil
+	return resp, nil
 }
 
-func TestClientsThatShareATransportKeepToOneCeiling(t *testing.T) {
+type readCloser struct{ *strings.Reader }
+
+func (readCloser) Close() error { return nil }
+
+func TestClientsThatShareAPaceKeepToOneCeiling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var behind answers
-		shared := SharedTransport(10, &behind)
+		pacing := NewPacing(10, 1)
 		var clients sync.WaitGroup
 		for range 4 {
+			c, err := New(Config{BaseURL: "http://bank.test", ClientID: "a", ClientSecret: "b", Transport: &behind, Pacing: pacing})
+			if err != nil {
+				t.Fatal(err)
+			}
 			clients.Go(func() {
 				for range 25 {
-					req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://bank.test/", http.NoBody)
-					if err != nil {
+					if _, err := c.Accounts(t.Context(), "u"); err != nil {
 						t.Error(err)
 						return
 					}
-					resp, err := shared.RoundTrip(req)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					_ = resp.Body.Close()
 				}
 			})
 		}
 		begun := time.Now()
 		clients.Wait()
-		if took := time.Since(begun); took < 9900*time.Millisecond || took > 10*time.Second || behind.n.Load() != 100 {
+		// Four tokens are asked for as well.
+		if took := time.Since(begun); took < 10*time.Second || took > 10500*time.Millisecond || behind.n.Load() != 100 {
 			t.Errorf("%d requests took %s at 10 a second", behind.n.Load(), took)
 		}
 	})

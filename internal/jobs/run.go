@@ -41,6 +41,9 @@ type RunOptions struct {
 	Full bool
 	// Transport replaces the network, nil means none of it is replaced.
 	Transport http.RoundTripper
+	// Pacing is shared by the runs of one process; nil means that this run has a
+	// pace of its own.
+	Pacing *finoos.Pacing
 	// Now is the clock of the data: extraction times, ages, dates. Waiting is
 	// always done in real time. Nil means time.Now.
 	Now func() time.Time
@@ -173,7 +176,7 @@ func newRun(o RunOptions) (*run, error) {
 		BaseURL: o.Config.FinoOS.BaseURL, ClientID: o.Config.FinoOS.ClientID, ClientSecret: o.Config.FinoOS.ClientSecret,
 		Tenant: o.Config.FinoOS.Tenant, RequestsPerSecond: o.Config.FinoOS.RequestsPerSecond, Shards: o.Shard.Count, Timeout: o.Config.FinoOS.Timeout,
 		RetryMaxElapsed: o.Config.FinoOS.RetryMaxElapsed, MaxResponse: o.Config.FinoOS.MaxResponse,
-		FirstPage: o.Config.FinoOS.FirstPage, Paths: o.Config.FinoOS.Paths, Transport: o.Transport,
+		FirstPage: o.Config.FinoOS.FirstPage, Paths: o.Config.FinoOS.Paths, Transport: o.Transport, Pacing: o.Pacing,
 		Budget: semaphore.NewWeighted(job.MaxInflightBytes), ScratchDir: o.Config.Sink.ScratchDir,
 		Logger: r.log, UserAgent: "syncer/" + o.Version,
 	})

@@ -78,6 +78,7 @@ type server struct {
 	o       ServeOptions
 	log     *slog.Logger
 	keepers []*keeper
+	pacing  *finoos.Pacing // of all jobs together, since the ceiling is the process's; nil = there is one job
 
 	// What tests replace.
 	run   func(context.Context, RunOptions) (*Report, error)
@@ -112,7 +113,7 @@ func newServer(o ServeOptions) (*server, error) {
 		return nil, stopf(ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", jobNames(o.Config))
 	case 1:
 	default: // the ceiling is that of the process
-		s.o.Transport = finoos.SharedTransport(o.Config.FinoOS.RequestsPerSecond, o.Transport)
+		s.pacing = finoos.NewPacing(o.Config.FinoOS.RequestsPerSecond, 1)
 	}
 	return s, nil
 }

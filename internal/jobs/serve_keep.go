@@ -131,7 +131,7 @@ func (k *keeper) drain() error {
 func (k *keeper) run(ctx context.Context, due time.Time) error {
 	name, watch, o := k.job.Name, k.s.o.Watch, k.s.o
 	report, err := k.s.run(ctx, RunOptions{
-		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport,
+		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport, Pacing: k.s.pacing,
 		Holder: o.Holder, Version: o.Version, Logger: o.Logger,
 		Progress:  func(p Progress) { watch.Progress(name, p) },
 		Committed: func(c Commit) { watch.Committed(name, c) },

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -61,8 +62,7 @@ func (m *Metrics) Progress(job string, p jobs.Progress) {
 	c.running.WithLabelValues(job).Set(1)
 	c.usersDone.WithLabelValues(job).Set(float64(p.UsersDone))
 	c.usersListed.WithLabelValues(job).Set(float64(p.UsersTotal))
-	// The measured rate. Where the client adapts it, say so here: p.Stats.Rate.
-	c.rate.WithLabelValues(job).Set(p.Rate)
+	c.rate.WithLabelValues(job).Set(cmp.Or(p.Stats.Rate, p.Rate)) // adapted, or measured where nothing paces
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
