@@ -92,6 +92,7 @@ const (
 	soon         = 1.0  // a refusal within these seconds after a pause is early
 	steepest     = 0.35 // growth in a second, as a share of the rate
 	keepsUp      = time.Second
+	longestStep  = 5.0 // seconds that one request can make up for, where they are rare
 )
 
 func newGovernor(ceiling float64, shards int) *governor {
@@ -146,7 +147,7 @@ func (g *governor) sent(now time.Time, idle time.Duration) {
 	if g.mark == 0 || g.steady < keepsUp || now.Before(g.warned) {
 		return
 	}
-	g.rate = min(g.rate*math.Exp(g.slope()*min(used.Seconds(), 1)), g.ceiling)
+	g.rate = min(g.rate*math.Exp(g.slope()*min(used.Seconds(), longestStep)), g.ceiling)
 }
 
 // slope is the relative growth in a second.
@@ -179,7 +180,9 @@ func (g *governor) refused(sent, now time.Time, asked time.Duration) time.Durati
 		// As long as a request or two take, for the bucket to get ahead.
 		pause = time.Duration(min(max(2/g.rate, 0.2), 1) * float64(time.Second))
 	}
-	early := sinceOpen < soon || (g.searching && g.served < 2)
+	// Below a request a second none comes within that time: then the first or
+	// second is early, or an outage would be taken for many small steps down.
+	early := sinceOpen < soon || g.served < 2
 	switch {
 	case g.searching && early:
 		g.fall(sinceOpen)

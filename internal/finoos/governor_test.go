@@ -94,6 +94,26 @@ func TestRateFollowsALimitThatHalvesAndDoubles(t *testing.T) {
 	}
 }
 
+// While next to nothing is served, refusals come seconds apart, and say nothing
+// of small steps.
+func TestRateComesBackAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, shards := range []int{1, 4} {
+		t.Run(fmt.Sprintf("shards %d", shards), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuota(15, 1, shards)
+				time.AfterFunc(100*time.Second, func() { q.set(0.3) })
+				time.AfterFunc(160*time.Second, func() { q.set(15) })
+				observe(t, q, shards, 20, 16, 360)
+				if used, _, _ := q.judge(300, 360, 15); used < 85 {
+					t.Errorf("%.1f %% used from 140 s after it on", used)
+				}
+			})
+		})
+	}
+}
+
 func TestRateDoesNotOscillate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

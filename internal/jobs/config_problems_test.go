@@ -119,6 +119,7 @@ func TestASingleMistakeInAJobIsSaid(t *testing.T) {
 		`mask: {accounts: {account_id: drop}}`: `9:23: jobs.nightly.mask.accounts.account_id: account_id is a part of the table's key and cannot be dropped: write hmac`,
 		`mask: {accounts: {balance: hmac}}`:    `9:23: jobs.nightly.mask.accounts.balance: balance is a decimal(18,4) and has no hmac: drop it`,
 		`mask: {accounts: {user_id: hmac}}`:    `9:23: jobs.nightly.mask.accounts.user_id: user_id joins the tables: hide it in every table, below "all"`,
+		`mask: {pulls: {mode: hmac}}`:          `9:20: jobs.nightly.mask.pulls.mode: mode cannot be hidden: the current state is told by it`,
 		`mask: {pulls: {_op: hmac}}`:           `9:20: jobs.nightly.mask.pulls._op: _op cannot be hidden: the current state is told by it`,
 		`mask: {contracts: {partner: hmac}}`:   `9:24: jobs.nightly.mask.contracts.partner: partner is JSON: drop it, or hide a member, as in partner.name: hmac`,
 		`mask: {contracts: {tags.x: drop}}`:    `9:24: jobs.nightly.mask.contracts.tags.x: tags is no JSON column: only members of partner, attributes, _extra can be named with dots`,

@@ -93,6 +93,9 @@ func addMask(m *sink.Masking, table, name string, action sink.MaskAction) error 
 			column = "_extra" // which every table has
 		} else {
 			mask.Columns[column] = action
+			if t == "users" && column == "user_id" {
+				mask.Columns["duplicates"] = action // ids of users, too
+			}
 			mask.Fields = append(mask.Fields, membersOf(t, column, action)...)
 		}
 		check := sink.Mask{Columns: map[string]sink.MaskAction{column: action}}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -37,11 +38,10 @@ func readHistory(ctx context.Context, from reports, shards int) (experience, err
 		if err != nil {
 			return h, err
 		}
-		if h.rate == 0 && past.Rate > 0 {
-			h.rate = past.Rate
-		}
-		if h.rate == 0 && past.LearnedLimit > 0 {
-			h.rate = past.LearnedLimit
+		// The limit rather than the rate at the end, which may have been cut a
+		// moment before.
+		if h.rate == 0 && past.Backfill == nil {
+			h.rate = cmp.Or(past.LearnedLimit, past.Rate)
 		}
 		if !past.whole() || past.Full || past.Users.done() == 0 {
 			continue

@@ -63,6 +63,9 @@ func TestOnlyAJobWithAKeyMasksByHMAC(t *testing.T) {
 	if len(m.Tables) != 9 {
 		t.Errorf("user_id is hidden in %d tables, want all nine", len(m.Tables))
 	}
+	if m.Tables["users"].Columns["duplicates"] != "hmac" {
+		t.Error("ids of users stand in users.duplicates in clear")
+	}
 	if plain, err := b.config().Jobs["nightly"].masking(); plain != nil || err != nil {
 		t.Errorf("without a mask: %v, %v", plain, err)
 	}

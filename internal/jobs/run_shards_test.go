@@ -114,6 +114,20 @@ func TestADamagedListCostsAListOfOnesOwn(t *testing.T) {
 	})
 }
 
+// All nights under one name: last night's list is not taken for tonight's.
+func TestAnOldListIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	inBubble(t, still(8), func(b *bank) {
+		b.shards("always", 2, 0, 1)
+		time.Sleep(20 * time.Hour)
+		began := time.Now()
+		b.shards("always", 2, 1)
+		if waited := time.Since(began); waited < time.Minute || b.listedPages() < 2 {
+			b.t.Errorf("waited %v, and %d pages were asked for in all", waited, b.listedPages())
+		}
+	})
+}
+
 func TestWithoutARunGroupNobodyWaitsForAList(t *testing.T) {
 	t.Parallel()
 	inBubble(t, still(4), func(b *bank) {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -116,13 +117,16 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	if err != nil {
 		return nil, &StopError{Reason: ReasonSink, Err: err}
 	}
-	s := &Status{Job: o.Job, At: o.Now().UTC(), Streams: map[Stream]*StreamStatus{}, AtWork: []sink.Worker{}, Commits: []StatusCommit{}}
-	s.Users.NeedsUserBy = map[string]int64{}
+	s := &Status{Job: o.Job, At: o.Now().UTC(), AtWork: []sink.Worker{}}
 	if next, ok := nextRun(job, o.Now()); ok {
 		s.Next = &next
 	}
 	if s.AtWork, err = sink.Living(ctx, store, o.Job); err == nil {
 		err = s.readState(ctx, o, store)
+		// A run at work may sweep what is being read; then newer checkpoints stand.
+		for n := 0; n < 3 && errors.Is(err, bucket.ErrNotExist); n++ {
+			err = s.readState(ctx, o, store)
+		}
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
@@ -163,6 +167,7 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 		return err
 	}
 	defer look.Close()
+	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[Stream]*StreamStatus{}, []StatusCommit{}
 	for b := range bucketsOfUsers {
 		users, err := look.Cursors(ctx, b)
 		if err != nil {

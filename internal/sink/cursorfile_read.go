@@ -134,9 +134,12 @@ func (f *cursorFile) mayHold(i int, wanted func(bucket int) bool) bool {
 	return false
 }
 
-// keptGroup is up to how many bytes a row group is kept: a run may have a dozen
-// files open.
-const keptGroup = 256 << 10
+// keptGroup is up to how many cursors a row group is kept, and keptState how many
+// bytes they may remember: hundreds of files may be open.
+const (
+	keptGroup = 256
+	keptState = 64 << 10
+)
 
 // readOnce reads a row group unless it is the one that was kept.
 func (f *cursorFile) readOnce(i int, all bool) ([]Cursor, error) {
@@ -144,10 +147,17 @@ func (f *cursorFile) readOnce(i int, all bool) ([]Cursor, error) {
 		return f.group, nil
 	}
 	group, err := f.readGroup(i, all)
-	if err == nil && f.reader.MetaData().RowGroups[i].GetTotalByteSize() <= keptGroup {
+	if err == nil && len(group) <= keptGroup && stateBytes(group) <= keptState {
 		f.group, f.at, f.groupAll = group, i, all
 	}
 	return group, err
+}
+
+func stateBytes(group []Cursor) (n int) {
+	for i := range group {
+		n += len(group[i].State)
+	}
+	return n
 }
 
 // readGroup reads a row group with one request.

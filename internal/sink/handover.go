@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -22,6 +21,9 @@ const (
 	// handoverAge is when what a run group handed over is swept, long after its
 	// shards and their restarts have ended.
 	handoverAge = 24 * time.Hour
+	// handoverOld is from when it is no longer believed: somebody may give all
+	// nights the same name.
+	handoverOld = 12 * time.Hour
 )
 
 // Handover is what one shard leaves for the others. It is not safe for
@@ -51,7 +53,7 @@ func (w *Writer) HandOver() (*Handover, error) {
 func (h *Handover) Add(ctx context.Context, shard int, record []byte) error {
 	h.held[shard] = binary.AppendUvarint(h.held[shard], uint64(len(record)))
 	h.held[shard] = append(h.held[shard], record...)
-	if len(h.held[shard]) < handoverChunk {
+	if len(h.held[shard]) < max(handoverChunk/len(h.held), 16<<10) {
 		return nil
 	}
 	return h.flush(ctx, shard)
@@ -102,8 +104,7 @@ func (w *Writer) sweepHandovers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("sweep handovers: %w", err)
 		}
-		ours := strings.HasPrefix(info.Key, w.keys.handoverGroup(w.o.RunGroup))
-		if ours || own.StoreTime.Sub(info.Modified) < handoverAge {
+		if own.StoreTime.Sub(info.Modified) < handoverAge {
 			continue
 		}
 		if err := w.store.Delete(ctx, info.Key); err != nil {
@@ -116,12 +117,14 @@ func (w *Writer) sweepHandovers(ctx context.Context) error {
 // HandedOver yields the records that another shard of the run group has left for
 // this one. It is nil, without an error, where nothing is there yet.
 func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], error) {
-	body, _, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
-	if errors.Is(err, bucket.ErrNotExist) {
+	body, info, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
+	switch {
+	case errors.Is(err, bucket.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("look for what was handed over: %w", err)
+	case info.StoreTime.Sub(info.Modified) > handoverOld:
+		return nil, nil
 	}
 	var h handed
 	if err := json.Unmarshal(body, &h); err != nil {

@@ -71,7 +71,7 @@ func (t *Table) checkMask(name string, action MaskAction) error {
 		return fmt.Errorf("%q is no way to hide a column: write hmac or drop", action)
 	case name == "_extra" && action == MaskDrop:
 		return nil
-	case name[0] == '_':
+	case t.Name == "pulls" && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
 		return fmt.Errorf("%s cannot be hidden: the current state is told by it", name)
 	case c.Key && action == MaskDrop:
 		return fmt.Errorf("%s is a part of the table's key and cannot be dropped: write hmac", name)

@@ -152,7 +152,7 @@ func (g *generator) key(t *sink.Table) string {
 // freshness ranks ages instead of asking for percentiles: each engine has its own
 // idea of those, and ranks are the same everywhere.
 func (g *generator) freshness() Statement {
-	return g.view("freshness", `How fresh each stream is: when the last pull of a user brought something. A user of whom
+	return g.view("freshness", `How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 nothing has changed is asked every night all the same, and leaves no row: see the run reports.`, `
 SELECT stream, COUNT(*) AS users_pulled,
   MIN(last_pull_at) AS oldest_pull_at, MAX(last_pull_at) AS newest_pull_at,
@@ -165,7 +165,7 @@ FROM (
   FROM (
     SELECT stream, user_id, MAX(_extracted_at) AS last_pull_at
     FROM {pulls}
-    WHERE outcome = 'pulled' AND user_id NOT IN (SELECT user_id FROM {gone_users})
+    WHERE outcome = 'pulled' AND COALESCE(mode, '') <> 'backfill' AND user_id NOT IN (SELECT user_id FROM {gone_users})
     GROUP BY stream, user_id
   ) last_pulls
 ) ranked

@@ -522,7 +522,7 @@ WHERE v._op <> 'delete'
   AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to))
 WITH NO SCHEMA BINDING;
 
--- How fresh each stream is: when the last pull of a user brought something. A user of whom
+-- How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 -- nothing has changed is asked every night all the same, and leaves no row: see the run reports.
 CREATE OR REPLACE VIEW finoos.freshness AS
 SELECT stream, COUNT(*) AS users_pulled,
@@ -536,7 +536,7 @@ FROM (
   FROM (
     SELECT stream, user_id, MAX(_extracted_at) AS last_pull_at
     FROM finoos_lake.pulls
-    WHERE outcome = 'pulled' AND user_id NOT IN (SELECT user_id FROM finoos.gone_users)
+    WHERE outcome = 'pulled' AND COALESCE(mode, '') <> 'backfill' AND user_id NOT IN (SELECT user_id FROM finoos.gone_users)
     GROUP BY stream, user_id
   ) last_pulls
 ) ranked

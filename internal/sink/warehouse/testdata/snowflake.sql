@@ -535,7 +535,7 @@ LEFT JOIN finoos.user_spans u ON u.user_id = v.user_id
 WHERE v._op <> 'delete'
   AND (u.user_id IS NULL OR (u.span_from < v.ends_at AND v._extracted_at < u.span_to));
 
--- How fresh each stream is: when the last pull of a user brought something. A user of whom
+-- How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 -- nothing has changed is asked every night all the same, and leaves no row: see the run reports.
 CREATE OR REPLACE VIEW finoos.freshness AS
 SELECT stream, COUNT(*) AS users_pulled,
@@ -549,7 +549,7 @@ FROM (
   FROM (
     SELECT stream, user_id, MAX(_extracted_at) AS last_pull_at
     FROM finoos.pulls
-    WHERE outcome = 'pulled' AND user_id NOT IN (SELECT user_id FROM finoos.gone_users)
+    WHERE outcome = 'pulled' AND COALESCE(mode, '') <> 'backfill' AND user_id NOT IN (SELECT user_id FROM finoos.gone_users)
     GROUP BY stream, user_id
   ) last_pulls
 ) ranked
