@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"finoos-syncer/internal/scratch"
 )
 
 // chunkSize is the step in which bodies take memory from the budget.
@@ -70,14 +72,11 @@ func (s *spool) fill(body io.Reader, limit int64, dir string) error {
 
 // spill moves to a scratch file what is in memory.
 func (s *spool) spill(dir string) error {
-	file, err := os.CreateTemp(dir, "syncer-answer-*")
+	file, err := scratch.File(dir, "syncer-answer")
 	if err != nil {
 		return err
 	}
 	s.file = file
-	if err := os.Remove(file.Name()); err != nil {
-		return err
-	}
 	for _, c := range s.chunks { // all of them are full
 		if _, err := file.Write(c[:]); err != nil {
 			return err

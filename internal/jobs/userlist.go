@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 )
 
@@ -45,14 +46,11 @@ func (l *userList) add(u *finoos.User) error {
 
 func (l *userList) spill() error {
 	if l.file == nil {
-		f, err := os.CreateTemp(l.dir, "syncer-users-*")
+		f, err := scratch.File(l.dir, "syncer-users")
 		if err != nil {
 			return fmt.Errorf("hold the list of users: %w", err)
 		}
 		l.file = f
-		if err := os.Remove(f.Name()); err != nil {
-			return errors.Join(fmt.Errorf("hold the list of users: %w", err), f.Close())
-		}
 	}
 	for b := range l.held {
 		if len(l.held[b]) == 0 {

@@ -89,31 +89,41 @@ func (k *keeper) renew(ctx context.Context) (bool, error) {
 	case <-ctx.Done():
 		return true, fmt.Errorf("renew lease: %w", ctx.Err())
 	}
+	ours, again, err := k.write(ctx)
+	if again {
+		ours, _, err = k.write(ctx)
+	}
+	return ours, err
+}
+
+// write writes the lease once. again says that it failed on an earlier write of
+// ours, which had been given up and came through late: the next one will not.
+func (k *keeper) write(ctx context.Context) (ours, again bool, err error) {
 	if k.isLost() {
-		return false, nil
+		return false, false, nil
 	}
 	began := time.Now()
 	k.body.Nonce, k.body.BaseSeq = rand.Text(), k.baseSeq()
 	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfMatch: k.etag})
 	if err == nil {
 		k.hold(etag, began)
-		return true, nil
+		return true, false, nil
 	}
 	standing, readErr := k.leases.get(ctx, k.key)
 	switch {
 	case readErr == nil && standing.RunID != k.body.RunID:
 		close(k.lost)
-		return false, nil
+		return false, false, nil
 	case readErr == nil && standing.Nonce == k.body.Nonce:
 		k.hold(standing.etag, began) // written, the answer was lost
-		return true, nil
+		return true, false, nil
 	case readErr == nil:
-		k.etag = standing.etag // an earlier write of ours came through late
-		return true, fmt.Errorf("renew lease: %w", err)
+		k.etag = standing.etag
+		return true, true, fmt.Errorf("renew lease: %w", err)
 	case errors.Is(readErr, bucket.ErrNotExist):
-		return true, k.retake(ctx, began)
+		return true, false, k.retake(ctx, began)
 	default:
-		return true, fmt.Errorf("renew lease: %w", errors.Join(err, readErr))
+		return true, false, fmt.Errorf("renew lease: %w", errors.Join(err, readErr))
 	}
 }
 

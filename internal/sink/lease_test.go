@@ -129,6 +129,27 @@ func TestALeaseThatVanishedIsTakenAgain(t *testing.T) {
 	})
 }
 
+// A renewal that was given up when the run ended may still come through.
+func TestALeaseIsGivenBackAlthoughAnEarlierRenewalComesThroughLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		a := keep(t, store, "a")
+		a.halt()
+		late := a.body
+		late.Nonce = "late"
+		if _, err := a.leases.write(t.Context(), a.key, late, bucket.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.release(t.Context()); err != nil {
+			t.Errorf("give back: %v", err)
+		}
+		if got := leaseHolder(t, store); got != "" {
+			t.Errorf("the lease is still %q's", got)
+		}
+	})
+}
+
 // TestRenewingSurvivesEveryAnswer fails each renewal in turn, written or not:
 // the lease stays, and stays renewable.
 func TestRenewingSurvivesEveryAnswer(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	nameless "finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -103,13 +104,9 @@ type scratchFile struct {
 }
 
 func newScratchFile(dir string) (*scratchFile, error) {
-	f, err := os.CreateTemp(dir, "syncer-cursors-*")
+	f, err := nameless.File(dir, "syncer-cursors")
 	if err != nil {
-		return nil, fmt.Errorf("scratch file: %w", err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		_ = f.Close() // nothing was written
-		return nil, fmt.Errorf("scratch file: %w", err)
+		return nil, err
 	}
 	return &scratchFile{File: f}, nil
 }
