@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -214,30 +215,68 @@ func TestExitCodesMeanToTheClusterWhatTheyMean(t *testing.T) {
 	}
 }
 
-func TestComponentsAddWhatTheySay(t *testing.T) {
+func TestComponentsAddWhatTheySayToEitherWay(t *testing.T) {
 	t.Parallel()
-	m := render(t, "nightly", "irsa", "static-keys", "s3-endpoint")
+	for _, way := range ways {
+		plain := render(t, way)
+		for component, added := range map[string]func(*manifests) error{
+			"irsa": hasRole, "static-keys": hasKeys,
+			"s3-endpoint": func(m *manifests) error { return opensStore(m, plain) },
+		} {
+			if added(plain) == nil {
+				t.Errorf("%s: there without %s", way, component)
+			}
+			if err := added(render(t, way, component)); err != nil {
+				t.Errorf("%s with %s: %v", way, component, err)
+			}
+		}
+		all := render(t, way, "irsa", "static-keys", "s3-endpoint")
+		if err := errors.Join(hasRole(all), hasKeys(all), opensStore(all, plain)); err != nil {
+			t.Errorf("%s with all components: %v", way, err)
+		}
+	}
+}
+
+func hasRole(m *manifests) error {
 	if role := m.ServiceAccounts[0].Annotations["eks.amazonaws.com/role-arn"]; !strings.HasPrefix(role, "arn:aws:iam::") {
-		t.Errorf("role %q", role)
+		return fmt.Errorf("role %q", role)
 	}
-	pod, _ := podOf(t, m)
-	if from := pod.Containers[0].EnvFrom; len(from) != 1 || from[0].SecretRef.Name != "syncer-s3" {
-		t.Errorf("keys from %+v", from)
+	return nil
+}
+
+func hasKeys(m *manifests) error {
+	var pods []batchv1.JobSpec
+	for _, o := range m.CronJobs {
+		pods = append(pods, o.Spec.JobTemplate.Spec)
 	}
-	open := 0
-	for _, rule := range m.Policies[0].Spec.Egress {
+	for _, o := range m.Jobs {
+		pods = append(pods, o.Spec)
+	}
+	for _, job := range pods {
+		if from := job.Template.Spec.Containers[0].EnvFrom; len(from) != 1 || from[0].SecretRef.Name != "syncer-s3" {
+			return fmt.Errorf("keys from %+v", from)
+		}
+	}
+	return nil
+}
+
+// opensStore says what is wrong with the one way out that m has beyond plain.
+func opensStore(m, plain *manifests) error {
+	open, policy := 0, m.Policies[0].Spec
+	for _, rule := range policy.Egress {
 		for _, port := range rule.Ports {
 			if port.Port.IntValue() == 9000 {
 				open++
 			}
 		}
 	}
-	if plain := render(t, "nightly"); open != 1 || len(plain.Policies[0].Spec.Egress) != len(m.Policies[0].Spec.Egress)-1 {
-		t.Errorf("%d ways to the store", open)
+	if open != 1 || len(plain.Policies[0].Spec.Egress) != len(policy.Egress)-1 {
+		return fmt.Errorf("%d ways to the store", open)
 	}
-	if types := m.Policies[0].Spec.PolicyTypes; len(types) != 2 || len(m.Policies[0].Spec.Ingress) != 0 {
-		t.Errorf("policy types %v, ingress %v", types, m.Policies[0].Spec.Ingress)
+	if len(policy.PolicyTypes) != 2 || len(policy.Ingress) != 0 {
+		return fmt.Errorf("policy types %v, ingress %v", policy.PolicyTypes, policy.Ingress)
 	}
+	return nil
 }
 
 func TestEverythingBelongsToOneNamespace(t *testing.T) {
