@@ -98,7 +98,7 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 	}
 	u := newUser(id, nil, cursors[id])
 	if class == finoos.NotFound {
-		if len(u.cursors) == 0 {
+		if !u.known() {
 			return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
 		}
 		return r.missed(id)

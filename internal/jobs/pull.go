@@ -358,7 +358,7 @@ func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.opened, false
 		}
 	}
-	c.ExtractedAt = res.extractedAt
+	c.ExtractedAt, c.MarkOnly = res.extractedAt, false
 	return c, true
 }
 

@@ -59,6 +59,17 @@ func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 	return u
 }
 
+// known says whether a run has pulled anything of the user. That a backfill
+// has does not count.
+func (u *user) known() bool {
+	for _, c := range u.cursors {
+		if !c.MarkOnly {
+			return true
+		}
+	}
+	return false
+}
+
 // userOverhead is about what a user takes up beside what its cursors remember.
 const userOverhead = 2 << 10
 

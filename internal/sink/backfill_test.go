@@ -214,11 +214,21 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 	}
 	for id := range w.truth {
 		cursors, err := wr.Cursors(t.Context(), BucketOf(id))
-		if err != nil || len(cursors[id]) != 1 || !cursors[id][0].BackfilledAt.Equal(w.now) || cursors[id][0].CorrelationID != "" {
+		if err != nil || len(cursors[id]) != 1 || !cursors[id][0].BackfilledAt.Equal(w.now) || !cursors[id][0].MarkOnly {
 			t.Errorf("cursors of %s: %+v, %v", id, cursors[id], err)
 		}
 	}
 	w.mustClose(wr)
+	look, err := OpenLook(t.Context(), LookOptions{Store: w.store, Job: "j", Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"}, ScratchDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close()
+	for b := range Buckets {
+		if cursors, err := look.Cursors(t.Context(), b); err != nil || len(cursors) > 0 {
+			t.Errorf("who looks sees %+v, %v", cursors, err)
+		}
+	}
 }
 
 func TestABackfillThatIsTakenBackIsDoneAgainAndItsMarksStay(t *testing.T) {

@@ -54,6 +54,9 @@ type Cursor struct {
 	// BackfilledAt is the last _extracted_at that a backfill has written; zero
 	// where none is remembered.
 	BackfilledAt time.Time
+	// MarkOnly says that there is nothing but such a mark: no run has pulled
+	// the stream, and a user of whom all cursors are so is not known.
+	MarkOnly bool
 }
 
 // key returns what the cursor is sorted and found by.

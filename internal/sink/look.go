@@ -76,9 +76,20 @@ func (l *Look) Users(ctx context.Context) iter.Seq2[string, error] {
 }
 
 // Cursors returns the cursors of one of the shard's buckets of users, by user
-// and sorted by stream.
+// and sorted by stream: of what runs have pulled, so that whom only a backfill
+// has met is not among them.
 func (l *Look) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
-	return l.state.cursorsOf(ctx, l.shard, b, l.upTo)
+	users, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo)
+	if err != nil {
+		return nil, err
+	}
+	for id, cursors := range users {
+		users[id] = slices.DeleteFunc(cursors, func(c Cursor) bool { return c.MarkOnly })
+		if len(users[id]) == 0 {
+			delete(users, id)
+		}
+	}
+	return users, nil
 }
 
 // Close gives back the scratch files.

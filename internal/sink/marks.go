@@ -40,7 +40,9 @@ func erasedMark(c Cursor, seq uint64) Cursor {
 }
 
 // foldMarks takes the marks out of the cursors of a bucket of users, and notes
-// them in the cursors of their streams; where there is none, in an empty one.
+// them in the cursors of their streams; where there is none, in an empty one,
+// MarkOnly: the first pull of the stream must be later than what the backfill
+// wrote, whatever its clock says.
 func foldMarks(cursors map[cursorID]Cursor) {
 	for id, mark := range cursors {
 		if !isMark(id.stream) {
@@ -50,7 +52,7 @@ func foldMarks(cursors map[cursorID]Cursor) {
 		id.stream = strings.TrimPrefix(id.stream, markPrefix)
 		c, known := cursors[id]
 		if !known {
-			c = Cursor{UserID: id.user, Stream: id.stream}
+			c = Cursor{UserID: id.user, Stream: id.stream, MarkOnly: true}
 		}
 		c.Backfilled = mark.FullSeq > c.FullSeq
 		c.BackfilledAt = mark.ExtractedAt
