@@ -34,7 +34,7 @@ var exitCodes = []struct {
 	{[]int{exitOK}, "all done"},
 	{[]int{exitUnexpected}, "unexpected error"},
 	{[]int{exitUsage}, "usage or configuration"},
-	{[]int{exitTooManyFailed}, "done, but more users failed than failures.max_ratio"},
+	{[]int{exitTooManyFailed}, "done, but more users failed than failures.max_ratio; or a backfill has users left"},
 	{[]int{exitCredentials}, "credentials or scopes refused"},
 	{[]int{exitSink}, "sink refused, or damaged (verify)"},
 	{[]int{exitAPI}, "API down or implausible (everything fails; or more users gone than max_gone)"},

@@ -201,23 +201,29 @@ func (f *filling) listAll(ctx context.Context) error {
 	return nil
 }
 
-// finishAll makes all true, and notes the end where nothing is left.
+// finishAll makes all true, and notes the end where nothing is left. Where
+// something is, that is an error however little it is: a backfill is called
+// until it is done, and who calls it goes by the exit code.
 func (f *filling) finishAll(ctx context.Context) error {
 	if err := f.commit(ctx); err != nil {
 		return err
 	}
 	if n := f.left.Load(); n > 0 {
-		f.log.WarnContext(ctx, "the backfill is not finished: the same command tries what is left", "streams_of_users_left", n)
-		return nil
+		var failed int64
+		f.tally.update(func(rep *Report) { failed = rep.Users.Failed })
+		return stopf(ReasonTooManyFailed, "backfill %s is not finished: %d streams of users are left, %d users failed (the table pulls says who and why); "+
+			"the same command goes on with what is left", f.backfill, n, failed)
 	}
 	finished, err := f.w.Finish(ctx)
 	if err != nil {
 		return f.sinkError(ctx, err)
 	}
-	if finished {
-		f.finished = &sink.BackfillDone{RunID: f.id, At: f.run.o.Now().UTC()}
-		f.describe()
+	if !finished {
+		return stopf(ReasonTooManyFailed, "backfill %s is not finished: a commit of it is not published yet, or was taken back; "+
+			"the same command goes on with what is left", f.backfill)
 	}
+	f.finished = &sink.BackfillDone{RunID: f.id, At: f.run.o.Now().UTC()}
+	f.describe()
 	return nil
 }
 

@@ -179,13 +179,13 @@ func TestAUserWhoFailsIsLeftForTheNextBackfill(t *testing.T) {
 	inBubble(t, still(3), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
-		o := b.backfillOptions("2026-10-01")
+		o := b.backfillOptions("2026-10-01", "failures: {max_ratio: 1}") // however many may fail in a night
 		var runs []*Report
 		for range 2 {
 			b.ResetRequests()
 			rep, err := Backfill(t.Context(), o)
 			stop, ok := err.(*StopError) //nolint:errorlint // as it is documented
-			if !ok || stop.Reason != ReasonTooManyFailed || rep.Users.Failed != 1 || rep.Backfill.Finished != nil {
+			if !ok || stop.Reason != ReasonTooManyFailed || !strings.Contains(err.Error(), "goes on with what is left") || rep.Users.Failed != 1 || rep.Backfill.Finished != nil {
 				t.Fatalf("%+v, %v", rep.Users, err)
 			}
 			runs = append(runs, rep)

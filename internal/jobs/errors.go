@@ -21,7 +21,7 @@ const (
 	// ReasonConfig is a configuration or usage that cannot be run.
 	ReasonConfig
 	// ReasonTooManyFailed is a finished run in which more users failed than
-	// failures.max_ratio allows.
+	// failures.max_ratio allows, or a backfill that has left anything undone.
 	ReasonTooManyFailed
 	// ReasonCredentials means the API refused the credentials or a scope.
 	ReasonCredentials
