@@ -81,6 +81,8 @@ type filling struct {
 	since, until int32 // days since 1970
 	finished     *sink.BackfillDone
 	left         atomic.Int64 // streams of users that are not done
+	fresh        bool         // nothing stood under the name before
+	absent       absentUsers
 }
 
 // Backfill brings a range of days of a job's streams, or goes on with it. Like
@@ -108,8 +110,8 @@ func (f *filling) steps(ctx context.Context) error {
 	return f.take(ctx, []step{
 		{"check credentials", f.checkScopes},
 		{"lease and recover", f.openSink},
+		{"list users", f.listAll}, // before anything is written: an id may be mistyped
 		{"define the backfill", f.define},
-		{"list users", f.listAll},
 		{"pull users", f.pullUsers},
 		{"finish", f.finishAll},
 	})
@@ -125,6 +127,7 @@ func (f *filling) find(ctx context.Context) error {
 	if err != nil {
 		return f.sinkError(ctx, err)
 	}
+	f.fresh = standing == nil
 	if standing != nil {
 		if err := f.adopt(standing); err != nil {
 			return err
@@ -170,6 +173,7 @@ func (f *filling) define(ctx context.Context) error {
 	if err != nil {
 		return f.sinkError(ctx, err)
 	}
+	f.tally.update(func(rep *Report) { f.w.SetUsers(rep.Users.Listed) })
 	f.log.InfoContext(ctx, "backfill", "name", standing.Name, "since", standing.Since, "until", standing.Until, "streams", standing.Streams)
 	return f.adopt(standing)
 }
@@ -181,30 +185,13 @@ func (f *filling) describe() {
 	})
 }
 
-// listAll lists the users. Those that are named are not asked for: whoever
-// does not exist is found out when there is something to read.
-func (f *filling) listAll(ctx context.Context) error {
-	for _, id := range f.o.Users {
-		if err := f.listed.add(listedOnly(id)); err != nil {
-			return err
-		}
-	}
-	if len(f.o.Users) == 0 {
-		if err := f.listUsers(ctx); err != nil {
-			return err
-		}
-	}
-	if err := f.countListed(); err != nil {
-		return err
-	}
-	f.tally.update(func(rep *Report) { f.w.SetUsers(rep.Users.Listed) })
-	return nil
-}
-
 // finishAll makes all true, and notes the end where nothing is left. Where
 // something is, that is an error however little it is: a backfill is called
 // until it is done, and who calls it goes by the exit code.
 func (f *filling) finishAll(ctx context.Context) error {
+	if err := f.endAbsent(ctx); err != nil {
+		return err
+	}
 	if err := f.commit(ctx); err != nil {
 		return err
 	}

@@ -204,18 +204,6 @@ func TestAUserWhoFailsIsLeftForTheNextBackfill(t *testing.T) {
 	})
 }
 
-func TestUsersThatTheAPIDoesNotKnowAreSaidToBeGoneAndDone(t *testing.T) {
-	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
-		o := b.backfillOptions("2026-10-01")
-		o.Users = []string{b.UserID(0), "nobody"}
-		rep := b.fill(o)
-		if rep.Users.Gone != 1 || rep.Users.Pulled != 1 || rep.Backfill.Finished == nil {
-			b.t.Errorf("users %+v, finished %v", rep.Users, rep.Backfill.Finished)
-		}
-	})
-}
-
 // TestAfterABackfillAChangeIsPulledInFullAndTheUnchangedCostNothing also lets a
 // nightly run be under way while the backfill commits.
 func TestAfterABackfillAChangeIsPulledInFullAndTheUnchangedCostNothing(t *testing.T) {

@@ -49,7 +49,7 @@ func (f *filling) work(ctx context.Context, u *user) error {
 	}
 	u.filled.inRange = nil
 	if u.gone {
-		if err := f.forgetGone(ctx, u); err != nil {
+		if err := f.miss(u); err != nil {
 			return err
 		}
 	}
@@ -215,22 +215,4 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 	progress := p.user.filled.progress[p.stream]
 	progress.ErrorClass = string(class)
 	return f.add(ctx, res, p, progress)
-}
-
-// forgetGone has nothing left to bring of a user that the API does not know.
-func (f *filling) forgetGone(ctx context.Context, u *user) error {
-	now := f.run.o.Now().UTC()
-	var batch sink.Batch
-	for _, s := range f.streamsLeft(u) {
-		batch.Progress = append(batch.Progress, sink.Progress{
-			UserID: u.id, Stream: string(s), ExtractedAt: u.extractedAt(s, now), DoneAt: now,
-		})
-	}
-	if err := f.w.Add(ctx, batch); err != nil {
-		return f.sinkError(ctx, fmt.Errorf("write progress: %w", err))
-	}
-	f.left.Add(-int64(len(batch.Progress)))
-	f.log.WarnContext(ctx, "the API does not know this user: nothing to bring", "user_id", u.id)
-	f.tally.update(func(rep *Report) { rep.Users.Gone++ })
-	return nil
 }

@@ -223,14 +223,17 @@ func (g *goneUsers) add(id string, last time.Time) error {
 	return nil
 }
 
+// compareByBucket orders ids as cursors are: by bucket of users, then by id.
+func compareByBucket(a, b string) int {
+	return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
+}
+
 // declareGone writes what is left to say of users that are gone, and ends
 // their cursors.
 func (r *run) declareGone(ctx context.Context) error {
 	r.gone.mu.Lock()
 	defer r.gone.mu.Unlock()
-	ids := slices.SortedFunc(maps.Keys(r.gone.users), func(a, b string) int {
-		return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
-	})
+	ids := slices.SortedFunc(maps.Keys(r.gone.users), compareByBucket)
 	at := -1
 	var cursors map[string][]sink.Cursor
 	for _, id := range ids {

@@ -1,0 +1,125 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// listAll lists the users, and finds out how many of them may be gone.
+func (f *filling) listAll(ctx context.Context) error {
+	list := f.listNamed
+	if len(f.o.Users) == 0 {
+		list = f.listEveryone
+	}
+	if err := list(ctx); err != nil {
+		return err
+	}
+	return f.countListed()
+}
+
+func (f *filling) listEveryone(ctx context.Context) error {
+	if err := f.listUsers(ctx); err != nil {
+		return err
+	}
+	known := 0
+	for _, err := range f.w.Users(ctx) {
+		if err != nil {
+			return f.sinkError(ctx, fmt.Errorf("read known users: %w", err))
+		}
+		known++
+	}
+	f.gone.allow(known, f.job.MaxGone)
+	return nil
+}
+
+// listNamed lists the users that are named. Those that the lake knows are not
+// asked for, nor anybody once the backfill has begun: who was there then may
+// be gone by now, and is no mistake of the caller's.
+func (f *filling) listNamed(ctx context.Context) error {
+	at := -1
+	var cursors map[string][]sink.Cursor
+	ids := slices.SortedFunc(slices.Values(f.o.Users), compareByBucket)
+	for _, id := range slices.Compact(ids) {
+		if b := sink.BucketOf(id); b != at && f.fresh {
+			var err error
+			if cursors, err = f.w.Cursors(ctx, b); err != nil {
+				return f.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+			}
+			at = b
+		}
+		if f.fresh && !newUser(id, nil, cursors[id]).known() {
+			if err := f.askForStranger(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := f.listed.add(listedOnly(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askForStranger asks the API for a user that the lake does not know. Where it
+// cannot say, the reading of the user will.
+func (f *filling) askForStranger(ctx context.Context, id string) error {
+	_, err := f.client.User(ctx, id)
+	switch class := finoos.ClassOf(err); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case class == finoos.NotFound:
+		return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+	case class == "" || endsRun(class):
+		return fmt.Errorf("ask for a user that is named: %w", err)
+	default:
+		return nil
+	}
+}
+
+// absentUsers holds, of the users that are gone, what their end means for the
+// backfill: that the streams that were left are done. It is written at the end
+// of the run, for all or none, as nightly runs declare users gone: a route that
+// answers 404 for everybody would else be done for good.
+type absentUsers struct {
+	mu   sync.Mutex
+	ends map[string][]sink.Progress
+}
+
+// miss notes that the API does not know u; the error ends the run.
+func (f *filling) miss(u *user) error {
+	now := f.run.o.Now().UTC()
+	var end []sink.Progress
+	for _, s := range f.streamsLeft(u) {
+		end = append(end, sink.Progress{UserID: u.id, Stream: string(s), ExtractedAt: u.extractedAt(s, now), DoneAt: now})
+	}
+	f.absent.mu.Lock()
+	if f.absent.ends == nil {
+		f.absent.ends = map[string][]sink.Progress{}
+	}
+	f.absent.ends[u.id] = end
+	f.absent.mu.Unlock()
+	return f.gone.add(u.id, u.lastWritten)
+}
+
+// endAbsent is done with the users that are gone: there is nothing to bring.
+func (f *filling) endAbsent(ctx context.Context) error {
+	f.absent.mu.Lock()
+	defer f.absent.mu.Unlock()
+	for _, id := range slices.SortedFunc(maps.Keys(f.absent.ends), compareByBucket) {
+		end := f.absent.ends[id]
+		if err := f.w.Add(ctx, sink.Batch{Progress: end}); err != nil {
+			return f.sinkError(ctx, fmt.Errorf("write progress: %w", err))
+		}
+		f.left.Add(-int64(len(end)))
+		f.log.WarnContext(ctx, "the API does not know this user: nothing to bring", "user_id", id)
+		f.tally.update(func(rep *Report) { rep.Users.Gone++ })
+	}
+	return nil
+}
