@@ -44,12 +44,12 @@ demo: build ## three simulated nights of a bank into ./lake
 	./$(BIN) demo
 
 # With the race detector, ten times slower, the tests that go through thousands
-# of faults and histories take a sample; so this package is tested without it
-# once more.
+# of faults and histories, or hours of virtual time, take a sample; so these
+# packages are tested without it once more.
 test: $(VERSITYGW) ## all tests of all modules, with the race detector where there is cgo
 	$(call each,$(TESTED),go -C $$m test $(GOTEST) ./...)
 ifeq ($(CGO),1)
-	go test -timeout 15m $(TESTFLAGS) ./internal/sink
+	go test -timeout 15m $(TESTFLAGS) ./internal/sink ./internal/finoos
 	go test -timeout 15m $(TESTFLAGS) -run "^TestAQuietNightCosts" ./internal/jobs
 else
 	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"

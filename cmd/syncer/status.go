@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 )
 
@@ -114,7 +115,7 @@ func jobStatusText(p *page, s *jobs.Status) {
 		p.printf("  at work   %s: %s, since %s\n", what, w.Holder, moment(w.Since, s.At))
 	}
 	if s.Next != nil {
-		p.printf("  next      %s (in %s)\n", s.Next.Format("2006-01-02 15:04 MST"), age(s.Next.Sub(s.At)))
+		p.printf("  next      %s (in %s)\n", s.Next.Format("2006-01-02 15:04 MST"), human.Duration(s.Next.Sub(s.At)))
 	}
 	if len(s.Commits) == 0 {
 		p.printf("  nothing was committed yet\n")
@@ -147,7 +148,7 @@ func lastRunText(p *page, s *jobs.Status) {
 	if r == nil {
 		return
 	}
-	p.printf("  last run  %s, %s, took %s", r.Outcome, moment(r.Finished, s.At), age(r.Finished.Sub(r.Started)))
+	p.printf("  last run  %s, %s, took %s", r.Outcome, moment(r.Finished, s.At), human.Duration(r.Finished.Sub(r.Started)))
 	if r.Shards > 1 {
 		p.printf(", %d reports of %d shards", r.Reports, r.Shards)
 	}
@@ -192,28 +193,12 @@ func counted(by map[string]int64) string {
 
 // moment is a time and how long it is past.
 func moment(t, now time.Time) string {
-	return fmt.Sprintf("%s (%s ago)", t.UTC().Format("2006-01-02 15:04 MST"), age(now.Sub(t)))
+	return fmt.Sprintf("%s (%s ago)", t.UTC().Format("2006-01-02 15:04 MST"), human.Duration(now.Sub(t)))
 }
 
 func seconds(n int64) string {
 	if n == 0 {
 		return "-"
 	}
-	return age(time.Duration(n) * time.Second)
-}
-
-// age is a length of time in its two largest units.
-func age(d time.Duration) string {
-	d = max(d, 0)
-	day := 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	case d < day:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
-	}
+	return human.Seconds(float64(n))
 }

@@ -14,7 +14,6 @@ import (
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/sink"
-	"finoos-syncer/internal/sink/bucket"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -74,9 +73,7 @@ func (a *app) verify(ctx context.Context, job string) error {
 }
 
 func (a *app) verifySink(ctx context.Context, c jobs.Sink, job string) (*sink.Verification, error) {
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner, Logger: a.log,
-	})
+	store, err := c.OpenStore(ctx, job, a.log)
 	if err != nil {
 		return nil, err
 	}

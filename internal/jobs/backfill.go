@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -240,15 +239,11 @@ func Backfills(ctx context.Context, cfg *Config, job string, log *slog.Logger) (
 	if cfg.Jobs[job] == nil {
 		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, jobNames(cfg))
 	}
-	c := cfg.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
-		Logger: cmp.Or(log, slog.New(slog.DiscardHandler)),
-	})
+	store, err := cfg.Sink.OpenStore(ctx, job, log)
 	if err != nil {
-		return nil, &StopError{Reason: ReasonSink, Err: err}
+		return nil, err
 	}
-	all, err := sink.Backfills(ctx, store, job, c.ScratchDir)
+	all, err := sink.Backfills(ctx, store, job, cfg.Sink.ScratchDir)
 	if err != nil && ctx.Err() == nil {
 		err = &StopError{Reason: ReasonSink, Err: fmt.Errorf("list backfills: %w", err)}
 	}

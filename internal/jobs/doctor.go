@@ -159,13 +159,9 @@ func (d *doctor) configuration() {
 
 // api asks for a token; without one there is nothing more to ask.
 func (d *doctor) api(ctx context.Context) bool {
-	c := d.o.Config.FinoOS
-	client, err := finoos.New(finoos.Config{
-		BaseURL: c.BaseURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Tenant: c.Tenant,
-		RequestsPerSecond: c.RequestsPerSecond, Timeout: c.Timeout, RetryMaxElapsed: shortPatience,
-		MaxResponse: c.MaxResponse, FirstPage: c.FirstPage, Paths: c.Paths, Transport: d.o.Transport,
-		ScratchDir: d.o.Config.Sink.ScratchDir, Logger: d.o.Logger, UserAgent: "syncer/" + d.o.Version,
-	})
+	c := d.o.Config.client(d.o.Version, d.o.Logger)
+	c.RetryMaxElapsed, c.Transport = shortPatience, d.o.Transport
+	client, err := finoos.New(c)
 	if err != nil {
 		d.fail(ReasonConfig, "client", "correct finoos in jobs.yaml", "%v", err)
 		return false

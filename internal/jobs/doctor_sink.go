@@ -13,11 +13,7 @@ import (
 
 // sink tries what a run needs of the object store.
 func (d *doctor) sink(ctx context.Context) {
-	c := d.o.Config.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(d.o.Job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
-		Logger: d.o.Logger,
-	})
+	store, err := d.o.Config.Sink.OpenStore(ctx, d.o.Job, d.o.Logger)
 	if err != nil {
 		d.fail(ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
 		return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 )
 
 // users looks at the list of users, how it counts its pages, and picks the user
@@ -123,7 +124,7 @@ func (d *doctor) endpoint(e *finoos.Examination, knownUser bool) {
 		d.badEndpoint(what, e, knownUser)
 		return
 	}
-	saw := fmt.Sprintf("%s, %d records, %v", e.Operation.Path, e.Records, legible(e.Latency))
+	saw := fmt.Sprintf("%s, %d records, %s", e.Operation.Path, e.Records, human.Duration(e.Latency))
 	foreign := e.Records > 0 && !strings.EqualFold(e.Under, e.Documented)
 	switch {
 	case foreign:
@@ -195,14 +196,6 @@ func (d *doctor) clock() {
 	slices.Sort(d.latencies)
 	median := d.latencies[len(d.latencies)/2]
 	possible := float64(d.job.Concurrency) / max(median.Seconds(), 1e-4)
-	d.ok("latency", "%v in the middle: %d workers can make %.0f requests a second, the ceiling is %g",
-		legible(median), d.job.Concurrency, possible, d.o.Config.FinoOS.RequestsPerSecond)
-}
-
-// legible leaves a time as many digits as tell something.
-func legible(d time.Duration) time.Duration {
-	if d < 10*time.Millisecond {
-		return d.Round(100 * time.Microsecond)
-	}
-	return d.Round(time.Millisecond)
+	d.ok("latency", "%s in the middle: %d workers can make %.0f requests a second, the ceiling is %g",
+		human.Duration(median), d.job.Concurrency, possible, d.o.Config.FinoOS.RequestsPerSecond)
 }

@@ -66,12 +66,9 @@ func FindReport(ctx context.Context, cfg *Config, job, run string, log *slog.Log
 
 // storedReport is a job's report of a run, nil if there is none.
 func storedReport(ctx context.Context, cfg *Config, job, run string, log *slog.Logger) (*StoredReport, error) {
-	c := cfg.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner, Logger: log,
-	})
+	store, err := cfg.Sink.OpenStore(ctx, job, log)
 	if err != nil {
-		return nil, &StopError{Reason: ReasonSink, Err: err}
+		return nil, err
 	}
 	bodies := sink.Reports(ctx, store, job, "")
 	if run != LatestRun {

@@ -172,14 +172,10 @@ func newRun(o RunOptions) (*run, error) {
 	r.services, r.step = servicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)
 	r.breaker.limit = max(20, 2*job.Concurrency)
-	client, err := finoos.New(finoos.Config{
-		BaseURL: o.Config.FinoOS.BaseURL, ClientID: o.Config.FinoOS.ClientID, ClientSecret: o.Config.FinoOS.ClientSecret,
-		Tenant: o.Config.FinoOS.Tenant, RequestsPerSecond: o.Config.FinoOS.RequestsPerSecond, Shards: o.Shard.Count, Timeout: o.Config.FinoOS.Timeout,
-		RetryMaxElapsed: o.Config.FinoOS.RetryMaxElapsed, MaxResponse: o.Config.FinoOS.MaxResponse,
-		FirstPage: o.Config.FinoOS.FirstPage, Paths: o.Config.FinoOS.Paths, Transport: o.Transport, Pacing: o.Pacing,
-		Budget: semaphore.NewWeighted(job.MaxInflightBytes), ScratchDir: o.Config.Sink.ScratchDir,
-		Logger: r.log, UserAgent: "syncer/" + o.Version,
-	})
+	c := o.Config.client(o.Version, r.log)
+	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
+	c.Budget = semaphore.NewWeighted(job.MaxInflightBytes)
+	client, err := finoos.New(c)
 	if err != nil {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
@@ -202,13 +198,9 @@ func (r *run) checkCredentials(ctx context.Context) error {
 
 // openStore opens the object store that the sink lies in.
 func (r *run) openStore(ctx context.Context) error {
-	c := r.o.Config.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(r.o.Job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
-		Logger: r.log,
-	})
+	store, err := r.o.Config.Sink.OpenStore(ctx, r.o.Job, r.log)
 	if err != nil {
-		return &StopError{Reason: ReasonSink, Err: err}
+		return err
 	}
 	if r.o.WrapStore != nil {
 		store = r.o.WrapStore(store)

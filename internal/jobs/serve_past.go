@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"time"
-
-	"finoos-syncer/internal/sink"
-	"finoos-syncer/internal/sink/bucket"
 )
 
 // pastReports yields the reports of a job's runs, newest first.
@@ -25,10 +22,7 @@ const (
 
 // bucketPast reads the reports in the bucket.
 func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error) {
-	c := s.o.Config.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner, Logger: s.log,
-	})
+	store, err := s.o.Config.Sink.OpenStore(ctx, job, s.log)
 	if err != nil {
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}

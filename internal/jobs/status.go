@@ -77,7 +77,8 @@ type StatusUsers struct {
 
 // StreamStatus is how old what the lake has of a stream is, over all users: the
 // age of the analysis that it was pulled from, in seconds; 0 where there is none,
-// as for users and bank_logins, which are read every night.
+// as for users and bank_logins, which are read every night. Percentiles are as exact
+// as those of [Ages].
 type StreamStatus struct {
 	Users       int64 `json:"users"`
 	P50         int64 `json:"age_p50"`
@@ -86,7 +87,7 @@ type StreamStatus struct {
 	Failing     int64 `json:"failing"`
 	Quarantined int64 `json:"quarantined"`
 
-	ages []int64
+	ages ages
 }
 
 // StatusOptions say what to look at.
@@ -110,12 +111,9 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := o.Config.Sink
-	store, err := bucket.Open(ctx, c.URL, bucket.Options{
-		Pending: sink.PendingPrefix(o.Job), SSE: c.SSE, KMSKeyID: c.KMSKeyID, ExpectedBucketOwner: c.ExpectedBucketOwner,
-	})
+	store, err := o.Config.Sink.OpenStore(ctx, o.Job, nil)
 	if err != nil {
-		return nil, &StopError{Reason: ReasonSink, Err: err}
+		return nil, err
 	}
 	s := &Status{Job: o.Job, At: o.Now().UTC(), AtWork: []sink.Worker{}}
 	if next, ok := nextRun(job, o.Now()); ok {
@@ -199,7 +197,7 @@ func (s *Status) addUser(cursors []sink.Cursor) {
 		}
 		stream.Users++
 		if at := c.CorrelationAt; !at.IsZero() {
-			stream.ages = append(stream.ages, int64(max(s.At.Sub(at), 0)/time.Second))
+			stream.ages.add(at, s.At)
 		}
 		switch {
 		case s.At.Before(c.RetryAt):
@@ -241,13 +239,8 @@ func (s *Status) addLogins(state []byte) {
 
 // sum turns the ages into percentiles.
 func (s *StreamStatus) sum() {
-	n := len(s.ages)
-	if n == 0 {
-		return
-	}
-	slices.Sort(s.ages)
-	s.P50, s.P95, s.Oldest = s.ages[(n-1)/2], s.ages[(n-1)*95/100], s.ages[n-1]
-	s.ages = nil
+	a := s.ages.summary()
+	s.P50, s.P95, s.Oldest = int64(a.P50), int64(a.P95), int64(a.Oldest)
 }
 
 func (s *Status) readCommits(ctx context.Context, store bucket.Store, last uint64) error {

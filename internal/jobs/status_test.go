@@ -61,7 +61,7 @@ func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
 		if s.Users.Quarantined != 1 || s.Users.Failing != 0 || s.Streams[StreamContracts].Quarantined != 1 {
 			b.t.Errorf("after the second failed night: %+v", s.Users)
 		}
-		if old := s.Streams[StreamContracts].P50 - young.P50; old < 80_000 || old > 90_000 {
+		if old := s.Streams[StreamContracts].Oldest - young.Oldest; old < 80_000 || old > 90_000 {
 			b.t.Errorf("a day later, contracts are %v older", time.Duration(old)*time.Second)
 		}
 	})

@@ -1,0 +1,35 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// OpenStore opens the object store that the tables and the state of a job lie in.
+// log may be nil. Errors are *StopError.
+func (s Sink) OpenStore(ctx context.Context, job string, log *slog.Logger) (bucket.Store, error) {
+	store, err := bucket.Open(ctx, s.URL, bucket.Options{
+		Pending: sink.PendingPrefix(job), SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
+		Logger: log,
+	})
+	if err != nil {
+		return nil, &StopError{Reason: ReasonSink, Err: err}
+	}
+	return store, nil
+}
+
+// client is what every client of this API is made with; who makes one adds what
+// is its own.
+func (c *Config) client(version string, log *slog.Logger) finoos.Config {
+	f := c.FinoOS
+	return finoos.Config{
+		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,
+		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, RetryMaxElapsed: f.RetryMaxElapsed,
+		MaxResponse: f.MaxResponse, FirstPage: f.FirstPage, Paths: f.Paths,
+		ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
+	}
+}
