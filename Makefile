@@ -14,7 +14,7 @@ CODE    := $(filter-out ./tools/%,$(MODULES))
 # The race detector and DuckDB need cgo, which go turns off where it finds no
 # C compiler.
 CGO       := $(shell go env CGO_ENABLED)
-TESTED    := $(if $(filter 1,$(CGO)),$(CODE),$(filter-out ./e2e,$(CODE)))
+TESTED    := $(if $(filter 1,$(CGO)),$(CODE),$(filter-out ./e2e ./bench,$(CODE)))
 TESTFLAGS ?=
 GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
 
@@ -52,7 +52,7 @@ ifeq ($(CGO),1)
 	go test -timeout 15m $(TESTFLAGS) ./internal/sink ./internal/finoos
 	go test -timeout 15m $(TESTFLAGS) -run "^TestAQuietNightCosts" ./internal/jobs
 else
-	@echo "not tested without cgo: ./e2e (DuckDB needs a C compiler)"
+	@echo "not tested without cgo: ./e2e, ./bench (DuckDB needs a C compiler)"
 endif
 
 test-minio: $(MINIO) ## the store and the commit protocol against a second S3 server, MinIO (its build takes six minutes and 1.5 GB)
@@ -65,7 +65,7 @@ crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
 
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
-	go test ./bench/quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
+	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
 bench-shards: $(VERSITYGW) ## four processes over 2,000 users on S3, and how much faster they are than one
 	go -C e2e test -count=1 -timeout 40m -v -run '^TestFour' -args -shards
