@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	commandline "flag" // flag is a type of columns here
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +28,22 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
+	if err := waitTogether(); err != nil {
+		panic(err)
+	}
 	m.Run()
+}
+
+// waitTogether lets twice as many tests run at once as there are processors,
+// unless -parallel says how many: they wait for leases, latency and other
+// processes half of the time.
+func waitTogether() error {
+	commandline.Parse()
+	parallel := commandline.Lookup("test.parallel")
+	if parallel.Value.String() != parallel.DefValue {
+		return nil
+	}
+	return parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 }
 
 // binary is the command as it is shipped, without cgo, built once and only

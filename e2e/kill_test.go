@@ -32,6 +32,9 @@ var killInstants = []killAt{
 // slow makes a run long enough to be killed within, with commits on the way.
 var slow = settings{job: []string{"concurrency: 2", "checkpoint_every: 1s", "full_refresh_every: 8760h"}}
 
+// quick takes up what is left of it.
+var quick = settings{job: []string{"concurrency: 32", "full_refresh_every: 8760h"}}
+
 // killed is a lake that a run was killed in the middle of.
 type killed struct {
 	bank *bank
@@ -39,30 +42,37 @@ type killed struct {
 	at   killAt
 }
 
-// All runs are killed first and taken up again after that: the leases that the
-// dead have left then run out at the same time.
 func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for the leases of killed runs to end")
 	}
-	newKillBank := func() *bank {
+	newKillBank := func(t *testing.T) *bank {
+		t.Helper()
 		return newBank(t, sandbox.Options{
 			Users: 12, Today: daysBefore(nights), Nightly: sandbox.Odds{Analysed: 0.7},
 			Faults: sandbox.Faults{Latency: 50 * time.Millisecond},
 		})
 	}
-	lakes := killEach(t, newKillBank(), func() string { return t.TempDir() })
+	t.Run("in the first night", func(t *testing.T) {
+		t.Parallel()
+		takeUpEach(t, killEach(t, newKillBank(t), func() string { return t.TempDir() }))
+	})
+	t.Run("on a lake that holds a night, where the cursors decide", func(t *testing.T) {
+		t.Parallel()
+		b, known := newKillBank(t), t.TempDir()
+		b.run(t, 0, folderURL(known), quick)
+		b.Night()
+		takeUpEach(t, killEach(t, b, func() string { return copyOf(t, known) }))
+	})
+}
 
-	// The same on a lake that holds a night already: here the cursors decide.
-	b, known := newKillBank(), t.TempDir()
-	b.run(t, 0, folderURL(known), slow)
-	b.Night()
-	lakes = append(lakes, killEach(t, b, func() string { return copyOf(t, known) })...)
-
+// takeUpEach comes after all runs were killed: the leases that the dead have
+// left then run out at the same time.
+func takeUpEach(t *testing.T, lakes []killed) {
+	t.Helper()
 	for _, k := range lakes {
-		t.Logf("take up the run that was killed %s", k.at.name)
-		k.bank.run(t, 0, folderURL(k.dir), slow)
+		k.bank.run(t, 0, folderURL(k.dir), quick)
 		checkLake(t, k.dir, k.bank)
 		if t.Failed() {
 			t.Fatalf("killed %s", k.at.name)
@@ -75,7 +85,7 @@ func TestARunKilledAtAnyInstantIsTakenUpWithoutLossOrRepetition(t *testing.T) {
 func killEach(t *testing.T, b *bank, newLake func() string) []killed {
 	t.Helper()
 	b.ResetRequests()
-	b.run(t, 0, folderURL(newLake()), slow)
+	b.run(t, 0, folderURL(newLake()), quick) // asks for as much as a slow one
 	whole := len(b.Requests())
 
 	lakes := make([]killed, 0, len(killInstants))
