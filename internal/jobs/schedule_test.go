@@ -77,14 +77,18 @@ func TestAScheduleOfEveryHourGoesOnWhileClocksAreTurned(t *testing.T) {
 // From wherever one asks, the next instant is one of the same sequence.
 func TestTheNextTimeDoesNotDependOnWhenItIsAskedFor(t *testing.T) {
 	t.Parallel()
+	step := 1
+	if raceEnabled {
+		step = 13
+	}
 	for _, text := range []string{"30 2 * * *", "0,30 2,3 * * *", "*/15 1-3 * * *", "45 * * * *", "@every 50m"} {
 		for _, day := range []string{"2026-03-28T18:00:00Z", "2026-10-24T18:00:00Z"} {
 			s := scheduled(t, text, "Europe/Berlin")
 			begin, _ := time.Parse(time.RFC3339, day)
 			next := s.Next(begin)
-			for minute := range 12 * 60 {
+			for minute := 0; minute < 12*60; minute += step {
 				at := begin.Add(time.Duration(minute) * time.Minute)
-				if !next.After(at) {
+				for !next.After(at) {
 					next = s.Next(next)
 				}
 				if got := s.Next(at); !got.Equal(next) {

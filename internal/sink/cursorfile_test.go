@@ -136,6 +136,9 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 
 func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	t.Parallel()
+	if raceEnabled {
+		t.Skip("one goroutine writes many megabytes: without the race detector only")
+	}
 	rng := rand.New(rand.NewPCG(8, 8))
 	state := make([]byte, 400)
 	cursors := randomCursors(rng, 20_000, func() []byte { // 100,000 cursors

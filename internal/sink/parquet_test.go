@@ -133,7 +133,7 @@ func TestARowGroupIsWrittenWhenItsBytesOrRowsAreReached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 1_000_000 {
+	for i := range 200_000 {
 		r := &Categorization{
 			UserID: strconv.Itoa(i / 100), AccountID: "a", TransactionID: strconv.Itoa(i), Tag: "t",
 			Meta: Meta{Op: Upsert, ExtractedAt: time.Unix(1, 0)},
