@@ -157,8 +157,7 @@ func exitCodes(t *testing.T, binary string) {
 	t.Helper()
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
 	defer refusing.Close()
-	_, nightly := podOf(t, render(t, "nightly"))
-	policy := actions(nightly)
+	policy := actions(jobOf(t, render(t, "nightly")))
 	for name, tt := range map[string]struct {
 		config string
 		want   int

@@ -8,22 +8,26 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
 
 // ways are how syncer can be run; each is a kustomization of its own.
-var ways = []string{"nightly", "backfill"}
+var ways = []string{"nightly", "backfill", "serve"}
 
 // manifests are the rendered objects of one way, decoded without tolerance.
 type manifests struct {
 	CronJobs        []*batchv1.CronJob
 	Jobs            []*batchv1.Job
+	Deployments     []*appsv1.Deployment
+	Services        []*corev1.Service
 	ConfigMaps      []*corev1.ConfigMap
 	ServiceAccounts []*corev1.ServiceAccount
 	Namespaces      []*corev1.Namespace
@@ -34,17 +38,8 @@ type manifests struct {
 // object into its type: a field that the API does not have is an error.
 func render(t *testing.T, way string, components ...string) *manifests {
 	t.Helper()
-	fs := filesys.MakeFsOnDisk()
-	dir := way
-	if len(components) > 0 {
-		dir = overlay(t, fs, way, components)
-	}
-	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, dir)
-	if err != nil {
-		t.Fatalf("render %s: %v", way, err)
-	}
 	m := &manifests{}
-	for _, o := range objects.Resources() {
+	for _, o := range objects(t, way, components...) {
 		text, err := o.AsYAML()
 		if err != nil {
 			t.Fatal(err)
@@ -56,12 +51,31 @@ func render(t *testing.T, way string, components ...string) *manifests {
 	return m
 }
 
+// objects are what a kustomization builds, with components on top.
+func objects(t *testing.T, way string, components ...string) []*resource.Resource {
+	t.Helper()
+	fs := filesys.MakeFsOnDisk()
+	dir := way
+	if len(components) > 0 {
+		dir = overlay(t, fs, way, components)
+	}
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, dir)
+	if err != nil {
+		t.Fatalf("render %s: %v", way, err)
+	}
+	return built.Resources()
+}
+
 func (m *manifests) decode(kind string, text []byte) error {
 	switch kind {
 	case "CronJob":
 		return strict(text, &m.CronJobs)
 	case "Job":
 		return strict(text, &m.Jobs)
+	case "Deployment":
+		return strict(text, &m.Deployments)
+	case "Service":
+		return strict(text, &m.Services)
 	case "ConfigMap":
 		return strict(text, &m.ConfigMaps)
 	case "ServiceAccount":
@@ -97,40 +111,58 @@ func overlay(t *testing.T, fs filesys.FileSystem, way string, components []strin
 	return dir
 }
 
-// podOf is the pod template of a way, and the Job around it.
-func podOf(t *testing.T, m *manifests) (*corev1.PodSpec, *batchv1.JobSpec) {
+// templateOf is the one pod template of a way.
+func templateOf(t *testing.T, m *manifests) *corev1.PodTemplateSpec {
+	t.Helper()
+	var found []*corev1.PodTemplateSpec
+	for _, o := range m.CronJobs {
+		found = append(found, &o.Spec.JobTemplate.Spec.Template)
+	}
+	for _, o := range m.Jobs {
+		found = append(found, &o.Spec.Template)
+	}
+	for _, o := range m.Deployments {
+		found = append(found, &o.Spec.Template)
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d pod templates", len(found))
+	}
+	return found[0]
+}
+
+// jobOf is the Job of a way, or what its CronJob makes.
+func jobOf(t *testing.T, m *manifests) *batchv1.JobSpec {
 	t.Helper()
 	switch {
 	case len(m.CronJobs) == 1 && len(m.Jobs) == 0:
-		job := &m.CronJobs[0].Spec.JobTemplate.Spec
-		return &job.Template.Spec, job
+		return &m.CronJobs[0].Spec.JobTemplate.Spec
 	case len(m.Jobs) == 1 && len(m.CronJobs) == 0:
-		return &m.Jobs[0].Spec.Template.Spec, &m.Jobs[0].Spec
+		return &m.Jobs[0].Spec
 	}
 	t.Fatalf("%d CronJobs and %d Jobs", len(m.CronJobs), len(m.Jobs))
-	return nil, nil
+	return nil
 }
 
 func TestPodsAskForNoMoreThanTheyNeed(t *testing.T) {
 	t.Parallel()
 	for _, way := range ways {
 		m := render(t, way)
-		pod, _ := podOf(t, m)
+		pod := templateOf(t, m).Spec
 		c := pod.Containers[0]
 		sc, psc := c.SecurityContext, pod.SecurityContext
 		for claim, ok := range map[string]bool{
 			"one container, called as the failure policy says": len(pod.Containers) == 1 && c.Name == "syncer",
-			"not root":                       *psc.RunAsNonRoot && *psc.RunAsUser > 0,
-			"read-only root":                 *sc.ReadOnlyRootFilesystem,
-			"no capabilities":                slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(sc.Capabilities.Add) == 0,
-			"no escalation":                  !*sc.AllowPrivilegeEscalation,
-			"the default seccomp profile":    psc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-			"no token of the cluster":        !*pod.AutomountServiceAccountToken,
-			"never restarted in place":       pod.RestartPolicy == corev1.RestartPolicyNever,
-			"time for the last commit":       *pod.TerminationGracePeriodSeconds >= 30,
-			"memory is asked for and capped": !c.Resources.Requests.Memory().IsZero() && !c.Resources.Limits.Memory().IsZero(),
-			"no limit on the processor":      c.Resources.Limits.Cpu().IsZero(),
-			"a namespace that enforces it":   m.Namespaces[0].Labels["pod-security.kubernetes.io/enforce"] == "restricted",
+			"not root":                         *psc.RunAsNonRoot && *psc.RunAsUser > 0,
+			"read-only root":                   *sc.ReadOnlyRootFilesystem,
+			"no capabilities":                  slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(sc.Capabilities.Add) == 0,
+			"no escalation":                    !*sc.AllowPrivilegeEscalation,
+			"the default seccomp profile":      psc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+			"no token of the cluster":          !*pod.AutomountServiceAccountToken,
+			"a Job's never restarted in place": (pod.RestartPolicy == corev1.RestartPolicyNever) == (len(m.Deployments) == 0),
+			"time for the last commit":         *pod.TerminationGracePeriodSeconds >= 30,
+			"memory is asked for and capped":   !c.Resources.Requests.Memory().IsZero() && !c.Resources.Limits.Memory().IsZero(),
+			"no limit on the processor":        c.Resources.Limits.Cpu().IsZero(),
+			"a namespace that enforces it":     m.Namespaces[0].Labels["pod-security.kubernetes.io/enforce"] == "restricted",
 		} {
 			if !ok {
 				t.Errorf("%s: not so: %s", way, claim)
@@ -160,7 +192,8 @@ func envOf(c corev1.Container, name string) string {
 func TestTheNightlyRunHasAPodForEachShard(t *testing.T) {
 	t.Parallel()
 	m := render(t, "nightly")
-	pod, job := podOf(t, m)
+	job := jobOf(t, m)
+	pod := job.Template.Spec
 	cron := m.CronJobs[0].Spec
 	if n := *job.Completions; *job.CompletionMode != batchv1.IndexedCompletion || n != *job.Parallelism || strconv.Itoa(int(n)) != envOf(pod.Containers[0], "SYNCER_SHARDS") {
 		t.Errorf("completions %v, parallelism %v, SYNCER_SHARDS %s: they must be equal", *job.Completions, *job.Parallelism, envOf(pod.Containers[0], "SYNCER_SHARDS"))
@@ -204,7 +237,7 @@ func TestExitCodesMeanToTheClusterWhatTheyMean(t *testing.T) {
 		"nightly":  {2: fail, 4: fail, 3: index, 7: index},
 		"backfill": {2: fail, 4: fail, 7: fail}, // after 3, another try goes on with what is left
 	} {
-		_, job := podOf(t, render(t, way))
+		job := jobOf(t, render(t, way))
 		if got := actions(job); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", way, got, want)
 		}
@@ -220,7 +253,7 @@ func TestComponentsAddWhatTheySayToEitherWay(t *testing.T) {
 	for _, way := range ways {
 		plain := render(t, way)
 		for component, added := range map[string]func(*manifests) error{
-			"irsa": hasRole, "static-keys": hasKeys,
+			"irsa": hasRole, "static-keys": func(m *manifests) error { return hasKeys(t, m) },
 			"s3-endpoint": func(m *manifests) error { return opensStore(m, plain) },
 		} {
 			if added(plain) == nil {
@@ -231,7 +264,7 @@ func TestComponentsAddWhatTheySayToEitherWay(t *testing.T) {
 			}
 		}
 		all := render(t, way, "irsa", "static-keys", "s3-endpoint")
-		if err := errors.Join(hasRole(all), hasKeys(all), opensStore(all, plain)); err != nil {
+		if err := errors.Join(hasRole(all), hasKeys(t, all), opensStore(all, plain)); err != nil {
 			t.Errorf("%s with all components: %v", way, err)
 		}
 	}
@@ -244,18 +277,10 @@ func hasRole(m *manifests) error {
 	return nil
 }
 
-func hasKeys(m *manifests) error {
-	var pods []batchv1.JobSpec
-	for _, o := range m.CronJobs {
-		pods = append(pods, o.Spec.JobTemplate.Spec)
-	}
-	for _, o := range m.Jobs {
-		pods = append(pods, o.Spec)
-	}
-	for _, job := range pods {
-		if from := job.Template.Spec.Containers[0].EnvFrom; len(from) != 1 || from[0].SecretRef.Name != "syncer-s3" {
-			return fmt.Errorf("keys from %+v", from)
-		}
+func hasKeys(t *testing.T, m *manifests) error {
+	t.Helper()
+	if from := templateOf(t, m).Spec.Containers[0].EnvFrom; len(from) != 1 || from[0].SecretRef.Name != "syncer-s3" {
+		return fmt.Errorf("keys from %+v", from)
 	}
 	return nil
 }
@@ -288,6 +313,12 @@ func TestEverythingBelongsToOneNamespace(t *testing.T) {
 			all = append(all, o.ObjectMeta)
 		}
 		for _, o := range m.Jobs {
+			all = append(all, o.ObjectMeta)
+		}
+		for _, o := range m.Deployments {
+			all = append(all, o.ObjectMeta)
+		}
+		for _, o := range m.Services {
 			all = append(all, o.ObjectMeta)
 		}
 		for _, o := range m.ConfigMaps {
