@@ -23,6 +23,7 @@ GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
 LINT      := .cache/golangci-lint
 VERSITYGW := .cache/versitygw
 MINIO     := .cache/minio
+K8S       := $(addprefix .cache/k8s/,etcd kube-apiserver kube-controller-manager kube-scheduler)
 
 GOLANGCI  := '$(CURDIR)/$(LINT)'
 
@@ -115,6 +116,24 @@ $(VERSITYGW): tools/s3/go.mod tools/s3/go.sum
 # Not part of tools: only test-minio needs it.
 $(MINIO): tools/minio/go.mod tools/minio/go.sum
 	go -C tools/minio build -o ../../$@ github.com/minio/minio
+	@touch $@
+
+# Only test-k8s needs these.
+.cache/k8s/etcd: tools/etcd/go.mod tools/etcd/go.sum
+	go -C tools/etcd build -trimpath -ldflags '-s -w' -o ../../$@ go.etcd.io/etcd/server/v3
+	@touch $@
+
+# Kubernetes reads its own version from variables that its build fills. Without
+# them the servers call themselves v0.0.0-master, and compare versions by that.
+K8S_VERSION = $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' tools/kubernetes/go.mod)
+K8S_LDFLAGS = -s -w $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
+	-X $p.gitVersion=$(K8S_VERSION) \
+	-X $p.gitMajor=$(patsubst v%,%,$(word 1,$(subst ., ,$(K8S_VERSION)))) \
+	-X $p.gitMinor=$(word 2,$(subst ., ,$(K8S_VERSION))) \
+	-X $p.gitTreeState=clean)
+
+.cache/k8s/kube-%: tools/kubernetes/go.mod tools/kubernetes/go.sum
+	go -C tools/kubernetes build -trimpath -ldflags '$(K8S_LDFLAGS)' -o ../../$@ k8s.io/kubernetes/cmd/kube-$*
 	@touch $@
 
 # The tools are large: never built at once, even under make -j.
