@@ -35,7 +35,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-short crash backfill bench-quota bench-shards lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s test-short crash backfill bench-quota bench-shards lint fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ test-minio: $(MINIO) ## the store and the commit protocol against a second S3 se
 # not a power cut.
 crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count what is lost
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
+
+# Its tests wait for controllers most of the time: all of them at once.
+test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: a minute; the first time eight more, to build it
+	go -C k8s test -count 1 -timeout 9m -parallel 64 $(TESTFLAGS) -run '^TestOnAKubernetes' . -args -cluster
 
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
