@@ -22,6 +22,7 @@ GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
 
 LINT      := .cache/golangci-lint
 VERSITYGW := .cache/versitygw
+VULNCHECK := .cache/govulncheck
 MINIO     := .cache/minio
 K8S       := $(addprefix .cache/k8s/,etcd kube-apiserver kube-controller-manager kube-scheduler)
 
@@ -35,10 +36,10 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s test-short crash backfill bench-quota bench-shards lint fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s release-check test-short crash backfill bench-quota bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build ./bin/syncer, without cgo
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/syncer
@@ -71,6 +72,9 @@ crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count
 test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: a minute; the first time eight more, to build it
 	go -C k8s test -count 1 -timeout 9m -parallel 64 $(TESTFLAGS) -run '^TestOnAKubernetes' . -args -cluster
 
+release-check: ## the image's binary for each platform, its size, and the manifests
+	go -C k8s test -count 1 -timeout 15m $(TESTFLAGS) . -args -release
+
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
@@ -89,16 +93,21 @@ vet: ## go vet on all modules
 lint: $(LINT) ## golangci-lint on all modules
 	$(call each,$(CODE),cd $$m && $(GOLANGCI) run --config '$(CURDIR)/.golangci.yml' ./...)
 
+vulncheck: ## known vulnerabilities in what the binary calls, where their database can be reached
+	.ci/vulncheck
+
 fmt: $(LINT) ## format all modules
 	$(call each,$(CODE),cd $$m && $(GOLANGCI) fmt --config '$(CURDIR)/.golangci.yml' ./...)
 
 tidy: ## go mod tidy on all modules
 	$(call each,$(MODULES),go -C $$m mod tidy)
 
-# Not tools/minio: it pins one program, and its modules cost CI two minutes to
-# fetch. Who changes it runs make tidy.
+# Not the modules that pin what only make test-minio and test-k8s build: fetching
+# what they need would cost CI minutes. Who changes one runs make tidy.
+RARE := ./tools/minio ./tools/kubernetes ./tools/etcd
+
 tidy-check: ## fail where go.mod or go.sum of a module is not tidy
-	$(call each,$(filter-out ./tools/minio,$(MODULES)),go -C $$m mod tidy -diff)
+	$(call each,$(filter-out $(RARE),$(MODULES)),go -C $$m mod tidy -diff)
 
 tools: $(LINT) $(VERSITYGW) ## build the linter and the S3 server of the tests into .cache/
 
@@ -115,6 +124,10 @@ $(LINT): tools/lint/go.mod tools/lint/go.sum
 
 $(VERSITYGW): tools/s3/go.mod tools/s3/go.sum
 	go -C tools/s3 build -o ../../$@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+$(VULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
+	go -C tools/vuln build -o ../../$@ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
 # Not part of tools: only test-minio needs it.
