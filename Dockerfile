@@ -13,11 +13,12 @@ COPY cmd/ cmd/
 COPY internal/ internal/
 ARG TARGETOS TARGETARCH
 ARG VERSION=dev
+ARG REVISION=""
 # Static (no cgo), with the time zones inside, and without anything of the machine
 # that built it: the same source gives the same bytes.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -tags timetzdata -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/syncer ./cmd/syncer
+    go build -trimpath -buildvcs=false -tags timetzdata -ldflags "-s -w -buildid= -X main.version=$VERSION -X main.commit=$REVISION" -o /out/syncer ./cmd/syncer
 
 # Certificates, a user, and nothing else: no shell, no package manager.
 FROM gcr.io/distroless/static-debian12:nonroot

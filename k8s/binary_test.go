@@ -2,7 +2,9 @@ package k8s
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,9 +42,13 @@ func args(n *parser.Node) (list []string) {
 	return list
 }
 
-// built is the binary as the Dockerfile's build stage makes it: what that copies
-// is copied, what it runs is run, in an empty folder.
-func built(t *testing.T) string {
+// commit stands for the one that an image is made from.
+const commit = "0123456789abcdef0123456789abcdef01234567"
+
+// built is the binary as the Dockerfile's build stage makes it for this machine,
+// or for an architecture: what that copies is copied, what it runs is run, in an
+// empty folder.
+func built(t *testing.T, arch ...string) string {
 	t.Helper()
 	src, out := t.TempDir(), t.TempDir()
 	command := ""
@@ -68,7 +74,10 @@ func built(t *testing.T) string {
 	defer cancel()
 	build := exec.CommandContext(ctx, "sh", "-ec", command)
 	build.Dir = src
-	build.Env = append(os.Environ(), "VERSION=1.2.3", "TARGETOS=", "TARGETARCH=")
+	build.Env = append(os.Environ(), "VERSION=1.2.3", "REVISION="+commit, "TARGETOS=", "TARGETARCH=")
+	if len(arch) > 0 {
+		build.Env = append(build.Env, "TARGETOS=linux", "TARGETARCH="+arch[0])
+	}
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, text)
 	}
@@ -125,17 +134,12 @@ func TestTheImageIsSmallAndRunsAsNobody(t *testing.T) {
 		t.Errorf("user %q, entry point %q", user, entry)
 	}
 	binary := built(t)
-	info, err := os.Stat(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const base = 3 << 20 // of the final stage
-	if size := info.Size() + base; size > 40<<20 {
-		t.Errorf("the image has %d bytes, more than 40 MiB", size)
-	}
-	said, err := exec.CommandContext(t.Context(), binary, "version").Output()
-	if err != nil || !strings.HasPrefix(string(said), "syncer 1.2.3 ") {
-		t.Errorf("version: %q, %v", said, err)
+	small(t, binary)
+	for _, ask := range []string{"version", "--version"} {
+		said, err := exec.CommandContext(t.Context(), binary, ask).Output()
+		if err != nil || !strings.HasPrefix(string(said), "syncer 1.2.3 (go") || !strings.HasSuffix(string(said), ", commit "+commit[:12]+")\n") {
+			t.Errorf("%s: %q, %v", ask, said, err)
+		}
 	}
 	t.Run("exit codes", func(t *testing.T) { t.Parallel(); exitCodes(t, binary) })
 	t.Run("the same bytes again", func(t *testing.T) {
@@ -149,6 +153,40 @@ func TestTheImageIsSmallAndRunsAsNobody(t *testing.T) {
 			t.Errorf("two builds differ (%v)", err)
 		}
 	})
+}
+
+func small(t *testing.T, binary string) {
+	t.Helper()
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const base = 3 << 20 // of the final stage
+	if size := info.Size() + base; size > 40<<20 {
+		t.Errorf("the image has %d bytes, more than 40 MiB", size)
+	}
+}
+
+var release = flag.Bool("release", false, "build for every platform, which takes minutes")
+
+func TestTheImageIsForTheProcessorsOfServers(t *testing.T) {
+	t.Parallel()
+	if !*release {
+		t.Skip("takes minutes: make release-check")
+	}
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		binary := built(t, arch)
+		small(t, binary)
+		f, err := elf.Open(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		libraries, err := f.ImportedLibraries()
+		if f.Machine != machine || f.Type != elf.ET_EXEC || f.Section(".interp") != nil || len(libraries) > 0 {
+			t.Errorf("%s: for %v, %v, needs %q (%v): want a static binary", arch, f.Machine, f.Type, libraries, err)
+		}
+		_ = f.Close() // nothing was written
+	}
 }
 
 // exitCodes runs the binary so that it ends with codes of which the manifests

@@ -88,6 +88,8 @@ func (a *app) rootCommand() *cobra.Command {
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
 	}
+	root.Version = thisBuild().line()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()

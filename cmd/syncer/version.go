@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -9,9 +10,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set at link time (-ldflags "-X main.version=…"). Where it is not,
-// the build information that Go embeds says what this is.
-var version string
+// version and commit are set at link time (-ldflags "-X main.version=…"). Where
+// they are not, the build information that Go embeds says what this is; in an
+// image's build there is no repository for it to read.
+var version, commit string
 
 // build is what this binary says about itself.
 type build struct {
@@ -23,7 +25,7 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: version, Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
@@ -31,7 +33,7 @@ func thisBuild() build {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			b.Commit = s.Value
+			b.Commit = cmp.Or(b.Commit, s.Value)
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}
@@ -45,7 +47,8 @@ func thisBuild() build {
 	return b
 }
 
-func (b build) text(w io.Writer) error {
+// line is what --version says.
+func (b build) line() string {
 	commit := ""
 	if len(b.Commit) >= 12 {
 		commit = ", commit " + b.Commit[:12]
@@ -53,7 +56,11 @@ func (b build) text(w io.Writer) error {
 	if b.Modified {
 		commit += " with changes"
 	}
-	_, err := fmt.Fprintf(w, "syncer %s (%s, %s%s)\n", b.Version, b.Go, b.Platform, commit)
+	return fmt.Sprintf("syncer %s (%s, %s%s)", b.Version, b.Go, b.Platform, commit)
+}
+
+func (b build) text(w io.Writer) error {
+	_, err := fmt.Fprintln(w, b.line())
 	return err
 }
 
