@@ -16,7 +16,8 @@ import (
 
 // theScheduleMakesShards lets a night come: a scheduled time of ten minutes ago
 // that was missed, which startingDeadlineSeconds still allows, by the clock of
-// timeZone. The shards really run, against a simulated API.
+// timeZone. The shards really run, against a simulated API, and one of them is
+// evicted while it does.
 func (w *world) theScheduleMakesShards(t *testing.T) {
 	t.Parallel()
 	const name = "syncer-nightly"
@@ -49,13 +50,14 @@ func (w *world) theScheduleMakesShards(t *testing.T) {
 	if got, want := night.Annotations[batchv1.CronJobScheduledTimestampAnnotation], due.Format(time.RFC3339); got != want {
 		t.Errorf("scheduled for %s, want %s", got, want)
 	}
+	w.evict(t, night.Name, "1")
 	end, done := w.outcome(t, night.Name)
 	if end.Type != batchv1.JobComplete || done.Status.CompletedIndexes != fmt.Sprintf("0-%d", shards-1) {
 		t.Errorf("%s: %s, indexes %s", end.Type, end.Message, done.Status.CompletedIndexes)
 	}
 	pods := w.node.started(name)
-	if len(pods) != shards {
-		t.Errorf("%d pods for %d shards", len(pods), shards)
+	if len(pods) != shards+1 || len(w.shard(night.Name, "1")) != 2 {
+		t.Errorf("%d pods for %d shards, one of which was evicted", len(pods), shards)
 	}
 	for index := range shards {
 		want := []string{"JOB_COMPLETION_INDEX=" + strconv.Itoa(index), "SYNCER_SHARDS=" + strconv.Itoa(shards), "SYNCER_RUN_GROUP=" + night.Name}
@@ -99,15 +101,7 @@ func (w *world) disruptionsDoNotCount(t *testing.T) {
 	})
 	w.start(t, name, spec)
 	for n := 1; n <= often; n++ {
-		await(t, "a pod to evict", patience, func() error {
-			for _, pod := range w.shard(name, "0") {
-				if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
-					eviction := map[string]any{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": pod.Name, "namespace": namespace}}
-					return w.do(t.Context(), http.MethodPost, at("Pod", namespace, pod.Name, "eviction"), eviction, nil)
-				}
-			}
-			return errNotYet
-		})
+		w.evict(t, name, "0")
 		await(t, "the next pod", patience, func() error {
 			if len(w.shard(name, "0")) <= n {
 				return errNotYet
@@ -118,6 +112,20 @@ func (w *world) disruptionsDoNotCount(t *testing.T) {
 	if end, _ := w.outcome(t, name); end.Type != batchv1.JobComplete {
 		t.Errorf("%d disruptions: %s: %s", often, end.Type, end.Message)
 	}
+}
+
+// evict has a shard's pod taken from its node, as a drain does.
+func (w *world) evict(t *testing.T, job, index string) {
+	t.Helper()
+	await(t, "a pod to evict", patience, func() error {
+		for _, pod := range w.shard(job, index) {
+			if pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+				eviction := map[string]any{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": pod.Name, "namespace": namespace}}
+				return w.do(t.Context(), http.MethodPost, at("Pod", namespace, pod.Name, "eviction"), eviction, nil)
+			}
+		}
+		return errNotYet
+	})
 }
 
 // shard are the pods that there were of an index.
