@@ -69,7 +69,7 @@ crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
 
 # Its tests wait for controllers most of the time: all of them at once.
-test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: a minute; the first time eight more, to build it
+test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: half a minute, once that is built (ten minutes)
 	go -C k8s test -count 1 -timeout 9m -parallel 64 $(TESTFLAGS) -run '^TestOnAKubernetes' . -args -cluster
 
 release-check: ## the image's binary for each platform, its size, and the manifests
