@@ -138,13 +138,13 @@ func TestFourShardsAreFasterThanOneWhereLatencyRules(t *testing.T) { //nolint:pa
 	if !*shardsFull {
 		t.Skip("a measurement: make bench-shards")
 	}
-	const users = 160
+	const users = 2000
 	took := map[int]time.Duration{}
 	for _, n := range []int{1, 4} {
-		b := newBank(t, sandbox.Options{Users: users, Today: daysBefore(2), Faults: sandbox.Faults{Latency: 200 * time.Millisecond}})
+		b := newBank(t, sandbox.Options{Users: users, Today: daysBefore(2), Faults: sandbox.Faults{Latency: 100 * time.Millisecond}})
 		p := newPlace(t, nil)
 		s := settings{job: []string{"concurrency: 4", "streams: [accounts, contracts]"}}
 		took[n] = b.shards(t, p, s, "night", n)
 	}
-	t.Logf("%d users at 200 ms: one shard %v, four %v: %.2f times as fast", users, took[1].Round(time.Millisecond), took[4].Round(time.Millisecond), took[1].Seconds()/took[4].Seconds())
+	t.Logf("%d users at 100 ms: one shard %v, four %v: %.2f times as fast", users, took[1].Round(time.Millisecond), took[4].Round(time.Millisecond), took[1].Seconds()/took[4].Seconds())
 }

@@ -13,8 +13,12 @@ import (
 // it and leaves each of the others its part in the bucket. It saves requests, and
 // nothing rests on it: a shard that does not find its part lists for itself.
 
-// lookForList is how often a shard looks whether its part of the list is there.
-const lookForList = 2 * time.Second
+// A shard looks whether its part of the list is there after an eighth of the time
+// that it has waited already, so that a short list is not waited for in vain.
+const (
+	lookSoonest = 100 * time.Millisecond
+	lookLatest  = 5 * time.Second
+)
 
 // sharesList says that there are other shards, and a name that they share.
 func (r *run) sharesList() bool {
@@ -26,8 +30,7 @@ func (r *run) sharesList() bool {
 func (r *run) takeList(ctx context.Context) (taken bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.job.ListTimeout, errNoList)
 	defer cancel()
-	look := time.NewTicker(lookForList)
-	defer look.Stop()
+	began := time.Now()
 	for {
 		records, err := r.w.HandedOver(ctx)
 		if err == nil && records != nil {
@@ -51,7 +54,7 @@ func (r *run) takeList(ctx context.Context) (taken bool, err error) {
 		select {
 		case <-ctx.Done():
 			return false, r.goWithout(ctx, context.Cause(ctx))
-		case <-look.C:
+		case <-time.After(min(max(time.Since(began)/8, lookSoonest), lookLatest)):
 		}
 	}
 }
