@@ -2,12 +2,14 @@ package jobs
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"regexp"
 	"strings"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink/bucket"
 )
 
 // setForm checks a text that was set already by what its key asks of it. Some
@@ -71,8 +73,7 @@ func checkBaseURL(text string) error {
 	return nil
 }
 
-// checkSinkURL checks what can be told without opening the store, which knows
-// its own query keys.
+// checkSinkURL checks what can be told without opening the store.
 func checkSinkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -84,6 +85,9 @@ func checkSinkURL(text string) error {
 		return errors.New("names no bucket: write s3://bucket/prefix")
 	case u.Scheme == "file" && (u.Host+u.Path == "" || u.Host != "" && u.Host != "." && u.Host != ".."):
 		return errors.New("names no folder: write file:///folder, or file://./folder for a relative one")
+	}
+	if err := bucket.CheckURL(text); err != nil {
+		return fmt.Errorf("is an %w", err) // "invalid store URL: …"
 	}
 	return nil
 }

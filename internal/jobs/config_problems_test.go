@@ -158,6 +158,8 @@ func TestASingleMistakeOutsideJobsIsSaid(t *testing.T) {
 		{"file:///lake", "file://lake/x", `6:8: sink.url: the value names no folder: write file:///folder, or file://./folder for a relative one`},
 		{"file:///lake", "file:///lake\n  compression: zstd:23", `7:16: sink.compression: "zstd:23" is no compression: write zstd, zstd:1 to zstd:22, snappy or none`},
 		{"file:///lake", "file://", `6:8: sink.url: the value names no folder: write file:///folder, or file://./folder for a relative one`},
+		{"file:///lake", "s3://lake?regoin=eu-central-1", `6:8: sink.url: the value is an invalid store URL: unknown "regoin"; allowed are region, endpoint, path_style`},
+		{"file:///lake", "s3://lake?endpoint=minio:9000", `6:8: sink.url: the value is an invalid store URL: endpoint= must be http://host:port or https://host:port and nothing more`},
 		{"file:///lake", "file:///lake\n  sse: AES256", `7:8: sink.sse: is for an s3:// sink only`},
 		{"file:///lake", "s3://lake\n  expected_bucket_owner: 4711", `7:26: sink.expected_bucket_owner: "4711" is no AWS account: it has 12 digits`},
 		{"  nightly:\n", "", `7:6: jobs: names no job`},

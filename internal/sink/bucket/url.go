@@ -21,6 +21,13 @@ type location struct {
 	pathStyle bool
 }
 
+// CheckURL says what is wrong with a store URL, as Open would, without looking
+// whether anything is there.
+func CheckURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
 // parseURL reads a store URL. Its errors never repeat the URL as a whole:
 // people do put passwords there.
 func parseURL(raw string) (location, error) {
