@@ -80,7 +80,7 @@ func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
 		return nil, err
 	}
 	defer func() { _ = r.listed.close() }()
-	p := &planner{run: r, offline: offline, counts: map[Stream]*PlannedStream{}, due: map[string]int64{}}
+	p := &planner{run: r, offline: offline}
 	plan, err := p.make(ctx)
 	if ctx.Err() != nil {
 		return nil, &StopError{Reason: ReasonInterrupted, Err: errors.New("interrupted: nothing was changed")}
@@ -94,7 +94,13 @@ type planner struct {
 	offline bool
 	look    *sink.Look
 	history experience
+	found   bool // the users, which costs requests
 
+	planCounts
+}
+
+// planCounts is what a look at the bucket adds up.
+type planCounts struct {
 	users    PlannedUsers
 	counts   map[Stream]*PlannedStream
 	due      map[string]int64 // requests that are certain, by operation
@@ -107,10 +113,22 @@ type planner struct {
 	pulled, young int64
 }
 
-func (p *planner) make(ctx context.Context) (*Plan, error) {
+func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
 	if err := p.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if p.history, err = readHistory(ctx, storedReports(p.store, p.o.Job), p.o.Shard.Count); err != nil {
+		return nil, p.sinkError(ctx, err)
+	}
+	err = lookAgain(func() error {
+		plan, err = p.count(ctx)
+		return err
+	})
+	return plan, err
+}
+
+// count makes the plan from one look at the bucket.
+func (p *planner) count(ctx context.Context) (*Plan, error) {
 	var err error
 	p.look, err = sink.OpenLook(ctx, sink.LookOptions{
 		Store: p.store, Job: p.o.Job, Shard: p.o.Shard, Source: p.source(), ScratchDir: p.o.Config.Sink.ScratchDir,
@@ -119,12 +137,13 @@ func (p *planner) make(ctx context.Context) (*Plan, error) {
 		return nil, p.sinkError(ctx, err)
 	}
 	defer p.look.Close()
-	if p.history, err = readHistory(ctx, storedReports(p.store, p.o.Job), p.o.Shard.Count); err != nil {
-		return nil, p.sinkError(ctx, err)
+	if !p.found {
+		if err := p.listOrRecall(ctx); err != nil {
+			return nil, err
+		}
+		p.found = true
 	}
-	if err := p.listOrRecall(ctx); err != nil {
-		return nil, err
-	}
+	p.planCounts = planCounts{counts: map[Stream]*PlannedStream{}, due: map[string]int64{}}
 	for _, s := range p.streams {
 		p.counts[s] = &PlannedStream{}
 	}
@@ -160,15 +179,19 @@ func (p *planner) findNamed(ctx context.Context) error {
 	for _, id := range p.o.Users {
 		unknown[id] = p.o.Shard.Owns(sink.BucketOf(id))
 	}
+	var known []string
 	for id, err := range p.look.Users(ctx) {
 		if err != nil {
 			return p.sinkError(ctx, err)
 		}
 		if unknown[id] {
 			delete(unknown, id)
-			if err := p.listed.add(&finoos.User{ID: id}); err != nil {
-				return err
-			}
+			known = append(known, id)
+		}
+	}
+	for _, id := range known { // only now: the look may have failed halfway
+		if err := p.listed.add(&finoos.User{ID: id}); err != nil {
+			return err
 		}
 	}
 	for id, wanted := range unknown {

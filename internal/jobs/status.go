@@ -120,11 +120,7 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 		s.Next = &next
 	}
 	if s.AtWork, err = sink.Living(ctx, store, o.Job); err == nil {
-		err = s.readState(ctx, o, store)
-		// A run at work may sweep what is being read; then newer checkpoints stand.
-		for n := 0; n < 3 && errors.Is(err, bucket.ErrNotExist); n++ {
-			err = s.readState(ctx, o, store)
-		}
+		err = lookAgain(func() error { return s.readState(ctx, o, store) })
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
@@ -133,6 +129,16 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 		return nil, statusError(ctx, err)
 	}
 	return s, nil
+}
+
+// lookAgain looks at the bucket, and again where that fails because a run at
+// work has swept what was being read: then newer checkpoints stand.
+func lookAgain(look func() error) error {
+	err := look()
+	for n := 0; n < 3 && errors.Is(err, bucket.ErrNotExist); n++ {
+		err = look()
+	}
+	return err
 }
 
 func statusError(ctx context.Context, err error) error {
