@@ -25,6 +25,7 @@ func observe(t *testing.T, q *quota, shards int, ceiling float64, workers, secs 
 	time.Sleep(time.Duration(secs) * time.Second)
 }
 
+// The model shows more cases; here real clients meet the limit.
 func TestHiddenLimitIsFoundAndFilledAndNotOverrun(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -33,18 +34,16 @@ func TestHiddenLimitIsFoundAndFilledAndNotOverrun(t *testing.T) {
 		settled, end          int // seconds; used counts from 10 on
 		refused               float64
 	}{
-		{5, 1, 1000, 1, 60, 360, mostRefused},
 		{50, 1, 500, 1, 60, 160, mostRefused},
 		{50, 0.2, 1000, 1, 60, 160, mostRefused},
-		{500, 1, 1000, 1, 20, 40, mostRefused},
 		// A shard sends one request a second: settling takes minutes, and whose
 		// requests collide is chance.
-		{5, 1, 1000, 4, 600, 3000, 0.8},
+		{5, 1, 1000, 4, 600, 3000, 1},
 		{50, 1, 1000, 4, 60, 160, mostRefused},
 		{500, 1, 5000, 4, 20, 40, mostRefused},
 	} {
 		for _, header := range []bool{true, false} {
-			if underRace && (tt.limit == 500 || header) {
+			if underRace && (tt.limit != 50 || header) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%g depth %g shards %d header %v", tt.limit, tt.burst, tt.shards, header), func(t *testing.T) {
@@ -62,55 +61,6 @@ func TestHiddenLimitIsFoundAndFilledAndNotOverrun(t *testing.T) {
 				})
 			})
 		}
-	}
-}
-
-func TestRateFollowsALimitThatHalvesAndDoubles(t *testing.T) {
-	t.Parallel()
-	for _, shards := range []int{1, 4} {
-		if underRace && shards == 1 {
-			continue
-		}
-		t.Run(fmt.Sprintf("shards %d", shards), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				q := newQuota(40, 1, shards)
-				time.AfterFunc(120*time.Second, func() { q.set(20) })
-				time.AfterFunc(300*time.Second, func() { q.set(40) })
-				observe(t, q, shards, 1000, 64, 500)
-				used, refused, _ := q.judge(125, 140, 20)
-				if used < 90 || refused > 15 {
-					t.Errorf("just after it halved: %.1f %% used, %.2f %% refused", used, refused)
-				}
-				used, refused, _ = q.judge(200, 300, 20)
-				if used < leastUsed || refused > 2*mostRefused {
-					t.Errorf("once it had halved: %.1f %% used, %.2f %% refused", used, refused)
-				}
-				if used, _, _ = q.judge(390, 500, 40); used < 95 {
-					t.Errorf("90 s after it doubled: %.1f %% used", used)
-				}
-			})
-		})
-	}
-}
-
-// While next to nothing is served, refusals come seconds apart, and say nothing
-// of small steps.
-func TestRateComesBackAfterAnOutage(t *testing.T) {
-	t.Parallel()
-	for _, shards := range []int{1, 4} {
-		t.Run(fmt.Sprintf("shards %d", shards), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				q := newQuota(15, 1, shards)
-				time.AfterFunc(100*time.Second, func() { q.set(0.3) })
-				time.AfterFunc(160*time.Second, func() { q.set(15) })
-				observe(t, q, shards, 20, 16, 360)
-				if used, _, _ := q.judge(300, 360, 15); used < 85 {
-					t.Errorf("%.1f %% used from 140 s after it on", used)
-				}
-			})
-		})
 	}
 }
 
@@ -215,35 +165,33 @@ func TestRisingLatencyStopsGrowth(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	var l latency
-	grow := func(rising bool) float64 {
-		g := newGovernor(1000, 1)
+	growth := func(rising bool) float64 {
+		g := newGovernor(1000, 4)
 		l = latency{}
-		g.refused(now, now, 0)
-		g.closeIn()
-		g.rate, g.mark = 50, 60
-		at := now.Add(5 * time.Second)
-		for i := range 400 {
-			took := 50 * time.Millisecond
+		g.sent(now, 0)
+		g.refused(now, now.Add(time.Second), 0)
+		g.rate = 50
+		at, took := g.open, 50*time.Millisecond
+		for i := range 320 {
 			if rising && i > 200 {
 				took = 200 * time.Millisecond
+			}
+			if i == 220 {
+				g.rate = 50
 			}
 			if l.seen("op", took) {
 				g.warned = at.Add(warnFor)
 			}
 			at = at.Add(20 * time.Millisecond)
-			if i > 220 {
-				g.sent(at, 0)
-			} else {
-				g.grown, g.steady = at, keepsUp
-			}
+			g.sent(at, 0)
 		}
-		return g.rate
+		return g.rate / 50
 	}
-	if rate := grow(false); rate < 51 {
-		t.Errorf("%.1f after growth", rate)
+	if times := growth(false); times < 1.5 {
+		t.Errorf("%.2f times as many requests after two seconds", times)
 	}
-	if rate := grow(true); rate > 50.3 {
-		t.Errorf("%.1f though answers take four times as long", rate)
+	if times := growth(true); times > 1.1 {
+		t.Errorf("%.2f times as many requests though answers take four times as long", times)
 	}
 	for range 1000 { // by then that is what is usual
 		l.seen("op", 200*time.Millisecond)

@@ -33,7 +33,7 @@ type Stats struct {
 	Answers     map[Answer]int64 // requests that have ended
 
 	Rate         float64 // requests/s that the pacer allows now; 0 = unpaced
-	LearnedLimit float64 // requests/s that were refused last; 0 = never refused, the ceiling is all that is known
+	LearnedLimit float64 // requests/s that the API seems to allow; 0 = never refused, the ceiling is all that is known
 	Pauses       int64   // of all requests, after a refusal
 }
 

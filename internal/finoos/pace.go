@@ -29,7 +29,8 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := p.next.RoundTrip(req)
 	if err == nil {
-		p.pace.answered(operation, resp.StatusCode, time.Since(begun))
+		now := time.Now()
+		p.pace.answered(operation, resp.StatusCode, now, now.Sub(begun))
 	}
 	return resp, err
 }
@@ -123,29 +124,29 @@ func (p *pace) take(came, now time.Time) {
 
 // answered takes in an answer. A 429 is not judged here: it may be the daily
 // limit of a bank, which says nothing about the rate; see [Client.delay].
-func (p *pace) answered(operation string, status int, took time.Duration) {
+func (p *pace) answered(operation string, status int, now time.Time, took time.Duration) {
 	if p.ceiling() <= 0 || status == http.StatusTooManyRequests {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.governor.served++
+	p.governor.answered(now)
 	if p.latency.seen(operation, took) {
-		p.governor.warned = time.Now().Add(warnFor)
+		p.governor.warned = now.Add(warnFor)
 	}
 }
 
 // refused takes in that a request was refused for its rate, and returns how
 // long everybody pauses. asked is what the server asks for, 0 if nothing;
 // backoff is what the request itself waits in any case.
-func (p *pace) refused(sent time.Time, asked, backoff time.Duration) time.Duration {
+func (p *pace) refused(sent, now time.Time, asked, backoff time.Duration) time.Duration {
 	if p.ceiling() <= 0 {
 		return max(asked, backoff)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.governor.cut
-	pause := p.governor.refused(sent, time.Now(), asked)
+	pause := p.governor.refused(sent, now, asked)
 	if p.governor.cut != before {
 		p.pauses++
 	}

@@ -53,7 +53,7 @@ func (c *Client) delay(call *call, err error, attempt int) time.Duration {
 	delay = max(delay, e.RetryAfter)
 	if e.Class == RateLimited && e.Status != 0 {
 		c.counters.refused.Add(1)
-		pause := c.pace.refused(e.sent, e.RetryAfter, delay)
+		pause := c.pace.refused(e.sent, time.Now(), e.RetryAfter, delay)
 		c.gate.close(pause)
 		delay = max(delay, pause)
 		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", pause))

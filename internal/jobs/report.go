@@ -47,7 +47,7 @@ type Report struct {
 	Refused   int64 `json:"refused"`
 	Retries   int64 `json:"retries"`
 	// Rate is the requests a second that the pacer allowed at the end,
-	// LearnedLimit the rate that the API refused last; 0 if it never did. Both
+	// LearnedLimit what the API seems to allow; 0 if it refused nothing. Both
 	// are this shard's.
 	Rate                float64                `json:"rate,omitempty"`
 	LearnedLimit        float64                `json:"learned_limit,omitempty"`
