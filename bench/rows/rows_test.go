@@ -1,0 +1,232 @@
+package rows
+
+import (
+	"database/sql"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs"
+)
+
+var (
+	measure = flag.Bool("rows", false, "measure, which takes four minutes")
+	only    = flag.String("only", "", "measure this data set only: its source and stream, as transactions or real/contracts")
+	reps    = flag.Int("reps", 5, "how often each contender writes each data set")
+)
+
+// source is where users come from; how many is chosen so that every
+// measurement takes long enough to be one. The real accounts have a contract or
+// two a user, which measures users and not rows.
+type source struct {
+	name    string
+	options sandbox.Options
+	users   map[jobs.Stream]int
+}
+
+func sources() []source {
+	return []source{
+		{"invented", sandbox.Options{Seed: 1, Plain: true}, map[jobs.Stream]int{
+			jobs.StreamTransactions: 200, jobs.StreamCategorization: 400, jobs.StreamContracts: 2000, jobs.StreamAccountHistory: 1000,
+		}},
+		{"real", sandbox.Options{Data: berka, Plain: true, HoldBack: 1}, map[jobs.Stream]int{
+			jobs.StreamTransactions: 1000, jobs.StreamCategorization: 1900, jobs.StreamAccountHistory: 1000,
+		}},
+	}
+}
+
+// TestRows prints the table of bench/README.md.
+func TestRows(t *testing.T) { //nolint:paralleltest // nothing may run beside it
+	if !*measure {
+		t.Skip("run make bench-rows")
+	}
+	runtime.GOMAXPROCS(threads)
+	db := openDuckDB(t)
+	_, _ = fmt.Fprintln(os.Stdout, header)
+	for _, from := range sources() {
+		for _, s := range streams {
+			name := from.name + "/" + string(s.name)
+			if !strings.HasSuffix(name, *only) || from.users[s.name] == 0 {
+				continue
+			}
+			if _, err := os.Stat(from.options.Data); from.options.Data != "" && err != nil {
+				t.Logf("%s: left out, the real accounts are not at hand: %v", name, err)
+				continue
+			}
+			o := from.options
+			o.Users = from.users[s.name]
+			compare(t, db, name, record(t, s, o))
+		}
+	}
+}
+
+const header = `| bodies | by | rows/s | MB/s of JSON | CPU µs/row | allocations/row | bytes allocated/row | file bytes/row | DuckDB = 1 | by CPU |
+|---|---|---|---|---|---|---|---|---|---|`
+
+// contender is one way to write the rows; it says where its files are.
+type contender struct {
+	name  string
+	write func(dir string) (files string)
+
+	took    []time.Duration
+	cpu     []time.Duration
+	mallocs uint64
+	bytes   uint64
+	file    int64
+}
+
+func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
+	t.Helper()
+	dir := t.TempDir()
+	lines := filepath.Join(dir, "lines")
+	if err := os.Mkdir(lines, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	writeLines(t, b, lines)
+	duckdb := func(level int) func(string) string {
+		return func(to string) string {
+			out := filepath.Join(to, "duckdb.parquet")
+			copyRows(t, db, b.stream, lines, out, level)
+			return out
+		}
+	}
+	var rows int64
+	contenders := []*contender{
+		{name: "DuckDB, zstd 3", write: duckdb(3)},
+		{name: "DuckDB, zstd 1", write: duckdb(1)},
+		{name: "syncer", write: func(to string) string {
+			rows = product(t, b, to)
+			return filepath.Join(to, string(b.name))
+		}},
+		{name: "plain Go", write: func(to string) string {
+			out := filepath.Join(to, "plain.parquet")
+			plain(t, b, out)
+			return out
+		}},
+	}
+	for i := range *reps {
+		for _, c := range contenders {
+			to := filepath.Join(dir, fmt.Sprint(c.name, i))
+			if err := os.Mkdir(to, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			files := c.measure(t, to)
+			if i == 0 && c.name == "syncer" {
+				same(t, db, b.stream, filepath.Join(dir, contenders[0].name+"0", "duckdb.parquet"), files)
+			}
+			if i > 0 {
+				_ = os.RemoveAll(to)
+			}
+		}
+	}
+	wall := min(median(contenders[0].took), median(contenders[1].took))
+	cpu := min(median(contenders[0].cpu), median(contenders[1].cpu))
+	for _, c := range contenders {
+		c.print(name, float64(rows), float64(b.bytes), wall, cpu)
+	}
+}
+
+func (c *contender) measure(t *testing.T, to string) (files string) {
+	t.Helper()
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began, used := time.Now(), cpuTime(t)
+	files = c.write(to)
+	c.took, c.cpu = append(c.took, time.Since(began)), append(c.cpu, cpuTime(t)-used)
+	runtime.ReadMemStats(&after)
+	c.mallocs, c.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	c.file = sizeOf(t, files)
+	return files
+}
+
+// cpuTime is what the process has used of all processors. On a machine that
+// others use as well it tells more than the clock.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(of []time.Duration) time.Duration { return slices.Sorted(slices.Values(of))[len(of)/2] }
+
+// print writes the contender's line, beside what the faster of DuckDB's took.
+func (c *contender) print(name string, rows, bytes float64, wall, cpu time.Duration) {
+	took, used := median(c.took), median(c.cpu)
+	allocs, allocated := "", ""
+	if !strings.HasPrefix(c.name, "DuckDB") {
+		allocs, allocated = fmt.Sprintf("%.1f", float64(c.mallocs)/rows), fmt.Sprintf("%.0f", float64(c.bytes)/rows)
+	}
+	_, _ = fmt.Fprintf(os.Stdout, "| %s | %s | %.0fk | %.0f | %.2f | %s | %s | %.1f | %.2f | %.2f |\n", name, c.name,
+		rows/took.Seconds()/1e3, bytes/took.Seconds()/1e6, used.Seconds()/rows*1e6, allocs, allocated, float64(c.file)/rows,
+		float64(wall)/float64(took), float64(cpu)/float64(used))
+}
+
+// sizeOf is the size of a file, or of all Parquet files below a folder.
+func sizeOf(t *testing.T, path string) (n int64) {
+	t.Helper()
+	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		n += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// same fails where the product's rows are not those that DuckDB made of the
+// same records: the comparison would be of different work. The attributes of a
+// contract differ: DuckDB spells the numbers in a JSON text anew.
+func same(t *testing.T, db *sql.DB, s stream, duckdb, ours string) {
+	t.Helper()
+	const compared = `SELECT COLUMNS(lambda c: c NOT IN
+		('attributes', '_pull', '_correlation_id', '_correlation_at', '_extracted_at', '_run_id')) FROM `
+	a := fmt.Sprintf("%s read_parquet('%s')", compared, duckdb)
+	b := fmt.Sprintf("%s read_parquet('%s/**/*.parquet', hive_partitioning = false)", compared, ours)
+	for _, q := range [][2]string{{a, b}, {b, a}} {
+		var n int64
+		row := db.QueryRowContext(t.Context(), fmt.Sprintf("SELECT count(*) FROM (%s EXCEPT ALL %s)", q[0], q[1]))
+		if err := row.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			t.Errorf("%s: %d rows of one are not in the other", s.name, n)
+		}
+	}
+}
+
+// BenchmarkProduct is for profiles: go test ./rows -run - -bench Product/transactions -cpuprofile cpu
+func BenchmarkProduct(b *testing.B) {
+	from := sources()[0]
+	for _, s := range streams {
+		b.Run(string(s.name), func(b *testing.B) {
+			o := from.options
+			o.Users = from.users[s.name]
+			recorded := record(b, s, o)
+			b.ReportAllocs()
+			var rows int64
+			for b.Loop() {
+				dir := b.TempDir()
+				rows += product(b, recorded, dir)
+			}
+			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
