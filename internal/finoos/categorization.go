@@ -7,18 +7,26 @@ import (
 	"strconv"
 )
 
-// Categorization is the tags of one transaction.
+// Categorization is the tags of one transaction. Its Hash is 0.
 type Categorization struct {
 	TransactionID, AccountID string
 	Tags                     []string
 	Record
 }
 
-var categorizationSchema = newSchema("categorization", func(c *Categorization, r Record) { c.Record = r },
-	text("transactionId", func(c *Categorization) *string { return &c.TransactionID }).require(),
-	text("accountId", func(c *Categorization) *string { return &c.AccountID }),
-	tags("tags", func(c *Categorization) *[]string { return &c.Tags }),
+// Only pages are told apart by hashes.
+var (
+	categorizationSchema = newCategorizationSchema().unhashed()
+	categorizationSums   = newCategorizationSchema()
 )
+
+func newCategorizationSchema() *schema[Categorization] {
+	return newSchema("categorization", func(c *Categorization, r Record) { c.Record = r },
+		text("transactionId", func(c *Categorization) *string { return &c.TransactionID }).require(),
+		text("accountId", func(c *Categorization) *string { return &c.AccountID }),
+		tags("tags", func(c *Categorization) *[]string { return &c.Tags }),
+	)
+}
 
 // Categorization returns the categories of a user's transactions: all of them,
 // or the tags that were added after the analysis since, a correlation's id. An
@@ -58,7 +66,14 @@ var errRepeats = errors.New("a page repeats the one before it")
 // may turn out to be the first page again: then pages count from 1, whatever
 // the first one told.
 func (c *Client) furtherPages(ctx context.Context, all *List[Categorization], userID string, query url.Values) error {
-	last, info, err := sumOf(all)
+	info, err := all.pageInfo()
+	if err != nil {
+		return err
+	}
+	if pages, _ := info.pages(); pages <= 1 {
+		return nil
+	}
+	last, _, err := sumOf(all)
 	if err != nil {
 		return err
 	}
@@ -106,7 +121,9 @@ type pageSum struct {
 }
 
 func sumOf(page *List[Categorization]) (sum pageSum, info pageInfo, err error) {
-	info, err = page.check(func(c Categorization) {
+	hashed := *page
+	hashed.schema = categorizationSums
+	info, err = hashed.check(func(c Categorization) {
 		sum.records++
 		sum.hash += c.Hash
 	})

@@ -77,16 +77,32 @@ func TestIncompleteCategorizationIsAnError(t *testing.T) {
 		pages []reply
 		class Class
 	}{
-		"unknown correlation":   {[]reply{{status: 400}}, Invalid},
-		"page is ignored":       {[]reply{first, first}, Malformed},
-		"gone in between":       {[]reply{first, {status: 404}}, NotFound},
-		"malformed further on":  {[]reply{first, {body: `{}`}}, Malformed},
-		"malformed entry first": {[]reply{{body: `{"categorization":[{}]}`}}, Malformed},
+		"unknown correlation":  {[]reply{{status: 400}}, Invalid},
+		"page is ignored":      {[]reply{first, first}, Malformed},
+		"gone in between":      {[]reply{first, {status: 404}}, NotFound},
+		"malformed further on": {[]reply{first, {body: `{}`}}, Malformed},
+		"no JSON":              {[]reply{{body: `{"categorization":[{},]}`}}, Malformed},
 	} {
 		b := newBudget(10 * chunkSize)
 		c, _ := setup(t, inTurn(test.pages...), func(cfg *Config) { cfg.Budget = b })
 		if _, err := c.Categorization(t.Context(), testUser, "c"); ClassOf(err) != test.class || b.held.Load() != 0 {
 			t.Errorf("%s: %v, %d held", name, err, b.held.Load())
 		}
+	}
+}
+
+// Entries are looked at once, when they are read.
+func TestAMalformedEntryOfCategorizationEndsItsReading(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, inTurn(reply{body: `{"categorization":[{"transactionId":"a","tags":[]},{}]}`}))
+	l, err := c.Categorization(t.Context(), testUser, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(l)
+	n := 0
+	err = l.Each(func(*Categorization) error { n++; return nil })
+	if ClassOf(err) != Malformed || n != 1 {
+		t.Errorf("%d entries, then %v", n, err)
 	}
 }

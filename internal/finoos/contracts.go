@@ -53,23 +53,23 @@ var partnerSchema = newSchema("partner", nil,
 
 // setPartner keeps the partner as a whole besides its id and name, so nothing
 // of it is an extra field.
-func setPartner(_ *decoder, c *Contract, v value) error {
-	partner, err := partnerSchema.decode(&decoder{}, v)
+func setPartner(d *decoder, c *Contract, v value) error {
+	partner, err := partnerSchema.decode(d, v)
 	if err != nil {
 		return err
 	}
 	c.PartnerID, c.PartnerName = partner.PartnerID, partner.PartnerName
-	c.Partner = string(v.appendCompact(nil))
+	c.Partner = d.compact(v)
 	return nil
 }
 
 // setContractAmount leaves an amount with its currency, which nobody has
 // documented, to the extra fields.
-func setContractAmount(_ *decoder, c *Contract, v value) (err error) {
+func setContractAmount(d *decoder, c *Contract, v value) (err error) {
 	if v.kind() == kindObject {
 		return errKeep
 	}
-	c.Amount, err = numberOf(v)
+	c.Amount, err = numberOf(d, v)
 	return err
 }
 
@@ -82,23 +82,25 @@ var (
 	rangeFrom   = day("from", func(r *bookingRange) *time.Time { return &r.from })
 	rangeTo     = day("to", func(r *bookingRange) *time.Time { return &r.to })
 	rangeSchema = newSchema("range", func(r *bookingRange, rec Record) { r.more = rec.Extra != "" },
-		rangeFrom, alias("since", rangeFrom), rangeTo, alias("until", rangeTo))
+		rangeFrom, alias("since", rangeFrom), rangeTo, alias("until", rangeTo)).unhashed()
 )
 
 // setBookingRange reads [from, to] or an object of the two. The form is our
 // reading only: anything else is kept as an extra field.
-func setBookingRange(_ *decoder, c *Contract, v value) error {
+func setBookingRange(d *decoder, c *Contract, v value) error {
 	var r bookingRange
 	var err error
+	mark := len(d.extra.buf)
 	switch v.kind() {
 	case kindArray:
 		r, err = rangeOfItems(v)
 	case kindObject:
-		r, err = rangeSchema.decode(&decoder{}, v)
+		r, err = rangeSchema.decode(d, v)
 	default:
 		return errKeep
 	}
 	if err != nil {
+		d.extra.buf = d.extra.buf[:mark] // the error ends here, so d is not spent
 		return errKeep
 	}
 	c.NextBookingFrom, c.NextBookingTo = r.from, r.to

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,6 +17,9 @@ import (
 // maxRecord bounds what one record may take in memory, whatever the answer's
 // size: an account's two years of balances are some 40 KiB.
 const maxRecord = 16 << 20
+
+// maxKept is the record beyond which a parser's memory is not kept.
+const maxKept = 256 << 10
 
 var (
 	errNoList       = errors.New("holds no list")
@@ -57,6 +61,8 @@ type stream struct {
 	source *source
 	dec    *jsontext.Decoder
 
+	largest int // record so far, in bytes
+
 	where   place
 	found   bool   // a list was there under one of names
 	under   string // the name that it stands under, "" for the answer itself
@@ -83,10 +89,25 @@ func newStream(open func() io.Reader, names []string) *stream {
 	return s
 }
 
+// parsers are kept for the memory of what they read ahead.
+var parsers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 func (s *stream) rewind() {
 	s.source = &source{r: s.open(), left: maxRecord}
-	s.dec = jsontext.NewDecoder(s.source, lenient...)
+	if s.dec == nil {
+		s.dec, _ = parsers.Get().(*jsontext.Decoder)
+	}
+	s.dec.Reset(s.source, lenient...)
 	s.where = atStart
+}
+
+// close gives the parser back: what next returned is gone.
+func (s *stream) close() {
+	if s.largest <= maxKept {
+		s.dec.Reset(failedReader{errClosed}) // it shall not keep the answer alive
+		parsers.Put(s.dec)
+	}
+	s.dec = nil
 }
 
 // next returns the next item, valid until the following call, or io.EOF after
@@ -102,6 +123,7 @@ func (s *stream) next() (value, error) {
 			if s.dec.PeekKind() != jsontext.KindEndArray {
 				s.items++
 				v, err := s.dec.ReadValue()
+				s.largest = max(s.largest, len(v))
 				return clean(v), s.failure(err)
 			}
 			err = s.leaveList()

@@ -196,16 +196,19 @@ func (o observed[T]) record(d *decoder, v value) error {
 	if _, err := o.decode(d, v); err != nil {
 		return err
 	}
-	o.undocumented(v, o.fields, "")
+	o.undocumented(v, o.members, "")
 	return nil
 }
 
 // undocumented notes the members of v that neither a field nor the document
 // knows.
-func (o observed[T]) undocumented(v value, fields map[string]*field[T], path string) {
+func (o observed[T]) undocumented(v value, l *level[T], path string) {
 	for m := v.members(); m.next(); {
 		name := string(m.name.appendLower(nil))
-		f := fields[name]
+		var f *field[T]
+		if i, ok := l.byName[name]; ok {
+			f = l.fields[i]
+		}
 		switch {
 		case f == nil && !slices.Contains(known[o.model], name):
 			o.unknown[path+m.name.text()] = true

@@ -45,3 +45,12 @@ func (e *extra) take(mark int) string {
 	e.buf = e.buf[:mark]
 	return text
 }
+
+// compact is the text of v without the space between its tokens.
+func (d *decoder) compact(v value) string {
+	mark := len(d.extra.buf)
+	d.extra.buf = v.appendCompact(d.extra.buf)
+	text := d.texts.keep(d.extra.buf[mark:])
+	d.extra.buf = d.extra.buf[:mark]
+	return text
+}

@@ -15,10 +15,12 @@ var (
 
 // text is a field of text; a number or boolean keeps its spelling.
 func text[T any](name string, at func(*T) *string) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
-		s, err := scalar(v)
-		*at(to) = s
-		return err
+	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+		if k := v.kind(); k == kindObject || k == kindArray {
+			return errType
+		}
+		*at(to) = d.keepText(v)
+		return nil
 	}}
 }
 
@@ -31,17 +33,17 @@ func scalar(v value) (string, error) {
 
 // number is a field of a number, quoted or not.
 func number[T any](name string, at func(*T) *Number) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
-		n, err := numberOf(v)
+	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+		n, err := numberOf(d, v)
 		*at(to) = n
 		return err
 	}}
 }
 
-func numberOf(v value) (Number, error) {
+func numberOf(d *decoder, v value) (Number, error) {
 	switch v.kind() {
 	case kindNumber:
-		return Number(v), nil
+		return Number(d.texts.keep(v)), nil
 	case kindString:
 		if s := v.text(); isNumber(s) {
 			return Number(s), nil
@@ -53,7 +55,7 @@ func numberOf(v value) (Number, error) {
 
 // isNumber reports whether s is a number by JSON's grammar.
 func isNumber(s string) bool {
-	digits := func() bool {
+	someDigits := func() bool {
 		start := len(s)
 		for s != "" && '0' <= s[0] && s[0] <= '9' {
 			s = s[1:]
@@ -70,15 +72,15 @@ func isNumber(s string) bool {
 		return false
 	}
 	accept("-")
-	if !accept("0") && !digits() {
+	if !accept("0") && !someDigits() {
 		return false
 	}
-	if accept(".") && !digits() {
+	if accept(".") && !someDigits() {
 		return false
 	}
 	if accept("eE") {
 		accept("+-")
-		if !digits() {
+		if !someDigits() {
 			return false
 		}
 	}
@@ -141,19 +143,39 @@ func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (ti
 // dayOf reads the day as written. What follows it must look like a time, but
 // neither time nor offset matter.
 func dayOf(v value) (time.Time, error) {
-	s, err := scalar(v)
-	if err != nil {
-		return time.Time{}, err
+	text := v
+	switch v.kind() {
+	case kindObject, kindArray:
+		return time.Time{}, errType
+	case kindString:
+		text = v[1 : len(v)-1]
+		if !v.isPlain() {
+			text = v.appendText(nil)
+		}
 	}
 	const length = len(time.DateOnly)
-	if len(s) < length || (len(s) > length && s[length] != 'T' && s[length] != ' ') {
+	if len(text) < length || (len(text) > length && text[length] != 'T' && text[length] != ' ') || text[4] != '-' || text[7] != '-' {
 		return time.Time{}, errNotDate
 	}
-	t, err := time.Parse(time.DateOnly, s[:length])
-	if err != nil {
-		return time.Time{}, errNotDate
+	y, yok := digits(text[:4])
+	m, mok := digits(text[5:7])
+	d, dok := digits(text[8:length])
+	t := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
+	if !yok || !mok || !dok || m < 1 || m > 12 || t.Day() != d {
+		return time.Time{}, errNotDate // the 30th of February would be a day in March
 	}
 	return t, nil
+}
+
+// digits reads a short text of nothing but digits.
+func digits(b []byte) (n int, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, true
 }
 
 // The forms of an instant, the likeliest first. All tell their offset, but for
@@ -175,8 +197,8 @@ func instantOf(v value) (time.Time, error) {
 
 // raw is a field of any type, kept as JSON text.
 func raw[T any](name string, at func(*T) *string) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
-		*at(to) = string(v.appendCompact(nil))
+	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+		*at(to) = d.compact(v)
 		return nil
 	}}
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// AccountHistory is the end-of-day balances of one account.
+// AccountHistory is the end-of-day balances of one account. Its Hash is 0: each
+// balance has its own.
 type AccountHistory struct {
 	AccountID, Currency string
 	Balances            []Balance
@@ -29,7 +30,7 @@ var historySchema = newSchema("account history", func(h *AccountHistory, r Recor
 	text("accountId", func(h *AccountHistory) *string { return &h.AccountID }).require(),
 	text("currency", func(h *AccountHistory) *string { return &h.Currency }),
 	records("balances", balanceSchema, func(h *AccountHistory) *[]Balance { return &h.Balances }),
-)
+).unhashed().reuse(func(h *AccountHistory) { *h = AccountHistory{Balances: h.Balances[:0]} })
 
 // AccountHistory returns the daily balances of a user's accounts.
 func (c *Client) AccountHistory(ctx context.Context, userID string) (*List[AccountHistory], error) {

@@ -23,22 +23,39 @@ type List[T any] struct {
 // be believed.
 func (l *List[T]) All() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for _, part := range l.parts {
-			stopped := false
-			_, err := l.scan(part, func(v T) bool {
-				stopped = !yield(v, nil)
-				return !stopped
-			})
-			if stopped {
-				return
+		stopped := errors.New("stopped")
+		var none T
+		err := l.each(func(to *T) { *to = none }, func(to *T) error {
+			if !yield(*to, nil) {
+				return stopped
 			}
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(none, err)
 		}
 	}
+}
+
+// Each decodes the records one by one, as All does, and ends with the first
+// error of its own or of visit. The record is visit's until it returns, then
+// its memory is used again; its texts may be kept.
+func (l *List[T]) Each(visit func(*T) error) error {
+	empty := l.schema.empty
+	if empty == nil {
+		var none T
+		empty = func(to *T) { *to = none }
+	}
+	return l.each(empty, visit)
+}
+
+func (l *List[T]) each(empty func(*T), visit func(*T) error) error {
+	for _, part := range l.parts {
+		if _, err := l.scan(part, empty, visit); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Bytes is the size of the answer.
@@ -72,8 +89,9 @@ func (l *List[T]) Close() error {
 // check decodes all of the list, and returns what its last part tells about
 // pages. visit sees every record.
 func (l *List[T]) check(visit func(T)) (info pageInfo, err error) {
+	var none T
 	for _, part := range l.parts {
-		info, err = l.scan(part, func(v T) bool { visit(v); return true })
+		info, err = l.scan(part, func(to *T) { *to = none }, func(to *T) error { visit(*to); return nil })
 		if err != nil {
 			break
 		}
@@ -81,11 +99,31 @@ func (l *List[T]) check(visit func(T)) (info pageInfo, err error) {
 	return info, err
 }
 
-// scan decodes one part. It returns what that tells about pages, which is
-// known only if visit never returned false.
-func (l *List[T]) scan(part *spool, visit func(T) bool) (pageInfo, error) {
+// pageInfo is what the first part tells about pages. No record is decoded.
+func (l *List[T]) pageInfo() (pageInfo, error) {
+	if len(l.parts) == 0 {
+		return pageInfo{}, nil
+	}
+	s := newStream(l.parts[0].reader, l.names)
+	defer s.close()
+	for {
+		_, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return pageInfoOf(s.about), nil
+		}
+		if err != nil {
+			return pageInfo{}, l.call.unreadable(err)
+		}
+	}
+}
+
+// scan decodes one part into one T, which empty empties each time. It returns
+// what the part tells about pages, which is known at its end.
+func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	s := newStream(part.reader, l.names)
+	defer s.close()
 	var d decoder
+	to := new(T)
 	for {
 		v, err := s.next()
 		if errors.Is(err, io.EOF) {
@@ -94,12 +132,11 @@ func (l *List[T]) scan(part *spool, visit func(T) bool) (pageInfo, error) {
 		if err != nil {
 			return pageInfo{}, l.call.unreadable(err)
 		}
-		record, err := l.schema.decode(&d, v)
-		if err != nil {
+		if err := l.schema.decodeNext(&d, to, empty, v); err != nil {
 			return pageInfo{}, l.call.unreadable(fmt.Errorf("record %d: %w", s.items, err))
 		}
-		if !visit(record) {
-			return pageInfo{}, nil
+		if err := visit(to); err != nil {
+			return pageInfo{}, err
 		}
 	}
 }

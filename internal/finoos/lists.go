@@ -4,8 +4,8 @@ import "fmt"
 
 // texts is a field of a list of text.
 func texts[T any](name string, at func(*T) *[]string) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
-		list, _, err := textList(v, nil)
+	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+		list, _, err := textList(d, v, nil)
 		*at(to) = list
 		return err
 	}}
@@ -21,8 +21,8 @@ func tags[T any](name string, at func(*T) *[]string) *field[T] {
 // object: then the first of names that it has is the text. Where objects say
 // more than that, the list is kept as an extra field as well.
 func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
-		list, more, err := textList(v, names)
+	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+		list, more, err := textList(d, v, names)
 		*at(to) = list
 		if err == nil && more {
 			return errKeep
@@ -32,11 +32,11 @@ func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[
 }
 
 // textList reads a list of text; items that say nothing are left out.
-func textList(v value, names []string) (list []string, more bool, err error) {
+func textList(d *decoder, v value, names []string) (list []string, more bool, err error) {
 	if v.kind() != kindArray {
 		return nil, false, errType
 	}
-	list = []string{}
+	list = d.list()
 	for a := v.items(); a.next(); {
 		item := a.value
 		if !item.says() {
@@ -49,13 +49,12 @@ func textList(v value, names []string) (list []string, more bool, err error) {
 			}
 			more = more || rest
 		}
-		s, err := scalar(item)
-		if err != nil {
-			return nil, false, fmt.Errorf("[%d]: %w", len(list), err)
+		if k := item.kind(); k == kindObject || k == kindArray {
+			return nil, false, fmt.Errorf("[%d]: %w", len(list), errType)
 		}
-		list = append(list, s)
+		list = append(list, d.keepText(item))
 	}
-	return list, more, nil
+	return d.done(list), more, nil
 }
 
 // pick returns the member of v that the first possible of names names, nil if
@@ -82,19 +81,26 @@ func pick(v value, names []string) (picked value, rest bool) {
 
 // records is a field of a list of records of another schema.
 func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
-		if v.kind() != kindArray {
-			return errType
+	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int) (int, error) {
+		if b[i] != '[' {
+			return i, errType
 		}
-		list := []R{}
-		for a := v.items(); a.next(); {
-			r, err := of.decode(d, a.value)
-			if err != nil {
-				return fmt.Errorf("[%d]: %w", len(list), err)
+		list := (*at(to))[:0]
+		if list == nil {
+			list = []R{}
+		}
+		for i = skipBetween(b, i+1); b[i] != ']'; i = skipBetween(b, i) {
+			if b[i] != '{' {
+				return i, fmt.Errorf("[%d]: %s: %w", len(list), of.model, errType)
 			}
-			list = append(list, r)
+			var none R
+			list = append(list, none)
+			var err error
+			if i, err = of.decodeAt(d, &list[len(list)-1], b, i); err != nil {
+				return i, fmt.Errorf("[%d]: %w", len(list)-1, err)
+			}
 		}
 		*at(to) = list
-		return nil
+		return i + 1, nil
 	}}
 }

@@ -2,6 +2,8 @@ package finoos
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -41,17 +43,20 @@ func (v value) text() string {
 	if v.kind() != kindString {
 		return string(v)
 	}
-	if bytes.IndexByte(v, '\\') < 0 {
+	if v.isPlain() {
 		return string(v[1 : len(v)-1])
 	}
 	return string(v.appendText(nil))
 }
 
+// isPlain reports whether a string holds no escapes.
+func (v value) isPlain() bool { return bytes.IndexByte(v, '\\') < 0 }
+
 func (v value) appendText(dst []byte) []byte {
 	if v.kind() != kindString {
 		return append(dst, v...)
 	}
-	if bytes.IndexByte(v, '\\') < 0 {
+	if v.isPlain() {
 		return append(dst, v[1:len(v)-1]...)
 	}
 	// The error would be a lone surrogate, which reads as U+FFFD.
@@ -190,8 +195,31 @@ func bracketEnd(b []byte, i int) int {
 	return i
 }
 
+// Eight bytes at a time: each of these has one bit a byte.
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// stringEnd returns where the string that starts at i ends.
 func stringEnd(b []byte, i int) int {
-	for i++; i < len(b); i++ {
+	for i++; i+8 <= len(b); {
+		word := binary.LittleEndian.Uint64(b[i:])
+		quote, escape := word^('"'*lowBits), word^('\\'*lowBits)
+		// The high bit of the first byte that is zero in either is set; what is
+		// set above it does not matter.
+		found := ((quote-lowBits)&^quote | (escape-lowBits)&^escape) & highBits
+		if found == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(found) / 8
+		if b[i] == '"' {
+			return i + 1
+		}
+		i += 2
+	}
+	for ; i < len(b); i++ {
 		switch b[i] {
 		case '\\':
 			i++

@@ -28,15 +28,7 @@ func collect[T any](
 	}
 	pass := func(emit func(sink.Row) error) error {
 		start()
-		for rec, err := range list.All() {
-			if err != nil {
-				return err
-			}
-			if err := visit(&rec, emit); err != nil {
-				return err
-			}
-		}
-		return nil
+		return list.Each(func(rec *T) error { return visit(rec, emit) })
 	}
 	if !list.Spilled() {
 		return pass(func(row sink.Row) error {
