@@ -122,17 +122,21 @@ func (l *List[T]) pageInfo() (pageInfo, error) {
 func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	s := newStream(part.reader, l.names)
 	defer s.close()
-	var d decoder
+	d, ok := decoders.Get().(*decoder)
+	if !ok {
+		d = new(decoder)
+	}
 	to := new(T)
 	for {
 		v, err := s.next()
 		if errors.Is(err, io.EOF) {
+			d.release()
 			return pageInfoOf(s.about), nil
 		}
 		if err != nil {
 			return pageInfo{}, l.call.unreadable(err)
 		}
-		if err := l.schema.decodeNext(&d, to, empty, v); err != nil {
+		if err := l.schema.decodeNext(d, to, empty, v); err != nil {
 			return pageInfo{}, l.call.unreadable(fmt.Errorf("record %d: %w", s.items, err))
 		}
 		if err := visit(to); err != nil {

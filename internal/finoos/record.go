@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,6 +16,15 @@ type decoder struct {
 	names []*names              // by level
 	lists []string              // where lists of text come from
 	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
+}
+
+// decoders are kept for the names that they know, and for their buffers.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// release gives d back, unless it is spent. What it made is not its own any more.
+func (d *decoder) release() {
+	d.texts, d.lists, d.seen = arena{}, nil, nil
+	decoders.Put(d)
 }
 
 var levels atomic.Int64

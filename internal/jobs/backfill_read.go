@@ -100,7 +100,7 @@ func (f *filling) collectBooked(
 			return nil
 		}
 		seen[id], ids[id] = struct{}{}, struct{}{}
-		return emit(f.transactionRow(res, t))
+		return emit(transactionRow(res, t))
 	})
 }
 

@@ -50,6 +50,7 @@ type result struct {
 	// rows are written, then what more yields: a pull that is too large to be
 	// held is decoded again while it is written.
 	rows             []sink.Row
+	slabs            slabs // that rows come from
 	more             func(yield func(sink.Row) error) error
 	upserts, deletes int64
 	inexact          int64
@@ -99,6 +100,7 @@ func (res *result) remove(row sink.Row) {
 // forget takes back what has been collected: to read it in another way, or
 // because it failed.
 func (res *result) forget() {
+	res.slabs = slabs{}
 	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
 	for _, c := range res.closers {
 		_ = c.Close() // frees memory; nothing is lost by an error

@@ -84,7 +84,7 @@ func collectTags(
 ) error {
 	var seen map[uint64]struct{}
 	var key []byte
-	start := func() { seen = map[uint64]struct{}{} }
+	start := func() { seen = make(map[uint64]struct{}, list.Bytes()/bytesPerTag) }
 	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
@@ -104,13 +104,18 @@ func collectTags(
 					continue
 				}
 			}
-			if err := emit(&sink.Categorization{
+			row := res.slabs.tags.next()
+			*row = sink.Categorization{
 				UserID: res.user, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
 				Meta: res.meta(sink.Upsert, rec.Extra),
-			}); err != nil {
+			}
+			if err := emit(row); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 }
+
+// bytesPerTag is about how long an answer is for each tag in it.
+const bytesPerTag = 100

@@ -82,50 +82,76 @@ const daysKept = 2
 
 func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 	a := &accountMonths{account: rec.AccountID, months: map[monthKey]month{}, balances: map[monthKey][]int{}}
+	if !a.span(rec) {
+		return a
+	}
+	oldest := monthOf(midnight(a.first))
+	hash := dayHasher(rec)
+	var key monthKey // of the day before, as it is for most
+	var m month
+	var days []int
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
-			continue // a balance of no day has no row
-		}
-		days := daysOf(b.Date)
-		if len(a.months) == 0 {
-			a.first, a.last = days, days
-		}
-		a.first, a.last = min(a.first, days), max(a.last, days)
-		key := monthKey{account: a.account, month: monthOf(b.Date)}
-		m := a.months[key]
-		bit := uint32(1) << b.Date.Day()
-		if m.bitmap&bit != 0 {
 			continue
 		}
-		if m.days == nil {
-			m.days = map[int]uint32{}
+		if at := (monthKey{account: a.account, month: monthOf(b.Date)}); at != key {
+			a.keep(key, m, days)
+			key = at
+			m, days = a.months[key], a.balances[key]
+			if days == nil {
+				days = make([]int, 0, 31)
+			}
 		}
-		hash := dayHash(rec, b)
-		m.bitmap |= bit
-		m.hash += hash
-		m.days[b.Date.Day()] = uint32(hash) //nolint:gosec // half of the hash is enough for a day
-		a.months[key] = m
-		a.balances[key] = append(a.balances[key], i)
-	}
-	oldest := monthOf(midnight(a.first))
-	for key, m := range a.months {
-		if key.month >= oldest+daysKept {
-			m.days = nil
-			a.months[key] = m
+		on := b.Date.Day()
+		if m.bitmap&(1<<on) != 0 {
+			continue
 		}
+		h := hash(b)
+		m.bitmap |= 1 << on
+		m.hash += h
+		if key.month < oldest+daysKept {
+			if m.days == nil {
+				m.days = make(map[int]uint32, 31)
+			}
+			m.days[on] = uint32(h) //nolint:gosec // half of the hash is enough for a day
+		}
+		days = append(days, i)
 	}
+	a.keep(key, m, days)
 	return a
 }
 
-// dayHash covers the balance, its day, and what the answer says of the whole
-// account, all of which stand in the day's row.
-func dayHash(rec *finoos.AccountHistory, b *finoos.Balance) uint64 {
-	d := xxhash.New()
-	_, _ = d.WriteString(rec.Currency)
-	_, _ = d.WriteString("\x00" + rec.Extra + "\x00")
-	_, _ = d.Write(binary.LittleEndian.AppendUint64(nil, b.Hash))
-	return d.Sum64()
+// span finds the first and the last day; false where there is none. A balance
+// of no day has no row.
+func (a *accountMonths) span(rec *finoos.AccountHistory) (found bool) {
+	for i := range rec.Balances {
+		if rec.Balances[i].Date.IsZero() {
+			continue
+		}
+		days := daysOf(rec.Balances[i].Date)
+		if !found {
+			found, a.first, a.last = true, days, days
+		}
+		a.first, a.last = min(a.first, days), max(a.last, days)
+	}
+	return found
+}
+
+func (a *accountMonths) keep(key monthKey, m month, days []int) {
+	if len(days) > 0 {
+		a.months[key], a.balances[key] = m, days
+	}
+}
+
+// dayHasher returns the hash of a day of an account: it covers the balance,
+// its day, and what the answer says of the whole account, all of which stand
+// in the day's row.
+func dayHasher(rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
+	text := []byte(rec.Currency + "\x00" + rec.Extra + "\x00")
+	return func(b *finoos.Balance) uint64 {
+		return xxhash.Sum64(binary.LittleEndian.AppendUint64(text, b.Hash))
+	}
 }
 
 func monthOf(t time.Time) int32 {

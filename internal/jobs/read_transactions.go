@@ -35,11 +35,11 @@ func (r *run) readTransactions(ctx context.Context, u *user, res *result) error 
 	if err != nil {
 		return err
 	}
-	next, strangers, err := r.collectTransactions(ctx, res, list, old.seen, start)
+	next, err := r.collectTransactions(ctx, res, list, old.seen, start)
 	if err != nil {
 		return err
 	}
-	for account := range strangers {
+	for account := range next.newest {
 		if _, known := old.newest[account]; !known {
 			res.forget()
 			return r.readAllTransactions(ctx, u, res)
@@ -62,7 +62,7 @@ func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) err
 		return err
 	}
 	res.readAll()
-	next, _, err := r.collectTransactions(ctx, res, list, nil, noDate)
+	next, err := r.collectTransactions(ctx, res, list, nil, noDate)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,10 @@ const day = 24 * time.Hour
 
 // daysOf counts the days from 1970 to the calendar day that t shows.
 func daysOf(t time.Time) int32 {
-	y, m, d := t.Date()
-	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / int64(day/time.Second)) //nolint:gosec // fits for any year of four digits
+	const seconds = int64(day / time.Second)
+	_, offset := t.Zone()
+	shown := t.Unix() + int64(offset)
+	return int32((shown - (shown%seconds+seconds)%seconds) / seconds) //nolint:gosec // fits for any year of four digits
 }
 
 func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
@@ -122,13 +124,14 @@ func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/tim
 // is outside of what the fingerprints cover, unless it has just moved there.
 func (r *run) collectTransactions(
 	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
-) (next window, accounts map[string]struct{}, err error) {
+) (next window, err error) {
 	keepFrom := daysOf(r.o.Now().In(r.job.Timezone)) - int32((oldestWindow+2*r.job.Overlap)/day) - 1 //nolint:gosec // see windowStart
 	var seen map[uint64]struct{}
+	var account string // of the transaction before, as it is for most
+	var newest int32   // that is known of it
 	begin := func() {
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
-		accounts = map[string]struct{}{}
-		seen = map[uint64]struct{}{}
+		seen = make(map[uint64]struct{}, list.Bytes()/bytesPerTransaction)
 	}
 	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
@@ -140,9 +143,16 @@ func (r *run) collectTransactions(
 		if !t.BookingDate.IsZero() {
 			b.days = daysOf(t.BookingDate)
 		}
-		accounts[t.AccountID] = struct{}{}
-		if last, known := next.newest[t.AccountID]; !known || b.days > last {
-			next.newest[t.AccountID] = b.days
+		if len(seen) == 1 || t.AccountID != account {
+			last, known := next.newest[t.AccountID]
+			if !known {
+				last = noDate
+				next.newest[t.AccountID] = last
+			}
+			account, newest = t.AccountID, last
+		}
+		if b.days > newest {
+			next.newest[account], newest = b.days, b.days
 		}
 		before, known := old[t.ID]
 		if !known && b.days != noDate && b.days < start {
@@ -154,10 +164,13 @@ func (r *run) collectTransactions(
 		if known && before == b {
 			return nil
 		}
-		return emit(r.transactionRow(res, t))
+		return emit(transactionRow(res, t))
 	})
-	return next, accounts, err
+	return next, err
 }
+
+// bytesPerTransaction is about how long one is in an answer.
+const bytesPerTransaction = 400
 
 // rememberWindow keeps what the next pull needs: the newest booking of each
 // account that there is, and the fingerprints that its window can reach. An

@@ -32,15 +32,17 @@ func accountRow(res *result, a *finoos.Account) sink.Row {
 	}
 }
 
-func (r *run) transactionRow(res *result, t *finoos.Transaction) sink.Row {
+func transactionRow(res *result, t *finoos.Transaction) sink.Row {
 	amount, extra := res.money(t.Amount, t.Extra, "amount")
-	return &sink.Transaction{
+	row := res.slabs.transactions.next()
+	*row = sink.Transaction{
 		UserID: res.user, AccountID: t.AccountID, TransactionID: t.ID, Amount: amount, Currency: t.Currency,
 		BookingDate: sink.DateOf(t.BookingDate), ValueDate: sink.DateOf(t.ValueDate), BookingText: t.BookingText,
 		Purpose: t.Purpose, MerchantCategoryCode: t.MerchantCategoryCode, PartnerName: t.PartnerName,
 		PartnerIBAN: t.PartnerIBAN, PartnerBIC: t.PartnerBIC, PartnerCreditorID: t.PartnerCreditorID,
 		PartnerMandateReference: t.PartnerMandateReference, Tags: t.Tags, Meta: res.meta(sink.Upsert, extra),
 	}
+	return row
 }
 
 func contractRow(res *result, c *finoos.Contract) sink.Row {
@@ -59,10 +61,36 @@ func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.R
 	if extra != "" {
 		extra = `{"balances":` + extra + `}`
 	}
-	return &sink.AccountHistory{
+	row := res.slabs.balances.next()
+	*row = sink.AccountHistory{
 		UserID: res.user, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
 		Meta: res.meta(sink.Upsert, joinExtra(h.Extra, extra)),
 	}
+	return row
+}
+
+// slabs are where the rows of a pull come from, of the streams that have many:
+// they come and go together, so many are allocated at once.
+type slabs struct {
+	transactions slab[sink.Transaction]
+	tags         slab[sink.Categorization]
+	balances     slab[sink.AccountHistory]
+}
+
+type slab[T any] struct {
+	free []T
+	size int
+}
+
+func (s *slab[T]) next() *T {
+	const first, last = 4, 128
+	if len(s.free) == 0 {
+		s.size = min(max(first, 2*s.size), last)
+		s.free = make([]T, s.size)
+	}
+	row := &s.free[0]
+	s.free = s.free[1:]
+	return row
 }
 
 func nullable(b finoos.Null[bool]) sink.Null[bool] { return sink.Null[bool]{V: b.V, Valid: b.Valid} }

@@ -30,7 +30,7 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 			res := &result{user: "u", mode: sink.Full}
 			tx := &finoos.Transaction{ID: "t", Amount: tc.amount}
 			tx.Extra = tc.extra
-			row, ok := (&run{}).transactionRow(res, tx).(*sink.Transaction)
+			row, ok := transactionRow(res, tx).(*sink.Transaction)
 			if !ok || row.Amount != tc.want || row.Extra != tc.left {
 				t.Errorf("got %+v and %q", row.Amount, row.Extra)
 			}

@@ -71,18 +71,25 @@ func (w *Writer) checkCursors(b Batch) error {
 
 func (w *Writer) addRows(ctx context.Context, b Batch) error {
 	touched := map[*lane]struct{}{}
-	add := func(r Row) error {
-		l := w.lanes[tableOf(r).Name]
-		touched[l] = struct{}{}
-		return l.append(ctx, r)
-	}
-	for _, r := range b.Rows {
-		if err := add(r); err != nil {
-			return err
+	add := func(rows []Row) error {
+		for len(rows) > 0 {
+			n := 1
+			for table := tableOf(rows[0]); n < len(rows) && tableOf(rows[n]) == table; n++ {
+			}
+			l := w.lanes[tableOf(rows[0]).Name]
+			touched[l] = struct{}{}
+			if err := l.append(ctx, rows[:n]); err != nil {
+				return err
+			}
+			rows = rows[n:]
 		}
+		return nil
+	}
+	if err := add(b.Rows); err != nil {
+		return err
 	}
 	if b.Stream != nil {
-		if err := b.Stream(add); err != nil {
+		if err := inChunks(b.Stream, add); err != nil {
 			return err
 		}
 	}
@@ -92,6 +99,24 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 		}
 	}
 	return nil
+}
+
+// inChunks passes rows on some at a time.
+func inChunks(stream func(func(Row) error) error, add func([]Row) error) error {
+	chunk := make([]Row, 0, 256)
+	err := stream(func(r Row) error {
+		chunk = append(chunk, r)
+		if len(chunk) < cap(chunk) {
+			return nil
+		}
+		rows := chunk
+		chunk = chunk[:0]
+		return add(rows)
+	})
+	if err != nil {
+		return err
+	}
+	return add(chunk)
 }
 
 func (w *Writer) addCursors(cursors []Cursor) {

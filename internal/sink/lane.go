@@ -27,8 +27,9 @@ type lane struct {
 	tally  Tally  // of these
 }
 
-// append writes one row, and begins a file for it if none is open.
-func (l *lane) append(ctx context.Context, r Row) error {
+// append writes rows, side by side even where others write as well: those of a
+// user shall lie together. It begins a file for them if none is open.
+func (l *lane) append(ctx context.Context, rows []Row) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -36,10 +37,15 @@ func (l *lane) append(ctx context.Context, r Row) error {
 			return err
 		}
 	}
-	if err := l.file.Append(r); err != nil {
-		return fmt.Errorf("write %s: %w", l.key, err)
+	for _, r := range rows {
+		if err := l.file.Append(r); err != nil {
+			return fmt.Errorf("write %s: %w", l.key, err)
+		}
+		if err := l.upload.flush(ctx); err != nil {
+			return err
+		}
 	}
-	return l.upload.flush(ctx)
+	return nil
 }
 
 func (l *lane) open(ctx context.Context) (err error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -36,6 +37,10 @@ func newUploader(store bucket.Uploads, key string) *uploader {
 func (u *uploader) Write(p []byte) (int, error) {
 	u.sum.Write(p)
 	u.bytes += int64(len(p))
+	if free := cap(u.buf) - len(u.buf); free < len(p) {
+		// A part is collected in few steps: to grow is to copy.
+		u.buf = slices.Grow(u.buf, max(len(p), min(cap(u.buf), bucket.MinPart)))
+	}
 	u.buf = append(u.buf, p...)
 	return len(p), nil
 }

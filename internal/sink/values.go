@@ -44,6 +44,9 @@ func ParseDecimal(literal string) (Decimal, error) {
 	if literal == "" {
 		return Decimal{}, nil
 	}
+	if units, ok := plainUnits(literal); ok {
+		return Decimal{Units: units, Valid: true}, nil
+	}
 	n, ok := scanNumber(literal)
 	if !ok {
 		return Decimal{}, fmt.Errorf("parse decimal: %w", errNotNumber)
@@ -63,6 +66,42 @@ func (d Decimal) String() string {
 	var s sum128
 	s.add(d.Units)
 	return s.String()
+}
+
+// plainUnits reads the form that nearly all amounts have: few enough digits,
+// at most four of them decimals. It is false for any other.
+func plainUnits(s string) (units int64, ok bool) {
+	negative := s[0] == '-'
+	if negative {
+		s = s[1:]
+	}
+	if s == "" || len(s) > decimalDigits-decimalScale {
+		return 0, false
+	}
+	decimals := -1 // no point yet
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			units = units*10 + int64(c-'0')
+			if decimals >= 0 {
+				decimals++
+			}
+		case c == '.' && decimals < 0 && i > 0 && i < len(s)-1:
+			decimals = 0
+		default:
+			return 0, false
+		}
+	}
+	if decimals > decimalScale {
+		return 0, false
+	}
+	for range decimalScale - max(decimals, 0) {
+		units *= 10
+	}
+	if negative {
+		units = -units
+	}
+	return units, true
 }
 
 // number is a scanned literal: the digits from the first to the last that is
@@ -186,12 +225,17 @@ func DateOf(t time.Time) Date {
 	if t.IsZero() {
 		return Date{}
 	}
-	y, m, d := t.Date()
-	if y < 1 || y > 9999 {
+	const first, last = -719162, 2932896 // the first day of year 1, the last of 9999
+	_, offset := t.Zone()
+	shown := t.Unix() + int64(offset)
+	days := shown / secondsPerDay
+	if shown%secondsPerDay < 0 {
+		days--
+	}
+	if days < first || days > last {
 		return Date{}
 	}
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()
-	return Date{Days: int32(midnight / secondsPerDay), Valid: true} //nolint:gosec // years 1 to 9999 fit
+	return Date{Days: int32(days), Valid: true}
 }
 
 // Time returns midnight UTC of the day, the zero time for null.
