@@ -2,6 +2,5 @@
 // sends to Parquet files that are committed to a local folder: by a run of the
 // product, by DuckDB's COPY of the same records, and by the plainest Go
 // program. `make bench-rows` runs it; ../README.md says how to read what it
-// prints. `make bench-check` holds the allocations of a row to a limit, which
-// no noise of a machine moves.
+// prints.
 package rows

@@ -12,6 +12,7 @@ import (
 	_ "github.com/duckdb/duckdb-go/v2" // the engine to compare with
 	"github.com/go-json-experiment/json/jsontext"
 
+	"finoos-syncer/bench/rows/path"
 	"finoos-syncer/internal/jobs"
 )
 
@@ -42,13 +43,13 @@ func execute(t *testing.T, db *sql.DB, statement string) {
 
 // writeLines writes the records of all bodies in the form that DuckDB reads
 // fastest: one a line, in several files, each record with its user.
-func writeLines(t *testing.T, b *bodies, dir string) {
+func writeLines(t *testing.T, b *path.Bodies, dir string) {
 	t.Helper()
 	files := make([]bytes.Buffer, lists)
-	for i, body := range b.byUser {
+	for i, body := range b.ByUser {
 		for _, record := range recordsOf(t, body) {
 			out := &files[i%lists]
-			fmt.Fprintf(out, `{"user_id":%q,`, b.users[i])
+			fmt.Fprintf(out, `{"user_id":%q,`, b.Users[i])
 			out.Write(record[1:])
 			out.WriteByte('\n')
 		}
@@ -86,8 +87,6 @@ func recordsOf(t *testing.T, body *io.SectionReader) []jsontext.Value {
 // query is how DuckDB makes a stream's rows: what its records are, and the
 // columns in the order of the table.
 type query struct{ reads, columns, rest string }
-
-const money = "DECIMAL(18,4)"
 
 var queries = map[jobs.Stream]query{
 	jobs.StreamTransactions: {
@@ -127,9 +126,9 @@ const meta = `'upsert' AS _op, 'full' AS _pull, user_id AS _correlation_id, TIME
 	TIMESTAMPTZ '2026-11-22 02:30:00.123456+00' AS _extracted_at, '01JDAAAAAAAAAAAAAAAAAAAAAA' AS _run_id, NULL::VARCHAR AS _extra`
 
 // copyRows lets DuckDB write the rows that the product does.
-func copyRows(t *testing.T, db *sql.DB, s stream, lines, out string, level int) {
+func copyRows(t *testing.T, db *sql.DB, s path.Stream, lines, out string, level int) {
 	t.Helper()
-	q := queries[s.name]
+	q := queries[s.Name]
 	from := fmt.Sprintf("read_json('%s/*.ndjson', format = 'newline_delimited', columns = {user_id: 'VARCHAR', %s})", lines, q.reads)
 	if q.rest != "" {
 		from = fmt.Sprintf(q.rest, from)

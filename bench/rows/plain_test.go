@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
+	"finoos-syncer/bench/rows/path"
 	"finoos-syncer/internal/jobs"
 )
 
@@ -31,25 +32,25 @@ type plainly struct {
 
 const plainBatch = 64 << 10 // rows
 
-func plain(t *testing.T, b *bodies, path string) {
+func plain(t *testing.T, b *path.Bodies, out string) {
 	t.Helper()
-	file, err := os.Create(path)
+	file, err := os.Create(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema := arrow.NewSchema(append(plainColumns[b.name], plainMeta...), nil)
+	schema := arrow.NewSchema(append(plainColumns[b.Name], plainMeta...), nil)
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd))
-	out, err := pqarrow.NewFileWriter(schema, file, props, pqarrow.DefaultWriterProps())
+	writer, err := pqarrow.NewFileWriter(schema, file, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &plainly{t: t, build: array.NewRecordBuilder(memory.DefaultAllocator, schema), out: out}
-	for i, body := range b.byUser {
-		p.user = b.users[i]
-		p.body(b.name, body)
+	p := &plainly{t: t, build: array.NewRecordBuilder(memory.DefaultAllocator, schema), out: writer}
+	for i, body := range b.ByUser {
+		p.user = b.Users[i]
+		p.body(b.Name, body)
 	}
 	p.flush()
-	if err := out.Close(); err != nil {
+	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,8 +167,13 @@ type plainContract struct {
 	Transactions                []struct{ TransactionID string }
 }
 
+type plainPartner struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
 func (p *plainly) contract(c *plainContract) {
-	var partner struct{ ID, Name string }
+	var partner plainPartner
 	if err := json.Unmarshal(c.ContractPartner, &partner); err != nil {
 		p.t.Fatal(err)
 	}

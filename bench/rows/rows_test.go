@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/bench/rows/path"
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
 )
@@ -23,6 +24,9 @@ var (
 	only    = flag.String("only", "", "measure this data set only: its source and stream, as transactions or real/contracts")
 	reps    = flag.Int("reps", 5, "how often each contender writes each data set")
 )
+
+// berka is where the real accounts lie beside a checkout, if they do.
+var berka = filepath.Join("..", "..", "..", "shared", "data", "berka")
 
 // source is where users come from; how many is chosen so that every
 // measurement takes long enough to be one. The real accounts have a contract or
@@ -53,9 +57,9 @@ func TestRows(t *testing.T) { //nolint:paralleltest // nothing may run beside it
 	db := openDuckDB(t)
 	_, _ = fmt.Fprintln(os.Stdout, header)
 	for _, from := range sources() {
-		for _, s := range streams {
-			name := from.name + "/" + string(s.name)
-			if !strings.HasSuffix(name, *only) || from.users[s.name] == 0 {
+		for _, s := range path.Streams() {
+			name := from.name + "/" + string(s.Name)
+			if !strings.HasSuffix(name, *only) || from.users[s.Name] == 0 {
 				continue
 			}
 			if _, err := os.Stat(from.options.Data); from.options.Data != "" && err != nil {
@@ -63,8 +67,8 @@ func TestRows(t *testing.T) { //nolint:paralleltest // nothing may run beside it
 				continue
 			}
 			o := from.options
-			o.Users = from.users[s.name]
-			compare(t, db, name, record(t, s, o))
+			o.Users = from.users[s.Name]
+			compare(t, db, name, path.Record(t, s, o))
 		}
 	}
 }
@@ -84,7 +88,7 @@ type contender struct {
 	file    int64
 }
 
-func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
+func compare(t *testing.T, db *sql.DB, name string, b *path.Bodies) {
 	t.Helper()
 	dir := t.TempDir()
 	lines := filepath.Join(dir, "lines")
@@ -95,7 +99,7 @@ func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
 	duckdb := func(level int) func(string) string {
 		return func(to string) string {
 			out := filepath.Join(to, "duckdb.parquet")
-			copyRows(t, db, b.stream, lines, out, level)
+			copyRows(t, db, b.Stream, lines, out, level)
 			return out
 		}
 	}
@@ -104,8 +108,8 @@ func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
 		{name: "DuckDB, zstd 3", write: duckdb(3)},
 		{name: "DuckDB, zstd 1", write: duckdb(1)},
 		{name: "syncer", write: func(to string) string {
-			rows = product(t, b, to)
-			return filepath.Join(to, string(b.name))
+			rows = path.Product(t, b, to)
+			return filepath.Join(to, string(b.Name))
 		}},
 		{name: "plain Go", write: func(to string) string {
 			out := filepath.Join(to, "plain.parquet")
@@ -121,7 +125,7 @@ func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
 			}
 			files := c.measure(t, to)
 			if i == 0 && c.name == "syncer" {
-				same(t, db, b.stream, filepath.Join(dir, contenders[0].name+"0", "duckdb.parquet"), files)
+				same(t, db, b.Stream, filepath.Join(dir, contenders[0].name+"0", "duckdb.parquet"), files)
 			}
 			if i > 0 {
 				_ = os.RemoveAll(to)
@@ -131,7 +135,7 @@ func compare(t *testing.T, db *sql.DB, name string, b *bodies) {
 	wall := min(median(contenders[0].took), median(contenders[1].took))
 	cpu := min(median(contenders[0].cpu), median(contenders[1].cpu))
 	for _, c := range contenders {
-		c.print(name, float64(rows), float64(b.bytes), wall, cpu)
+		c.print(name, float64(rows), float64(b.Bytes), wall, cpu)
 	}
 }
 
@@ -151,11 +155,11 @@ func (c *contender) measure(t *testing.T, to string) (files string) {
 
 // cpuTime is what the process has used of all processors. On a machine that
 // others use as well it tells more than the clock.
-func cpuTime(t testing.TB) time.Duration {
-	t.Helper()
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
@@ -175,9 +179,9 @@ func (c *contender) print(name string, rows, bytes float64, wall, cpu time.Durat
 }
 
 // sizeOf is the size of a file, or of all Parquet files below a folder.
-func sizeOf(t *testing.T, path string) (n int64) {
+func sizeOf(t *testing.T, root string) (n int64) {
 	t.Helper()
-	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -194,7 +198,7 @@ func sizeOf(t *testing.T, path string) (n int64) {
 // same fails where the product's rows are not those that DuckDB made of the
 // same records: the comparison would be of different work. The attributes of a
 // contract differ: DuckDB spells the numbers in a JSON text anew.
-func same(t *testing.T, db *sql.DB, s stream, duckdb, ours string) {
+func same(t *testing.T, db *sql.DB, s path.Stream, duckdb, ours string) {
 	t.Helper()
 	const compared = `SELECT COLUMNS(lambda c: c NOT IN
 		('attributes', '_pull', '_correlation_id', '_correlation_at', '_extracted_at', '_run_id')) FROM `
@@ -207,26 +211,26 @@ func same(t *testing.T, db *sql.DB, s stream, duckdb, ours string) {
 			t.Fatal(err)
 		}
 		if n > 0 {
-			t.Errorf("%s: %d rows of one are not in the other", s.name, n)
+			t.Errorf("%s: %d rows of one are not in the other", s.Name, n)
 		}
 	}
 }
 
-// BenchmarkProduct is for profiles: go test ./rows -run - -bench Product/transactions -cpuprofile cpu
+// BenchmarkProduct is for profiles: go test ./rows -run - -bench Product/transactions -cpuprofile cpu.
 func BenchmarkProduct(b *testing.B) {
 	from := sources()[0]
-	for _, s := range streams {
-		b.Run(string(s.name), func(b *testing.B) {
+	for _, s := range path.Streams() {
+		b.Run(string(s.Name), func(b *testing.B) {
 			o := from.options
-			o.Users = from.users[s.name]
-			recorded := record(b, s, o)
+			o.Users = from.users[s.Name]
+			recorded := path.Record(b, s, o)
 			runtime.GC()
 			b.ReportAllocs()
 			var rows int64
 			began := cpuTime(b)
 			for b.Loop() {
 				dir := b.TempDir()
-				rows += product(b, recorded, dir)
+				rows += path.Product(b, recorded, dir)
 			}
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric((cpuTime(b)-began).Seconds()*1e6/float64(rows), "CPU-µs/row")

@@ -44,7 +44,7 @@ func textList(d *decoder, v value, names []string) (list []string, more bool, er
 		}
 		if item.kind() == kindObject && names != nil {
 			var rest bool
-			if item, rest = pick(item, names); item == nil {
+			if item, rest = d.pick(item, names); item == nil {
 				return nil, false, fmt.Errorf("[%d]: %s: %w", len(list), names[0], errMissing)
 			}
 			more = more || rest
@@ -59,18 +59,17 @@ func textList(d *decoder, v value, names []string) (list []string, more bool, er
 
 // pick returns the member of v that the first possible of names names, nil if
 // there is none, and whether v has any other that says something.
-func pick(v value, names []string) (picked value, rest bool) {
+func (d *decoder) pick(v value, names []string) (picked value, rest bool) {
 	best := len(names)
 	said := 0
-	var lower []byte
 	for m := v.members(); m.next(); {
 		if !m.value.says() {
 			continue
 		}
 		said++
-		lower = m.name.appendLower(lower[:0])
+		d.lower = m.name.appendLower(d.lower[:0])
 		for i, name := range names[:best] {
-			if string(lower) == name {
+			if string(d.lower) == name {
 				picked, best = m.value, i
 				break
 			}

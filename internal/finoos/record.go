@@ -13,6 +13,7 @@ type decoder struct {
 	hash  hasher
 	extra extra
 	texts arena
+	lower []byte                // the name at hand, where it is not known
 	names []*names              // by level
 	lists []string              // where lists of text come from
 	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
@@ -260,9 +261,10 @@ func (p *pass[T]) store(f *field[T], m members) error {
 		err = f.set(p.d, p.to, m.value)
 	}
 	switch {
+	case err == nil:
 	case errors.Is(err, errKeep):
 		p.d.extra.add(m.name, m.value)
-	case err != nil:
+	default:
 		return fmt.Errorf("%s: %w", f.name, err)
 	}
 	return nil

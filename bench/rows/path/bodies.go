@@ -1,4 +1,4 @@
-package rows
+package path
 
 import (
 	"bytes"
@@ -15,17 +15,20 @@ import (
 	"finoos-syncer/internal/jobs"
 )
 
-// stream is one kind of body, and the path that it is asked for under.
-type stream struct {
-	name jobs.Stream
+// Stream is one kind of body, and the path that it is asked for under.
+type Stream struct {
+	Name jobs.Stream
 	path string
 }
 
-var streams = []stream{
-	{jobs.StreamTransactions, "/banking/transactions"},
-	{jobs.StreamCategorization, "/categorization"},
-	{jobs.StreamContracts, "/contracts"},
-	{jobs.StreamAccountHistory, "/account-history"},
+// Streams returns those that have many rows.
+func Streams() []Stream {
+	return []Stream{
+		{jobs.StreamTransactions, "/banking/transactions"},
+		{jobs.StreamCategorization, "/categorization"},
+		{jobs.StreamContracts, "/contracts"},
+		{jobs.StreamAccountHistory, "/account-history"},
+	}
 }
 
 // answer is what the API said once.
@@ -79,18 +82,18 @@ func (r *recorded) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // settle moves all bodies to a file, and forgets the API.
-func (r *recorded) settle(t testing.TB) {
-	t.Helper()
-	file, err := os.Create(filepath.Join(t.TempDir(), "bodies"))
+func (r *recorded) settle(tb testing.TB) {
+	tb.Helper()
+	file, err := os.Create(filepath.Join(tb.TempDir(), "bodies"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = file.Close() })
+	tb.Cleanup(func() { _ = file.Close() })
 	var at int64
 	for key, a := range r.answers {
 		n, err := file.Write(a.body)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		a.body, a.file = nil, io.NewSectionReader(file, at, int64(n))
 		at += int64(n)
@@ -99,39 +102,37 @@ func (r *recorded) settle(t testing.TB) {
 	r.api = nil
 }
 
-// bodies are the answers about one stream.
-type bodies struct {
-	stream
+// Bodies are the answers about one stream.
+type Bodies struct {
+	Stream
 
-	api    *recorded
-	users  []string
-	byUser []*io.SectionReader
-	bytes  int64
+	Users  []string
+	ByUser []*io.SectionReader // the body of each of Users
+	Bytes  int64
+
+	api *recorded
 }
 
-// record lets the product run once against a simulated API, and keeps what was
+// Record lets the product run once against a simulated API, and keeps what was
 // answered. That run also fills the file cache and the pools.
-func record(t testing.TB, s stream, o sandbox.Options) *bodies {
-	t.Helper()
+func Record(tb testing.TB, s Stream, o sandbox.Options) *Bodies {
+	tb.Helper()
 	o.PageSize, o.CategorizationPageSize, o.NoHistory, o.CacheUsers = 100_000, 1<<30, true, 4
 	api, err := sandbox.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	b := &bodies{stream: s, api: &recorded{api: api.Transport(), answers: map[string]answer{}}}
-	product(t, b, t.TempDir())
-	b.api.settle(t)
+	b := &Bodies{Stream: s, api: &recorded{api: api.Transport(), answers: map[string]answer{}}}
+	Product(tb, b, tb.TempDir())
+	b.api.settle(tb)
 	for key, a := range b.api.answers {
-		user, isBody := strings.CutPrefix(key, "GET /users/")
-		if user, isBody = strings.CutSuffix(user, s.path); !isBody {
+		user, isBody := strings.CutSuffix(strings.TrimPrefix(key, "GET /users/"), s.path)
+		if !isBody {
 			continue
 		}
-		b.users = append(b.users, user)
-		b.byUser = append(b.byUser, a.file)
-		b.bytes += a.file.Size()
+		b.Users = append(b.Users, user)
+		b.ByUser = append(b.ByUser, a.file)
+		b.Bytes += a.file.Size()
 	}
 	return b
 }
-
-// berka is where the real accounts lie beside a checkout, if they do.
-var berka = filepath.Join("..", "..", "..", "shared", "data", "berka")

@@ -1,0 +1,44 @@
+package path
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs"
+)
+
+// limits are the allocations of a run by rows of its stream, a fifth above
+// what they were when they were set. They do not depend on the machine. What a
+// user and a run cost is part of it: that is nearly all of what is left, most
+// of all of contracts, of which a user has eight.
+var limits = map[jobs.Stream]float64{
+	jobs.StreamTransactions:   1.0,
+	jobs.StreamCategorization: 0.6,
+	jobs.StreamContracts:      80,
+	jobs.StreamAccountHistory: 0.8,
+}
+
+func TestCheckARowAllocatesNoMoreThanItDid(t *testing.T) { //nolint:paralleltest // what others allocate would count
+	if raceEnabled {
+		t.Skip("the race detector allocates, too: make bench-check goes without it")
+	}
+	for _, s := range Streams() {
+		users := 40
+		if s.Name == jobs.StreamContracts { // a user has a few only
+			users = 200
+		}
+		b := Record(t, s, sandbox.Options{Seed: 1, Plain: true, Users: users})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rows := Product(t, b, t.TempDir())
+		runtime.ReadMemStats(&after)
+		got := float64(after.Mallocs-before.Mallocs) / float64(rows)
+		fmt.Printf("%s: %.2f allocations a row, limit %.2f\n", s.Name, got, limits[s.Name])
+		if got > limits[s.Name] {
+			t.Errorf("%s: %.2f allocations a row, want at most %.2f: find the new ones with BenchmarkProduct of ./rows and -memprofile, or raise the limit and say why",
+				s.Name, got, limits[s.Name])
+		}
+	}
+}
