@@ -30,6 +30,9 @@ func registerZstd() *zstdCodec {
 			return zstd.NewWriter(nil,
 				zstd.WithEncoderLevel(zstd.EncoderLevel(speed)),
 				zstd.WithZeroFrames(true), // an empty page is compressed too
+				// Identifiers hardly match each other, but are hexadecimal: without
+				// this the quickest level stores them as they are, at twice the size.
+				zstd.WithAllLitEntropyCompression(true),
 				zstd.WithWindowSize(1<<20),
 				zstd.WithLowerEncoderMem(true))
 		})

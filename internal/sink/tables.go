@@ -225,7 +225,7 @@ var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, [
 	flag("is_active", func(r *Contract) Null[bool] { return r.IsActive }),
 	list("transaction_ids", func(r *Contract) []string { return r.TransactionIDs }).unique(),
 	jsonText("partner", func(r *Contract) string { return r.Partner }).repeated(),
-	jsonText("attributes", func(r *Contract) string { return r.Attributes }),
+	jsonText("attributes", func(r *Contract) string { return r.Attributes }).repeated(),
 })
 
 var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "date"}, []field[AccountHistory]{
