@@ -89,7 +89,12 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 		return err
 	}
 	if b.Stream != nil {
-		if err := inChunks(b.Stream, add); err != nil {
+		one := make([]Row, 1) // such rows may be large
+		err := b.Stream(func(r Row) error {
+			one[0] = r
+			return add(one)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -99,24 +104,6 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 		}
 	}
 	return nil
-}
-
-// inChunks passes rows on some at a time.
-func inChunks(stream func(func(Row) error) error, add func([]Row) error) error {
-	chunk := make([]Row, 0, 256)
-	err := stream(func(r Row) error {
-		chunk = append(chunk, r)
-		if len(chunk) < cap(chunk) {
-			return nil
-		}
-		rows := chunk
-		chunk = chunk[:0]
-		return add(rows)
-	})
-	if err != nil {
-		return err
-	}
-	return add(chunk)
 }
 
 func (w *Writer) addCursors(cursors []Cursor) {

@@ -66,9 +66,9 @@ type Column struct {
 // field is a column together with the way to its value in a row of type R.
 type field[R any] struct {
 	Column
-	// bind makes a buffer for one file, and the function that moves a row's
-	// value into it.
-	bind func(c Column, file *binding) (buffer, func(*R))
+	// bind makes a buffer for one file, and the function that moves the values
+	// of rows into it.
+	bind func(c Column, file *binding) (buffer, func([]*R))
 	// isNull reports that a row has no value.
 	isNull func(*R) bool
 }
@@ -103,12 +103,20 @@ func text[R any](name string, get func(*R) string) field[R] {
 	return field[R]{
 		Column: Column{Name: name, Type: TypeString, dictionary: true},
 		isNull: func(r *R) bool { return get(r) == "" },
-		bind: func(c Column, file *binding) (buffer, func(*R)) {
+		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := newTextBuffer(c, file)
 			if hide := file.mask.text(c); hide != nil {
-				return b, func(r *R) { b.add(hide(get(r))) }
+				return b, func(rows []*R) {
+					for _, r := range rows {
+						b.add(hide(get(r)))
+					}
+				}
 			}
-			return b, func(r *R) { b.add(get(r)) }
+			return b, func(rows []*R) {
+				for _, r := range rows {
+					b.add(get(r))
+				}
+			}
 		},
 	}
 }
@@ -124,9 +132,13 @@ func jsonText[R any](name string, get func(*R) string) field[R] {
 func runID[R any](name string) field[R] {
 	f := text(name, func(*R) string { return "" })
 	f.isNull = func(*R) bool { return false }
-	f.bind = func(c Column, file *binding) (buffer, func(*R)) {
+	f.bind = func(c Column, file *binding) (buffer, func([]*R)) {
 		b := newTextBuffer(c, file)
-		return b, func(*R) { b.add(file.runID) }
+		return b, func(rows []*R) {
+			for range rows {
+				b.add(file.runID)
+			}
+		}
 	}
 	return f
 }
@@ -136,9 +148,13 @@ func opaque[R any](name string, get func(*R) []byte) field[R] {
 	return field[R]{
 		Column: Column{Name: name, Type: typeBytes},
 		isNull: func(r *R) bool { return len(get(r)) == 0 },
-		bind: func(c Column, file *binding) (buffer, func(*R)) {
+		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := newTextBuffer(c, file)
-			return b, func(r *R) { b.addBytes(get(r)) }
+			return b, func(rows []*R) {
+				for _, r := range rows {
+					b.addBytes(get(r))
+				}
+			}
 		},
 	}
 }
@@ -148,16 +164,33 @@ func list[R any](name string, get func(*R) []string) field[R] {
 	return field[R]{
 		Column: Column{Name: name, Type: TypeStringList, dictionary: true},
 		isNull: func(r *R) bool { return get(r) == nil },
-		bind: func(c Column, file *binding) (buffer, func(*R)) {
+		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := newTextBuffer(c, file)
 			switch hide := file.mask.text(c); {
 			case file.mask.drops(c.Name):
-				return b, func(*R) { b.addNull() }
+				return b, nulls[R](b)
 			case hide != nil:
-				return b, func(r *R) { b.addList(each(get(r), hide)) }
+				return b, func(rows []*R) {
+					for _, r := range rows {
+						b.addList(each(get(r), hide))
+					}
+				}
 			}
-			return b, func(r *R) { b.addList(get(r)) }
+			return b, func(rows []*R) {
+				for _, r := range rows {
+					b.addList(get(r))
+				}
+			}
 		},
+	}
+}
+
+// nulls moves nothing but nulls into a buffer.
+func nulls[R any](b buffer) func([]*R) {
+	return func(rows []*R) {
+		for range rows {
+			b.addNull()
+		}
 	}
 }
 
@@ -179,12 +212,16 @@ func fixed[T, R any](name string, typ ColumnType, get func(*R) (T, bool)) field[
 	return field[R]{
 		Column: Column{Name: name, Type: typ},
 		isNull: func(r *R) bool { _, ok := get(r); return !ok },
-		bind: func(c Column, file *binding) (buffer, func(*R)) {
+		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := newFixedBuffer[T](c, file)
 			if file.mask.drops(c.Name) {
-				return b, func(*R) { b.addNull() }
+				return b, nulls[R](b)
 			}
-			return b, func(r *R) { b.add(get(r)) }
+			return b, func(rows []*R) {
+				for _, r := range rows {
+					b.add(get(r))
+				}
+			}
 		},
 	}
 }
@@ -194,12 +231,16 @@ func money[R any](name string, get func(*R) Decimal) field[R] {
 	return field[R]{
 		Column: Column{Name: name, Type: TypeDecimal},
 		isNull: func(r *R) bool { return !get(r).Valid },
-		bind: func(c Column, file *binding) (buffer, func(*R)) {
+		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := &moneyBuffer{fixedBuffer: newFixedBuffer[int64](c, file), name: c.Name}
 			if file.mask.drops(c.Name) {
-				return b, func(*R) { b.addNull() }
+				return b, nulls[R](b)
 			}
-			return b, func(r *R) { b.add(get(r)) }
+			return b, func(rows []*R) {
+				for _, r := range rows {
+					b.add(get(r))
+				}
+			}
 		},
 	}
 }

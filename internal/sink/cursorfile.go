@@ -61,6 +61,7 @@ type cursorWriter struct {
 	file    *parquetFile
 	binding *binding
 	fields  boundFields[Cursor]
+	one     [1]*Cursor // at hand
 	last    cursorKey
 	begun   bool
 }
@@ -93,7 +94,8 @@ func (f *cursorWriter) add(c *Cursor) error {
 			return err
 		}
 	}
-	f.fields.add(c)
+	f.one[0] = c
+	f.fields.add(f.one[:])
 	f.file.buffered++
 	f.last, f.begun = key, true
 	return nil

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,8 +38,9 @@ func (l *lane) append(ctx context.Context, rows []Row) error {
 			return err
 		}
 	}
-	for _, r := range rows {
-		if err := l.file.Append(r); err != nil {
+	// Few at a time: a row group that is finished in between is sent first.
+	for chunk := range slices.Chunk(rows, appended) {
+		if err := l.file.Append(chunk...); err != nil {
 			return fmt.Errorf("write %s: %w", l.key, err)
 		}
 		if err := l.upload.flush(ctx); err != nil {

@@ -52,22 +52,45 @@ func newTableFile(t *Table, w io.Writer, opts fileOptions) (*tableFile, error) {
 	return &tableFile{file: file, rows: rows, binding: b, limit: opts.RowGroupBytes}, nil
 }
 
-// Append adds a row, of which it keeps nothing but copies. After ErrRow the
-// file is as before and can be written on; any other error is final.
-func (f *tableFile) Append(r Row) error {
-	if err := f.rows.check(r); err != nil {
-		return err
+// appended is how many rows are taken apart at a time: many enough to work a
+// column at a time, few enough to bound by how much a row group exceeds its
+// size.
+const appended = 64
+
+// Append adds rows, of which it keeps nothing but copies. After ErrRow the
+// file has the rows before the bad one, but for those less than 64 before it,
+// and can be written on; any other error is final.
+func (f *tableFile) Append(rows ...Row) error {
+	for len(rows) > 0 {
+		n := min(len(rows), appended, maxRowGroupRows-f.file.buffered)
+		if err := f.add(rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+		if f.binding.held >= f.limit || f.file.buffered >= maxRowGroupRows {
+			if err := f.Flush(); err != nil {
+				return err
+			}
+		}
 	}
-	f.rows.add(r)
-	f.file.buffered++
-	f.tally.Rows++
-	if r.meta().Op == Delete {
-		f.tally.Deletes++
-	} else {
-		f.tally.Upserts++
+	return nil
+}
+
+func (f *tableFile) add(rows []Row) error {
+	for _, r := range rows {
+		if err := f.rows.check(r); err != nil {
+			return err
+		}
 	}
-	if f.binding.held >= f.limit || f.file.buffered >= maxRowGroupRows {
-		return f.Flush()
+	f.rows.add(rows)
+	f.file.buffered += len(rows)
+	f.tally.Rows += int64(len(rows))
+	for _, r := range rows {
+		if r.meta().Op == Delete {
+			f.tally.Deletes++
+		} else {
+			f.tally.Upserts++
+		}
 	}
 	return nil
 }

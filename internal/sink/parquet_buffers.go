@@ -21,7 +21,7 @@ type buffer interface {
 // boundFields are the buffers of the columns of rows of one type.
 type boundFields[R any] struct {
 	columns []buffer
-	puts    []func(*R)
+	puts    []func([]*R)
 }
 
 func bindFields[R any](fields []field[R], file *binding) boundFields[R] {
@@ -34,10 +34,10 @@ func bindFields[R any](fields []field[R], file *binding) boundFields[R] {
 	return b
 }
 
-// add takes one row apart.
-func (b *boundFields[R]) add(r *R) {
+// add takes rows apart, a column at a time: its buffer then stays at hand.
+func (b *boundFields[R]) add(rows []*R) {
 	for _, put := range b.puts {
-		put(r)
+		put(rows)
 	}
 }
 

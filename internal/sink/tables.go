@@ -25,7 +25,7 @@ type Table struct {
 type rowBuffers struct {
 	columns []buffer
 	check   func(Row) error
-	add     func(Row)
+	add     func([]Row) // checked ones
 }
 
 // Tables returns all tables, in the order of the design. The slice is the
@@ -89,6 +89,7 @@ func openColumns[R any, P interface {
 ) rowBuffers {
 	b := bindFields(fields, file)
 	erased := make([]bool, len(fields)) // null in a row that deletes
+	var typed []*R                      // rows at hand
 	for i, f := range fields {
 		erased[i] = i < own && !f.Key
 	}
@@ -101,17 +102,23 @@ func openColumns[R any, P interface {
 			}
 			return checkRow(t.Name, fields, r, r.meta())
 		},
-		add: func(row Row) {
-			r, _ := row.(P)
-			if r.meta().Op == Upsert {
-				b.add(r)
-				return
-			}
-			for i, put := range b.puts {
-				if erased[i] {
-					b.columns[i].addNull()
-				} else {
-					put(r)
+		add: func(rows []Row) {
+			for len(rows) > 0 {
+				typed = typed[:0]
+				op := rows[0].meta().Op
+				for _, row := range rows {
+					if r, ok := row.(P); ok && row.meta().Op == op {
+						typed = append(typed, r)
+						continue
+					}
+					break
+				}
+				rows = rows[len(typed):]
+				for i, put := range b.puts {
+					if op == Delete && erased[i] {
+						put = nulls[R](b.columns[i])
+					}
+					put(typed)
 				}
 			}
 		},
