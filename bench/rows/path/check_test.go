@@ -1,7 +1,6 @@
 package path
 
 import (
-	"fmt"
 	"runtime"
 	"testing"
 
@@ -35,7 +34,7 @@ func TestCheckARowAllocatesNoMoreThanItDid(t *testing.T) { //nolint:paralleltest
 		rows := Product(t, b, t.TempDir())
 		runtime.ReadMemStats(&after)
 		got := float64(after.Mallocs-before.Mallocs) / float64(rows)
-		fmt.Printf("%s: %.2f allocations a row, limit %.2f\n", s.Name, got, limits[s.Name])
+		t.Logf("%s: %.2f allocations a row, limit %.2f", s.Name, got, limits[s.Name])
 		if got > limits[s.Name] {
 			t.Errorf("%s: %.2f allocations a row, want at most %.2f: find the new ones with BenchmarkProduct of ./rows and -memprofile, or raise the limit and say why",
 				s.Name, got, limits[s.Name])
