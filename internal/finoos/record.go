@@ -22,8 +22,12 @@ type decoder struct {
 // decoders are kept for the names that they know, and for their buffers.
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// release gives d back, unless it is spent. What it made is not its own any more.
+// release gives d back, unless it has grown large; what is spent is not given
+// back at all. What d made is not its own any more.
 func (d *decoder) release() {
+	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.lower) > maxKept {
+		return
+	}
 	d.texts, d.lists, d.seen = arena{}, nil, nil
 	decoders.Put(d)
 }
