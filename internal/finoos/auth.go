@@ -139,8 +139,9 @@ func (c *Client) tokenError(ctx context.Context, call *call, err error) error {
 	return e
 }
 
-// authorizer puts the token on requests. It renews it when a request is
-// refused, once: a second refusal is passed on.
+// authorizer puts the token on requests, which it may change: they are the
+// client's own. It renews it when a request is refused, once: a second refusal is
+// passed on.
 type authorizer struct {
 	tokens *tokens
 	next   http.RoundTripper
@@ -152,25 +153,23 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 		return nil, err
 	}
-	resp, err := a.next.RoundTrip(authorized(req, g.token))
+	req.Header["Authorization"] = []string{"Bearer " + g.token}
+	resp, err := a.next.RoundTrip(req)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
 	again := req.Clone(req.Context())
-	if again.Body, err = req.GetBody(); err != nil {
-		return resp, nil //nolint:nilerr // the refusal is the better answer
+	if req.GetBody != nil { // else there is no body
+		if again.Body, err = req.GetBody(); err != nil {
+			return resp, nil //nolint:nilerr // the refusal is the better answer
+		}
 	}
 	discard(resp)
 	if g, err = a.tokens.get(req.Context(), g.token); err != nil {
 		return nil, err
 	}
-	return a.next.RoundTrip(authorized(again, g.token))
-}
-
-func authorized(req *http.Request, token string) *http.Request {
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+token)
-	return req
+	again.Header["Authorization"] = []string{"Bearer " + g.token}
+	return a.next.RoundTrip(again)
 }
 
 // Authenticate fetches a token if none is held, so that refused credentials

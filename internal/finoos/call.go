@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -64,12 +65,15 @@ func (c *Client) newCall(name, userID string, service Service, query url.Values)
 
 // request makes the request of one attempt.
 func (c *call) request(ctx context.Context) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(withCall(ctx, c), c.op.Method, c.url, bytes.NewReader(c.body))
+	var body io.Reader = http.NoBody
+	if c.body != nil {
+		body = bytes.NewReader(c.body)
+	}
+	req, err := http.NewRequestWithContext(withCall(ctx, c), c.op.Method, c.url, body)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(req.Header, c.header)
-	req.Header.Set("Accept", "application/json")
 	if c.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

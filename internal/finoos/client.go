@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,9 +49,10 @@ type Client struct {
 	cfg        Config
 	base       string // without a slash at its end
 	operations map[string]*Operation
+	common     http.Header // of every request; its values are shared and never changed
 	log        *slog.Logger
-	plain      *http.Client // for tokens
-	http       *http.Client // for everything else
+	plain      *http.Client      // for tokens
+	http       http.RoundTripper // for everything else: no redirect is followed, and http.Client would cost a quarter of a request's allocations
 
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
@@ -95,7 +97,11 @@ func New(cfg Config) (*Client, error) {
 	chain = &metering{counters: &c.counters, next: chain}
 	chain = &pacer{gate: c.gate, pace: c.pace, next: chain}
 	c.plain = httpClient(chain)
-	c.http = httpClient(&authorizer{tokens: &c.tokens, next: chain})
+	c.http = &authorizer{tokens: &c.tokens, next: chain}
+	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}
+	if cfg.Tenant != "" {
+		c.common["Tenantid"] = []string{cfg.Tenant}
+	}
 	return c, nil
 }
 
@@ -159,11 +165,8 @@ func (c *Client) send(ctx context.Context, call *call) (*http.Response, error) {
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)
 	}
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	if c.cfg.Tenant != "" {
-		req.Header.Set("Tenantid", c.cfg.Tenant)
-	}
-	resp, err := c.http.Do(req)
+	maps.Copy(req.Header, c.common)
+	resp, err := c.http.RoundTrip(req)
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)
 	}

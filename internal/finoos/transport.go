@@ -18,8 +18,8 @@ func newTransport() http.RoundTripper {
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   128,
+		MaxIdleConns:          1024, // the most workers that a job may have
+		MaxIdleConnsPerHost:   1024,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
@@ -47,6 +47,9 @@ func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), d.timeout)
 	if call := callOf(ctx); call != nil {
 		call.handed = true
+	}
+	// Reads may be repeated, so nobody asks what of them went out.
+	if call := callOf(ctx); call != nil && req.Method != http.MethodGet {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			WroteHeaderField: func(string, []string) { call.written.Store(true) },
 			WroteHeaders:     func() { call.written.Store(true) },
