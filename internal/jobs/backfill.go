@@ -82,6 +82,10 @@ type filling struct {
 	left         atomic.Int64 // streams of users that are not done
 	fresh        bool         // nothing stood under the name before
 	absent       absentUsers
+
+	// Belongs to the feed.
+	progress   map[string]map[string]sink.Progress // of one bucket of users, nil at first
+	progressOf int                                 // that bucket
 }
 
 // Backfill brings a range of days of a job's streams, or goes on with it. Like
@@ -213,16 +217,19 @@ func (f *filling) finishAll(ctx context.Context) error {
 	return nil
 }
 
-// enlistLeft gives the users of a bucket their progress, and leaves out those
+// enlistLeft gives some users of a bucket their progress, and leaves out those
 // with whom it is done.
 func (f *filling) enlistLeft(ctx context.Context, bucket int, users []*user) ([]*user, error) {
-	progress, err := f.w.Progress(ctx, bucket)
-	if err != nil {
-		return nil, f.sinkError(ctx, err)
+	if f.progress == nil || f.progressOf != bucket {
+		progress, err := f.w.Progress(ctx, bucket)
+		if err != nil {
+			return nil, f.sinkError(ctx, err)
+		}
+		f.progress, f.progressOf = progress, bucket
 	}
 	left := users[:0]
 	for _, u := range users {
-		u.filled = newFilled(progress[u.id])
+		u.filled = newFilled(f.progress[u.id])
 		n := len(f.streamsLeft(u))
 		if f.left.Add(int64(n)); n > 0 {
 			left = append(left, u)

@@ -42,24 +42,23 @@ func (f *filling) listEveryone(ctx context.Context) error {
 // asked for, nor anybody once the backfill has begun: who was there then may
 // be gone by now, and is no mistake of the caller's.
 func (f *filling) listNamed(ctx context.Context) error {
-	at := -1
-	var cursors map[string][]sink.Cursor
-	ids := slices.SortedFunc(slices.Values(f.o.Users), compareByBucket)
-	for _, id := range slices.Compact(ids) {
-		if b := sink.BucketOf(id); b != at && f.fresh {
+	for b, ids := range byBucket(slices.Values(f.o.Users)) {
+		var cursors map[string][]sink.Cursor
+		if f.fresh {
 			var err error
-			if cursors, err = f.w.Cursors(ctx, b); err != nil {
+			if cursors, err = f.w.Cursors(ctx, b, ids...); err != nil {
 				return f.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 			}
-			at = b
 		}
-		if f.fresh && !newUser(id, nil, cursors[id]).known() {
-			if err := f.askForStranger(ctx, id); err != nil {
+		for _, id := range ids {
+			if f.fresh && !newUser(id, nil, cursors[id]).known() {
+				if err := f.askForStranger(ctx, id); err != nil {
+					return err
+				}
+			}
+			if err := f.listed.add(listedOnly(id)); err != nil {
 				return err
 			}
-		}
-		if err := f.listed.add(listedOnly(id)); err != nil {
-			return err
 		}
 	}
 	return nil

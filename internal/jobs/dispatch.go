@@ -39,6 +39,7 @@ func (r *run) dispatch(ctx context.Context) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(r.job.Concurrency)
 	r.feed = newFeed(r, r.place)
+	defer r.feed.close()
 	for ctx.Err() == nil {
 		if r.deadlinePassed() {
 			r.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", r.job.Deadline)

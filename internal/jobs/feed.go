@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -12,20 +13,59 @@ import (
 	"finoos-syncer/internal/sink"
 )
 
-// feed yields the users of the list, one bucket of users at a time, each with
-// its cursors.
+// feed yields the users of the list, some at a time, each with its cursors.
 //
 // The order is a circle: by bucket of users, within a bucket by id, beginning
 // where the last run stopped (Resume). So the users that nobody has looked at
 // for the longest time always come first. How old a user's cursors are would
 // not tell that: whoever is found unchanged leaves no trace. And the place in
 // the circle is one short text in the run report, however many users there
-// are, while the cursors are still read bucket by bucket.
+// are, while the cursors are still read bucket by bucket. Those of a bucket are
+// merged with its list as both are sorted by id (chunk), so that a few hundred
+// users are held.
 type feed struct {
 	r     *run
 	early map[string]bool // came before the circle, so not again
 	steps []stretch       // left; the first is at work
-	users []*user
+
+	// Of the stretch at work.
+	listed  []*finoos.User // left, by id
+	users   []*user        // the next of them, with their cursors
+	cursors *cursorsByUser // nil while there is none
+}
+
+// chunk is how many users get their cursors at once.
+const chunk = 256
+
+// cursorsByUser steps through the cursors of a bucket of users.
+type cursorsByUser struct {
+	next func() (sink.UserCursors, error, bool)
+	stop func()
+	at   sink.UserCursors
+}
+
+func cursorsFrom(all iter.Seq2[sink.UserCursors, error]) *cursorsByUser {
+	c := &cursorsByUser{}
+	c.next, c.stop = iter.Pull2(all)
+	return c
+}
+
+// of returns the cursors of a user; who is asked for must come in order.
+func (c *cursorsByUser) of(id string) ([]sink.Cursor, error) {
+	for c.at.UserID < id {
+		at, err, more := c.next()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return nil, nil
+		}
+		c.at = at
+	}
+	if c.at.UserID == id {
+		return c.at.Cursors, nil
+	}
+	return nil, nil
 }
 
 // stretch is a part of the list: the users of one bucket whose ids are at
@@ -78,52 +118,80 @@ func (s *stretch) holds(id string, early map[string]bool) bool {
 // next returns nil without an error when the list is at its end.
 func (f *feed) next(ctx context.Context) (*user, error) {
 	for len(f.users) == 0 {
-		if len(f.steps) == 0 {
+		switch {
+		case len(f.steps) == 0:
 			return nil, nil //nolint:nilnil // the end of the list is no error
+		case f.cursors == nil:
+			if err := f.enter(ctx, &f.steps[0]); err != nil {
+				return nil, err
+			}
+		default:
+			if err := f.chunk(ctx, f.steps[0].bucket); err != nil {
+				return nil, err
+			}
 		}
-		if err := f.load(ctx, &f.steps[0]); err != nil {
-			return nil, err
-		}
-		if len(f.users) == 0 {
-			f.steps = f.steps[1:]
-		}
+		f.leave()
 	}
 	u := f.users[0]
 	if f.steps[0].named != nil {
 		f.early[u.id], u.early = true, true
 	}
-	f.users[0] = nil // its cursors are not held until the bucket is done
-	if f.users = f.users[1:]; len(f.users) == 0 {
-		f.steps = f.steps[1:]
-	}
+	f.users[0] = nil // its cursors are not held until all are done
+	f.users = f.users[1:]
+	f.leave()
 	f.r.inHand.begin(u.id)
 	return u, nil
 }
 
-func (f *feed) load(ctx context.Context, s *stretch) error {
+// enter begins a stretch.
+func (f *feed) enter(ctx context.Context, s *stretch) error {
 	listed, err := f.r.listed.bucket(s.bucket)
 	if err != nil {
 		return err
 	}
-	if listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) }); len(listed) == 0 {
-		return nil
-	}
+	listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) })
 	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
-	cursors, err := f.r.w.Cursors(ctx, s.bucket)
-	if err != nil {
-		return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+	f.listed = listed
+	f.cursors = cursorsFrom(f.r.w.EachUser(ctx, s.bucket))
+	return nil
+}
+
+// leave ends the stretch at work if nobody of it is left.
+func (f *feed) leave() {
+	if len(f.users)+len(f.listed) == 0 {
+		f.close()
+		f.steps = f.steps[1:]
 	}
-	f.users = make([]*user, 0, len(listed))
-	for _, l := range listed {
-		u := newUser(l.ID, l, cursors[l.ID])
+}
+
+// close gives back what a stretch at work holds.
+func (f *feed) close() {
+	if f.cursors != nil {
+		f.cursors.stop()
+		f.cursors = nil
+	}
+}
+
+// chunk gives the next users of the stretch their cursors.
+func (f *feed) chunk(ctx context.Context, bucket int) (err error) {
+	now := f.listed[:min(chunk, len(f.listed))]
+	f.users = make([]*user, 0, len(now))
+	for _, l := range now {
+		cursors, err := f.cursors.of(l.ID)
+		if err != nil {
+			return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+		}
+		u := newUser(l.ID, l, cursors)
 		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
 			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
 			continue
 		}
 		f.users = append(f.users, u)
 	}
+	clear(now)
+	f.listed = f.listed[len(now):]
 	if f.r.enlist != nil {
-		f.users, err = f.r.enlist(ctx, s.bucket, f.users)
+		f.users, err = f.r.enlist(ctx, bucket, f.users)
 	}
 	return err
 }
@@ -134,8 +202,12 @@ func (f *feed) place() (at *Resume, waiting []string) {
 	for i, s := range f.steps {
 		if s.named == nil {
 			at = &Resume{Bucket: s.bucket, UserID: s.from}
-			if i == 0 && len(f.users) > 0 {
+			switch {
+			case i > 0:
+			case len(f.users) > 0:
 				at.UserID = f.users[0].id
+			case len(f.listed) > 0:
+				at.UserID = f.listed[0].ID
 			}
 			return at, waiting
 		}

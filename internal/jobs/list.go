@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -47,7 +48,7 @@ func (r *run) listUsers(ctx context.Context) error {
 		}
 	}
 	leave.done(ctx)
-	return nil
+	return r.listed.complete()
 }
 
 // askFor lists users by asking for each. Those that the API does not know are
@@ -92,7 +93,7 @@ func (r *run) missed(id string) error {
 // unanswered deals with a user whose own path did not answer with the user,
 // where its cursors matter.
 func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cause error) error {
-	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id))
+	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id), id)
 	if err != nil {
 		return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 	}
@@ -134,19 +135,53 @@ func (r *run) findMissing(ctx context.Context) error {
 	r.gone.allow(known, r.job.MaxGone)
 	if missing > 0 {
 		r.log.InfoContext(ctx, "known users were not listed, asking for each", "missing", missing, "known", known)
-		if err := r.eachMissing(ctx, func(isMissing bool, id string) error {
-			if !isMissing {
-				return nil
-			}
-			if paused, err := r.pathPauses(ctx, id); err != nil || paused {
-				return err
-			}
-			return r.ask(ctx, id, true)
-		}); err != nil {
+		if err := r.askForMissing(ctx); err != nil {
 			return err
 		}
 	}
 	return r.countListed()
+}
+
+// askForMissing asks for each known user that is not in the list. Those of a
+// bucket of users are held at a time.
+func (r *run) askForMissing(ctx context.Context) error {
+	at := 0
+	var missing []string
+	ask := func() error {
+		if len(missing) == 0 {
+			return nil
+		}
+		cursors, err := r.w.Cursors(ctx, at, missing...)
+		if err != nil {
+			return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+		}
+		for _, id := range missing {
+			if r.pathPauses(newUser(id, nil, cursors[id])) {
+				continue
+			}
+			if err := r.ask(ctx, id, true); err != nil {
+				return err
+			}
+		}
+		missing = missing[:0]
+		return nil
+	}
+	err := r.eachMissing(ctx, func(isMissing bool, id string) error {
+		if b := sink.BucketOf(id); b != at {
+			if err := ask(); err != nil {
+				return err
+			}
+			at = b
+		}
+		if isMissing {
+			missing = append(missing, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return ask()
 }
 
 // eachMissing calls f for every known user of the shard and says whether the
@@ -228,26 +263,39 @@ func compareByBucket(a, b string) int {
 	return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
 }
 
+// byBucket yields ids by bucket of users, sorted and each once.
+func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
+	return func(yield func(int, []string) bool) {
+		for left := slices.Compact(slices.SortedFunc(ids, compareByBucket)); len(left) > 0; {
+			b := sink.BucketOf(left[0])
+			n := slices.IndexFunc(left, func(id string) bool { return sink.BucketOf(id) != b })
+			if n < 0 {
+				n = len(left)
+			}
+			if !yield(b, left[:n:n]) {
+				return
+			}
+			left = left[n:]
+		}
+	}
+}
+
 // declareGone writes what is left to say of users that are gone, and ends
 // their cursors.
 func (r *run) declareGone(ctx context.Context) error {
 	r.gone.mu.Lock()
 	defer r.gone.mu.Unlock()
-	ids := slices.SortedFunc(maps.Keys(r.gone.users), compareByBucket)
-	at := -1
-	var cursors map[string][]sink.Cursor
-	for _, id := range ids {
-		if b := sink.BucketOf(id); b != at {
-			var err error
-			if cursors, err = r.w.Cursors(ctx, b); err != nil {
-				return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
-			}
-			at = b
+	for b, ids := range byBucket(maps.Keys(r.gone.users)) {
+		cursors, err := r.w.Cursors(ctx, b, ids...)
+		if err != nil {
+			return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
-		u := newUser(id, nil, cursors[id])
-		u.lastWritten = r.gone.users[id]
-		if err := r.declare(ctx, u); err != nil {
-			return err
+		for _, id := range ids {
+			u := newUser(id, nil, cursors[id])
+			u.lastWritten = r.gone.users[id]
+			if err := r.declare(ctx, u); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

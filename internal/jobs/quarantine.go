@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -58,18 +57,13 @@ func (r *run) pauses(c sink.Cursor) bool {
 }
 
 // pathPauses says whether a user that was not listed has failed by its own
-// path so often that it is not asked for this time; it is counted then. Such
-// users are few, so their buckets are read for them alone.
-func (r *run) pathPauses(ctx context.Context, id string) (bool, error) {
-	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id))
-	if err != nil {
-		return false, r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
-	}
-	if !r.pauses(newUser(id, nil, cursors[id]).cursor(StreamUsers)) {
-		return false, nil
+// path so often that it is not asked for this time; it is counted then.
+func (r *run) pathPauses(u *user) bool {
+	if !r.pauses(u.cursor(StreamUsers)) {
+		return false
 	}
 	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
-	return true, nil
+	return true
 }
 
 // choose leaves out the streams of u that are in quarantine, and the services

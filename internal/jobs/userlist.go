@@ -68,6 +68,15 @@ func (l *userList) spill() error {
 	return nil
 }
 
+// complete says that hardly anybody follows: a list that did not fit into memory
+// leaves it altogether.
+func (l *userList) complete() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.spill()
+}
+
 // bucket returns the users of one bucket of users, each id once: the first
 // time that it was listed counts.
 func (l *userList) bucket(b int) ([]*finoos.User, error) {

@@ -70,7 +70,7 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 
 // bucket returns the progress with one bucket of users, by user and stream.
 func (p *past) bucket(ctx context.Context, b int) (map[string]map[string]Progress, error) {
-	marks, err := p.state.load(ctx, b, p.ledger.Through, p.state.once, p.state.whole)
+	marks, err := p.state.load(ctx, b, p.ledger.Through)
 	if err != nil {
 		return nil, fmt.Errorf("read progress: %w", err)
 	}

@@ -174,7 +174,7 @@ func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for b := range Buckets {
-		cursors, err := s.load(t.Context(), b, 1000, s.once, s.whole)
+		cursors, err := s.load(t.Context(), b, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,11 @@ package sink
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -17,6 +19,14 @@ const (
 	checkpointTime = time.Minute
 	// keptCheckpoints of each bucket stay, the newest ones.
 	keptCheckpoints = 2
+	// checkpointShare of what the checkpoints hold has to have come since.
+	checkpointShare = 8
+	// mostCommits bounds the objects that a start has to read.
+	mostCommits = 256
+	// emptyCheckpoint is about what a file without cursors takes, cursorGuess a
+	// cursor where a record does not say.
+	emptyCheckpoint = 4 << 10
+	cursorGuess     = 100
 )
 
 // checkpoint writes down all cursors of the shard, if enough has been
@@ -35,7 +45,7 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	}
 	now := *w.state
 	now.commits = slices.Concat(w.state.commits, w.since)
-	if now.commitsSince(w.o.Shard, through) < w.o.checkpointEvery {
+	if !now.checkpointDue(w.o.Shard, through, w.o.checkpointEvery) {
 		return nil
 	}
 	for _, b := range w.o.Shard.buckets() {
@@ -50,42 +60,66 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// commitsSince counts the commits that changed cursors of the shard since the
-// oldest of its buckets' checkpoints.
-func (s *state) commitsSince(shard Shard, through uint64) (n int) {
+// checkpointDue says whether checkpoints are worth their cost. Writing them
+// reads and writes all cursors, so what has come since must be a fair share of
+// these: then a commit costs what it holds, some times over, however many users
+// there are. Until then a start reads that share more than it would have to, and
+// as many objects as may be.
+func (s *state) checkpointDue(shard Shard, through uint64, every int) bool {
+	commits, bytes := s.since(shard, through)
+	if commits < every {
+		return false
+	}
+	var all int64
+	for _, b := range shard.buckets() {
+		all += max(0, s.sizes[b]-emptyCheckpoint)
+	}
+	return bytes >= all/checkpointShare || commits >= max(mostCommits, every)
+}
+
+// since counts the commits that changed cursors of the shard since the oldest of
+// its buckets' checkpoints, and the bytes of these.
+func (s *state) since(shard Shard, through uint64) (commits int, bytes int64) {
 	floor := s.floor(shard)
 	for _, r := range s.commits {
 		if r.Seq > floor && r.Seq <= through && r.touches(shard) && (r.Cursors.Path != "" || r.Kind == KindVoid) {
-			n++
+			commits++
+			bytes += cmp.Or(r.Cursors.Bytes, r.Cursors.Rows*cursorGuess)
 		}
 	}
-	return n
+	return commits, bytes
 }
 
 func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) error {
 	if s.newest(b) >= through {
 		return nil // written by a run that did not get to the end
 	}
-	cursors, err := s.load(ctx, b, through, s.once, s.whole)
-	if err != nil {
+	var body bytes.Buffer
+	if _, err := writeCursors(&body, s.alive(ctx, b, through)); err != nil {
 		return err
 	}
-	dropSettledMarks(cursors)
-	alive := make([]Cursor, 0, len(cursors))
-	for _, c := range cursors {
-		if !c.Ended {
-			alive = append(alive, c)
-		}
-	}
-	body, _, err := encodeCursors(alive)
-	if err != nil {
-		return err
-	}
-	_, err = s.store.Put(ctx, s.keys.checkpoint(b, through), body, bucket.Condition{IfNoneMatch: true})
+	_, err := s.store.Put(ctx, s.keys.checkpoint(b, through), body.Bytes(), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return err
 	}
 	return nil
+}
+
+// alive yields the cursors of a bucket that a checkpoint keeps, in its order.
+func (s *state) alive(ctx context.Context, b int, through uint64) iter.Seq2[Cursor, error] {
+	return func(yield func(Cursor, error) bool) {
+		for u, err := range s.each(ctx, b, through, true) {
+			if err != nil {
+				yield(Cursor{}, err)
+				return
+			}
+			for _, c := range dropSettledMarks(u.Cursors) {
+				if !c.Ended && !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // encodeCursors makes a cursor file in memory. It sorts the slice.
@@ -102,7 +136,7 @@ func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
 // every bucket that the commit speaks for. Whoever shares a bucket with
 // another shard, from when there were fewer or more of them, deletes last.
 func (w *Writer) sweepCursors(ctx context.Context) error {
-	checkpoints, err := listCheckpoints(ctx, w.store, w.keys)
+	checkpoints, _, err := listCheckpoints(ctx, w.store, w.keys)
 	if err != nil {
 		return err
 	}

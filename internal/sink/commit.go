@@ -125,7 +125,7 @@ func (w *Writer) uploadCursors(ctx context.Context, cursors []Cursor) (CursorObj
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return CursorObject{}, fmt.Errorf("upload cursors: %w", err)
 	}
-	return CursorObject{Path: key, Rows: rows}, nil
+	return CursorObject{Path: key, Rows: rows, Bytes: int64(len(body))}, nil
 }
 
 // meet looks at a record of somebody else that was found on the way to ours.

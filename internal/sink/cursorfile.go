@@ -14,7 +14,7 @@ import (
 // a reader finds the few that it needs.
 const (
 	cursorGroupLeast = 1 << 20
-	cursorGroupMost  = 4 << 20
+	cursorGroupMost  = 2 << 20
 )
 
 // sortedCursors yields cursors in the order of a cursor file. It sorts the

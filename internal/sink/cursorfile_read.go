@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"sort"
 
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/metadata"
@@ -20,7 +22,7 @@ type cursorReaderAt interface {
 // ends it.
 func readCursors(r cursorReaderAt, bucket int) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		f, err := openCursorFile(r)
+		f, err := openCursorFile(r, footerGuess)
 		if err != nil {
 			yield(Cursor{}, err)
 			return
@@ -33,7 +35,7 @@ func readCursors(r cursorReaderAt, bucket int) iter.Seq2[Cursor, error] {
 // accepts, in order, and fetches nothing else of them.
 func readCursorUsers(r cursorReaderAt, owns func(bucket int) bool) iter.Seq2[cursorKey, error] {
 	return func(yield func(cursorKey, error) bool) {
-		f, err := openCursorFile(r)
+		f, err := openCursorFile(r, footerGuess)
 		if err != nil {
 			yield(cursorKey{}, err)
 			return
@@ -42,31 +44,46 @@ func readCursorUsers(r cursorReaderAt, owns func(bucket int) bool) iter.Seq2[cur
 	}
 }
 
-// cursorFile is a cursor file whose footer was read: whoever reads several
-// buckets of a file reads that once. It is not safe for concurrent use.
+// cursorFile is a cursor file whose footer was read. It is not safe for concurrent
+// use.
 type cursorFile struct {
 	source *windowReader
 	reader *file.Reader
-
-	// The row group that was read last, if it is small: buckets are asked for in
-	// order, and many small ones stand in one group.
-	group    []Cursor
-	at       int // its place
-	groupAll bool
+	bounds []groupBounds
 }
 
-// openCursorFile reads the footer. The file remains the caller's to close.
-func openCursorFile(r cursorReaderAt) (f *cursorFile, err error) {
+// groupBounds are the least and the greatest bucket in a row group.
+type groupBounds struct{ least, most int }
+
+// holding returns the row groups that can hold a bucket.
+func holding(bounds []groupBounds, bucket int) (groups []int) {
+	for i, b := range bounds {
+		if b.least <= bucket && bucket <= b.most {
+			groups = append(groups, i)
+		}
+	}
+	return groups
+}
+
+func (f *cursorFile) holding(bucket int) []int { return holding(f.bounds, bucket) }
+
+// openCursorFile reads the footer, and with it the last bytes of the file, as
+// many as guessed. The file remains the caller's to close.
+func openCursorFile(r cursorReaderAt, guess int64) (f *cursorFile, err error) {
 	defer recoverCorrupt(&err)
 	source := &windowReader{source: r, size: r.Size()}
-	if err := source.fetch(max(0, r.Size()-footerGuess), r.Size()); err != nil {
+	if err := source.fetch(max(0, r.Size()-guess), r.Size()); err != nil {
 		return nil, fmt.Errorf("read footer of cursor file: %w", err)
 	}
 	reader, err := file.NewParquetReader(io.NewSectionReader(source, 0, r.Size()))
 	if err != nil {
 		return nil, fmt.Errorf("open cursor file: %w", err)
 	}
-	return &cursorFile{source: source, reader: reader}, nil
+	f = &cursorFile{source: source, reader: reader, bounds: make([]groupBounds, reader.NumRowGroups())}
+	for i := range f.bounds {
+		f.bounds[i] = f.boundsOf(i)
+	}
+	return f, nil
 }
 
 // bucket yields the cursors of one bucket: see readCursors.
@@ -93,7 +110,7 @@ func (f *cursorFile) cursors(wanted func(bucket int) bool, all bool) iter.Seq2[C
 			if !f.mayHold(i, wanted) {
 				continue
 			}
-			group, err := f.readOnce(i, all)
+			group, err := f.readGroup(i, all)
 			if err != nil {
 				yield(Cursor{}, fmt.Errorf("read row group %d of cursor file: %w", i, err))
 				return
@@ -107,57 +124,50 @@ func (f *cursorFile) cursors(wanted func(bucket int) bool, all bool) iter.Seq2[C
 	}
 }
 
-// mayHold reports whether a row group can hold a bucket that is wanted. Where
-// its statistics do not say, reading it will.
-func (f *cursorFile) mayHold(i int, wanted func(bucket int) bool) bool {
+// of returns the cursors of a bucket that a row group holds.
+func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
+	cursors, err := f.readGroup(group, all)
+	if err != nil {
+		return nil, fmt.Errorf("read row group %d of cursor file: %w", group, err)
+	}
+	begin := sort.Search(len(cursors), func(i int) bool { return BucketOf(cursors[i].UserID) >= bucket })
+	end := begin + sort.Search(len(cursors)-begin, func(i int) bool { return BucketOf(cursors[begin+i].UserID) > bucket })
+	if begin == 0 && end == len(cursors) {
+		return cursors, nil
+	}
+	return slices.Clone(cursors[begin:end]), nil // not to keep the others
+}
+
+// boundsOf reads the bounds of a row group from its statistics. Where these do
+// not say, reading it will.
+func (f *cursorFile) boundsOf(i int) groupBounds {
+	unknown := groupBounds{0, Buckets - 1}
 	place := f.reader.MetaData().Schema.ColumnIndexByName(cursorBucketColumn)
 	if place < 0 {
-		return true
+		return unknown
 	}
 	chunk, err := f.reader.RowGroup(i).MetaData().ColumnChunk(place)
 	if err != nil {
-		return true
+		return unknown
 	}
 	stats, err := chunk.Statistics()
 	if err != nil {
-		return true
+		return unknown
 	}
-	bounds, ok := stats.(*metadata.Int32Statistics)
-	if !ok || !bounds.HasMinMax() {
-		return true
+	if s, ok := stats.(*metadata.Int32Statistics); ok && s.HasMinMax() {
+		return groupBounds{int(s.Min()), int(s.Max())}
 	}
-	for b := bounds.Min(); b <= bounds.Max(); b++ {
-		if wanted(int(b)) {
+	return unknown
+}
+
+// mayHold reports whether a row group can hold a bucket that is wanted.
+func (f *cursorFile) mayHold(i int, wanted func(bucket int) bool) bool {
+	for b := f.bounds[i].least; b <= f.bounds[i].most; b++ {
+		if wanted(b) {
 			return true
 		}
 	}
 	return false
-}
-
-// keptGroup is up to how many cursors a row group is kept, and keptState how many
-// bytes they may remember: hundreds of files may be open.
-const (
-	keptGroup = 256
-	keptState = 64 << 10
-)
-
-// readOnce reads a row group unless it is the one that was kept.
-func (f *cursorFile) readOnce(i int, all bool) ([]Cursor, error) {
-	if f.group != nil && f.at == i && f.groupAll == all {
-		return f.group, nil
-	}
-	group, err := f.readGroup(i, all)
-	if err == nil && len(group) <= keptGroup && stateBytes(group) <= keptState {
-		f.group, f.at, f.groupAll = group, i, all
-	}
-	return group, err
-}
-
-func stateBytes(group []Cursor) (n int) {
-	for i := range group {
-		n += len(group[i].State)
-	}
-	return n
 }
 
 // readGroup reads a row group with one request.

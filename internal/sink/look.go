@@ -79,7 +79,7 @@ func (l *Look) Users(ctx context.Context) iter.Seq2[string, error] {
 // and sorted by stream: of what runs have pulled, so that whom only a backfill
 // has met is not among them.
 func (l *Look) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
-	users, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo)
+	users, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,40 +41,51 @@ func erasedMark(c Cursor, seq uint64) Cursor {
 	return Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
 }
 
-// foldMarks takes the marks out of the cursors of a bucket of users, and notes
-// them in the cursors of their streams; where there is none, in an empty one,
-// MarkOnly: the first pull of the stream must be later than what the backfill
-// wrote, whatever its clock says.
-func foldMarks(cursors map[cursorID]Cursor) {
-	for id, mark := range cursors {
-		if !isMark(id.stream) {
+// foldMarks takes the marks out of the cursors of a user, and notes them in the
+// cursors of their streams; where there is none, in an empty one, MarkOnly: the
+// first pull of the stream must be later than what the backfill wrote, whatever
+// its clock says. It takes cursors sorted by stream, and returns them so.
+func foldMarks(cursors []Cursor) []Cursor {
+	if !slices.ContainsFunc(cursors, func(c Cursor) bool { return isMark(c.Stream) }) {
+		return cursors
+	}
+	folded := slices.DeleteFunc(slices.Clone(cursors), func(c Cursor) bool { return isMark(c.Stream) })
+	for _, mark := range cursors {
+		if !isMark(mark.Stream) {
 			continue
 		}
-		delete(cursors, id)
-		id.stream = strings.TrimPrefix(id.stream, markPrefix)
-		c, known := cursors[id]
+		stream := strings.TrimPrefix(mark.Stream, markPrefix)
+		at, known := slices.BinarySearchFunc(folded, stream, func(c Cursor, s string) int { return cmp.Compare(c.Stream, s) })
 		if !known {
-			c = Cursor{UserID: id.user, Stream: id.stream, MarkOnly: true}
+			folded = slices.Insert(folded, at, Cursor{UserID: mark.UserID, Stream: stream, MarkOnly: true})
 		}
+		c := &folded[at]
 		c.Backfilled = mark.FullSeq > c.FullSeq
 		c.BackfilledAt = mark.ExtractedAt
-		cursors[id] = c
 	}
+	return folded
 }
 
-// dropSettledMarks forgets the marks that count no more: a full pull has begun
-// since, or the user is gone. Where there is no cursor a mark stays: the run
-// that will write one may have begun before.
-func dropSettledMarks(cursors map[cursorID]Cursor) {
-	for id, mark := range cursors {
-		if !isMark(id.stream) {
-			continue
+// dropSettledMarks leaves out the marks that count no more: a full pull has
+// begun since, or the user is gone. Where there is no cursor a mark stays: the
+// run that will write one may have begun before.
+func dropSettledMarks(cursors []Cursor) []Cursor {
+	settled := func(mark Cursor) bool {
+		if !isMark(mark.Stream) {
+			return false
 		}
-		c, known := cursors[cursorID{id.user, strings.TrimPrefix(id.stream, markPrefix)}]
-		if known && (c.Ended || c.FullSeq >= mark.FullSeq) {
-			delete(cursors, id)
+		stream := strings.TrimPrefix(mark.Stream, markPrefix)
+		return slices.ContainsFunc(cursors, func(c Cursor) bool {
+			return c.Stream == stream && (c.Ended || c.FullSeq >= mark.FullSeq)
+		})
+	}
+	left := make([]Cursor, 0, len(cursors))
+	for _, c := range cursors {
+		if !settled(c) {
+			left = append(left, c)
 		}
 	}
+	return left
 }
 
 // Progress is how far a backfill is with one stream of one user. It is

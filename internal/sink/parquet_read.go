@@ -9,9 +9,13 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/schema"
 )
 
-// footerGuess is how much of a file's end is fetched at once, in the hope that
-// the footer is within.
-const footerGuess = 64 << 10
+const (
+	// footerGuess is how much of a file's end is fetched at once, in the hope that
+	// the footer is within.
+	footerGuess = 64 << 10
+	// wholeGuess is the same where all of a file is read: most have no more.
+	wholeGuess = 1 << 20
+)
 
 // windowReader is a view of an object of which one range is held in memory, so
 // that the small reads of the Parquet library are not requests.

@@ -68,6 +68,8 @@ type Source struct {
 type CursorObject struct {
 	Path string `json:"path"`
 	Rows int64  `json:"rows"`
+	// Bytes is the object's size; records of earlier versions do not tell.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // File is a data file that a commit makes true.

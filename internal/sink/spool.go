@@ -2,99 +2,237 @@ package sink
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	nameless "finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/bucket"
 )
 
 // spool keeps cursor objects on the local disk while they are looked things up
-// in, so that 256 look-ups cost one download. The files have no names. Safe
-// for concurrent use.
+// in, so that 256 look-ups cost one download and are quick (spool_format.go).
+// All of them lie in one file, which has no name. In memory it is a few kilobytes an
+// object, of which a run that was killed may leave hundreds. Safe for concurrent
+// use.
 type spool struct {
 	store bucket.Objects
 	dir   string
 
-	mu    sync.Mutex
-	files map[string]*spooled
+	mu      sync.Mutex
+	objects map[string]*spooled
+	file    *os.File // nil until something is fetched
+	end     int64    // of what is in use of it
 }
 
-// spooled is one object; its lock is held while it is fetched or read.
+// spooled is one object; its lock is held while it is fetched.
 type spooled struct {
-	mu   sync.Mutex
-	file *scratchFile
-	open *cursorFile
+	mu    sync.Mutex
+	parts []spooledPart // in the order of the object; nil until it is fetched
 }
 
-// read hands out an object that stays until close, to one reader at a time.
-func (s *spool) read(ctx context.Context, path string, use func(*cursorFile)) error {
-	s.mu.Lock()
-	if s.files == nil {
-		s.files = map[string]*spooled{}
-	}
-	entry := s.files[path]
-	if entry == nil {
-		entry = &spooled{}
-		s.files[path] = entry
-	}
-	s.mu.Unlock()
+// spooledPart is where the cursors of a bucket lie that stood in a row group.
+type spooledPart struct {
+	at     int64
+	size   uint32
+	bucket uint8
+}
 
+const (
+	// fetchStep is how much of an object is asked for at once.
+	fetchStep = 4 << 20
+	// fetchersAtOnce bounds concurrent requests for cursor objects, each of which
+	// holds a row group.
+	fetchersAtOnce = 4
+	// spooledStep is how much of a bucket is read at once: many objects may have
+	// something of it.
+	spooledStep = 64 << 10
+)
+
+// parts returns where the cursors of a bucket lie, after fetching the object if
+// it is not there yet.
+func (s *spool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
+	entry := s.entry(path)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
-	if entry.file == nil {
-		f, err := s.fetch(ctx, path)
+	if entry.parts == nil {
+		parts, err := s.add(ctx, path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		entry.file = f
+		entry.parts = parts
 	}
-	if entry.open == nil {
-		open, err := openCursorFile(entry.file)
-		if err != nil {
-			return err
+	var found []spooledPart
+	for _, p := range entry.parts {
+		if int(p.bucket) == b {
+			found = append(found, p)
 		}
-		entry.open = open
 	}
-	use(entry.open)
-	return nil
+	return found, nil
 }
 
-// fetchStep is how much of an object is asked for at once.
-const fetchStep = 4 << 20
+func (s *spool) entry(path string) *spooled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.objects == nil {
+		s.objects = map[string]*spooled{}
+	}
+	entry := s.objects[path]
+	if entry == nil {
+		entry = &spooled{}
+		s.objects[path] = entry
+	}
+	return entry
+}
 
-// fetch copies an object to a scratch file, which is the caller's to close.
-func (s *spool) fetch(ctx context.Context, path string) (*scratchFile, error) {
+// fetchAll fetches what is not there yet, several objects at a time.
+func (s *spool) fetchAll(ctx context.Context, paths []string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchersAtOnce)
+	for _, path := range paths {
+		g.Go(func() error {
+			_, err := s.parts(ctx, path, 0)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// add takes an object apart into the file of all.
+func (s *spool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
 	r, err := s.store.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // only read
-	f, err := newScratchFile(s.dir)
+	f, err := openCursorFile(r, wholeGuess)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", path, err)
+	}
+	parts = []spooledPart{}
+	for group := range f.bounds {
+		cursors, err := f.readGroup(group, true)
+		if err != nil {
+			return nil, fmt.Errorf("fetch %s: %w", path, err)
+		}
+		more, err := s.write(cursors)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, more...)
+	}
+	return parts, nil
+}
+
+// write appends cursors that are sorted by bucket.
+func (s *spool) write(cursors []Cursor) (parts []spooledPart, err error) {
+	var body []byte
+	begun := 0
+	for i := range cursors {
+		b := BucketOf(cursors[i].UserID)
+		if n := len(parts); n == 0 || int(parts[n-1].bucket) != b {
+			begun = len(body)
+			parts = append(parts, spooledPart{at: int64(begun), bucket: uint8(b)}) //nolint:gosec // below 256
+		}
+		body = appendSpooled(body, &cursors[i])
+		parts[len(parts)-1].size = uint32(len(body) - begun) //nolint:gosec // a row group is far smaller
+	}
+	file, at, err := s.reserve(int64(len(body)))
 	if err != nil {
 		return nil, err
 	}
-	if err := f.fill(r); err != nil {
-		_ = f.Close() // that it could not be filled says enough
-		return nil, fmt.Errorf("fetch %s: %w", path, err)
+	for i := range parts {
+		parts[i].at += at
 	}
-	return f, nil
+	if _, err := file.WriteAt(body, at); err != nil {
+		return nil, fmt.Errorf("spool cursors: %w", err)
+	}
+	return parts, nil
+}
+
+// reserve finds a place for n bytes.
+func (s *spool) reserve(n int64) (file *os.File, at int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		if s.file, err = nameless.File(s.dir, "syncer-cursors"); err != nil {
+			return nil, 0, err
+		}
+	}
+	at = s.end
+	s.end += n
+	return s.file, at, nil
+}
+
+// read returns the next cursors of a part, and what is left of it.
+func (s *spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPart, err error) {
+	s.mu.Lock()
+	file := s.file
+	s.mu.Unlock()
+	if file == nil {
+		return nil, p, errClosed
+	}
+	for step := min(spooledStep, int(p.size)); ; step = min(2*step, int(p.size)) {
+		body := make([]byte, step)
+		if _, err := file.ReadAt(body, p.at); err != nil && !errors.Is(err, io.EOF) {
+			return nil, p, fmt.Errorf("read spooled cursors: %w", err)
+		}
+		user, used := "", 0
+		for used < len(body) {
+			n, prefix := binary.Uvarint(body[used:])
+			if prefix <= 0 || n > uint64(len(body)-used-prefix) { //nolint:gosec // used and prefix are within body
+				break // it goes on beyond
+			}
+			end := used + prefix + int(n) //nolint:gosec // within body
+			c, err := decodeSpooled(body[used+prefix:end], all, user)
+			if err != nil {
+				return nil, p, err
+			}
+			cursors, user, used = append(cursors, c), c.UserID, end
+		}
+		if used > 0 || step == int(p.size) {
+			rest = spooledPart{at: p.at + int64(used), size: p.size - uint32(used), bucket: p.bucket}
+			if used == 0 && p.size > 0 {
+				return nil, p, fmt.Errorf("%w: spooled cursors end early", errCorrupt)
+			}
+			return cursors, rest, nil
+		}
+	}
 }
 
 // close gives the disk space back.
 func (s *spool) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, entry := range s.files {
-		entry.mu.Lock()
-		if entry.file != nil {
-			_ = entry.file.Close() // it has no name and was only read
-		}
-		entry.mu.Unlock()
+	if s.file != nil {
+		_ = s.file.Close() // it has no name and was only read
 	}
-	s.files = nil
+	s.objects, s.file, s.end = nil, nil, 0
+}
+
+// fetch copies an object to a scratch file of its own, which is the caller's to
+// close.
+func (s *spool) fetch(ctx context.Context, path string) (*scratchFile, error) {
+	r, err := s.store.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // only read
+	file, err := nameless.File(s.dir, "syncer-cursors")
+	if err != nil {
+		return nil, err
+	}
+	f := &scratchFile{File: file, size: r.Size()}
+	if err := copyTo(f, r); err != nil {
+		_ = f.Close() // that it could not be filled says enough
+		return nil, fmt.Errorf("fetch %s: %w", path, err)
+	}
+	return f, nil
 }
 
 // scratchFile is a local file without a name; it implements cursorReaderAt.
@@ -103,28 +241,20 @@ type scratchFile struct {
 	size int64
 }
 
-func newScratchFile(dir string) (*scratchFile, error) {
-	f, err := nameless.File(dir, "syncer-cursors")
-	if err != nil {
-		return nil, err
-	}
-	return &scratchFile{File: f}, nil
-}
+// Size returns how much was written.
+func (f *scratchFile) Size() int64 { return f.size }
 
-func (f *scratchFile) fill(r bucket.Reader) error {
+func copyTo(w io.Writer, r bucket.Reader) error {
 	step := make([]byte, min(fetchStep, max(r.Size(), 1)))
-	for f.size < r.Size() {
-		n, err := r.ReadAt(step[:min(int64(len(step)), r.Size()-f.size)], f.size)
-		if err != nil && (err != io.EOF || n == 0) { //nolint:errorlint // io.ReaderAt returns it bare
+	for at := int64(0); at < r.Size(); {
+		n, err := r.ReadAt(step[:min(int64(len(step)), r.Size()-at)], at)
+		if err != nil && (!errors.Is(err, io.EOF) || n == 0) {
 			return err
 		}
-		if _, err := f.Write(step[:n]); err != nil {
+		if _, err := w.Write(step[:n]); err != nil {
 			return err
 		}
-		f.size += int64(n)
+		at += int64(n)
 	}
 	return nil
 }
-
-// Size returns how much was written.
-func (f *scratchFile) Size() int64 { return f.size }

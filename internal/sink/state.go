@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -18,7 +17,8 @@ type state struct {
 	keys  jobKeys
 	// checkpoints are the numbers up to which each bucket has one, ascending.
 	checkpoints map[int][]uint64
-	commits     []*Record // in order; newer than the checkpoints of the shard
+	sizes       map[int]int64 // of the newest of each bucket
+	commits     []*Record     // in order; newer than the checkpoints of the shard
 	spool       *spool
 	// progress keeps what marks say of their backfill: see backfill_ledger.go.
 	progress bool
@@ -28,21 +28,24 @@ type state struct {
 func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*state, error) {
 	s := &state{store: store, keys: keys, spool: &spool{store: store, dir: scratch}}
 	var err error
-	s.checkpoints, err = listCheckpoints(ctx, store, keys)
+	s.checkpoints, s.sizes, err = listCheckpoints(ctx, store, keys)
 	return s, err
 }
 
-func listCheckpoints(ctx context.Context, store bucket.Objects, keys jobKeys) (map[int][]uint64, error) {
-	found := map[int][]uint64{}
+// listCheckpoints returns the numbers up to which each bucket has checkpoints,
+// ascending, and the size of its newest.
+func listCheckpoints(ctx context.Context, store bucket.Objects, keys jobKeys) (found map[int][]uint64, sizes map[int]int64, err error) {
+	found, sizes = map[int][]uint64{}, map[int]int64{}
 	for info, err := range store.List(ctx, keys.checkpoints(), "") {
 		if err != nil {
-			return nil, fmt.Errorf("list checkpoints: %w", err)
+			return nil, nil, fmt.Errorf("list checkpoints: %w", err)
 		}
 		if b, seq, ok := keys.parseCheckpoint(info.Key); ok {
 			found[b] = append(found[b], seq)
+			sizes[b] = info.Size
 		}
 	}
-	return found, nil
+	return found, sizes, nil
 }
 
 // floor returns the number behind which the log is needed for a shard: the
@@ -66,39 +69,16 @@ func (s *state) newest(b int) uint64 {
 // cursorID is what cursors are told apart by.
 type cursorID struct{ user, stream string }
 
-// readObject yields the cursors of one bucket that an object holds, in whole
-// or their ids only.
-type readObject func(ctx context.Context, path string, b int) iter.Seq2[Cursor, error]
-
 // load returns the cursors of a bucket of users as of record upTo, ended ones
-// included.
-func (s *state) load(ctx context.Context, b int, upTo uint64, checkpoint, object readObject) (map[cursorID]Cursor, error) {
+// included: all at once, for those who need them so.
+func (s *state) load(ctx context.Context, b int, upTo uint64) (map[cursorID]Cursor, error) {
 	cursors := map[cursorID]Cursor{}
-	apply := func(all iter.Seq2[Cursor, error], f func(Cursor) Cursor) error {
-		for c, err := range all {
-			if err != nil {
-				return err
-			}
-			cursors[cursorID{c.UserID, c.Stream}] = f(c)
-		}
-		return nil
-	}
-	from := s.newest(b)
-	if from > 0 {
-		if err := apply(checkpoint(ctx, s.keys.checkpoint(b, from), b), itself); err != nil {
-			return nil, fmt.Errorf("read checkpoint %d of bucket %d: %w", from, b, err)
-		}
-	}
-	for _, r := range s.commits {
-		if r.Seq <= from || r.Seq > upTo || !slices.Contains(r.Buckets, b) {
-			continue
-		}
-		path, f, err := s.effect(r)
-		if err == nil && path != "" {
-			err = apply(object(ctx, path, b), f)
-		}
+	for u, err := range s.each(ctx, b, upTo, true) {
 		if err != nil {
-			return nil, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
+			return nil, err
+		}
+		for _, c := range u.Cursors {
+			cursors[cursorID{c.UserID, c.Stream}] = c
 		}
 	}
 	return cursors, nil
@@ -132,66 +112,6 @@ func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error
 	return s.commits[i].Cursors.Path, erased, nil
 }
 
-// whole reads an object that many buckets are looked up in: it is fetched once.
-func (s *state) whole(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		if err := s.spool.read(ctx, path, func(f *cursorFile) { f.bucket(b)(yield) }); err != nil {
-			yield(Cursor{}, err)
-		}
-	}
-}
-
-// once reads an object that is looked at once.
-func (s *state) once(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		f, err := s.spool.fetch(ctx, path)
-		if err != nil {
-			yield(Cursor{}, err)
-			return
-		}
-		defer func() { _ = f.Close() }() // an unlinked scratch file that was read
-		readCursors(f, b)(yield)
-	}
-}
-
-// ids reads the ids in an object that many buckets are looked up in.
-func (s *state) ids(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		err := s.spool.read(ctx, path, func(f *cursorFile) { idsOf(f.keys(func(other int) bool { return other == b }))(yield) })
-		if err != nil {
-			yield(Cursor{}, err)
-		}
-	}
-}
-
-// idsOnce reads the ids in an object and fetches nothing else of it.
-func (s *state) idsOnce(ctx context.Context, path string, b int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		f, err := s.store.Open(ctx, path)
-		if err != nil {
-			yield(Cursor{}, err)
-			return
-		}
-		defer func() { _ = f.Close() }() // only read
-		readIDs(f, b)(yield)
-	}
-}
-
-func readIDs(f cursorReaderAt, b int) iter.Seq2[Cursor, error] {
-	return idsOf(readCursorUsers(f, func(other int) bool { return other == b }))
-}
-
-// idsOf makes cursors of ids.
-func idsOf(keys iter.Seq2[cursorKey, error]) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		for k, err := range keys {
-			if !yield(Cursor{UserID: k.UserID, Stream: k.Stream, Ended: k.Ended}, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // Users yields the ids of the users that the shard knows, as of Open: in order
 // of buckets, and sorted within each.
 func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
@@ -200,20 +120,18 @@ func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
 
 func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		if err := s.fetchAll(ctx, shard); err != nil {
+			yield("", fmt.Errorf("read users: %w", err))
+			return
+		}
 		for _, b := range shard.buckets() {
-			cursors, err := s.load(ctx, b, upTo, s.idsOnce, s.ids)
-			if err != nil {
-				yield("", fmt.Errorf("read users: %w", err))
-				return
-			}
-			users := map[string]struct{}{}
-			for id, c := range cursors {
-				if !c.Ended && !isMark(id.stream) {
-					users[id.user] = struct{}{}
+			for u, err := range s.each(ctx, b, upTo, false) {
+				if err != nil {
+					yield("", fmt.Errorf("read users: %w", err))
+					return
 				}
-			}
-			for _, id := range slices.Sorted(maps.Keys(users)) {
-				if !yield(id, nil) {
+				known := slices.ContainsFunc(u.Cursors, func(c Cursor) bool { return !c.Ended && !isMark(c.Stream) })
+				if known && !yield(u.UserID, nil) {
 					return
 				}
 			}
@@ -221,30 +139,43 @@ func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[s
 	}
 }
 
-// Cursors returns the cursors of one of the shard's buckets of users as of
-// Open, by user and sorted by stream, with the marks of backfills in them. What
-// this run adds or commits is not among them.
-func (w *Writer) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
-	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened)
+// EachUser yields the users of one of the shard's buckets who have cursors, with
+// these, as of Open and sorted by id. The marks of backfills are in the cursors.
+// What this run adds or commits is not among them. One user is held at a time.
+func (w *Writer) EachUser(ctx context.Context, b int) iter.Seq2[UserCursors, error] {
+	return w.state.eachUser(ctx, w.o.Shard, b, w.opened)
 }
 
-func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64) (map[string][]Cursor, error) {
-	if !shard.Owns(b) || b < 0 || b >= Buckets {
-		return nil, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, shard.Index, shard.Count)
-	}
-	cursors, err := s.load(ctx, b, upTo, s.once, s.whole)
-	if err != nil {
-		return nil, err
-	}
-	foldMarks(cursors)
-	byUser := map[string][]Cursor{}
-	for id, c := range cursors {
-		if !c.Ended {
-			byUser[id.user] = append(byUser[id.user], c)
+func (s *state) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) iter.Seq2[UserCursors, error] {
+	return func(yield func(UserCursors, error) bool) {
+		if !shard.Owns(b) || b < 0 || b >= Buckets {
+			yield(UserCursors{}, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, shard.Index, shard.Count))
+			return
+		}
+		for u, err := range s.each(ctx, b, upTo, true) {
+			u.Cursors = slices.DeleteFunc(foldMarks(u.Cursors), func(c Cursor) bool { return c.Ended })
+			if (err != nil || len(u.Cursors) > 0) && !yield(u, err) || err != nil {
+				return
+			}
 		}
 	}
-	for _, cs := range byUser {
-		slices.SortFunc(cs, func(a, b Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
+}
+
+// Cursors returns what [Writer.EachUser] yields of some users of a bucket, by
+// user; of all of them where none is named.
+func (w *Writer) Cursors(ctx context.Context, b int, users ...string) (map[string][]Cursor, error) {
+	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened, users)
+}
+
+func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64, users []string) (map[string][]Cursor, error) {
+	byUser := map[string][]Cursor{}
+	for u, err := range s.eachUser(ctx, shard, b, upTo) {
+		if err != nil {
+			return nil, err
+		}
+		if len(users) == 0 || slices.Contains(users, u.UserID) {
+			byUser[u.UserID] = u.Cursors
+		}
 	}
 	return byUser, nil
 }

@@ -121,7 +121,7 @@ const opColumn = "_op"
 // countCursors reads a whole cursor file.
 func countCursors(f cursorReaderAt) (n int64, err error) {
 	defer recoverCorrupt(&err)
-	c, err := openCursorFile(f)
+	c, err := openCursorFile(f, footerGuess)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // readCheckpoints reads the newest checkpoint of every bucket of users.
 func (v *verifier) readCheckpoints(ctx context.Context) (err error) {
-	if v.checkpoints, err = listCheckpoints(ctx, v.store, v.keys); err != nil {
+	if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil {
 		return err
 	}
 	for b := range Buckets {
@@ -77,7 +77,7 @@ func (v *verifier) checkCovered(ctx context.Context, r *Record) (err error) {
 		return nil
 	}
 	// The run beside us may have written checkpoints since.
-	if v.checkpoints, err = listCheckpoints(ctx, v.store, v.keys); err != nil || covered() {
+	if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil || covered() {
 		return err
 	}
 	v.problem(Finding{

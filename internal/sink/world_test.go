@@ -273,7 +273,7 @@ func (w *world) checkClean() {
 func (w *world) checkOrphans() {
 	w.t.Helper()
 	keys := jobKeys(w.job)
-	checkpoints, err := listCheckpoints(w.t.Context(), w.store, keys)
+	checkpoints, _, err := listCheckpoints(w.t.Context(), w.store, keys)
 	if err != nil {
 		w.t.Fatal(err)
 	}

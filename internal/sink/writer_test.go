@@ -39,7 +39,7 @@ func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 	want := &Record{
 		Version: 1, Seq: 1, Job: "j", RunID: "run001", RunGroup: "group", Nonce: r.Nonce, Shards: 1, Kind: KindRun, CommittedAt: w.now,
 		Buckets: Shard{Count: 1}.buckets(), Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"},
-		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4},
+		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4, Bytes: r.Cursors.Bytes},
 		Files:   r.Files,
 		Tables: map[string]TableChanges{
 			"contracts": {Upserts: 4, Sums: map[string]string{"amount": "4.0000"}},

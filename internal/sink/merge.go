@@ -1,0 +1,227 @@
+package sink
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Cursors are read by merging: the newest checkpoint of a bucket of users and
+// the objects of later commits are all sorted by user, so that one user is held
+// at a time, and of each object one row group, however many users there are.
+
+// UserCursors are the cursors of one user, sorted by stream.
+type UserCursors struct {
+	UserID  string
+	Cursors []Cursor
+}
+
+// source is an object of cursors on its way through one bucket of users.
+type source struct {
+	order  int // among the sources: of two cursors of one stream, the later wins
+	next   func() (cursors []Cursor, more bool, err error)
+	effect func(Cursor) Cursor
+	ready  []Cursor // read and not taken; never empty in a heap
+}
+
+// advance drops n cursors, and reads on where none is left. It reports whether
+// there is one.
+func (s *source) advance(n int) (bool, error) {
+	for s.ready = s.ready[n:]; len(s.ready) == 0; {
+		cursors, more, err := s.next()
+		if err != nil || !more {
+			return false, err
+		}
+		s.ready = cursors
+	}
+	return true, nil
+}
+
+// sources implements heap.Interface: by user, then the oldest first.
+type sources []*source
+
+func (s sources) Len() int { return len(s) }
+
+func (s sources) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(s[i].ready[0].UserID, s[j].ready[0].UserID), cmp.Compare(s[i].order, s[j].order)) < 0
+}
+
+func (s sources) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+func (s *sources) Push(x any) {
+	if e, ok := x.(*source); ok {
+		*s = append(*s, e)
+	}
+}
+
+func (s *sources) Pop() any {
+	last := len(*s) - 1
+	e := (*s)[last]
+	(*s)[last] = nil
+	*s = (*s)[:last]
+	return e
+}
+
+// take adds the cursors of the user who comes first, in the oldest source that
+// has any, to those that older ones had.
+func (s *sources) take(cursors []Cursor) ([]Cursor, error) {
+	from := (*s)[0]
+	user, n := from.ready[0].UserID, 0
+	for n < len(from.ready) && from.ready[n].UserID == user {
+		n++
+	}
+	cursors = slices.Grow(cursors, n)
+	for _, c := range from.ready[:n] {
+		c = from.effect(c)
+		at := slices.IndexFunc(cursors, func(o Cursor) bool { return o.Stream == c.Stream })
+		if at < 0 {
+			cursors = append(cursors, c)
+		} else {
+			cursors[at] = c
+		}
+	}
+	more, err := from.advance(n)
+	switch {
+	case err != nil:
+		return nil, err
+	case more:
+		heap.Fix(s, 0)
+	default:
+		heap.Pop(s)
+	}
+	return cursors, nil
+}
+
+// each yields the cursors of the users of a bucket as of record upTo, marks and
+// ended ones included, by user. Unless all is set it is only what they are found
+// by, and then they must not be kept.
+func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
+	return func(yield func(UserCursors, error) bool) {
+		merged, done, err := s.sources(ctx, b, upTo, all)
+		defer done()
+		if err != nil {
+			yield(UserCursors{}, err)
+			return
+		}
+		heap.Init(&merged)
+		var again []Cursor
+		for len(merged) > 0 {
+			user := UserCursors{UserID: merged[0].ready[0].UserID, Cursors: again[:0]}
+			for len(merged) > 0 && merged[0].ready[0].UserID == user.UserID {
+				if user.Cursors, err = merged.take(user.Cursors); err != nil {
+					yield(UserCursors{}, fmt.Errorf("read cursors of bucket %d: %w", b, err))
+					return
+				}
+			}
+			if !all {
+				again = user.Cursors
+			}
+			slices.SortFunc(user.Cursors, func(a, b Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
+			if !yield(user, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sources opens what the cursors of a bucket stand in, oldest first. done closes
+// it, also after an error.
+func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merged sources, done func(), err error) {
+	done = func() {}
+	add := func(from *source) error {
+		from.order = len(merged)
+		more, err := from.advance(0)
+		if more {
+			merged = append(merged, from)
+		}
+		return err
+	}
+	from := s.newest(b)
+	if from > 0 {
+		var checkpoint *source
+		if checkpoint, done, err = s.checkpointSource(ctx, b, from, all); err == nil {
+			err = add(checkpoint)
+		}
+		if err != nil {
+			return nil, done, fmt.Errorf("read checkpoint %d of bucket %d: %w", from, b, err)
+		}
+	}
+	for _, r := range s.commits {
+		if r.Seq <= from || r.Seq > upTo || !slices.Contains(r.Buckets, b) {
+			continue
+		}
+		path, effect, err := s.effect(r)
+		if err == nil && path != "" {
+			var object *source
+			if object, err = s.objectSource(ctx, path, b, all); err == nil {
+				object.effect = effect
+				err = add(object)
+			}
+		}
+		if err != nil {
+			return nil, done, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
+		}
+	}
+	return merged, done, nil
+}
+
+// checkpointSource reads a checkpoint where it lies: nobody else looks at it.
+func (s *state) checkpointSource(ctx context.Context, b int, seq uint64, all bool) (_ *source, done func(), err error) {
+	done = func() {}
+	object, err := s.store.Open(ctx, s.keys.checkpoint(b, seq))
+	if err != nil {
+		return nil, done, err
+	}
+	done = func() { _ = object.Close() } // only read
+	guess := int64(footerGuess)
+	if all {
+		guess = wholeGuess
+	}
+	f, err := openCursorFile(object, guess)
+	if err != nil {
+		return nil, done, err
+	}
+	groups := f.holding(b)
+	return &source{effect: itself, next: func() ([]Cursor, bool, error) {
+		if len(groups) == 0 {
+			return nil, false, nil
+		}
+		cursors, err := f.of(groups[0], b, all)
+		groups = groups[1:]
+		return cursors, true, err
+	}}, done, nil
+}
+
+// objectSource reads an object that many buckets are looked up in: it is fetched
+// once.
+func (s *state) objectSource(ctx context.Context, path string, b int, all bool) (*source, error) {
+	parts, err := s.spool.parts(ctx, path, b)
+	if err != nil {
+		return nil, err
+	}
+	return &source{next: func() (cursors []Cursor, more bool, err error) {
+		for len(parts) > 0 && parts[0].size == 0 {
+			parts = parts[1:]
+		}
+		if len(parts) == 0 {
+			return nil, false, nil
+		}
+		cursors, parts[0], err = s.spool.read(parts[0], all)
+		return cursors, true, err
+	}}, nil
+}
+
+// fetchAll fetches the objects of all commits that a shard's buckets may stand
+// in, several at once: one after the other they would be what a start waits for.
+func (s *state) fetchAll(ctx context.Context, shard Shard) error {
+	var paths []string
+	for _, r := range s.commits {
+		if path, _, err := s.effect(r); err == nil && path != "" && r.Seq > s.floor(shard) && r.touches(shard) {
+			paths = append(paths, path)
+		}
+	}
+	return s.spool.fetchAll(ctx, paths)
+}

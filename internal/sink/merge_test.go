@@ -1,0 +1,163 @@
+package sink
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestASpooledCursorComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 1))
+	instant := func() time.Time {
+		if rng.IntN(3) == 0 {
+			return time.Time{}
+		}
+		return time.UnixMicro(rng.Int64N(1 << 52)).UTC()
+	}
+	for range 500 {
+		want := Cursor{
+			UserID: fmt.Sprint("user", rng.IntN(100)), Stream: "accounts", CorrelationID: fmt.Sprintf("c-%d", rng.Uint64()), CorrelationAt: instant(),
+			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), ErrorClass: "server",
+			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(),
+		}
+		for range rng.IntN(300) {
+			want.State = append(want.State, byte(rng.Uint32()))
+		}
+		body := appendSpooled(nil, &want)
+		got, err := decodeSpooled(body[len(body)-bodyLength(body):], true, want.UserID)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Fatalf("%v (-want +got):\n%s", err, diff)
+		}
+		ids, err := decodeSpooled(body[len(body)-bodyLength(body):], false, "")
+		if diff := cmp.Diff(Cursor{UserID: want.UserID, Stream: want.Stream, Ended: want.Ended}, ids); err != nil || diff != "" {
+			t.Fatalf("ids: %v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
+// bodyLength is the length that a spooled cursor begins with.
+func bodyLength(b []byte) int {
+	r := spooledReader{b: b}
+	return int(r.uvarint())
+}
+
+// TestOfManyObjectsTheNewestCursorCounts merges a checkpoint with the objects of
+// many commits, of which each has some of the users, and compares with a map.
+func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
+	t.Parallel()
+	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
+	s := &state{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
+	defer s.spool.close()
+	want := map[cursorID]Cursor{}
+	const seqs = 40
+	for seq := uint64(1); seq <= seqs; seq++ {
+		var cursors []Cursor
+		for range 300 {
+			c := Cursor{UserID: fmt.Sprint("u", rng.IntN(2000)), Stream: fmt.Sprint("s", rng.IntN(3)), FullSeq: seq, State: make([]byte, rng.IntN(900))}
+			cursors = append(cursors, c)
+			want[cursorID{c.UserID, c.Stream}] = c
+		}
+		body, rows, err := encodeCursors(slices.Clone(cursors))
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf("_syncer/j/cursors/%d.parquet", seq)
+		store.objects[key] = memObject{body: body}
+		s.commits = append(s.commits, &Record{Seq: seq, Kind: KindRun, Buckets: Shard{Count: 1}.buckets(), Cursors: CursorObject{Path: key, Rows: rows}})
+	}
+	for b := range Buckets {
+		last := ""
+		for u, err := range s.each(t.Context(), b, seqs, true) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if u.UserID <= last || BucketOf(u.UserID) != b {
+				t.Fatalf("user %s after %s in bucket %d", u.UserID, last, b)
+			}
+			last = u.UserID
+			for _, c := range u.Cursors {
+				id := cursorID{c.UserID, c.Stream}
+				if w, there := want[id]; !there || w.FullSeq != c.FullSeq || len(w.State) != len(c.State) {
+					t.Fatalf("%v: record %d with %d bytes, want %d with %d", id, c.FullSeq, len(c.State), w.FullSeq, len(w.State))
+				}
+				delete(want, id)
+			}
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%d cursors are missing", len(want))
+	}
+}
+
+func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
+	t.Parallel()
+	all := Shard{Count: 1}
+	for _, c := range []struct {
+		name    string
+		commits int
+		each    int64 // bytes
+		held    int64 // by the checkpoint of a bucket
+		due     bool
+	}{
+		{"few commits", 15, 1 << 30, 0, false},
+		{"small state", 16, 1000, emptyCheckpoint, true},
+		{"large state, small commits", 16, 100 << 10, 4 << 20, false},
+		{"large state, large commits", 16, 8 << 20, 4 << 20, true},
+		{"large state, many commits", mostCommits, 1000, 4 << 20, true},
+	} {
+		s := &state{sizes: map[int]int64{}}
+		for _, b := range all.buckets() {
+			s.sizes[b] = c.held
+		}
+		for i := range c.commits {
+			s.commits = append(s.commits, &Record{Seq: uint64(i + 1), Kind: KindRun, Buckets: all.buckets(), Cursors: CursorObject{Path: "x", Bytes: c.each}})
+		}
+		if got := s.checkpointDue(all, 1000, checkpointEvery); got != c.due {
+			t.Errorf("%s: due %t", c.name, got)
+		}
+	}
+}
+
+// TestTablesShareTheMemoryOfTheirRows fills all tables at once.
+func TestTablesShareTheMemoryOfTheirRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	wr := w.mustOpen()
+	most := int64(0)
+	for i := range 3000 {
+		if err := wr.Add(t.Context(), Batch{Rows: wideRows(i)}); err != nil {
+			t.Fatal(err)
+		}
+		var total int64
+		for _, l := range wr.lanes {
+			total += l.memory.Load()
+		}
+		most = max(most, total)
+	}
+	if most > rowsMemory || most < rowsMemory/2 {
+		t.Errorf("the tables held up to %d KiB, may hold %d KiB", most>>10, rowsMemory>>10)
+	}
+	w.mustClose(wr)
+}
+
+// wideRows are two rows of each of five tables, with a kilobyte of text in each.
+func wideRows(i int) (rows []Row) {
+	id := fmt.Sprint("user", i)
+	text := make([]byte, 1000)
+	for n := range text {
+		text[n] = byte('a' + (i*7+n*n)%26)
+	}
+	meta := Meta{Op: Upsert, Pull: Full, ExtractedAt: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Extra: string(text)}
+	for n := range 2 {
+		key := fmt.Sprint(id, "-", n)
+		rows = append(rows, &Account{UserID: id, AccountID: key, Meta: meta}, &Transaction{UserID: id, TransactionID: key, Meta: meta},
+			&Contract{UserID: id, ContractID: key, Meta: meta}, &Categorization{UserID: id, TransactionID: key, Tag: "t", Meta: meta},
+			&BankLogin{UserID: id, BankLoginID: key, Meta: meta})
+	}
+	return rows
+}
