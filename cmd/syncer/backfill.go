@@ -107,6 +107,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 		return err
 	}
 	a.warn(ctx, cfg)
+	jobs.BoundMemory(cfg.Jobs[job])
 	began := time.Now()
 	report, err := jobs.Backfill(ctx, o)
 	a.console.clear()

@@ -84,6 +84,7 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 		return err
 	}
 	a.warn(ctx, o.Config)
+	jobs.BoundMemory(o.Config.Jobs[job])
 	began := time.Now()
 	report, err := jobs.Run(ctx, o)
 	push(ctx, report, err)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -86,6 +88,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	defer stopAlong()
 	stopReady := context.AfterFunc(ctx, h.stopping)
 	defer stopReady()
+	jobs.BoundMemory(slices.Collect(maps.Values(cfg.Jobs))...) // they may all be at work at once
 	var ended error
 	web.Go(func() error {
 		ended = jobs.Serve(ctx, jobs.ServeOptions{

@@ -20,6 +20,14 @@ func collect[T any](
 	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
 ) error {
 	res.closers = append(res.closers, list)
+	if list.Spilled() {
+		if err := res.runAlone(ctx); err != nil {
+			return err
+		}
+	}
+	if err := res.takeTurn(ctx); err != nil {
+		return err
+	}
 	if res.stamp != nil {
 		// Later than the answer, as a backfill's instant is earlier than its
 		// request: of two that read the same, the later reader has the later
@@ -36,9 +44,6 @@ func collect[T any](
 			res.upserts++
 			return nil
 		})
-	}
-	if err := res.runAlone(ctx); err != nil {
-		return err
 	}
 	if err := pass(func(sink.Row) error { res.upserts++; return nil }); err != nil {
 		return err

@@ -62,6 +62,8 @@ type result struct {
 	closers []io.Closer
 	alone   chan struct{} // one slot, for the one pull at a time that is larger than memory allows
 	isAlone bool
+	turns   chan struct{} // a slot for each pull whose rows may be held at a time
+	hasTurn bool
 }
 
 func (res *result) meta(op sink.Op, extra string) sink.Meta {
@@ -85,6 +87,22 @@ func (res *result) runAlone(ctx context.Context) error {
 	select {
 	case res.alone <- struct{}{}:
 		res.isAlone = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// takeTurn waits until this pull may make rows of its answer. Answers are waited
+// for by as many workers as there are, and held to the byte; rows take several
+// times as much, and no more processors make them than there are.
+func (res *result) takeTurn(ctx context.Context) error {
+	if res.hasTurn || res.turns == nil {
+		return nil
+	}
+	select {
+	case res.turns <- struct{}{}:
+		res.hasTurn = true
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -115,12 +133,16 @@ func (res *result) close() {
 		<-res.alone
 		res.isAlone = false
 	}
+	if res.hasTurn {
+		<-res.turns
+		res.hasTurn = false
+	}
 }
 
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, opened: r.w.Opened()}
+	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, turns: r.turns, opened: r.w.Opened()}
 	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()

@@ -103,7 +103,7 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 			return err
 		}
 	}
-	return nil
+	return w.shed(ctx)
 }
 
 func (w *Writer) addCursors(cursors []Cursor) {

@@ -36,6 +36,9 @@ func (w *Writer) close(ctx context.Context) error {
 		errs = append(errs, w.writeLedger(last))
 	}
 	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
+	for _, l := range w.lanes {
+		l.abandon()
+	}
 	w.state.spool.close()
 	if w.past != nil {
 		w.past.state.spool.close()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -19,6 +20,11 @@ type lane struct {
 	opts   fileOptions
 	target int64 // size at which a file is closed and the next begun
 	now    func() time.Time
+	slots  partSlots
+	dir    string // for scratch files
+
+	// memory is what the open file's buffers took when rows were last added.
+	memory atomic.Int64
 
 	mu     sync.Mutex
 	key    string // of the open file
@@ -54,7 +60,7 @@ func (l *lane) open(ctx context.Context) (err error) {
 	if l.key, err = l.staged.dataKey(ctx, l.table.Name, l.now()); err != nil {
 		return err
 	}
-	l.upload = newUploader(l.store, l.key)
+	l.upload = newUploader(l.store, l.key, l.slots, l.dir)
 	if l.file, err = newTableFile(l.table, l.upload, l.opts); err != nil {
 		return fmt.Errorf("begin %s: %w", l.key, err)
 	}
@@ -65,10 +71,13 @@ func (l *lane) open(ctx context.Context) (err error) {
 func (l *lane) roll(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil || l.file.Size() < l.target {
-		return nil
+	if l.file != nil && l.file.Size() >= l.target {
+		return l.close(ctx)
 	}
-	return l.close(ctx)
+	if l.file != nil {
+		l.memory.Store(l.file.Memory())
+	}
+	return nil
 }
 
 // close ends the open file; its upload is left pending.
@@ -86,6 +95,7 @@ func (l *lane) close(ctx context.Context) error {
 	})
 	l.tally.Add(t)
 	l.key, l.file, l.upload = "", nil, nil
+	l.memory.Store(0)
 	return nil
 }
 
@@ -112,4 +122,13 @@ func (l *lane) pending() (files int, rows int64) {
 		files, rows = files+1, rows+l.file.Tally().Rows
 	}
 	return files, rows
+}
+
+// abandon lets go of what was not sealed.
+func (l *lane) abandon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.upload != nil {
+		_ = l.upload.close() // a scratch file of which nothing is needed
+	}
 }

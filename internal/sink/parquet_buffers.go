@@ -14,8 +14,10 @@ type buffer interface {
 	// write hands everything to the column's writer, which may keep
 	// references until the row group is closed.
 	write(w file.ColumnChunkWriter, s *scratch) error
-	// reset forgets everything and keeps the memory.
+	// reset forgets everything and keeps the memory; release gives that back.
 	reset()
+	release()
+	memory() int64 // bytes, used or not
 }
 
 // boundFields are the buffers of the columns of rows of one type.

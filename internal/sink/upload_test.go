@@ -18,7 +18,7 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 		for i := range body {
 			body[i] = byte(rand.N(256))
 		}
-		u := newUploader(store, "key")
+		u := newUploader(store, "key", newPartSlots(), t.TempDir())
 		for rest := body; len(rest) > 0; {
 			n := min(len(rest), 1+rand.N(3<<20))
 			if _, err := u.Write(rest[:n]); err != nil {
@@ -27,8 +27,8 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 			if err := u.flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if rest = rest[n:]; len(u.buf) >= bucket.MinPart {
-				t.Errorf("%d bytes are held", len(u.buf))
+			if rest = rest[n:]; u.held() >= bucket.MinPart || cap(u.buf) > 2*uploadMemory+3<<20 {
+				t.Errorf("%d bytes are held, %d of them in memory", u.held(), cap(u.buf))
 			}
 		}
 		up, err := u.finish(t.Context())
@@ -54,7 +54,7 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 func TestTenThousandPartsSufficeForATerabyte(t *testing.T) {
 	t.Parallel()
 	var total int64
-	u := newUploader(nil, "key")
+	u := newUploader(nil, "key", newPartSlots(), "")
 	for len(u.parts) < 10_000 {
 		total += int64(u.partSize())
 		u.parts = append(u.parts, bucket.Part{})

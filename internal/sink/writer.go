@@ -169,9 +169,11 @@ func newWriter(o Options) *Writer {
 		voided: map[uint64]bool{},
 	}
 	w.vigil = &vigil{staged: w.staged}
+	slots := newPartSlots()
 	for _, t := range Tables() {
 		w.lanes[t.Name] = &lane{
 			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
+			slots: slots, dir: o.ScratchDir,
 			opts: fileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
 		}
 	}

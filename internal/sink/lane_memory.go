@@ -1,0 +1,44 @@
+package sink
+
+import "context"
+
+// rowsMemory bounds what the buffers of all tables take together: of the table
+// that takes most the rows are written once there is more. A table alone never
+// gets there (defaultRowGroupBytes), and two have room for row groups of full
+// size.
+const rowsMemory = 16 << 20
+
+// shed makes room where the tables hold more than they may together.
+func (w *Writer) shed(ctx context.Context) error {
+	for {
+		var total, most int64
+		var largest *lane
+		for _, l := range w.lanes {
+			n := l.memory.Load()
+			total += n
+			if n > most {
+				most, largest = n, l
+			}
+		}
+		if total <= rowsMemory {
+			return nil
+		}
+		if err := largest.shed(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// shed writes what the open file has buffered, and lets go of the memory.
+func (l *lane) shed(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.memory.Store(0)
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.Shed(); err != nil {
+		return err
+	}
+	return l.upload.flush(ctx)
+}
