@@ -36,7 +36,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s release-check test-short crash backfill bench-check bench-quota bench-rows bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s release-check test-short crash backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,14 +75,31 @@ test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: half a min
 release-check: ## the image's binary for each platform, its size, and the manifests
 	go -C k8s test -count 1 -timeout 15m $(TESTFLAGS) . -args -release
 
+# What is measured by make bench. The quota has its own five minutes, and the
+# shards a server of their own.
+BENCH    = go -C bench test ./$(1) -run '$(2)' -count=1 -v -timeout 20m -args -$(1)
+
+bench: bench-night bench-latency bench-commit bench-rows ## nights of up to a million users, latency, commits, rows: a quarter of an hour
+
+# Limits that do not depend on the machine, for CI: without the race detector,
+# which allocates on its own.
+bench-check: ## what a user may cost in memory, and a row in allocations
+	go -C bench test ./... -run Check -count=1
+
+bench-night: ## nights of 10,000, 100,000 and 1,000,000 users, and first nights: seven minutes
+	$(call BENCH,night,^(TestNight|TestFirstNight)$$)
+
+bench-latency: ## requests a second from an API that takes 50 ms: a minute
+	$(call BENCH,latency,^TestLatency$$)
+
+bench-commit: ## what commits, checkpoints and starts cost: two minutes
+	$(call BENCH,commit,^TestCommit$$)
+
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
 bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: four minutes
 	go -C bench test ./rows -run '^TestRows$$' -count=1 -v -timeout 15m -args -rows
-
-bench-check: ## what must not get worse and depends on no machine's speed: allocations of a row
-	go -C bench test -count=1 -run Check ./...
 
 bench-shards: $(VERSITYGW) ## four processes over 2,000 users on S3, and how much faster they are than one
 	go -C e2e test -count=1 -timeout 40m -v -run '^TestFour' -args -shards
