@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -28,13 +27,13 @@ func TestCommit(t *testing.T) { //nolint:paralleltest // a measurement
 	if !*measure {
 		t.Skip("a measurement: make bench-commit")
 	}
-	fmt.Fprintln(os.Stdout, "| users | tables | open | commit | close | longest close | written a night | read a night | checkpoints |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|")
+	lake.Printf("| users | tables | open | commit | close | longest close | written a night | read a night | checkpoints |")
+	lake.Printf("|---|---|---|---|---|---|---|---|---|")
 	for _, c := range []struct{ users, tables int }{{10_000, 1}, {100_000, 1}, {1_000_000, 1}, {100_000, 9}} {
 		measureNights(t, c.users, c.tables)
 	}
-	fmt.Fprintln(os.Stdout, "\n| commits | after | open | read the users | objects read | bytes read | users |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|")
+	lake.Printf("\n| commits | after | open | read the users | objects read | bytes read | users |")
+	lake.Printf("|---|---|---|---|---|---|---|")
 	measureStart(t)
 }
 
@@ -139,7 +138,7 @@ func measureNights(t *testing.T, users, tables int) {
 		closing, longest = closing+took, max(longest, took)
 	}
 	io := j.store.now().less(before)
-	fmt.Fprintf(os.Stdout, "| %d | %d | %s | %s | %s | %s | %s | %s | %d |\n", users, tables, ms(opening/nights), ms(committing/nights), ms(closing/nights), ms(longest),
+	lake.Printf("| %d | %d | %s | %s | %s | %s | %s | %s | %d |", users, tables, ms(opening/nights), ms(committing/nights), ms(closing/nights), ms(longest),
 		kib(io.written/nights), kib(io.read/nights), j.checkpoints())
 }
 
@@ -185,7 +184,7 @@ func measureStart(t *testing.T) {
 			n++
 		}
 		io := j.store.now().less(before)
-		fmt.Fprintf(os.Stdout, "| %d | %s | %s | %s | %d | %s | %d |\n", commits, what, ms(opened), ms(time.Since(began)-opened), io.reads, kib(io.read), n)
+		lake.Printf("| %d | %s | %s | %s | %d | %s | %d |", commits, what, ms(opened), ms(time.Since(began)-opened), io.reads, kib(io.read), n)
 		j.close(w)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,15 +24,15 @@ func TestLatency(t *testing.T) { //nolint:paralleltest // a measurement
 	if !*measure {
 		t.Skip("a measurement: make bench-latency")
 	}
-	fmt.Fprintln(os.Stdout, "| workers | users | possible, requests/s | a plain loop | the run | of possible | of the loop |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|")
+	lake.Printf("| workers | users | possible, requests/s | a plain loop | the run | of possible | of the loop |")
+	lake.Printf("|---|---|---|---|---|---|---|")
 	for _, c := range []struct{ workers, users int }{{16, 1000}, {256, 16_000}} {
 		api := newSlowAPI(t, c.users)
 		possible := float64(c.workers) / answersAfter.Seconds()
 		before := api.loop(t, c.workers, 5*time.Second)
 		run := api.night(t, c.workers, c.users)
 		plain := (before + api.loop(t, c.workers, 5*time.Second)) / 2 // around it: the machine may be busy
-		fmt.Fprintf(os.Stdout, "| %d | %d | %.0f | %.0f | %.0f | %.1f %% | %.1f %% |\n", c.workers, c.users, possible, plain, run, 100*run/possible, 100*run/plain)
+		lake.Printf("| %d | %d | %.0f | %.0f | %.0f | %.1f %% | %.1f %% |", c.workers, c.users, possible, plain, run, 100*run/possible, 100*run/plain)
 	}
 }
 

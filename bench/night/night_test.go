@@ -24,9 +24,9 @@ func TestNight(t *testing.T) { //nolint:paralleltest // a measurement
 	if !*measure {
 		t.Skip("a measurement: make bench-night")
 	}
-	fmt.Fprintf(os.Stdout, "The API itself takes %.1f µs a request.\n\n", apiCost(t))
-	fmt.Fprintln(os.Stdout, "| users | changed | users/s | CPU a user | start-up | requests | cursors | read | written | in use | resident |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|---|---|")
+	lake.Printf("The API itself takes %.1f µs a request.\n", apiCost(t))
+	lake.Printf("| users | changed | users/s | CPU a user | start-up | requests | cursors | read | written | in use | resident |")
+	lake.Printf("|---|---|---|---|---|---|---|---|---|---|---|")
 	for users := 10_000; users <= *most; users *= 10 {
 		dir := t.TempDir() + "/lake"
 		k := task{Seed: true, Dir: dir, Users: users, Profiles: *profiles}
@@ -54,8 +54,8 @@ func TestFirstNight(t *testing.T) { //nolint:paralleltest // a measurement
 	if !*measure {
 		t.Skip("a measurement: make bench-night")
 	}
-	fmt.Fprintln(os.Stdout, "\n| users | days | users/s | CPU a user | rows | written | in use | resident |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|")
+	lake.Printf("\n| users | days | users/s | CPU a user | rows | written | in use | resident |")
+	lake.Printf("|---|---|---|---|---|---|---|---|")
 	for _, k := range []task{{Users: 500, Days: 730}, {Users: 1500, Days: 730}, {Users: 20_000, Days: 30}} {
 		k.Dir, k.Profiles = t.TempDir()+"/lake", *profiles
 		f, err := k.run(t.Context())
@@ -66,14 +66,14 @@ func TestFirstNight(t *testing.T) { //nolint:paralleltest // a measurement
 		for _, table := range f.Report.Tables {
 			rows += table.Rows
 		}
-		fmt.Fprintf(os.Stdout, "| %d | %d | %.0f | %s | %d | %s | %s | %s |\n", k.Users, k.Days, float64(k.Users)/f.Steps["pull users"].Seconds(),
+		lake.Printf("| %d | %d | %.0f | %s | %d | %s | %s | %s |", k.Users, k.Days, float64(k.Users)/f.Steps["pull users"].Seconds(),
 			f.cpuOf(k.Users), rows, mib(f.Written), mib(f.Heap), mib(f.Resident))
 	}
 }
 
 func (f found) print(k task, cursors int64) {
 	pulling := f.Steps["pull users"]
-	fmt.Fprintf(os.Stdout, "| %d | %g %% | %.0f | %s | %.1f s | %d | %s | %s | %s | %s | %s |\n", k.Users, float64(k.Changed)/10,
+	lake.Printf("| %d | %g %% | %.0f | %s | %.1f s | %d | %s | %s | %s | %s | %s |", k.Users, float64(k.Changed)/10,
 		float64(k.Users)/pulling.Seconds(), f.cpuOf(k.Users), (f.Took - pulling).Seconds(), f.Report.Requests,
 		mib(cursors), mib(f.Read), mib(f.Written), mib(f.Heap), mib(f.Resident))
 }

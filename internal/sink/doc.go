@@ -108,7 +108,13 @@
 //
 // # State
 //
-// Cursors are read one bucket of users at a time: from the newest checkpoint
-// of that bucket, and the cursor objects of all later records in order. A run
-// reads the state as it was at Open, whatever it commits itself.
+// Cursors are read by merging, user by user, what stands of a bucket of users in
+// its newest checkpoint and in the cursor objects of all later records (merge.go,
+// spool.go). A run reads the state as it was at Open, whatever it commits itself.
+//
+// # Memory
+//
+// It does not depend on the number of users: of each object of cursors one piece
+// is held, of cursors to be committed as much as the caller allows, of rows what
+// all tables share (lane_memory.go), and two parts of uploads.
 package sink
