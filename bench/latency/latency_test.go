@@ -48,7 +48,7 @@ func newSlowAPI(t *testing.T, users int) *slowAPI {
 	w := world.New(users, 0, 60)
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/users" {
-			time.Sleep(answersAfter)
+			<-time.After(answersAfter)
 		}
 		w.ServeHTTP(out, r)
 	}))

@@ -7,9 +7,9 @@ import (
 
 // What a run may take by default, and what configuration adds to it: a night of
 // DESIGN.md, with 16 workers and 32 MiB of pulls in flight, stays below 100 MiB
-// resident, of which some 20 MiB are the program itself.
+// resident, of which some 25 MiB are the program itself.
 const (
-	memoryOfRun    = 72 << 20
+	memoryOfRun    = 68 << 20
 	usualInflight  = 32 << 20
 	usualWorkers   = 16
 	memoryOfWorker = 256 << 10

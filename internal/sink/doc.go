@@ -116,5 +116,5 @@
 //
 // It does not depend on the number of users: of each object of cursors one piece
 // is held, of cursors to be committed as much as the caller allows, of rows what
-// all tables share (lane_memory.go), and two parts of uploads.
+// all tables share (lane_memory.go), and one part of an upload.
 package sink

@@ -22,8 +22,9 @@ const (
 	// uploadMemory is up to how much an upload collects in memory. Every table has
 	// one, so beyond that it is a scratch file in which parts grow.
 	uploadMemory = 512 << 10
-	// partsAtOnce bounds the parts that are in memory to be sent.
-	partsAtOnce = 2
+	// partsAtOnce bounds the parts that are in memory to be sent: one after the
+	// other is far more than the API brings.
+	partsAtOnce = 1
 )
 
 // partSlots holds the memory for parts, as many as may be sent at once. It is
