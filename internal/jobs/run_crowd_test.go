@@ -16,7 +16,7 @@ func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
 	t.Parallel()
 	users := int64(2000)
 	if raceEnabled {
-		users = 300
+		users = 800
 	}
 	o := steady(int(users))
 	o.PageSize = int(users)
@@ -38,7 +38,7 @@ func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
 		if took := time.Since(began); took > time.Minute || rep.Unsettled < users/2 {
 			t.Errorf("%d users waited for 20 s each, all together %s", rep.Unsettled, took)
 		}
-		if most.Load() > users/4 {
+		if most.Load() > 500 { // some are those of other tests
 			t.Errorf("%d goroutines", most.Load())
 		}
 		if rep.Users.NoAnalysis != users {
