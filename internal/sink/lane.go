@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,7 @@ type lane struct {
 	// memory is what the open file's buffers took when rows were last added.
 	memory atomic.Int64
 
-	mu     sync.Mutex
+	mu     slowMutex
 	key    string // of the open file
 	file   *tableFile
 	upload *uploader

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -33,7 +32,7 @@ type stager struct {
 	store bucket.Objects
 	keys  jobKeys
 
-	mu       sync.Mutex
+	mu       slowMutex
 	record   stagingRecord
 	numbered int64             // the last number given out
 	day      string            // of the keys in free
@@ -43,7 +42,7 @@ type stager struct {
 }
 
 func newStager(store bucket.Objects, keys jobKeys, o *Options) *stager {
-	return &stager{store: store, keys: keys, free: map[string]string{}, record: stagingRecord{
+	return &stager{mu: newSlowMutex(), store: store, keys: keys, free: map[string]string{}, record: stagingRecord{
 		RunID: o.RunID, Kind: o.Kind, Shard: o.Shard.Index, Shards: o.Shard.Count, Backfill: o.Backfill,
 	}}
 }

@@ -173,7 +173,7 @@ func newWriter(o Options) *Writer {
 	for _, t := range Tables() {
 		w.lanes[t.Name] = &lane{
 			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
-			slots: slots, dir: o.ScratchDir,
+			slots: slots, dir: o.ScratchDir, mu: newSlowMutex(),
 			opts: fileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
 		}
 	}
