@@ -163,6 +163,30 @@ func TestCheckpointsOutliveChangesInTheNumberOfShards(t *testing.T) {
 	}
 }
 
+// A shard's objects are swept once its own checkpoints cover them, however far
+// the others have got.
+func TestWhoeverLooksAtAllUsersNeedsNothingThatAShardHasSwept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 24)
+	parts := w.shards(2)
+	parts[0].every, parts[1].every = 1, 1000
+	for range 4 {
+		for _, part := range parts {
+			part.night()
+			part.mustRun()
+		}
+	}
+	records := len(w.list("_syncer/j/log/")) / 2 // each with its .published
+	if got := len(w.list("_syncer/j/cursors/")); got >= records {
+		t.Fatalf("%d cursor objects of %d records: none has been swept", got, records)
+	}
+	for _, part := range parts {
+		part.checkCursors()
+		maps.Copy(w.truth, part.truth)
+	}
+	w.checkCursors()
+}
+
 func TestACheckpointCoversPublishedRecordsOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)

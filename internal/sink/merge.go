@@ -150,7 +150,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 		}
 	}
 	for _, r := range s.commits {
-		if r.Seq <= from || r.Seq > upTo || !slices.Contains(r.Buckets, b) {
+		if !s.counts(r, b, upTo) {
 			continue
 		}
 		path, effect, err := s.effect(r)
@@ -214,12 +214,23 @@ func (s *state) objectSource(ctx context.Context, path string, b int, all bool) 
 	}}, nil
 }
 
-// fetchAll fetches the objects of all commits that a shard's buckets may stand
-// in, several at once: one after the other they would be what a start waits for.
-func (s *state) fetchAll(ctx context.Context, shard Shard) error {
+// counts says whether a bucket's cursors as of record upTo stand in a record, and
+// not in a checkpoint already: then its object may have been swept.
+func (s *state) counts(r *Record, b int, upTo uint64) bool {
+	return r.Seq > s.newest(b) && r.Seq <= upTo && slices.Contains(r.Buckets, b)
+}
+
+// fetchAll fetches the objects of all commits that the cursors of a shard's
+// buckets stand in, several at once: one after the other they would be what a
+// start waits for.
+func (s *state) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
 	var paths []string
 	for _, r := range s.commits {
-		if path, _, err := s.effect(r); err == nil && path != "" && r.Seq > s.floor(shard) && r.touches(shard) {
+		path, _, err := s.effect(r)
+		if err != nil || path == "" {
+			continue
+		}
+		if slices.ContainsFunc(r.Buckets, func(b int) bool { return shard.Owns(b) && s.counts(r, b, upTo) }) {
 			paths = append(paths, path)
 		}
 	}

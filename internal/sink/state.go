@@ -120,7 +120,7 @@ func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
 
 func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if err := s.fetchAll(ctx, shard); err != nil {
+		if err := s.fetchAll(ctx, shard, upTo); err != nil {
 			yield("", fmt.Errorf("read users: %w", err))
 			return
 		}
