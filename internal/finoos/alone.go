@@ -51,8 +51,8 @@ func (a *alone) idle(g *governor) {
 
 func (a *alone) late(g *governor) {
 	a.stock++
-	a.base++
-	g.rate++
+	a.base = min(a.base+1, g.ceiling)
+	g.rate = a.base
 }
 
 func (a *alone) grow(g *governor, dt, since float64) {
@@ -67,7 +67,10 @@ func (a *alone) grow(g *governor, dt, since float64) {
 		a.excess = a.first
 	}
 	a.excess *= math.Exp(dt / folding)
-	if top := g.ceiling - a.base; a.excess > top {
+	switch top := g.ceiling - a.base; {
+	case top <= 0:
+		a.base, a.excess = g.ceiling, 0
+	case a.excess > top:
 		a.base += top * min(dt/10, 1) // nothing is refused at the ceiling
 		a.excess = g.ceiling - a.base
 	}
@@ -84,7 +87,7 @@ func (a *alone) due(g *governor, since float64) bool {
 }
 
 // lost is how much of the limit runs over in a pause, in seconds' worth.
-func (a *alone) lost(g *governor) float64 { return max(0, g.pause.Seconds()-a.stock/a.base) }
+func (a *alone) lost(g *governor) float64 { return max(0, g.pause.Seconds()-max(0, a.stock)/a.base) }
 
 func (a *alone) refused(g *governor, c cycle) {
 	switch {
@@ -150,7 +153,7 @@ func (a *alone) beyond() float64 {
 
 // overrun corrects a base that was refused.
 func (a *alone) overrun(g *governor, c cycle) {
-	given := (c.served + 0.5) / (c.took - a.lost(g))
+	given := (c.served + 0.5) / max(c.took-a.lost(g), 0.1)
 	base := min(max(given, 0.3*g.rate), g.rate)
 	if base < 0.7*g.rate { // the limit has fallen, and its bucket shrunk
 		a.looks = min(a.looks, 1)

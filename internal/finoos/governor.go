@@ -144,7 +144,7 @@ func (g *governor) refused(sent, now time.Time, asked time.Duration) time.Durati
 		g.bounced++
 		return asked
 	}
-	pause := asked
+	pause := min(asked, maxClosed)
 	if pause == 0 {
 		// As long as a request or two take, for the bucket to get ahead.
 		pause = seconds(min(max(2/g.rate, 0.2), 1))

@@ -51,6 +51,31 @@ func TestProcessAloneFillsItsLimitAndHardlyOverrunsIt(t *testing.T) {
 	}
 }
 
+// Then the ceiling is what a look upwards meets, and answers to the first burst
+// that come late may put the limit above it.
+func TestLimitJustBelowTheCeilingIsFilledAsWell(t *testing.T) {
+	t.Parallel()
+	notUnderRace(t)
+	for _, tt := range []struct {
+		ceiling, limit, depth float64
+		latency               time.Duration
+		header                bool
+	}{
+		{50, 45, 0.7, 200 * ms, true},
+		{50, 49, 1, 100 * ms, true},
+		{20, 19.5, 1, 100 * ms, true},
+		{30, 29, 1, 200 * ms, false},
+		{10, 9, 1.1, 300 * ms, true},
+		{50, 40, 2.5, 300 * ms, true},
+	} {
+		m := (&model{limit: tt.limit, depth: tt.depth, header: tt.header, latency: tt.latency, ceiling: tt.ceiling, shards: 1}).run(200, 1)
+		used, refused, _, _ := m.judge(15, 200, tt.limit)
+		if rate := m.each[0].pace.governor.rate; used < leastUsed-1 || refused > 2*mostRefused || rate <= 0 || rate > tt.ceiling {
+			t.Errorf("%+v: %.1f %% used, %.2f %% refused, at a rate of %g", tt, used, refused, rate)
+		}
+	}
+}
+
 func TestSlowAnswersCostNoMoreThanTheyMust(t *testing.T) {
 	t.Parallel()
 	notUnderRace(t)
