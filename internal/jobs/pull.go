@@ -124,11 +124,8 @@ func (res *result) forget() {
 		_ = c.Close() // frees memory; nothing is lost by an error
 	}
 	res.closers = nil
-}
-
-// close gives back everything; what was collected has been written.
-func (res *result) close() {
-	res.forget()
+	// Or the next answer would be waited for with a turn, by one who may have to
+	// wait to be alone as well, for one who waits for a turn.
 	if res.isAlone {
 		<-res.alone
 		res.isAlone = false
@@ -138,6 +135,9 @@ func (res *result) close() {
 		res.hasTurn = false
 	}
 }
+
+// close gives back everything; what was collected has been written.
+func (res *result) close() { res.forget() }
 
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.

@@ -46,7 +46,7 @@ func (r *run) takeList(ctx context.Context) (taken bool, err error) {
 					return false, err
 				}
 			}
-			return true, nil
+			return true, r.listed.complete()
 		}
 		if err != nil {
 			return false, r.goWithout(ctx, err)
