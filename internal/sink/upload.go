@@ -112,6 +112,21 @@ func (u *uploader) flush(ctx context.Context) error {
 			return err
 		}
 	}
+	return u.compact()
+}
+
+// compact moves what is left in the scratch file to its beginning, so that the
+// file gets no larger than a part and what comes on top of one. What is left is
+// less than a part, so mostly it lies behind the place where it goes to.
+func (u *uploader) compact() error {
+	left := u.to - u.from
+	if u.from == 0 || left > u.from {
+		return nil
+	}
+	if _, err := io.Copy(io.NewOffsetWriter(u.file, 0), io.NewSectionReader(u.file, u.from, left)); err != nil {
+		return fmt.Errorf("hold a part: %w", err)
+	}
+	u.from, u.to = 0, left
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, bucket.MinPart - 1, bucket.MinPart, bucket.MinPart + 1, 3*bucket.MinPart + 7} {
+	for _, size := range []int{1, bucket.MinPart - 1, bucket.MinPart, bucket.MinPart + 1, 3*bucket.MinPart + 7, 9 * bucket.MinPart} {
 		store := newMemStore()
 		body := make([]byte, size)
 		for i := range body {
@@ -29,6 +29,9 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 			}
 			if rest = rest[n:]; u.held() >= bucket.MinPart || cap(u.buf) > 2*uploadMemory+3<<20 {
 				t.Errorf("%d bytes are held, %d of them in memory", u.held(), cap(u.buf))
+			}
+			if u.to > bucket.MinPart+3<<20 {
+				t.Errorf("the scratch file holds %d bytes", u.to)
 			}
 		}
 		up, err := u.finish(t.Context())
