@@ -176,3 +176,17 @@ func TestShardsFillAFarHigherLimitTogether(t *testing.T) {
 		t.Errorf("%.1f %% of the ceiling used, %.2f %% refused, shares from %.2f to %.2f", used, refused, least, most)
 	}
 }
+
+func TestRetryAfterOfHoursDoesNotDeafen(t *testing.T) {
+	t.Parallel()
+	g, now := newGovernor(10, 1), time.Unix(1e9, 0)
+	g.sent(now, 0)
+	if pause := g.refused(now, now, 5*time.Hour); pause != maxClosed {
+		t.Errorf("paused %v, but the gate opens after %v", pause, maxClosed)
+	}
+	later := now.Add(maxClosed + time.Second)
+	before := g.rate
+	if g.refused(later, later, 0); g.refusals != 2 || g.rate > before {
+		t.Errorf("%d refusals were heard, the rate went from %g to %g", g.refusals, before, g.rate)
+	}
+}
