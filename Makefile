@@ -36,7 +36,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s release-check test-short crash backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test-minio: $(MINIO) ## the store and the commit protocol against a second S3 se
 # not a power cut.
 crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count what is lost
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
+
+crash-random: $(VERSITYGW) ## the same, with a thousand kills at any time
+	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash-random 1000
 
 # Its tests wait for controllers most of the time: all of them at once.
 test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: half a minute, once that is built (ten minutes)

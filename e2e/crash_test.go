@@ -20,6 +20,9 @@ import (
 // crashFull is set by make crash: every step, and two hundred kills at random.
 var crashFull = commandline.Bool("crash", false, "kill runs at every step, not at a sample of them")
 
+// crashRandom is set by make crash-random, which leaves the steps out.
+var crashRandom = commandline.Int("crash-random", 0, "kill so many runs at any time, and none at a step")
+
 const (
 	atRandom = "random" // the plan of a kill at any time
 	// sampleEvery is how many steps are left out between two of a sample.
@@ -71,11 +74,17 @@ func crashEverywhere(t *testing.T, s *crashSite, row *crashRow, results *crashTa
 	if !*crashFull {
 		plans = sampleOf(plans)
 	}
+	// Two stores, of which one scenario is for certain steps only. Some are too
+	// late to kill anything.
+	inEach := func(kills int) []string { return slices.Repeat([]string{atRandom}, kills/2/(len(crashScenarios)-1)+2) }
 	switch {
+	case *crashRandom > 0 && s.only != nil:
+		plans = nil
+	case *crashRandom > 0:
+		plans = inEach(*crashRandom)
 	case s.only != nil:
 	case *crashFull:
-		// Some are too late to kill anything.
-		plans = append(plans, slices.Repeat([]string{atRandom}, randomKills/2/(len(crashScenarios)-1)+2)...)
+		plans = append(plans, inEach(randomKills)...)
 	default:
 		plans = append(plans, atRandom)
 	}
@@ -265,12 +274,12 @@ func (c *crashTally) print(t *testing.T) {
 		}
 	}
 	b.WriteString("\n")
-	if *crashFull {
+	if *crashFull || *crashRandom > 0 {
 		_, _ = fmt.Fprint(os.Stdout, b.String())
 	} else {
 		t.Log(b.String())
 	}
-	if all.kills == 0 || all.random == 0 {
-		t.Error("nothing was killed")
+	if all.kills == 0 && *crashRandom == 0 || all.random < *crashRandom || all.random == 0 {
+		t.Error("too little was killed")
 	}
 }
