@@ -81,7 +81,7 @@ func crashEverywhere(t *testing.T, s *crashSite, row *crashRow, results *crashTa
 	case *crashRandom > 0 && s.only != nil:
 		plans = nil
 	case *crashRandom > 0:
-		plans = inEach(*crashRandom)
+		plans = inEach(*crashRandom * 3 / 2)
 	case s.only != nil:
 	case *crashFull:
 		plans = append(plans, inEach(randomKills)...)
@@ -263,23 +263,32 @@ func (c *crashTally) print(t *testing.T) {
 		all.orphan += r.orphan
 	}
 	line(all)
-	fmt.Fprintf(&b, "in %v\n\nkilled before or after", time.Since(c.begun).Round(time.Second))
-	for i, kind := range slices.Sorted(maps.Keys(c.kinds)) {
-		if i%4 == 0 {
-			b.WriteString("\n")
-		}
-		fmt.Fprintf(&b, "%4d × %-24s", c.kinds[kind], kind)
-		if c.kinds[kind] == 0 && *crashFull {
-			t.Errorf("runs have the step %q, and none was killed there", kind)
-		}
+	fmt.Fprintf(&b, "in %v\n", time.Since(c.begun).Round(time.Second))
+	if *crashRandom == 0 {
+		c.printKinds(t, &b)
 	}
-	b.WriteString("\n")
 	if *crashFull || *crashRandom > 0 {
 		_, _ = fmt.Fprint(os.Stdout, b.String())
 	} else {
 		t.Log(b.String())
 	}
-	if all.kills == 0 && *crashRandom == 0 || all.random < *crashRandom || all.random == 0 {
+	if all.kills == 0 && *crashRandom == 0 || all.random < max(*crashRandom, 1) {
 		t.Error("too little was killed")
 	}
+}
+
+// printKinds says before or after which operations runs were killed.
+func (c *crashTally) printKinds(t *testing.T, b *strings.Builder) {
+	t.Helper()
+	b.WriteString("\nkilled before or after")
+	for i, kind := range slices.Sorted(maps.Keys(c.kinds)) {
+		if i%4 == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "%4d × %-24s", c.kinds[kind], kind)
+		if c.kinds[kind] == 0 && *crashFull {
+			t.Errorf("runs have the step %q, and none was killed there", kind)
+		}
+	}
+	b.WriteString("\n")
 }
