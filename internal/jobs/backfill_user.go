@@ -66,7 +66,9 @@ func (f *filling) fill(ctx context.Context, u *user, s Stream) error {
 		return nil
 	}
 	if err == nil {
-		f.breaker.success()
+		if pull.asked() {
+			f.breaker.success()
+		}
 		f.left.Add(-1)
 		f.tally.pulled(&result{user: u.id, stream: s, outcome: pull.outcome, upserts: pull.rows})
 		u.pulled = u.pulled || pull.outcome == outcomePulled
@@ -86,9 +88,13 @@ type filledPull struct {
 	outcome string
 	rows    int64
 	meter   finoos.Meter
+	told    int64 // requests that a row of pulls has told of, and the meter no longer does
 
 	correlation finoos.Correlation
 }
+
+// asked says whether the API was asked for anything.
+func (p *filledPull) asked() bool { return p.told+p.meter.Requests.Load() > 0 }
 
 // read asks which analysis there is, and then for the data.
 func (f *filling) read(ctx context.Context, p *filledPull) error {
@@ -166,7 +172,9 @@ func (f *filling) add(ctx context.Context, res *result, p *filledPull, progress 
 	progress.UserID, progress.Stream, progress.ExtractedAt = p.user.id, string(p.stream), res.extractedAt
 	batch := sink.Batch{Rows: res.rows, Stream: res.more, Progress: []sink.Progress{progress}}
 	if res.upserts > 0 || res.outcome == outcomeFailed {
-		res.meter.Requests.Store(p.meter.Requests.Swap(0))
+		requests := p.meter.Requests.Swap(0)
+		p.told += requests
+		res.meter.Requests.Store(requests)
 		res.meter.Bytes.Store(p.meter.Bytes.Swap(0))
 		row := res.row()
 		row.Mode = string(sink.Backfill)
@@ -198,7 +206,7 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 			return nil
 		}
 	}
-	if mayPass(class) {
+	if mayPass(class) && p.asked() { // else an earlier failure is seen once more
 		if err := f.weigh(ctx, p.user, cause); err != nil {
 			return err
 		}

@@ -111,6 +111,12 @@ func (f *filling) miss(u *user) error {
 func (f *filling) endAbsent(ctx context.Context) error {
 	f.absent.mu.Lock()
 	defer f.absent.mu.Unlock()
+	if len(f.absent.ends) == 0 {
+		return nil
+	}
+	if err := f.findPresent(ctx); err != nil {
+		return err
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(f.absent.ends), compareByBucket) {
 		end := f.absent.ends[id]
 		if err := f.w.Add(ctx, sink.Batch{Progress: end}); err != nil {
@@ -121,4 +127,36 @@ func (f *filling) endAbsent(ctx context.Context) error {
 		f.tally.update(func(rep *Report) { rep.Users.Gone++ })
 	}
 	return nil
+}
+
+// controls are how many users who should be there are asked for, before it is
+// the path that is taken for wrong.
+const controls = 3
+
+// findPresent looks for a user who is there, in the list and by its own path. A
+// run needs no such proof, since whom it takes for gone is read again when the
+// path is right; who is gone in a backfill is done for good. So however few have
+// answered 404, the same path must have led to somebody.
+func (f *filling) findPresent(ctx context.Context) error {
+	asked := 0
+	for u, err := range f.client.Users(ctx) {
+		if err != nil {
+			return fmt.Errorf("list users, to find one who is there: %w", err)
+		}
+		if _, absent := f.absent.ends[u.ID]; absent {
+			continue
+		}
+		_, err := f.client.User(ctx, u.ID)
+		switch class := finoos.ClassOf(err); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil, class == "", endsRun(class):
+			return fmt.Errorf("ask for a user who is listed: %w", err)
+		}
+		if asked++; asked == controls {
+			break
+		}
+	}
+	return stopf(ReasonAPI, "%d users answer 404, and of those on the list nobody was found by that path: nobody was taken for gone, and the backfill is not done with them; "+
+		"check finoos.base_url, finoos.tenant and finoos.paths", len(f.absent.ends))
 }
