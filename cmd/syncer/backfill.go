@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/sink"
 )
@@ -137,6 +138,9 @@ func backfilledText(w io.Writer, report *jobs.Report, took time.Duration) error 
 			p.printf("finished\n")
 		default:
 			p.printf("not finished; the same command goes on with it\n")
+		}
+		if b.Undated > 0 {
+			p.printf("  %s without a date left out: a backfill up to today brings them\n", human.Plural(b.Undated, "transaction"))
 		}
 		if err := p.writeTo(w); err != nil {
 			return err

@@ -184,7 +184,11 @@ func (f *filling) define(ctx context.Context) error {
 // describe puts into the report which backfill it is of.
 func (f *filling) describe() {
 	f.tally.update(func(rep *Report) {
-		rep.Backfill = &BackfillReport{Name: f.def.Name, Since: f.def.Since, Until: f.def.Until, Finished: f.finished}
+		if rep.Backfill == nil {
+			rep.Backfill = &BackfillReport{}
+		}
+		b := rep.Backfill
+		b.Name, b.Since, b.Until, b.Finished = f.def.Name, f.def.Since, f.def.Until, f.finished
 	})
 }
 

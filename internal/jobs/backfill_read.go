@@ -59,8 +59,7 @@ func (f *filling) windows(
 	return nil
 }
 
-// fillTransactions reads the transactions by windows, and commits to each. A
-// transaction without a date is in no range.
+// fillTransactions reads the transactions by windows, and commits to each.
 func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 	from := f.since
 	if done := string(p.user.filled.progress[p.stream].State); done != "" {
@@ -73,7 +72,8 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 	ids := map[uint64]struct{}{}
 	var res *result
 	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], from, to int32) error {
-		if err := f.collectBooked(ctx, res, list, from, to, ids); err != nil {
+		undated, err := f.collectBooked(ctx, res, list, from, to, ids)
+		if err != nil {
 			res.close()
 			return err
 		}
@@ -81,7 +81,11 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		if to == f.until {
 			progress.DoneAt = f.run.o.Now().UTC()
 		}
-		return f.add(ctx, res, p, progress)
+		if err := f.add(ctx, res, p, progress); err != nil {
+			return err
+		}
+		f.tally.update(func(rep *Report) { rep.Backfill.Undated += undated })
+		return nil
 	})
 	if err == nil && from == f.since {
 		p.user.filled.inRange = ids
@@ -89,29 +93,47 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 	return err
 }
 
+// collectBooked takes the transactions of some days. Of those without a date it
+// counts, with the last of the days, how many are left out.
 func (f *filling) collectBooked(
 	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
-) error {
+) (undated int64, err error) {
 	var seen map[uint64]struct{}
-	start := func() { seen = map[uint64]struct{}{} }
-	return collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
-		id, ok := booking(t, from, to)
-		if _, twice := seen[id]; twice || !ok {
+	start := func() { seen, undated = map[uint64]struct{}{}, 0 }
+	err = collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+		id, ok := f.booking(t, from, to)
+		if _, twice := seen[id]; twice {
 			return nil
 		}
-		seen[id], ids[id] = struct{}{}, struct{}{}
+		seen[id] = struct{}{}
+		if !ok {
+			if t.BookingDate.IsZero() && to == f.until {
+				undated++
+			}
+			return nil
+		}
+		ids[id] = struct{}{}
 		return emit(transactionRow(res, t))
 	})
+	return undated, err
 }
 
 // booking says whether a transaction is of one of these days, and what its id
-// is told by.
-func booking(t *finoos.Transaction, from, to int32) (uint64, bool) {
+// is told by. One without a date is not booked yet: it is of the present, so it
+// comes with the last days of a range that reaches up to it, and once.
+func (f *filling) booking(t *finoos.Transaction, from, to int32) (uint64, bool) {
+	id := xxhash.Sum64String(t.ID)
 	if t.BookingDate.IsZero() {
-		return 0, false
+		return id, to == f.until && f.reachesPresent()
 	}
 	days := daysOf(t.BookingDate)
-	return xxhash.Sum64String(t.ID), days >= from && days <= to
+	return id, days >= from && days <= to
+}
+
+// reachesPresent says whether the last day of the range is the day on which the
+// backfill began; however much later it goes on.
+func (f *filling) reachesPresent() bool {
+	return f.until >= daysOf(f.def.CreatedAt.In(f.job.Timezone))
 }
 
 // booked returns what the transactions in the range are told by: those that
@@ -127,7 +149,7 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 			if err != nil {
 				return err
 			}
-			if id, ok := booking(&t, from, to); ok {
+			if id, ok := f.booking(&t, from, to); ok {
 				ids[id] = struct{}{}
 			}
 		}

@@ -80,6 +80,9 @@ type BackfillReport struct {
 	Since    string             `json:"since"`
 	Until    string             `json:"until"`
 	Finished *sink.BackfillDone `json:"finished,omitempty"`
+	// Undated are transactions without a date that came along and are not of the
+	// range, since it ends before the day on which the backfill began.
+	Undated int64 `json:"undated,omitempty"`
 }
 
 // UserCounts counts users by what became of them; a user with one failed

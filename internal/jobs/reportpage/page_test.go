@@ -197,11 +197,12 @@ func TestWhatDidNotHappenIsSaidInWords(t *testing.T) {
 func TestAPageSaysWhatKindOfRunItWas(t *testing.T) {
 	t.Parallel()
 	r := quiet()
-	r.Backfill = &jobs.BackfillReport{Name: "y2024", Since: "2024-01-01", Until: "2024-12-31"}
+	r.Backfill = &jobs.BackfillReport{Name: "y2024", Since: "2024-01-01", Until: "2024-12-31", Undated: 3}
 	r.Freshness, r.Named, r.OnlyFailed, r.Full = nil, 2, true, true
 	page := pageOf(t, r)
 	for _, w := range []string{
 		"This was the backfill y2024, of 2024-01-01 to 2024-12-31.", "A backfill does not change it.",
+		"3 transactions without a date were left out",
 		"This run was for 2 users who had been named", "only for users who had failed before", "Everything was read in full",
 	} {
 		if !strings.Contains(page, w) {

@@ -66,6 +66,9 @@ func facts(r *jobs.Report) []string {
 func notes(r *jobs.Report) (list []string) {
 	if b := r.Backfill; b != nil {
 		list = append(list, fmt.Sprintf("This was the backfill %s, of %s to %s.", b.Name, b.Since, b.Until))
+		if b.Undated > 0 {
+			list = append(list, human.Plural(b.Undated, "transaction")+" without a date were left out: a backfill up to today brings them.")
+		}
 	}
 	if r.Named > 0 {
 		list = append(list, fmt.Sprintf("This run was for %s who had been named; nobody else was looked at.", human.Plural(int64(r.Named), "user")))
