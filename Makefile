@@ -36,7 +36,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-files bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ bench-quota: ## hidden limits in real time, with pacing and without: five minute
 
 bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: four minutes
 	go -C bench test ./rows -run '^TestRows$$' -count=1 -v -timeout 15m -args -rows
+
+bench-files: ## what a warehouse may leave unread of first nights, by statistics: two minutes
+	$(call BENCH,files,^TestFiles$$)
 
 bench-shards: $(VERSITYGW) ## four processes over 2,000 users on S3, and how much faster they are than one
 	go -C e2e test -count=1 -timeout 40m -v -run '^TestFour' -args -shards

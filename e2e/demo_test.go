@@ -21,6 +21,9 @@ func TestTheDemoLeavesALakeThatItsQueriesCanRead(t *testing.T) {
 	}
 	l.checkRowsOnce(t)
 	l.checkMeta(t)
+	for _, tb := range tables {
+		l.checkStatistics(t, tb, l.dir)
+	}
 	if n := l.count(t, "SELECT count(DISTINCT _run_id) FROM pulls"); n != nights {
 		t.Errorf("%d nights are in the lake, want %d", n, nights)
 	}

@@ -30,6 +30,7 @@ type Lake struct {
 	API string // base URL; empty where a world is asked in process
 	// Streams are those of the job; empty means all of them.
 	Streams string
+	Shard   sink.Shard // that a night is of; the zero value is the only one there is
 }
 
 const allStreams = "users, bank_logins, accounts, transactions, categorization, contracts, account_history"
@@ -63,7 +64,7 @@ func (l Lake) Night(ctx context.Context, api http.RoundTripper, steps *Steps, li
 		return nil, err
 	}
 	jobs.BoundMemory(c.Jobs[Job]) // as the command line does
-	o := jobs.RunOptions{Config: c, Job: Job, Transport: api, Holder: "bench", Version: "bench", Now: clock()}
+	o := jobs.RunOptions{Config: c, Job: Job, Shard: l.Shard, Transport: api, Holder: "bench", Version: "bench", Now: clock()}
 	if steps != nil {
 		o.Logger = slog.New(steps)
 	}
