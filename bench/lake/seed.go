@@ -101,7 +101,7 @@ func (l Lake) remembered(ctx context.Context, w *world.World) (p pattern, err er
 		return p, err
 	}
 	defer look.Close()
-	cursors, err := look.Cursors(ctx, sink.BucketOf(world.ID(0)))
+	cursors, err := look.Cursors(ctx, sink.BucketOf(world.ID(0)), world.ID(0))
 	if err != nil {
 		return p, err
 	}

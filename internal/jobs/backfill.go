@@ -82,10 +82,6 @@ type filling struct {
 	left         atomic.Int64 // streams of users that are not done
 	fresh        bool         // nothing stood under the name before
 	absent       absentUsers
-
-	// Belongs to the feed.
-	progress   map[string]map[string]sink.Progress // of one bucket of users, nil at first
-	progressOf int                                 // that bucket
 }
 
 // Backfill brings a range of days of a job's streams, or goes on with it. Like
@@ -221,28 +217,36 @@ func (f *filling) finishAll(ctx context.Context) error {
 	return nil
 }
 
-// enlistLeft gives some users of a bucket their progress, and leaves out those
-// with whom it is done.
-func (f *filling) enlistLeft(ctx context.Context, bucket int, users []*user) ([]*user, error) {
-	if f.progress == nil || f.progressOf != bucket {
-		progress, err := f.w.Progress(ctx, bucket)
-		if err != nil {
-			return nil, f.sinkError(ctx, err)
-		}
-		f.progress, f.progressOf = progress, bucket
-	}
+// leftOf gives the users of a bucket their progress, and leaves out those with
+// whom the backfill is done. It belongs to the feed.
+type leftOf struct {
+	*filling
+	progress *stepper[sink.UserProgress]
+}
+
+func (f *filling) enlistLeft(ctx context.Context, bucket int) enlister {
+	return &leftOf{f, newStepper(f.w.EachProgress(ctx, bucket), func(u sink.UserProgress) string { return u.UserID })}
+}
+
+func (l *leftOf) enlist(ctx context.Context, users []*user) ([]*user, error) {
 	left := users[:0]
 	for _, u := range users {
-		u.filled = newFilled(f.progress[u.id])
-		n := len(f.streamsLeft(u))
-		if f.left.Add(int64(n)); n > 0 {
+		known, err := l.progress.of(u.id)
+		if err != nil {
+			return nil, l.sinkError(ctx, err)
+		}
+		u.filled = newFilled(known.Streams)
+		n := len(l.streamsLeft(u))
+		if l.left.Add(int64(n)); n > 0 {
 			left = append(left, u)
 			continue
 		}
-		f.tally.update(func(rep *Report) { rep.Users.Unchanged++ })
+		l.tally.update(func(rep *Report) { rep.Users.Unchanged++ })
 	}
 	return left, nil
 }
+
+func (l *leftOf) close() { l.progress.stop() }
 
 // Backfills lists the backfills of a job and how far each is, from its sink
 // alone.

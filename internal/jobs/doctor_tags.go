@@ -72,7 +72,7 @@ func (d *doctor) lastPulled(ctx context.Context, store bucket.Store) (string, er
 		return "", err
 	}
 	defer look.Close()
-	users, err := look.Cursors(ctx, sink.BucketOf(d.user))
+	users, err := look.Cursors(ctx, sink.BucketOf(d.user), d.user)
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -29,44 +28,21 @@ type feed struct {
 	steps []stretch       // left; the first is at work
 
 	// Of the stretch at work.
-	listed  []*finoos.User // left, by id
-	users   []*user        // the next of them, with their cursors
-	cursors *cursorsByUser // nil while there is none
+	listed  []*finoos.User             // left, by id
+	users   []*user                    // the next of them, with their cursors
+	cursors *stepper[sink.UserCursors] // nil while there is none
+	more    enlister                   // nil where there is none
+}
+
+// enlister gives the users of a stretch, who come in order of their ids, what
+// they need besides their cursors, and leaves out those with nothing to do.
+type enlister interface {
+	enlist(ctx context.Context, users []*user) ([]*user, error)
+	close()
 }
 
 // chunk is how many users get their cursors at once.
 const chunk = 256
-
-// cursorsByUser steps through the cursors of a bucket of users.
-type cursorsByUser struct {
-	next func() (sink.UserCursors, error, bool)
-	stop func()
-	at   sink.UserCursors
-}
-
-func cursorsFrom(all iter.Seq2[sink.UserCursors, error]) *cursorsByUser {
-	c := &cursorsByUser{}
-	c.next, c.stop = iter.Pull2(all)
-	return c
-}
-
-// of returns the cursors of a user; who is asked for must come in order.
-func (c *cursorsByUser) of(id string) ([]sink.Cursor, error) {
-	for c.at.UserID < id {
-		at, err, more := c.next()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return nil, nil
-		}
-		c.at = at
-	}
-	if c.at.UserID == id {
-		return c.at.Cursors, nil
-	}
-	return nil, nil
-}
 
 // stretch is a part of the list: the users of one bucket whose ids are at
 // least from and, unless to is empty, below to; or those that are named.
@@ -126,7 +102,7 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 				return nil, err
 			}
 		default:
-			if err := f.chunk(ctx, f.steps[0].bucket); err != nil {
+			if err := f.chunk(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -152,7 +128,10 @@ func (f *feed) enter(ctx context.Context, s *stretch) error {
 	listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) })
 	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
 	f.listed = listed
-	f.cursors = cursorsFrom(f.r.w.EachUser(ctx, s.bucket))
+	f.cursors = newStepper(f.r.w.EachUser(ctx, s.bucket), func(u sink.UserCursors) string { return u.UserID })
+	if f.r.enlist != nil {
+		f.more = f.r.enlist(ctx, s.bucket)
+	}
 	return nil
 }
 
@@ -170,18 +149,22 @@ func (f *feed) close() {
 		f.cursors.stop()
 		f.cursors = nil
 	}
+	if f.more != nil {
+		f.more.close()
+		f.more = nil
+	}
 }
 
 // chunk gives the next users of the stretch their cursors.
-func (f *feed) chunk(ctx context.Context, bucket int) (err error) {
+func (f *feed) chunk(ctx context.Context) (err error) {
 	now := f.listed[:min(chunk, len(f.listed))]
 	f.users = make([]*user, 0, len(now))
 	for _, l := range now {
-		cursors, err := f.cursors.of(l.ID)
+		known, err := f.cursors.of(l.ID)
 		if err != nil {
 			return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
-		u := newUser(l.ID, l, cursors)
+		u := newUser(l.ID, l, known.Cursors)
 		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
 			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
 			continue
@@ -190,8 +173,8 @@ func (f *feed) chunk(ctx context.Context, bucket int) (err error) {
 	}
 	clear(now)
 	f.listed = f.listed[len(now):]
-	if f.r.enlist != nil {
-		f.users, err = f.r.enlist(ctx, bucket, f.users)
+	if f.more != nil {
+		f.users, err = f.more.enlist(ctx, f.users)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -180,11 +181,15 @@ func (p *planner) findNamed(ctx context.Context) error {
 		unknown[id] = p.o.Shard.Owns(sink.BucketOf(id))
 	}
 	var known []string
-	for id, err := range p.look.Users(ctx) {
+	for b, ids := range byBucket(maps.Keys(unknown)) {
+		if !p.o.Shard.Owns(b) {
+			continue
+		}
+		cursors, err := p.look.Cursors(ctx, b, ids...)
 		if err != nil {
 			return p.sinkError(ctx, err)
 		}
-		if unknown[id] {
+		for id := range cursors {
 			delete(unknown, id)
 			known = append(known, id)
 		}

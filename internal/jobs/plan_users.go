@@ -1,49 +1,74 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
 )
 
-// bucket plans one bucket of users; no more of them are held at once.
+// bucket plans one bucket of users: those of the list and those that are known,
+// which are both sorted by id. Of the known ones no more than one is held.
 func (p *planner) bucket(ctx context.Context, b int) error {
-	cursors, err := p.look.Cursors(ctx, b)
-	if err != nil {
-		return p.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
-	}
 	listed, err := p.listed.bucket(b)
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
 	named := len(p.o.Users) > 0
-	on := map[string]bool{}
-	for _, u := range listed {
-		on[u.ID] = true
-		p.user(newUser(u.ID, u, cursors[u.ID]))
-		if named {
-			p.due["user"]++
+	if named && len(listed) == 0 {
+		return nil // nor has a run anything to do there
+	}
+	for u, err := range p.look.EachUser(ctx, b) {
+		if err != nil {
+			return p.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+		}
+		for len(listed) > 0 && listed[0].ID < u.UserID {
+			p.onList(listed[0], nil)
+			listed = listed[1:]
+		}
+		switch {
+		case len(listed) > 0 && listed[0].ID == u.UserID:
+			p.onList(listed[0], u.Cursors)
+			listed = listed[1:]
+		case !named:
+			p.offList(newUser(u.UserID, nil, u.Cursors))
+		}
+		if named && len(listed) == 0 {
+			return nil
 		}
 	}
-	for id, cs := range cursors {
-		u := newUser(id, nil, cs)
-		switch {
-		case on[id] || named:
-		case p.offline:
-			p.user(u)
-		case p.pauses(u.cursor(StreamUsers)):
-			p.users.Listed++
-			p.users.Quarantined++
-		default:
-			p.due["user"]++
-			p.users.Missing++
-			p.user(u)
-		}
+	for _, l := range listed {
+		p.onList(l, nil)
 	}
 	return nil
+}
+
+// onList plans a user of the list, or one who was named.
+func (p *planner) onList(l *finoos.User, cursors []sink.Cursor) {
+	p.user(newUser(l.ID, l, cursors))
+	if len(p.o.Users) > 0 {
+		p.due["user"]++
+	}
+}
+
+// offList plans a user who is known and not on the list; offline there is none.
+func (p *planner) offList(u *user) {
+	switch {
+	case p.offline:
+		p.user(u)
+	case p.pauses(u.cursor(StreamUsers)):
+		p.users.Listed++
+		p.users.Quarantined++
+	default:
+		p.due["user"]++
+		p.users.Missing++
+		p.user(u)
+	}
 }
 
 // user plans one user as a run would work on it.

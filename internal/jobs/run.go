@@ -145,7 +145,7 @@ type run struct {
 	// What a backfill does in another way (backfill.go); set once.
 	backfill string // its name, empty in a nightly run
 	step     func(ctx context.Context, u *user) error
-	enlist   func(ctx context.Context, bucket int, users []*user) ([]*user, error) // nil: all of them
+	enlist   func(ctx context.Context, bucket int) enlister // nil: all users, as they are
 }
 
 func newRun(o RunOptions) (*run, error) {

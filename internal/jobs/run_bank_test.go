@@ -241,14 +241,13 @@ func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
 			continue
 		}
 		seen[bucket] = true
-		users, err := w.Cursors(ctx, bucket)
-		if err != nil {
-			b.t.Fatalf("read cursors: %v", err)
-		}
-		for id, cs := range users {
-			all[id] = map[Stream]sink.Cursor{}
-			for _, c := range cs {
-				all[id][Stream(c.Stream)] = c
+		for u, err := range w.EachUser(ctx, bucket) {
+			if err != nil {
+				b.t.Fatalf("read cursors: %v", err)
+			}
+			all[u.UserID] = map[Stream]sink.Cursor{}
+			for _, c := range u.Cursors {
+				all[u.UserID][Stream(c.Stream)] = c
 			}
 		}
 	}

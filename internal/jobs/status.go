@@ -173,12 +173,11 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 	defer look.Close()
 	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[Stream]*StreamStatus{}, []StatusCommit{}
 	for b := range bucketsOfUsers {
-		users, err := look.Cursors(ctx, b)
-		if err != nil {
-			return err
-		}
-		for _, cursors := range users {
-			s.addUser(cursors)
+		for u, err := range look.EachUser(ctx, b) {
+			if err != nil {
+				return err
+			}
+			s.addUser(u.Cursors)
 		}
 	}
 	for _, stream := range s.Streams {

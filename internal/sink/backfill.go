@@ -203,12 +203,11 @@ func summarize(ctx context.Context, store bucket.Objects, job, name, scratch str
 	defer p.state.spool.close()
 	s.Users = p.ledger.Users
 	for b := range Buckets {
-		progress, err := p.bucket(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		for _, of := range progress {
-			for _, at := range of {
+		for of, err := range p.each(ctx, b) {
+			if err != nil {
+				return nil, err
+			}
+			for _, at := range of.Streams {
 				switch {
 				case !at.DoneAt.IsZero():
 					s.Done[at.Stream]++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -68,30 +69,41 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	return p, nil
 }
 
-// bucket returns the progress with one bucket of users, by user and stream.
-func (p *past) bucket(ctx context.Context, b int) (map[string]map[string]Progress, error) {
-	marks, err := p.state.load(ctx, b, p.ledger.Through)
-	if err != nil {
-		return nil, fmt.Errorf("read progress: %w", err)
-	}
-	byUser := map[string]map[string]Progress{}
-	for id, mark := range marks {
-		if byUser[id.user] == nil {
-			byUser[id.user] = map[string]Progress{}
-		}
-		progress := progressOf(mark)
-		byUser[id.user][progress.Stream] = progress
-	}
-	return byUser, nil
+// UserProgress is how far a backfill is with one user, by stream.
+type UserProgress struct {
+	UserID  string
+	Streams map[string]Progress
 }
 
-// Progress returns how far the writer's backfill is with one bucket of users,
-// by user and stream, as of Open.
-func (w *Writer) Progress(ctx context.Context, b int) (map[string]map[string]Progress, error) {
-	if w.past == nil {
-		return nil, fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
+// each yields the progress with one bucket of users, by user.
+func (p *past) each(ctx context.Context, b int) iter.Seq2[UserProgress, error] {
+	return func(yield func(UserProgress, error) bool) {
+		for u, err := range p.state.each(ctx, b, p.ledger.Through, true) {
+			if err != nil {
+				yield(UserProgress{}, fmt.Errorf("read progress: %w", err))
+				return
+			}
+			of := UserProgress{UserID: u.UserID, Streams: make(map[string]Progress, len(u.Cursors))}
+			for _, mark := range u.Cursors {
+				progress := progressOf(mark)
+				of.Streams[progress.Stream] = progress
+			}
+			if !yield(of, nil) {
+				return
+			}
+		}
 	}
-	return w.past.bucket(ctx, b)
+}
+
+// EachProgress yields how far the writer's backfill is with the users of one
+// bucket, as of Open and sorted by id. One user is held at a time.
+func (w *Writer) EachProgress(ctx context.Context, b int) iter.Seq2[UserProgress, error] {
+	if w.past == nil {
+		return func(yield func(UserProgress, error) bool) {
+			yield(UserProgress{}, fmt.Errorf("a %s has no progress of a backfill", w.o.Kind))
+		}
+	}
+	return w.past.each(ctx, b)
 }
 
 // SetUsers notes how many users the writer's backfill has found.

@@ -31,11 +31,14 @@ func (w *world) fill(ctx context.Context, wr *Writer) error {
 	}
 	wr.SetUsers(int64(len(w.truth)))
 	for i, id := range slices.Sorted(maps.Keys(w.truth)) {
-		progress, err := wr.Progress(ctx, BucketOf(id))
-		if err != nil {
-			return err
+		done := false
+		for of, err := range wr.EachProgress(ctx, BucketOf(id)) {
+			if err != nil {
+				return err
+			}
+			done = done || of.UserID == id && !of.Streams[worldStream].DoneAt.IsZero()
 		}
-		if p := progress[id][worldStream]; !p.DoneAt.IsZero() {
+		if done {
 			continue
 		}
 		if err := wr.Add(ctx, w.filled(id)); err != nil {
@@ -174,15 +177,13 @@ func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for b := range Buckets {
-		cursors, err := s.load(t.Context(), b, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for id, c := range cursors {
-			if isMark(id.stream) {
-				left++
-				if len(c.State) > 0 {
-					t.Errorf("a checkpoint holds the progress of a backfill: %+v", c)
+		for _, u := range collect(t, s.each(t.Context(), b, 1000, true)) {
+			for _, c := range u.Cursors {
+				if isMark(c.Stream) {
+					left++
+					if len(c.State) > 0 {
+						t.Errorf("a checkpoint holds the progress of a backfill: %+v", c)
+					}
 				}
 			}
 		}
@@ -213,7 +214,7 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 		t.Errorf("%s is known, %v", id, err)
 	}
 	for id := range w.truth {
-		cursors, err := wr.Cursors(t.Context(), BucketOf(id))
+		cursors, err := wr.Cursors(t.Context(), BucketOf(id), id)
 		if err != nil || len(cursors[id]) != 1 || !cursors[id][0].BackfilledAt.Equal(w.now) || !cursors[id][0].MarkOnly {
 			t.Errorf("cursors of %s: %+v, %v", id, cursors[id], err)
 		}
@@ -225,8 +226,8 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 	}
 	defer look.Close()
 	for b := range Buckets {
-		if cursors, err := look.Cursors(t.Context(), b); err != nil || len(cursors) > 0 {
-			t.Errorf("who looks sees %+v, %v", cursors, err)
+		if users := collect(t, look.EachUser(t.Context(), b)); len(users) > 0 {
+			t.Errorf("who looks sees %+v", users)
 		}
 	}
 }
@@ -325,8 +326,10 @@ func TestARunHasNoProgressAndABackfillNoCursors(t *testing.T) {
 	if err := run.Add(t.Context(), Batch{Progress: []Progress{{UserID: "user-0"}}}); err == nil {
 		t.Error("a run has added progress of a backfill")
 	}
-	if _, err := run.Progress(t.Context(), 0); err == nil {
-		t.Error("a run has read progress of a backfill")
+	for _, err := range run.EachProgress(t.Context(), 0) {
+		if err == nil {
+			t.Error("a run has read progress of a backfill")
+		}
 	}
 	if _, err := run.Define(t.Context(), BackfillDefinition{}); err == nil {
 		t.Error("a run was defined")
@@ -354,9 +357,12 @@ func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
 	for _, name := range []string{"first", "second"} {
 		w.backfill = name
 		wr := w.mustOpen()
-		got, err := wr.Progress(t.Context(), BucketOf("user-0"))
-		if p := got["user-0"][worldStream]; err != nil || string(p.State) != name || p.Stream != worldStream {
-			t.Errorf("progress of the %s: %+v, %v", name, p, err)
+		got := collect(t, wr.EachProgress(t.Context(), BucketOf("user-0")))
+		if len(got) != 1 || got[0].UserID != "user-0" {
+			t.Fatalf("progress of the %s: %+v", name, got)
+		}
+		if p := got[0].Streams[worldStream]; string(p.State) != name || p.Stream != worldStream {
+			t.Errorf("progress of the %s: %+v", name, p)
 		}
 		w.mustClose(wr)
 	}

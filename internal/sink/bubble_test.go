@@ -16,7 +16,7 @@ func warmCompressor() int {
 		panic(err)
 	}
 	return len(slices.Collect(func(yield func(Cursor) bool) {
-		for c, err := range readCursors(bytes.NewReader(body), BucketOf("user")) {
+		for c, err := range readCursors(bytes.NewReader(body), BucketOf("user"), true) {
 			if err != nil {
 				panic(err)
 			}

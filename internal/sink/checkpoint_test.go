@@ -20,11 +20,9 @@ func (w *world) cursorsOf() map[string][]Cursor {
 	wr := w.mustOpen()
 	all := map[string][]Cursor{}
 	for _, b := range w.shard.buckets() {
-		cursors, err := wr.Cursors(w.t.Context(), b)
-		if err != nil {
-			w.t.Fatal(err)
+		for _, u := range collect(w.t, wr.EachUser(w.t.Context(), b)) {
+			all[u.UserID] = u.Cursors
 		}
-		maps.Copy(all, cursors)
 	}
 	w.mustClose(wr)
 	return all

@@ -17,33 +17,6 @@ type cursorReaderAt interface {
 	Size() int64
 }
 
-// readCursors yields the cursors of one bucket of users in order, ended ones
-// included. It reads only the row groups that can hold them. The first error
-// ends it.
-func readCursors(r cursorReaderAt, bucket int) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
-		f, err := openCursorFile(r, footerGuess)
-		if err != nil {
-			yield(Cursor{}, err)
-			return
-		}
-		f.bucket(bucket)(yield)
-	}
-}
-
-// readCursorUsers yields the keys of the cursors in the buckets that owns
-// accepts, in order, and fetches nothing else of them.
-func readCursorUsers(r cursorReaderAt, owns func(bucket int) bool) iter.Seq2[cursorKey, error] {
-	return func(yield func(cursorKey, error) bool) {
-		f, err := openCursorFile(r, footerGuess)
-		if err != nil {
-			yield(cursorKey{}, err)
-			return
-		}
-		f.keys(owns)(yield)
-	}
-}
-
 // cursorFile is a cursor file whose footer was read. It is not safe for concurrent
 // use.
 type cursorFile struct {
@@ -86,37 +59,17 @@ func openCursorFile(r cursorReaderAt, guess int64) (f *cursorFile, err error) {
 	return f, nil
 }
 
-// bucket yields the cursors of one bucket: see readCursors.
-func (f *cursorFile) bucket(bucket int) iter.Seq2[Cursor, error] {
-	return f.cursors(func(b int) bool { return b == bucket }, true)
-}
-
-// keys yields the keys of some buckets: see readCursorUsers.
-func (f *cursorFile) keys(owns func(bucket int) bool) iter.Seq2[cursorKey, error] {
-	return func(yield func(cursorKey, error) bool) {
-		for c, err := range f.cursors(owns, false) {
-			if !yield(c.key(), err) {
-				return
-			}
-		}
-	}
-}
-
-// cursors yields the cursors of the wanted buckets, with all that they hold or
-// only with their keys.
-func (f *cursorFile) cursors(wanted func(bucket int) bool, all bool) iter.Seq2[Cursor, error] {
+// cursors yields all cursors, in their order.
+func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		for i := range f.reader.NumRowGroups() {
-			if !f.mayHold(i, wanted) {
-				continue
-			}
-			group, err := f.readGroup(i, all)
+		for i := range f.bounds {
+			group, err := f.readGroup(i, true)
 			if err != nil {
 				yield(Cursor{}, fmt.Errorf("read row group %d of cursor file: %w", i, err))
 				return
 			}
 			for _, c := range group {
-				if wanted(BucketOf(c.UserID)) && !yield(c, nil) {
+				if !yield(c, nil) {
 					return
 				}
 			}
@@ -158,16 +111,6 @@ func (f *cursorFile) boundsOf(i int) groupBounds {
 		return groupBounds{int(s.Min()), int(s.Max())}
 	}
 	return unknown
-}
-
-// mayHold reports whether a row group can hold a bucket that is wanted.
-func (f *cursorFile) mayHold(i int, wanted func(bucket int) bool) bool {
-	for b := f.bounds[i].least; b <= f.bounds[i].most; b++ {
-		if wanted(b) {
-			return true
-		}
-	}
-	return false
 }
 
 // readGroup reads a row group with one request.

@@ -41,6 +41,30 @@ func cursorsOf(t *testing.T, cursors []Cursor) *countingReader {
 	return &countingReader{Reader: bytes.NewReader(out.Bytes())}
 }
 
+// readCursors reads one bucket of users as a merge does: only the row groups that
+// can hold it, and of these all or what they are found by.
+func readCursors(r cursorReaderAt, bucket int, all bool) iter.Seq2[Cursor, error] {
+	return func(yield func(Cursor, error) bool) {
+		f, err := openCursorFile(r, footerGuess)
+		if err != nil {
+			yield(Cursor{}, err)
+			return
+		}
+		for _, g := range f.holding(bucket) {
+			cursors, err := f.of(g, bucket, all)
+			if err != nil {
+				yield(Cursor{}, err)
+				return
+			}
+			for _, c := range cursors {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
 	var out []T
@@ -96,7 +120,7 @@ func TestCursorsComeBackByBucket(t *testing.T) {
 	r := cursorsOf(t, cursors)                       // sorts them
 	var got []Cursor
 	for b := range Buckets {
-		for _, c := range collect(t, readCursors(r, b)) {
+		for _, c := range collect(t, readCursors(r, b, true)) {
 			if BucketOf(c.UserID) != b {
 				t.Fatalf("user %s came with bucket %d", c.UserID, b)
 			}
@@ -125,7 +149,7 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 		}
 	}
 	r := cursorsOf(t, cursors)
-	got := collect(t, readCursors(r, BucketOf("u")))
+	got := collect(t, readCursors(r, BucketOf("u"), true))
 	if !slices.EqualFunc(cursors, got, func(a, b Cursor) bool { return a.Stream == b.Stream && bytes.Equal(a.State, b.State) }) {
 		t.Error("states differ")
 	}
@@ -161,7 +185,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	found := 0
 	for _, b := range []int{0, 1, 99, 200, 255} {
 		r.reads, r.bytes = 0, 0
-		got := collect(t, readCursors(r, b))
+		got := collect(t, readCursors(r, b, true))
 		want := 0
 		for _, c := range cursors {
 			if BucketOf(c.UserID) == b {
@@ -182,22 +206,26 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 		t.Error("all buckets are empty")
 	}
 
-	r.reads, r.bytes = 0, 0
-	keys := collect(t, readCursorUsers(r, func(b int) bool { return b%4 == 1 }))
-	var want []cursorKey
-	for _, c := range cursors {
-		if BucketOf(c.UserID)%4 == 1 {
-			want = append(want, c.key())
+	for _, b := range []int{1, 100} {
+		r.reads, r.bytes = 0, 0
+		var keys, want []cursorKey
+		for _, c := range collect(t, readCursors(r, b, false)) {
+			keys = append(keys, c.key())
+			if c.State != nil {
+				t.Fatal("a state was read that was not asked for")
+			}
 		}
-	}
-	if diff := cmp.Diff(want, keys); diff != "" {
-		t.Errorf("keys (-want +got):\n%.1000s", diff)
-	}
-	if r.bytes > size/20+2*footerGuess {
-		t.Errorf("keys of a quarter of the users took %d of %d bytes", r.bytes, size)
-	}
-	if r.reads > groups+2 {
-		t.Errorf("keys took %d reads of %d row groups", r.reads, groups)
+		for _, c := range cursors {
+			if BucketOf(c.UserID) == b {
+				want = append(want, c.key())
+			}
+		}
+		if diff := cmp.Diff(want, keys); diff != "" {
+			t.Errorf("keys of bucket %d (-want +got):\n%.1000s", b, diff)
+		}
+		if r.reads > 4 || r.bytes > size/int64(4*groups)+2*footerGuess {
+			t.Errorf("keys of bucket %d took %d reads of %d of %d bytes, in %d row groups", b, r.reads, r.bytes, size, groups)
+		}
 	}
 }
 
@@ -205,8 +233,12 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	r := cursorsOf(t, randomCursors(rand.New(rand.NewPCG(1, 2)), 20, func() []byte { return []byte{1} }))
 	r.reads = 0
-	if keys := collect(t, readCursorUsers(r, func(int) bool { return true })); len(keys) != 100 {
-		t.Errorf("%d keys, want 100", len(keys))
+	f, err := openCursorFile(r, footerGuess)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := collect(t, f.cursors()); len(all) != 100 {
+		t.Errorf("%d cursors, want 100", len(all))
 	}
 	if r.reads != 1 {
 		t.Errorf("%d reads, want 1", r.reads)
@@ -216,7 +248,7 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 func TestAnEmptyCursorFileHoldsNothing(t *testing.T) {
 	t.Parallel()
 	r := cursorsOf(t, nil)
-	if got := collect(t, readCursors(r, 7)); len(got) != 0 {
+	if got := collect(t, readCursors(r, 7, true)); len(got) != 0 {
 		t.Errorf("%d cursors", len(got))
 	}
 }
@@ -284,7 +316,7 @@ func TestADamagedCursorFileIsAnError(t *testing.T) {
 	for i := 0; i < out.Len(); i += 3 {
 		data := bytes.Clone(out.Bytes())
 		data[i] ^= 0x55
-		for _, err := range readCursors(bytes.NewReader(data), BucketOf(cursors[0].UserID)) {
+		for _, err := range readCursors(bytes.NewReader(data), BucketOf(cursors[0].UserID), true) {
 			if err != nil {
 				failed++
 			}
@@ -295,7 +327,7 @@ func TestADamagedCursorFileIsAnError(t *testing.T) {
 	}
 	for n := 0; n < out.Len(); n += 7 {
 		err := error(nil)
-		for _, e := range readCursors(bytes.NewReader(out.Bytes()[:n]), 0) {
+		for _, e := range readCursors(bytes.NewReader(out.Bytes()[:n]), 0, true) {
 			err = errors.Join(err, e)
 		}
 		if err == nil {

@@ -21,6 +21,8 @@ type Look struct {
 	state *state
 	shard Shard
 	upTo  uint64
+
+	fetched bool // the objects that all of the shard's cursors stand in
 }
 
 // LookOptions say what is looked at.
@@ -69,27 +71,42 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 // LastSeq is the number of the newest record, 0 where there is none.
 func (l *Look) LastSeq() uint64 { return l.upTo }
 
-// Users yields the ids of the users that the shard knows, in order of buckets,
-// and sorted within each.
-func (l *Look) Users(ctx context.Context) iter.Seq2[string, error] {
-	return l.state.users(ctx, l.shard, l.upTo)
-}
-
-// Cursors returns the cursors of one of the shard's buckets of users, by user
-// and sorted by stream: of what runs have pulled, so that whom only a backfill
-// has met is not among them.
-func (l *Look) Cursors(ctx context.Context, b int) (map[string][]Cursor, error) {
-	users, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo, nil)
-	if err != nil {
-		return nil, err
-	}
-	for id, cursors := range users {
-		users[id] = slices.DeleteFunc(cursors, func(c Cursor) bool { return c.MarkOnly })
-		if len(users[id]) == 0 {
-			delete(users, id)
+// EachUser yields the users of one of the shard's buckets with their cursors,
+// sorted by id: of what runs have pulled, so that whom only a backfill has met is
+// not among them. One user is held at a time.
+func (l *Look) EachUser(ctx context.Context, b int) iter.Seq2[UserCursors, error] {
+	return func(yield func(UserCursors, error) bool) {
+		if !l.fetched {
+			if err := l.state.fetchAll(ctx, l.shard, l.upTo); err != nil {
+				yield(UserCursors{}, fmt.Errorf("read cursors: %w", err))
+				return
+			}
+			l.fetched = true
+		}
+		for u, err := range l.state.eachUser(ctx, l.shard, b, l.upTo) {
+			u.Cursors = pulled(u.Cursors)
+			if (err != nil || len(u.Cursors) > 0) && !yield(u, err) {
+				return
+			}
 		}
 	}
-	return users, nil
+}
+
+// Cursors returns what EachUser yields of some users of a bucket, by user, and
+// reads no further than these.
+func (l *Look) Cursors(ctx context.Context, b int, users ...string) (map[string][]Cursor, error) {
+	byUser, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo, users)
+	for id, cursors := range byUser {
+		if byUser[id] = pulled(cursors); len(byUser[id]) == 0 {
+			delete(byUser, id)
+		}
+	}
+	return byUser, err
+}
+
+// pulled leaves out what only a backfill knows of.
+func pulled(cursors []Cursor) []Cursor {
+	return slices.DeleteFunc(cursors, func(c Cursor) bool { return c.MarkOnly })
 }
 
 // Close gives back the scratch files.

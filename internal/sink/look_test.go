@@ -27,23 +27,20 @@ func (w *world) seen(shard Shard) map[string]string {
 		if shard.Count > 1 && !shard.Owns(b) {
 			continue
 		}
-		cursors, err := l.Cursors(w.t.Context(), b)
-		if err != nil {
-			w.t.Fatal(err)
+		var all []UserCursors
+		for u, err := range l.EachUser(w.t.Context(), b) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			all = append(all, u)
+			got[u.UserID] = u.Cursors[0].CorrelationID
 		}
-		for id, cs := range cursors {
-			got[id] = cs[0].CorrelationID
+		for _, u := range all {
+			named, err := l.Cursors(w.t.Context(), b, "nobody", u.UserID, "zzz")
+			if diff := cmp.Diff(map[string][]Cursor{u.UserID: u.Cursors}, named); diff != "" || err != nil {
+				w.t.Errorf("the same, asked for by name: %v\n%s", err, diff)
+			}
 		}
-	}
-	var users []string
-	for id, err := range l.Users(w.t.Context()) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		users = append(users, id)
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(got)), slices.Sorted(slices.Values(users))); diff != "" {
-		w.t.Errorf("users (-with cursors +listed):\n%s", diff)
 	}
 	return got
 }

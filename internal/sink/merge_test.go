@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/bucket"
 )
 
 func TestASpooledCursorComesBackAsItWas(t *testing.T) {
@@ -53,6 +56,7 @@ func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
 	s := &state{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
 	defer s.spool.close()
+	type cursorID struct{ user, stream string }
 	want := map[cursorID]Cursor{}
 	const seqs = 40
 	for seq := uint64(1); seq <= seqs; seq++ {
@@ -160,4 +164,65 @@ func wideRows(i int) (rows []Row) {
 			&BankLogin{UserID: id, BankLoginID: key, Meta: meta})
 	}
 	return rows
+}
+
+// countedStore counts what is read of its objects.
+type countedStore struct {
+	*memStore
+	bytes int64
+}
+
+type countedReader struct {
+	bucket.Reader
+	store *countedStore
+}
+
+func (s *countedStore) Open(ctx context.Context, key string) (bucket.Reader, error) {
+	r, err := s.memStore.Open(ctx, key)
+	return countedReader{r, s}, err
+}
+
+func (r countedReader) ReadAt(p []byte, at int64) (int, error) {
+	n, err := r.Reader.ReadAt(p, at)
+	r.store.bytes += int64(n)
+	return n, err
+}
+
+func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
+	t.Parallel()
+	store := &countedStore{memStore: newMemStore()}
+	s := &state{store: store, keys: jobKeys("j"), spool: &spool{}, checkpoints: map[int][]uint64{7: {1}}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	var cursors []Cursor
+	for i := 0; len(cursors) < 1000; i++ {
+		if id := fmt.Sprintf("u%07d", i); BucketOf(id) == 7 {
+			state := make([]byte, 8000)
+			for i := range state {
+				state[i] = byte(rng.Uint32())
+			}
+			cursors = append(cursors, Cursor{UserID: id, Stream: "s", State: state})
+		}
+	}
+	body, _, err := encodeCursors(slices.Clone(cursors))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.objects[s.keys.checkpoint(7, 1)] = memObject{body: body}
+	first, last := cursors[3].UserID, cursors[len(cursors)-2].UserID
+	for _, c := range []struct {
+		users []string
+		found int
+		most  int64
+	}{
+		{nil, 0, 0},
+		{[]string{first}, 1, wholeGuess + 2*cursorGroupMost},
+		{[]string{first, first, "u"}, 1, wholeGuess + 2*cursorGroupMost},
+		{[]string{last, first, "zzz"}, 2, int64(2 * len(body))},
+	} {
+		store.bytes = 0
+		got, err := s.cursorsOf(t.Context(), Shard{Count: 1}, 7, 1, c.users)
+		if err != nil || len(got) != c.found || store.bytes > c.most {
+			t.Errorf("%v: %d users, %v, %d of %d bytes read", c.users, len(got), err, store.bytes, len(body))
+		}
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sort"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -33,7 +35,7 @@ type spool struct {
 // spooled is one object; its lock is held while it is fetched.
 type spooled struct {
 	mu    sync.Mutex
-	parts []spooledPart // in the order of the object; nil until it is fetched
+	parts []spooledPart // in the order of the object, which is by bucket; nil until it is fetched
 }
 
 // spooledPart is where the cursors of a bucket lie that stood in a row group.
@@ -67,13 +69,9 @@ func (s *spool) parts(ctx context.Context, path string, b int) ([]spooledPart, e
 		}
 		entry.parts = parts
 	}
-	var found []spooledPart
-	for _, p := range entry.parts {
-		if int(p.bucket) == b {
-			found = append(found, p)
-		}
-	}
-	return found, nil
+	from := sort.Search(len(entry.parts), func(i int) bool { return int(entry.parts[i].bucket) >= b })
+	to := from + sort.Search(len(entry.parts)-from, func(i int) bool { return int(entry.parts[from+i].bucket) > b })
+	return slices.Clone(entry.parts[from:to]), nil
 }
 
 func (s *spool) entry(path string) *spooled {

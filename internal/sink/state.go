@@ -66,24 +66,6 @@ func (s *state) newest(b int) uint64 {
 	return 0
 }
 
-// cursorID is what cursors are told apart by.
-type cursorID struct{ user, stream string }
-
-// load returns the cursors of a bucket of users as of record upTo, ended ones
-// included: all at once, for those who need them so.
-func (s *state) load(ctx context.Context, b int, upTo uint64) (map[cursorID]Cursor, error) {
-	cursors := map[cursorID]Cursor{}
-	for u, err := range s.each(ctx, b, upTo, true) {
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range u.Cursors {
-			cursors[cursorID{c.UserID, c.Stream}] = c
-		}
-	}
-	return cursors, nil
-}
-
 func itself(c Cursor) Cursor { return c }
 
 // erased is what stays of a cursor that a void takes back: the user is known,
@@ -115,17 +97,13 @@ func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error
 // Users yields the ids of the users that the shard knows, as of Open: in order
 // of buckets, and sorted within each.
 func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
-	return w.state.users(ctx, w.o.Shard, w.opened)
-}
-
-func (s *state) users(ctx context.Context, shard Shard, upTo uint64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if err := s.fetchAll(ctx, shard, upTo); err != nil {
+		if err := w.state.fetchAll(ctx, w.o.Shard, w.opened); err != nil {
 			yield("", fmt.Errorf("read users: %w", err))
 			return
 		}
-		for _, b := range shard.buckets() {
-			for u, err := range s.each(ctx, b, upTo, false) {
+		for _, b := range w.o.Shard.buckets() {
+			for u, err := range w.state.each(ctx, b, w.opened, false) {
 				if err != nil {
 					yield("", fmt.Errorf("read users: %w", err))
 					return
@@ -162,19 +140,27 @@ func (s *state) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) i
 }
 
 // Cursors returns what [Writer.EachUser] yields of some users of a bucket, by
-// user; of all of them where none is named.
+// user, and reads no further than these.
 func (w *Writer) Cursors(ctx context.Context, b int, users ...string) (map[string][]Cursor, error) {
 	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened, users)
 }
 
 func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64, users []string) (map[string][]Cursor, error) {
 	byUser := map[string][]Cursor{}
+	if len(users) == 0 {
+		return byUser, nil
+	}
+	left := slices.Sorted(slices.Values(users))
 	for u, err := range s.eachUser(ctx, shard, b, upTo) {
 		if err != nil {
 			return nil, err
 		}
-		if len(users) == 0 || slices.Contains(users, u.UserID) {
+		at, found := slices.BinarySearch(left, u.UserID)
+		if left = left[at:]; found {
 			byUser[u.UserID] = u.Cursors
+		}
+		if len(left) == 0 || found && left[len(left)-1] == u.UserID {
+			break
 		}
 	}
 	return byUser, nil

@@ -125,7 +125,7 @@ func countCursors(f cursorReaderAt) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, err := range c.cursors(func(int) bool { return true }, true) {
+	for _, err := range c.cursors() {
 		if err != nil {
 			return n, err
 		}

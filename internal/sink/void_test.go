@@ -82,7 +82,7 @@ func TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain(t *testing.T) {
 	}
 	empty := 0
 	for id := range w.truth {
-		cursors, err := wr.Cursors(t.Context(), BucketOf(id))
+		cursors, err := wr.Cursors(t.Context(), BucketOf(id), id)
 		if err != nil {
 			t.Fatal(err)
 		}

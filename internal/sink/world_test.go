@@ -135,7 +135,7 @@ func (w *world) work(ctx context.Context, wr *Writer) error {
 
 // pull writes what is new of one user.
 func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
-	cursors, err := wr.Cursors(ctx, BucketOf(id))
+	cursors, err := wr.Cursors(ctx, BucketOf(id), id)
 	if err != nil {
 		return err
 	}
@@ -323,12 +323,8 @@ func (w *world) checkCursors() {
 		if !w.shard.Owns(b) {
 			continue
 		}
-		cursors, err := wr.Cursors(w.t.Context(), b)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for id, cs := range cursors {
-			got[id] = cs[0].CorrelationID
+		for _, u := range collect(w.t, wr.EachUser(w.t.Context(), b)) {
+			got[u.UserID] = u.Cursors[0].CorrelationID
 		}
 	}
 	want := map[string]string{}
