@@ -51,7 +51,7 @@ func (a *alone) idle(g *governor) {
 
 func (a *alone) late(g *governor) {
 	a.stock++
-	a.base = min(a.base+1, g.ceiling)
+	a.base++
 	g.rate = a.base
 }
 

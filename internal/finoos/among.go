@@ -54,7 +54,7 @@ func (a *among) idle(*governor) {}
 
 func (a *among) late(g *governor) {
 	a.stock++
-	g.rate = min(g.rate+1, g.ceiling)
+	g.rate++
 	a.mark = g.rate
 }
 

@@ -52,8 +52,7 @@ type governor struct {
 	bounced  int           // requests that were refused besides, no news
 }
 
-// law moves the rate of a governor: within the ceiling, which is no concern of
-// the law's.
+// law moves the rate of a governor, who keeps it within its bounds.
 type law interface {
 	// grow follows dt seconds of demand that kept up with the rate, since seconds
 	// after everybody's pause. It is not called before the first refusal.
@@ -96,8 +95,11 @@ func (g *governor) limit() float64 {
 	if g.refusals == 0 {
 		return 0
 	}
-	return g.law.limit()
+	return min(g.law.limit(), g.ceiling)
 }
+
+// bound keeps the rate within what may be tried, after each call of the law.
+func (g *governor) bound() { g.rate = min(max(g.rate, min(slowest, g.share)), g.ceiling) }
 
 // sent grows the rate at a request that leaves at now. idle is how long the
 // turn had been there for the taking before the request came.
@@ -115,6 +117,7 @@ func (g *governor) sent(now time.Time, idle time.Duration) {
 	}
 	if idle > keepsUp {
 		g.law.idle(g)
+		g.bound()
 	}
 	used := now.Sub(from) - idle
 	if used <= 0 {
@@ -125,7 +128,7 @@ func (g *governor) sent(now time.Time, idle time.Duration) {
 		return
 	}
 	g.law.grow(g, min(used.Seconds(), longestStep), now.Sub(g.open).Seconds())
-	g.rate = min(g.rate, g.ceiling)
+	g.bound()
 }
 
 // answered takes in that a request was let through.
@@ -133,6 +136,7 @@ func (g *governor) answered(now time.Time) {
 	g.served++
 	if g.refusals == 1 && now.Before(g.open) {
 		g.law.late(g)
+		g.bound()
 	}
 }
 
@@ -155,7 +159,7 @@ func (g *governor) refused(sent, now time.Time, asked time.Duration) time.Durati
 	g.law.refused(g, cycle{
 		served: float64(g.served), took: now.Sub(g.cut).Seconds(), since: now.Sub(g.open).Seconds(), age: now.Sub(sent).Seconds(),
 	})
-	g.rate = min(max(g.rate, min(slowest, g.share)), g.ceiling)
+	g.bound()
 	g.refusals++
 	g.cut, g.pause, g.open = now, pause, now.Add(pause)
 	g.served, g.bounced = 0, 0
