@@ -37,11 +37,8 @@ func (a *arena) keep(b []byte) string {
 
 // keepText is the text of v: see [value.text].
 func (d *decoder) keepText(v value) string {
-	if v.kind() != kindString {
-		return d.texts.keep(v)
-	}
-	if v.isPlain() {
-		return d.texts.keep(v[1 : len(v)-1])
+	if v.form == 0 {
+		return d.texts.keep(v.plain())
 	}
 	return string(v.appendText(nil))
 }

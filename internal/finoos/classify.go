@@ -1,6 +1,7 @@
 package finoos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -100,7 +101,7 @@ func isTimeout(err error) bool {
 // problemOf reads the body of an error: {"type","message"} or, of the token
 // endpoint, {"error","error_description"}; of anything else the text itself.
 func problemOf(body []byte) (kind, message string) {
-	v, ok := parseValue(body)
+	v, ok := parseValue(bytes.Clone(body))
 	switch {
 	case !ok && isMarkup(body):
 		return "", "the answer is a web page"

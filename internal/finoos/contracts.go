@@ -90,7 +90,7 @@ var (
 func setBookingRange(d *decoder, c *Contract, v value) error {
 	var r bookingRange
 	var err error
-	mark := len(d.extra.buf)
+	before := d.mark()
 	switch v.kind() {
 	case kindArray:
 		r, err = rangeOfItems(v)
@@ -100,7 +100,7 @@ func setBookingRange(d *decoder, c *Contract, v value) error {
 		return errKeep
 	}
 	if err != nil {
-		d.extra.buf = d.extra.buf[:mark] // the error ends here, so d is not spent
+		d.reset(before) // the error ends here, so d is not spent
 		return errKeep
 	}
 	c.NextBookingFrom, c.NextBookingTo = r.from, r.to

@@ -3,52 +3,33 @@ package finoos
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
-// This file is the only one that parses JSON. It checks the syntax of an
-// answer and hands it out in pieces as value; a quicker engine goes here.
-
-// maxRecord bounds what one record may take in memory, whatever the answer's
-// size: an account's two years of balances are some 40 KiB.
-const maxRecord = 16 << 20
-
-// maxKept is the record beyond which a parser's memory is not kept.
-const maxKept = 256 << 10
-
 var (
-	errNoList       = errors.New("holds no list")
-	errNoJSON       = errors.New("not JSON")
-	errEnd          = errors.New("end of the answer")
-	errRecordTooBig = fmt.Errorf("a record beyond %d MiB", maxRecord>>20)
+	errNoList = errors.New("holds no list")
+	errNoJSON = errors.New("not JSON")
+	errEnd    = errors.New("end of the answer")
 )
 
 // Names may repeat and text may be in a wrong encoding: neither is worth a
 // user's data. What is not UTF-8 reads as U+FFFD.
-var lenient = []jsontext.Options{
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-}
+func repaired(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
 
-// parseValue checks a whole text that is in memory.
+// parseValue checks a whole text. It may write behind b.
 func parseValue(b []byte) (value, bool) {
-	b = bytes.TrimSpace(b)
-	if !jsontext.Value(b).IsValid(lenient...) {
-		return nil, false
+	b = append(bytes.TrimSpace(b), '\n', endMark)
+	var s syntax
+	end, _, ok := s.check(b, 0)
+	if !ok || skipSpace(b, end) < len(b)-1 {
+		return value{}, false
 	}
-	return clean(b), true
-}
-
-func clean(b []byte) value {
-	if !utf8.Valid(b) {
-		b = bytes.ToValidUTF8(b, []byte("\uFFFD"))
+	if s.miscoded {
+		b = repaired(b)
 	}
-	return b
+	v, _ := valueAt(b, 0)
+	return v, true
 }
 
 // stream reads the list of an answer item by item, and passes by what stands
@@ -56,14 +37,12 @@ func clean(b []byte) value {
 // names, or its only list if that is not empty: an empty one under a name that
 // nobody documented does not mean that there is nothing.
 type stream struct {
-	open   func() io.Reader
-	names  []string
-	source *source
-	dec    *jsontext.Decoder
-
-	largest int // record so far, in bytes
+	open  func() io.Reader
+	names []string
+	*parser
 
 	where   place
+	between bool   // something of the list or wrapper at hand has been read
 	found   bool   // a list was there under one of names
 	under   string // the name that it stands under, "" for the answer itself
 	items   int    // read so far
@@ -72,6 +51,16 @@ type stream struct {
 	again   bool   // this is the second reading, for the list named other
 	about   value  // the member that tells about pages
 }
+
+// parser is what a stream needs memory for.
+type parser struct {
+	window window
+	syntax syntax
+	usual  int // size of the last item
+}
+
+// parsers are kept for their memory.
+var parsers = sync.Pool{New: func() any { return new(parser) }}
 
 type place int
 
@@ -85,135 +74,143 @@ const (
 
 func newStream(open func() io.Reader, names []string) *stream {
 	s := &stream{open: open, names: names}
+	s.parser, _ = parsers.Get().(*parser)
 	s.rewind()
 	return s
 }
 
-// parsers are kept for the memory of what they read ahead.
-var parsers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
-
 func (s *stream) rewind() {
-	s.source = &source{r: s.open(), left: maxRecord}
-	if s.dec == nil {
-		s.dec, _ = parsers.Get().(*jsontext.Decoder)
-	}
-	s.dec.Reset(s.source, lenient...)
-	s.where = atStart
+	s.window.reset(s.open())
+	s.where, s.between, s.usual = atStart, false, 0
 }
 
-// close gives the parser back: what next returned is gone.
+// close gives the memory back: what next showed is gone.
 func (s *stream) close() {
-	if s.largest <= maxKept {
-		s.dec.Reset(failedReader{errClosed}) // it shall not keep the answer alive
-		parsers.Put(s.dec)
+	if cap(s.window.buf) <= maxKept {
+		s.window.r = nil // it shall not keep the answer alive
+		parsers.Put(s.parser)
 	}
-	s.dec = nil
+	s.parser = nil
 }
 
-// next returns the next item, valid until the following call, or io.EOF after
-// the end of the answer.
-func (s *stream) next() (value, error) {
+// next shows the next item to read, which returns where it ends. It is shown
+// again with more of it if it was cut off, and repaired if it was not in UTF-8:
+// what read returned before does not count then, be it an error or not. After
+// the end of the answer next returns io.EOF.
+func (s *stream) next(read func(b []byte) (end int, err error)) error {
 	for {
-		s.source.left = maxRecord
 		var err error
 		switch s.where {
 		case atStart:
 			err = s.begin()
 		case inBareList, inWrappedList:
-			if s.dec.PeekKind() != jsontext.KindEndArray {
+			var ended bool
+			if ended, err = s.separator(']'); err == nil && !ended {
 				s.items++
-				v, err := s.dec.ReadValue()
-				s.largest = max(s.largest, len(v))
-				return clean(v), s.failure(err)
+				return s.value(read)
+			} else if ended {
+				s.leaveList()
 			}
-			err = s.leaveList()
 		case inWrapper:
 			err = s.member()
 		case atEnd:
 			err = s.end()
 		}
 		if errors.Is(err, errEnd) {
-			return nil, io.EOF
+			return io.EOF
 		}
 		if err != nil {
-			return nil, s.failure(err)
+			return err
 		}
 	}
 }
 
 func (s *stream) begin() error {
-	t, err := s.dec.ReadToken()
-	if err != nil {
+	c, err := s.peek()
+	switch {
+	case err != nil:
 		return err
-	}
-	switch t.Kind() {
-	case jsontext.KindBeginArray:
+	case c == '[':
 		s.where, s.found = inBareList, true
-	case jsontext.KindBeginObject:
+	case c == '{':
 		s.where = inWrapper
 	default:
+		if err := s.skip(); err != nil {
+			return err
+		}
 		return errNoList
 	}
+	s.window.pass(1)
 	return nil
 }
 
-func (s *stream) leaveList() error {
-	_, err := s.dec.ReadToken()
+// around is how many brackets are open.
+func (s *stream) around() int {
+	switch s.where {
+	case atStart, atEnd:
+		return 0
+	case inWrappedList:
+		return 2
+	case inBareList, inWrapper:
+	}
+	return 1
+}
+
+func (s *stream) leaveList() {
 	if s.where == inBareList {
 		s.where = atEnd
 	} else {
 		s.where = inWrapper
 	}
-	return err
 }
 
 // member reads the name of the wrapper's next member, and passes by its value
 // unless it is the list.
 func (s *stream) member() error {
-	t, err := s.dec.ReadToken()
+	ended, err := s.separator('}')
 	if err != nil {
 		return err
 	}
-	if t.Kind() == jsontext.KindEndObject {
+	if ended {
 		s.where = atEnd
 		return nil
 	}
-	name := t.String()
-	isList := s.dec.PeekKind() == jsontext.KindBeginArray
-	switch {
-	case isList && nameIn(name, s.names):
-		_, err = s.dec.ReadToken()
-		s.where, s.found, s.under = inWrappedList, true, name
+	name, err := s.name()
+	if err != nil {
 		return err
+	}
+	c, err := s.peek()
+	isList := c == '['
+	switch {
+	case err != nil:
+		return err
+	case isList && nameIn(name, s.names):
+		s.window.pass(1)
+		s.where, s.between, s.found, s.under = inWrappedList, false, true, name
+		return nil
 	case isList:
 		s.foreign++
 		s.other = name
 	case nameIn(name, pageMembers):
-		v, err := s.dec.ReadValue()
-		s.about = bytes.Clone(clean(v))
-		return err
+		return s.value(func(b []byte) (int, error) {
+			end, err := s.syntax.valueEnd(b, 0)
+			if err == nil {
+				s.about, _ = valueAt(bytes.Clone(b[:end+1]), 0)
+			}
+			return end, err
+		})
 	}
 	return s.skip()
-}
-
-// skip passes by a value of any size in little memory.
-func (s *stream) skip() error {
-	for depth := s.dec.StackDepth(); ; {
-		s.source.left = maxRecord
-		if _, err := s.dec.ReadToken(); err != nil {
-			return err
-		}
-		if s.dec.StackDepth() <= depth {
-			return nil
-		}
-	}
 }
 
 // end checks that the answer is complete, and begins its second reading where
 // the list stands under another name.
 func (s *stream) end() error {
-	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return errNoJSON // there is something after the end
+	switch _, err := s.peek(); {
+	case err == nil:
+		return s.wrong(0) // there is something after the end
+	case !errors.Is(err, errNoJSON):
+		return err
 	}
 	switch {
 	case s.again && s.items == 0:
@@ -226,37 +223,4 @@ func (s *stream) end() error {
 		return nil
 	}
 	return errNoList
-}
-
-// failure tells what is wrong with the answer, without any of its content.
-func (s *stream) failure(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case s.source.err != nil:
-		return s.source.err
-	case errors.Is(err, errNoList):
-		return err
-	}
-	return fmt.Errorf("%w (at byte %d)", errNoJSON, s.dec.InputOffset())
-}
-
-// source feeds a parser, and keeps it from holding more than a record.
-type source struct {
-	r    io.Reader
-	left int
-	err  error // what the parser wraps beyond recognition
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if s.left <= 0 {
-		s.err = errRecordTooBig
-		return 0, s.err
-	}
-	n, err := s.r.Read(p)
-	s.left -= n
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
 }

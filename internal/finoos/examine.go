@@ -149,14 +149,19 @@ func (o observed[T]) list(call *call, body *spool, d *decoder, as shape, e *Exam
 	}
 	names := slices.DeleteFunc(slices.Clone(as.under), func(name string) bool { return name == "" })
 	s := newStream(body.reader, names)
+	defer s.close()
+	read := func(b []byte) (end int, err error) {
+		d.reset(mark{around: s.around()})
+		if end, err = s.syntax.valueEnd(b, 0); err == nil {
+			err = o.record(d, value{raw: b[:end]})
+		}
+		return end, err
+	}
 	for {
-		v, err := s.next()
+		err := s.next(read)
 		e.Under = s.under
 		if errors.Is(err, io.EOF) {
 			return nil
-		}
-		if err == nil {
-			err = o.record(d, v)
 		}
 		if err != nil {
 			if errors.Is(err, errNoList) {
@@ -181,7 +186,7 @@ func (o observed[T]) single(call *call, body *spool, d *decoder, as shape, e *Ex
 		return call.unreadable(errNoJSON)
 	}
 	inner := unwrap(v, as.under[0])
-	if len(inner) != len(v) {
+	if len(inner.raw) != len(v.raw) {
 		e.Under = as.under[0]
 	}
 	if err := o.record(d, inner); err != nil {

@@ -8,7 +8,7 @@ type extra struct {
 
 // open begins an object, as the member name of the one around it or, without
 // a name, as one of its own.
-func (e *extra) open(name value) int {
+func (e *extra) open(name []byte) int {
 	mark := len(e.buf)
 	if name != nil {
 		e.name(name)
@@ -18,11 +18,11 @@ func (e *extra) open(name value) int {
 }
 
 func (e *extra) add(name, v value) {
-	e.name(name)
+	e.name(name.raw)
 	e.buf = v.appendCompact(e.buf)
 }
 
-func (e *extra) name(name value) {
+func (e *extra) name(name []byte) {
 	if e.buf[len(e.buf)-1] != '{' {
 		e.buf = append(e.buf, ',')
 	}

@@ -43,7 +43,7 @@ func number[T any](name string, at func(*T) *Number) *field[T] {
 func numberOf(d *decoder, v value) (Number, error) {
 	switch v.kind() {
 	case kindNumber:
-		return Number(d.texts.keep(v)), nil
+		return Number(d.texts.keep(v.raw)), nil
 	case kindString:
 		if s := v.text(); isNumber(s) {
 			return Number(s), nil
@@ -143,15 +143,12 @@ func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (ti
 // dayOf reads the day as written. What follows it must look like a time, but
 // neither time nor offset matter.
 func dayOf(v value) (time.Time, error) {
-	text := v
-	switch v.kind() {
-	case kindObject, kindArray:
+	if k := v.kind(); k == kindObject || k == kindArray {
 		return time.Time{}, errType
-	case kindString:
-		text = v[1 : len(v)-1]
-		if !v.isPlain() {
-			text = v.appendText(nil)
-		}
+	}
+	text := v.plain()
+	if v.form != 0 {
+		text = v.appendText(nil)
 	}
 	const length = len(time.DateOnly)
 	if len(text) < length || (len(text) > length && text[length] != 'T' && text[length] != ' ') || text[4] != '-' || text[7] != '-' {

@@ -41,7 +41,7 @@ func readWith[T any](s *schema[T]) func(*testing.T, string) string {
 	}
 }
 
-func linesOf(t *testing.T, name string) []string {
+func linesOf(t testing.TB, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "golden", name))
 	if err != nil {

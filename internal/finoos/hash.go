@@ -75,25 +75,40 @@ func (t *fieldTree) child(name []byte) *fieldTree {
 	return t.children[string(name)]
 }
 
-// hasher computes the hash of records. It only holds a buffer; the path being
-// walked is a stack, so a hash may be computed while another is.
+// isLeaf reports whether what has this path is left out.
+func (t *fieldTree) isLeaf() bool { return t != nil && t.leaf }
+
+// hasher computes the hash of records, and checks what it goes through. It only
+// holds buffers; the path being walked is a stack, so a hash may be computed
+// while another is.
 type hasher struct {
-	path []byte
+	path   []byte
+	base   int    // of path that is the record's own
+	syntax syntax // of what is not hashed
 }
 
-// sum returns what v contributes below the current path.
-func (h *hasher) sum(v value, skip *fieldTree, depth int) (uint64, error) {
+// value returns what the value that begins at b[i] contributes below the
+// current path, and where it ends.
+func (h *hasher) value(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {
 	if depth > maxDepth {
-		return 0, errTooDeep
+		return 0, i, errTooDeep
 	}
-	switch v.kind() {
+	switch b[i] {
 	case kindObject:
-		return h.object(v, skip, depth)
+		return h.object(b, i, skip, depth)
 	case kindArray:
-		return h.array(v, skip, depth)
+		return h.array(b, i, skip, depth)
 	}
+	v, end, ok := scalarAt(b, i)
+	if !ok {
+		return 0, end, errNoJSON
+	}
+	return h.scalar(v), end, nil
+}
+
+func (h *hasher) scalar(v value) uint64 {
 	if !v.says() {
-		return 0, nil
+		return 0
 	}
 	kind := v.kind()
 	if kind == 'f' {
@@ -101,44 +116,59 @@ func (h *hasher) sum(v value, skip *fieldTree, depth int) (uint64, error) {
 	}
 	mark := len(h.path)
 	h.path = v.appendText(append(h.path, sepValue, kind))
-	sum := xxhash.Sum64(h.path)
+	sum := xxhash.Sum64(h.path[h.base:])
 	h.path = h.path[:mark]
-	return sum, nil
+	return sum
 }
 
-func (h *hasher) object(v value, skip *fieldTree, depth int) (uint64, error) {
-	var sum uint64
+func (h *hasher) object(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {
+	h.syntax.around++
 	mark := len(h.path)
-	for m := v.members(); m.next(); {
-		h.path = m.name.appendLower(append(h.path, sepMember))
-		below := skip.child(h.path[mark+1:])
-		if below == nil || !below.leaf {
-			part, err := h.sum(m.value, below, depth+1)
-			if err != nil {
-				return 0, err
-			}
-			sum += part
+	for i = skipSpace(b, i+1); b[i] != '}'; {
+		name, at, ok := nameAt(b, i)
+		if !ok {
+			return 0, at, errNoJSON
 		}
-		h.path = h.path[:mark]
-	}
-	return sum, nil
-}
-
-func (h *hasher) array(v value, skip *fieldTree, depth int) (uint64, error) {
-	var sum uint64
-	mark := len(h.path)
-	n := int64(0)
-	for a := v.items(); a.next(); n++ {
-		h.path = strconv.AppendInt(append(h.path, sepItem), n, 10)
-		part, err := h.sum(a.value, skip, depth+1)
+		h.path = name.appendLower(append(h.path, sepMember))
+		var part uint64
+		if below := skip.child(h.path[mark+1:]); below.isLeaf() {
+			i, err = h.syntax.valueEnd(b, at)
+		} else {
+			part, i, err = h.value(b, at, below, depth+1)
+		}
 		if err != nil {
-			return 0, err
+			return 0, i, err
 		}
 		sum += part
 		h.path = h.path[:mark]
+		if i, ok = following(b, i, '}'); !ok {
+			return 0, i, errNoJSON
+		}
+	}
+	h.syntax.around--
+	return sum, i + 1, nil
+}
+
+func (h *hasher) array(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {
+	h.syntax.around++
+	mark := len(h.path)
+	n := int64(0)
+	for i = skipSpace(b, i+1); b[i] != ']'; n++ {
+		h.path = strconv.AppendInt(append(h.path, sepItem), n, 10)
+		part, at, err := h.value(b, i, skip, depth+1)
+		if err != nil {
+			return 0, at, err
+		}
+		sum += part
+		h.path = h.path[:mark]
+		var ok bool
+		if i, ok = following(b, at, ']'); !ok {
+			return 0, i, errNoJSON
+		}
 	}
 	h.path = strconv.AppendInt(append(h.path, sepValue, kindArray), n, 10)
-	sum += xxhash.Sum64(h.path)
+	sum += xxhash.Sum64(h.path[h.base:])
 	h.path = h.path[:mark]
-	return sum, nil
+	h.syntax.around--
+	return sum, i + 1, nil
 }

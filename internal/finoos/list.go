@@ -107,7 +107,7 @@ func (l *List[T]) pageInfo() (pageInfo, error) {
 	s := newStream(l.parts[0].reader, l.names)
 	defer s.close()
 	for {
-		_, err := s.next()
+		err := s.next(func(b []byte) (int, error) { return s.syntax.valueEnd(b, 0) })
 		if errors.Is(err, io.EOF) {
 			return pageInfoOf(s.about), nil
 		}
@@ -122,22 +122,31 @@ func (l *List[T]) pageInfo() (pageInfo, error) {
 func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	s := newStream(part.reader, l.names)
 	defer s.close()
+	return l.scanAll(s, empty, visit)
+}
+
+func (l *List[T]) scanAll(s *stream, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	d, ok := decoders.Get().(*decoder)
 	if !ok {
 		d = new(decoder)
 	}
 	to := new(T)
+	read := func(b []byte) (end int, err error) {
+		empty(to)
+		d.reset(mark{around: s.around()})
+		if end, err = l.schema.decodeAt(d, to, b, 0); err != nil {
+			err = fmt.Errorf("record %d: %w", s.items, err)
+		}
+		return end, err
+	}
 	for {
-		v, err := s.next()
+		err := s.next(read)
 		if errors.Is(err, io.EOF) {
 			d.release()
 			return pageInfoOf(s.about), nil
 		}
 		if err != nil {
 			return pageInfo{}, l.call.unreadable(err)
-		}
-		if err := l.schema.decodeNext(d, to, empty, v); err != nil {
-			return pageInfo{}, l.call.unreadable(fmt.Errorf("record %d: %w", s.items, err))
 		}
 		if err := visit(to); err != nil {
 			return pageInfo{}, err

@@ -44,7 +44,7 @@ func textList(d *decoder, v value, names []string) (list []string, more bool, er
 		}
 		if item.kind() == kindObject && names != nil {
 			var rest bool
-			if item, rest = d.pick(item, names); item == nil {
+			if item, rest = d.pick(item, names); item.raw == nil {
 				return nil, false, fmt.Errorf("[%d]: %s: %w", len(list), names[0], errMissing)
 			}
 			more = more || rest
@@ -88,17 +88,20 @@ func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *field[T] {
 		if list == nil {
 			list = []R{}
 		}
-		for i = skipBetween(b, i+1); b[i] != ']'; i = skipBetween(b, i) {
-			if b[i] != '{' {
-				return i, fmt.Errorf("[%d]: %s: %w", len(list), of.model, errType)
-			}
+		d.hash.syntax.around++
+		for i = skipSpace(b, i+1); b[i] != ']'; {
 			var none R
 			list = append(list, none)
-			var err error
-			if i, err = of.decodeAt(d, &list[len(list)-1], b, i); err != nil {
-				return i, fmt.Errorf("[%d]: %w", len(list)-1, err)
+			end, err := of.decodeAt(d, &list[len(list)-1], b, i)
+			if err != nil {
+				return end, fmt.Errorf("[%d]: %w", len(list)-1, err)
+			}
+			var ok bool
+			if i, ok = following(b, end, ']'); !ok {
+				return i, errNoJSON
 			}
 		}
+		d.hash.syntax.around--
 		*at(to) = list
 		return i + 1, nil
 	}}

@@ -13,6 +13,7 @@ type decoder struct {
 	hash  hasher
 	extra extra
 	texts arena
+	late  []late                // of the objects at hand, the innermost last
 	lower []byte                // the name at hand, where it is not known
 	names []*names              // by level
 	lists []string              // where lists of text come from
@@ -32,6 +33,19 @@ func (d *decoder) release() {
 	decoders.Put(d)
 }
 
+// mark is how far a decoder has come.
+type mark struct{ path, base, around, extra, late int }
+
+func (d *decoder) mark() mark {
+	return mark{len(d.hash.path), d.hash.base, d.hash.syntax.around, len(d.extra.buf), len(d.late)}
+}
+
+// reset forgets what came behind m, where it ended in an error.
+func (d *decoder) reset(m mark) {
+	d.hash.path, d.hash.base, d.hash.syntax.around = d.hash.path[:m.path], m.base, m.around
+	d.extra.buf, d.late = d.extra.buf[:m.extra], d.late[:m.late]
+}
+
 var levels atomic.Int64
 
 func newLevel() int { return int(levels.Add(1) - 1) }
@@ -46,7 +60,7 @@ type names struct {
 
 // knownName is a name that was met.
 type knownName struct {
-	raw   []byte // as spelled, quotes included: no other name begins like that
+	value        // as spelled, quotes included: no other name begins like that
 	lower []byte // as it is hashed: after sepMember
 	field int    // index into the level's fields, -1 if it has none
 	skip  *fieldTree
@@ -66,20 +80,30 @@ func (d *decoder) namesOf(id int) *names {
 	return d.names[id]
 }
 
-// find returns the name that b begins with, valid until the next call.
-func (l *level[T]) find(n *names, b []byte) *knownName {
-	for i := range n.known {
-		at := i + n.next
-		if at >= len(n.known) {
-			at -= len(n.known)
+// find returns the name that b[i] begins with, valid until the next call, and
+// where its value begins.
+func (l *level[T]) find(n *names, b []byte, i int) (k *knownName, at int, ok bool) {
+	for j := range n.known {
+		next := j + n.next
+		if next >= len(n.known) {
+			next -= len(n.known)
 		}
-		if k := &n.known[at]; len(b) >= len(k.raw) && string(b[:len(k.raw)]) == string(k.raw) {
-			n.next = at + 1
-			return k
+		if k = &n.known[next]; len(b)-i >= len(k.raw) && string(b[i:i+len(k.raw)]) == string(k.raw) {
+			n.next = next + 1
+			at, ok = colonEnd(b, i+len(k.raw))
+			return k, at, ok
 		}
 	}
-	raw := value(b[:stringEnd(b, 0)])
-	k := knownName{raw: slices.Clone(raw), lower: raw.appendLower([]byte{sepMember}), field: -1}
+	name, at, ok := nameAt(b, i)
+	if !ok {
+		return nil, at, false
+	}
+	return l.learn(n, name), at, true
+}
+
+// learn adds a name to those that are remembered.
+func (l *level[T]) learn(n *names, name value) *knownName {
+	k := knownName{value: value{slices.Clone(name.raw), name.form}, lower: name.appendLower([]byte{sepMember}), field: -1}
 	if i, ok := l.byName[string(k.lower[1:])]; ok {
 		k.field = i
 	}
@@ -92,29 +116,27 @@ func (l *level[T]) find(n *names, b []byte) *knownName {
 	return &n.known[n.next-1]
 }
 
-// decode makes a T of the record v. After an error d is spent.
+// decode makes a T of the record v, which has been checked. After an error d is
+// spent.
 func (s *schema[T]) decode(d *decoder, v value) (T, error) {
 	to := new(T)
-	err := s.decodeNext(d, to, func(*T) {}, v)
+	if v.kind() != kindObject {
+		return *to, fmt.Errorf("%s: %w", s.model, errType)
+	}
+	_, err := s.decodeAt(d, to, v.raw, 0)
 	return *to, err
 }
 
-// decodeNext makes a T of the record v, in the place of the one before.
-func (s *schema[T]) decodeNext(d *decoder, to *T, empty func(*T), v value) error {
-	if v.kind() != kindObject {
-		return fmt.Errorf("%s: %w", s.model, errType)
-	}
-	empty(to)
-	_, err := s.decodeAt(d, to, v, 0)
-	return err
-}
-
-// decodeAt makes a T of the record that begins at b[i], and returns where it
-// ends. to must be zero.
+// decodeAt makes a T of the record that should begin at b[i], and returns where
+// it ends. to must be zero. That the record is no JSON is errNoJSON, also where
+// it is not in UTF-8.
 func (s *schema[T]) decodeAt(d *decoder, to *T, b []byte, i int) (end int, err error) {
-	outer := d.hash
+	if b[i] != kindObject {
+		return i, fmt.Errorf("%s: %w", s.model, errType)
+	}
+	base := d.hash.base
 	if s.hashed {
-		d.hash.path = d.hash.path[len(d.hash.path):] // a path of its own
+		d.hash.base = len(d.hash.path) // a path of its own
 	}
 	mark := d.extra.open(nil)
 	p := pass[T]{schema: s, d: d, to: to}
@@ -135,13 +157,12 @@ func (s *schema[T]) decodeAt(d *decoder, to *T, b []byte, i int) (end int, err e
 	} else {
 		s.keep(to, Record{Extra: d.extra.take(mark), Hash: sum})
 	}
-	if len(outer.path) > 0 {
-		d.hash = outer
-	}
+	d.hash.base = base
 	return end, nil
 }
 
-// pass goes through one record, once: it stores and hashes what it meets.
+// pass goes through one record, once: it checks, stores and hashes what it
+// meets.
 type pass[T any] struct {
 	schema *schema[T]
 	d      *decoder
@@ -156,47 +177,72 @@ func (p *pass[T]) object(l *level[T], b []byte, i int, hash bool, depth int) (su
 	if hash && depth > maxDepth {
 		return 0, i, errTooDeep
 	}
-	start, seconds := i, false
-	names := p.d.namesOf(l.id)
+	d := p.d
+	d.hash.syntax.around++
+	second := len(d.late)
+	names := d.namesOf(l.id)
 	names.next = 0
-	for i = skipBetween(b, i+1); b[i] != '}'; i = skipBetween(b, i) {
-		k := l.find(names, b[i:])
-		m := members{name: b[i : i+len(k.raw)]}
-		i = skipBetween(b, i+len(k.raw))
-		hash := hash && (k.skip == nil || !k.skip.leaf)
-		mark := len(p.d.hash.path)
-		if hash {
-			p.d.hash.path = append(p.d.hash.path, k.lower...)
+	for i = skipSpace(b, i+1); b[i] != '}'; {
+		k, at, ok := l.find(names, b, i)
+		if !ok {
+			return 0, at, errNoJSON
 		}
-		var part uint64
-		f := l.field(k.field)
-		if f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == '{' || f.read != nil && b[i] == '[' && !hash) {
-			part, i, err = p.inPlace(f, m.name, b, i, hash, depth+1)
-		} else {
-			end := valueEnd(b, i)
-			m.value = b[i:end]
-			i = end
-			part, err = p.member(f, k.skip, m, hash, depth+1)
-			seconds = seconds || f != nil && f.second != nil
-		}
+		name := value{b[i : i+len(k.raw)], k.form} // k may be forgotten meanwhile
+		part, at, err := p.member(l, k, name, b, at, hash && !k.skip.isLeaf(), depth+1)
 		if err != nil {
-			return 0, i, err
+			return 0, at, err
 		}
 		sum += part
-		p.d.hash.path = p.d.hash.path[:mark]
+		if i, ok = following(b, at, '}'); !ok {
+			return 0, i, errNoJSON
+		}
 	}
-	i++
-	if seconds {
-		err = p.seconds(l, b[start:i])
-	}
-	return sum, i, err
+	d.hash.syntax.around--
+	return sum, i + 1, p.storeLate(l, second)
 }
 
-func (l *level[T]) field(i int) *field[T] {
-	if i < 0 {
-		return nil
+// member hashes and stores the member whose value begins at b[i].
+func (p *pass[T]) member(l *level[T], k *knownName, name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
+	h, id := &p.d.hash, k.field
+	var f *field[T]
+	if id >= 0 {
+		f = l.fields[id]
 	}
-	return l.fields[i]
+	mark := len(h.path)
+	if hash {
+		h.path = append(h.path, k.lower...)
+	}
+	var v value
+	switch c := b[i]; {
+	case c != kindObject && c != kindArray:
+		var ok bool
+		if v, end, ok = scalarAt(b, i); !ok {
+			return 0, end, errNoJSON
+		}
+		if hash {
+			sum = h.scalar(v)
+		}
+	case f != nil && p.seen&f.bit == 0 && (f.within != nil && c == kindObject || f.read != nil && c == kindArray && !hash):
+		sum, end, err = p.inPlace(f, name, b, i, hash, depth)
+	case hash:
+		sum, end, err = h.value(b, i, k.skip, depth)
+		v.raw = b[i:end]
+	default:
+		end, err = h.syntax.valueEnd(b, i)
+		v.raw = b[i:end]
+	}
+	h.path = h.path[:mark]
+	if err == nil && v.says() {
+		switch {
+		case f == nil:
+			p.d.extra.add(name, v)
+		case f.second != nil: // comes last, whatever its place in the object
+			p.d.late = append(p.d.late, late{id, name, v})
+		default:
+			err = p.store(f, name, v)
+		}
+	}
+	return sum, end, err
 }
 
 // inPlace stores an object or a list of records that nobody has gone through
@@ -209,49 +255,35 @@ func (p *pass[T]) inPlace(f *field[T], name value, b []byte, i int, hash bool, d
 		}
 		return 0, end, err
 	}
-	mark := p.d.extra.open(name)
+	mark := p.d.extra.open(name.raw)
 	sum, end, err = p.object(f.within, b, i, hash, depth)
 	p.d.extra.close(mark)
 	return sum, end, err
 }
 
-// member hashes and stores a member.
-func (p *pass[T]) member(f *field[T], skip *fieldTree, m members, hash bool, depth int) (sum uint64, err error) {
-	if hash {
-		if sum, err = p.d.hash.sum(m.value, skip, depth); err != nil {
-			return 0, err
-		}
-	}
-	switch {
-	case !m.value.says():
-		return sum, nil
-	case f == nil:
-		p.d.extra.add(m.name, m.value)
-		return sum, nil
-	case f.second != nil: // comes last, whatever its place in the object
-		return sum, nil
-	}
-	return sum, p.store(f, m)
+// late is a member under a second name.
+type late struct {
+	field       int
+	name, value value
 }
 
-// seconds goes through an object once more, for second names.
-func (p *pass[T]) seconds(l *level[T], v value) error {
-	for m := v.members(); m.next(); {
-		i, ok := l.byName[string(m.name.appendLower(nil))]
-		if ok && l.fields[i].second != nil && m.value.says() {
-			if err := p.store(l.fields[i].second, m); err != nil {
-				return err
-			}
+// storeLate stores the members of an object that came under second names.
+func (p *pass[T]) storeLate(l *level[T], mark int) error {
+	for i := mark; i < len(p.d.late); i++ {
+		m := p.d.late[i]
+		if err := p.store(l.fields[m.field].second, m.name, m.value); err != nil {
+			return err
 		}
 	}
+	p.d.late = p.d.late[:mark]
 	return nil
 }
 
 // store puts a member where it belongs. The first that says something counts;
 // what comes under the same name again is kept as an extra.
-func (p *pass[T]) store(f *field[T], m members) error {
+func (p *pass[T]) store(f *field[T], name, v value) error {
 	if p.seen&f.bit != 0 {
-		p.d.extra.add(m.name, m.value)
+		p.d.extra.add(name, v)
 		return nil
 	}
 	p.seen |= f.bit
@@ -260,14 +292,14 @@ func (p *pass[T]) store(f *field[T], m members) error {
 	case f.within != nil: // an object would have been read in place
 		err = errType
 	case f.set == nil:
-		_, err = f.read(p.d, p.to, m.value, 0)
+		_, err = f.read(p.d, p.to, v.raw, 0)
 	default:
-		err = f.set(p.d, p.to, m.value)
+		err = f.set(p.d, p.to, v)
 	}
 	switch {
 	case err == nil:
 	case errors.Is(err, errKeep):
-		p.d.extra.add(m.name, m.value)
+		p.d.extra.add(name, v)
 	default:
 		return fmt.Errorf("%s: %w", f.name, err)
 	}

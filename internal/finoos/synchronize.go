@@ -1,6 +1,7 @@
 package finoos
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -176,7 +177,7 @@ func (c *Client) rateLimited(header http.Header, errorType string) bool {
 
 // sessionOf reads the body of a session that needs its user.
 func sessionOf(body []byte) (id string, link Secret) {
-	v, ok := parseValue(body)
+	v, ok := parseValue(bytes.Clone(body))
 	if !ok {
 		return "", ""
 	}

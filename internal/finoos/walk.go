@@ -2,17 +2,25 @@ package finoos
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // value is one JSON value whose syntax has been checked, in valid UTF-8 and
-// without space around it. Walking it needs no second parser: where a value
-// ends is plain from its first byte.
-type value []byte
+// without space around it. So where it and what is in it end is plain.
+type value struct {
+	raw  []byte // as spelled
+	form form   // of a string
+}
+
+// form is what a string's characters are, beside plain ones.
+type form uint8
+
+const (
+	escaped  form = 1 << iota // some are escapes
+	miscoded                  // some are not UTF-8
+)
 
 // The kinds of values, by their first byte; any number is kindNumber.
 const (
@@ -23,44 +31,53 @@ const (
 	kindArray  = '['
 )
 
+// valueAt is the value that begins at b[i] and has been checked.
+func valueAt(b []byte, i int) (v value, end int) {
+	if b[i] == '{' || b[i] == '[' {
+		end = bracketEnd(b, i)
+		return value{raw: b[i:end]}, end
+	}
+	end, f, _ := scalarEnd(b, i)
+	return value{b[i:end], f}, end
+}
+
 func (v value) kind() byte {
-	if len(v) == 0 {
+	if len(v.raw) == 0 {
 		return kindNull
 	}
-	if v[0] == '-' || (v[0] >= '0' && v[0] <= '9') {
-		return kindNumber
+	if c := v.raw[0]; c != '-' && !isDigit(c) {
+		return c // 't' and 'f' are the booleans
 	}
-	return v[0] // 't' and 'f' are the booleans
+	return kindNumber
 }
 
 // says reports whether v says anything: null and "" mean "not known".
 func (v value) says() bool {
-	return v.kind() != kindNull && (v[0] != kindString || len(v) > 2)
+	return v.kind() != kindNull && (v.raw[0] != kindString || len(v.raw) > 2)
 }
 
 // text is what a string says, and the literal as spelled of anything else.
 func (v value) text() string {
-	if v.kind() != kindString {
-		return string(v)
-	}
-	if v.isPlain() {
-		return string(v[1 : len(v)-1])
+	if v.form == 0 {
+		return string(v.plain())
 	}
 	return string(v.appendText(nil))
 }
 
-// isPlain reports whether a string holds no escapes.
-func (v value) isPlain() bool { return bytes.IndexByte(v, '\\') < 0 }
+// plain is the text of what holds no escapes.
+func (v value) plain() []byte {
+	if v.kind() != kindString {
+		return v.raw
+	}
+	return v.raw[1 : len(v.raw)-1]
+}
 
 func (v value) appendText(dst []byte) []byte {
-	if v.kind() != kindString {
-		return append(dst, v...)
-	}
-	if v.isPlain() {
-		return append(dst, v[1:len(v)-1]...)
+	if v.form == 0 {
+		return append(dst, v.plain()...)
 	}
 	// The error would be a lone surrogate, which reads as U+FFFD.
-	dst, _ = jsontext.AppendUnquote(dst, v)
+	dst, _ = jsontext.AppendUnquote(dst, v.raw)
 	return dst
 }
 
@@ -81,43 +98,40 @@ func (v value) appendLower(dst []byte) []byte {
 
 // appendCompact appends v without the space between its tokens.
 func (v value) appendCompact(dst []byte) []byte {
-	for i := 0; i < len(v); {
-		switch {
-		case v[i] == '"':
-			end := stringEnd(v, i)
-			dst = append(dst, v[i:end]...)
-			i = end
-		case isSpace(v[i]):
+	start := 0 // of what is not yet appended
+	for i := 0; i < len(v.raw); {
+		switch c := v.raw[i]; {
+		case c == '"':
+			i, _, _ = stringEnd(v.raw, i)
+		case isSpace(c):
+			dst = append(dst, v.raw[start:i]...)
 			i++
+			start = i
 		default:
-			dst = append(dst, v[i])
 			i++
 		}
 	}
-	return dst
+	return append(dst, v.raw[start:]...)
 }
 
 // members walks the members of an object:
 //
 //	for m := v.members(); m.next(); { … m.name … m.value … }
 type members struct {
-	rest        []byte
+	rest        []byte // from the bracket or the comma before the next member
 	name, value value
 }
 
-func (v value) members() members { return members{rest: inside(v, kindObject)} }
+func (v value) members() members { return members{rest: v.brackets(kindObject)} }
 
 func (m *members) next() bool {
 	i := skipBetween(m.rest, 0)
-	if i >= len(m.rest) {
+	if i >= len(m.rest) || m.rest[i] == '}' {
 		return false
 	}
-	end := valueEnd(m.rest, i)
-	m.name = m.rest[i:end]
-	i = skipBetween(m.rest, end)
-	end = valueEnd(m.rest, i)
-	m.value = m.rest[i:end]
-	m.rest = m.rest[end:]
+	m.name, i = valueAt(m.rest, i)
+	m.value, i = valueAt(m.rest, skipBetween(m.rest, i))
+	m.rest = m.rest[i:]
 	return true
 }
 
@@ -127,30 +141,29 @@ type items struct {
 	value value
 }
 
-func (v value) items() items { return items{rest: inside(v, kindArray)} }
+func (v value) items() items { return items{rest: v.brackets(kindArray)} }
 
 func (a *items) next() bool {
 	i := skipBetween(a.rest, 0)
-	if i >= len(a.rest) {
+	if i >= len(a.rest) || a.rest[i] == ']' {
 		return false
 	}
-	end := valueEnd(a.rest, i)
-	a.value = a.rest[i:end]
-	a.rest = a.rest[end:]
+	a.value, i = valueAt(a.rest, i)
+	a.rest = a.rest[i:]
 	return true
 }
 
-// inside is what stands between the brackets of v, nothing if v is no such value.
-func inside(v value, kind byte) []byte {
-	if v.kind() != kind || len(v) < 2 {
+// brackets is what stands behind the opening bracket of v, nothing if v is no
+// such value.
+func (v value) brackets(kind byte) []byte {
+	if v.kind() != kind {
 		return nil
 	}
-	return v[1 : len(v)-1]
+	return v.raw[1:]
 }
 
-func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
-
-// skipBetween returns the start of the first token at or after i.
+// skipBetween returns the start of the first token at or after i, in what has
+// been checked.
 func skipBetween(b []byte, i int) int {
 	for i < len(b) && (isSpace(b[i]) || b[i] == ',' || b[i] == ':') {
 		i++
@@ -158,29 +171,12 @@ func skipBetween(b []byte, i int) int {
 	return i
 }
 
-// valueEnd returns where the value that starts at i ends.
-func valueEnd(b []byte, i int) int {
-	if i >= len(b) {
-		return len(b)
-	}
-	switch b[i] {
-	case '"':
-		return stringEnd(b, i)
-	case '{', '[':
-		return bracketEnd(b, i)
-	}
-	for i < len(b) && !isSpace(b[i]) && b[i] != ',' && b[i] != '}' && b[i] != ']' {
-		i++
-	}
-	return i
-}
-
+// bracketEnd returns where the object or array that begins at b[i] ends.
 func bracketEnd(b []byte, i int) int {
-	depth := 0
-	for i < len(b) {
+	for depth := 0; ; {
 		switch b[i] {
 		case '"':
-			i = stringEnd(b, i)
+			i, _, _ = stringEnd(b, i)
 			continue
 		case '{', '[':
 			depth++
@@ -189,43 +185,7 @@ func bracketEnd(b []byte, i int) int {
 		}
 		i++
 		if depth == 0 {
-			break
+			return i
 		}
 	}
-	return i
-}
-
-// Eight bytes at a time: each of these has one bit a byte.
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
-
-// stringEnd returns where the string that starts at i ends.
-func stringEnd(b []byte, i int) int {
-	for i++; i+8 <= len(b); {
-		word := binary.LittleEndian.Uint64(b[i:])
-		quote, escape := word^('"'*lowBits), word^('\\'*lowBits)
-		// The high bit of the first byte that is zero in either is set; what is
-		// set above it does not matter.
-		found := ((quote-lowBits)&^quote | (escape-lowBits)&^escape) & highBits
-		if found == 0 {
-			i += 8
-			continue
-		}
-		i += bits.TrailingZeros64(found) / 8
-		if b[i] == '"' {
-			return i + 1
-		}
-		i += 2
-	}
-	for ; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(b)
 }

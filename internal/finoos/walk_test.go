@@ -1,0 +1,262 @@
+package finoos
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// reading is all that there is to the reading of an answer: a line a record,
+// and the class of the error that ends it.
+type reading struct {
+	records []string
+	class   Class
+}
+
+// walked reads text through a window that is small at first, so that nearly
+// every token and record is cut off.
+func walked[T any](t *testing.T, s *schema[T], text string, window int) (r reading) {
+	t.Helper()
+	l := listOfText(t, s, "[]", "list")
+	defer closeQuietly(l)
+	answer := &stream{open: func() io.Reader { return strings.NewReader(text) }, names: l.names, parser: &parser{}}
+	answer.window.buf = make([]byte, 0, window)
+	answer.rewind()
+	_, err := l.scanAll(answer, func(to *T) { var none T; *to = none }, func(to *T) error {
+		r.records = append(r.records, line(t, *to))
+		return nil
+	})
+	r.class = ClassOf(err)
+	return r
+}
+
+// foretold is what the oracle reads.
+func foretold[T any](t *testing.T, s *schema[T], text string) (r reading) {
+	t.Helper()
+	items, err := oracleItems(text, []string{"list"})
+	for i, item := range items {
+		to, rec, itemErr := oracleRecord(s, item)
+		if itemErr != nil {
+			items, err = items[:i], itemErr
+			break
+		}
+		s.keep(&to, rec)
+		if h, ok := any(&to).(*AccountHistory); ok {
+			h.rehash(item)
+		}
+		r.records = append(r.records, line(t, to))
+	}
+	if err != nil {
+		r.class = Malformed
+	}
+	return r
+}
+
+// rehash gives balances the hashes that the rule gives them.
+func (h *AccountHistory) rehash(v []byte) {
+	for _, m := range oraclePairs(v) {
+		if oracleLower(m.name) == "balances" && oracleSays(m.value) {
+			for i, item := range oraclePairs(m.value) {
+				h.Balances[i].Hash, _ = oracleHash("", item.value, nil, 0)
+			}
+			return
+		}
+	}
+}
+
+func line(t *testing.T, record any) string {
+	t.Helper()
+	text, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func compare[T any](s *schema[T]) func(*testing.T, string, int) {
+	return func(t *testing.T, text string, window int) {
+		t.Helper()
+		want := fmt.Sprint(foretold(t, s, text))
+		for _, size := range []int{window, 64 << 10} {
+			if got := fmt.Sprint(walked(t, s, text, size)); got != want {
+				t.Errorf("%s %.300q in %d bytes: got %s, want %s", s.model, text, size, got, want)
+			}
+		}
+	}
+}
+
+var compared = []func(t *testing.T, text string, window int){
+	compare(userSchema), compare(accountSchema), compare(transactionSchema), compare(loginSchema),
+	compare(categorizationSchema), compare(categorizationSums), compare(contractSchema), compare(historySchema),
+}
+
+// Whatever comes, it is read as jsontext and the plainest code read it: the same
+// verdict, the same records, extras and hashes, however it is cut.
+func FuzzWalkReadsWhatTheOracleReads(f *testing.F) {
+	for i, line := range linesOf(f, "records.txt") {
+		_, record, _ := strings.Cut(line, "\t")
+		f.Add("["+record+"]", uint8(i), uint8(i))
+		f.Add(`{"context":{"page":1},"list":[`+record+" , "+record+`]}`, uint8(i), uint8(2*i))
+	}
+	for i, tt := range grammar {
+		for model := range compared {
+			f.Add(`[{"id":"a","accountId":`+tt.text+`}]`, uint8(model), uint8(i))
+			f.Add(`{"x":`+tt.text+`,"list":[`+tt.text+`]}`, uint8(model), uint8(i))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, model, window uint8) {
+		compared[int(model)%len(compared)](t, text, 4+int(window))
+	})
+}
+
+// grammar is what is JSON, and what is not.
+var grammar = []struct {
+	claim string
+	text  string
+	valid bool
+}{
+	{"null is a value", `null`, true},
+	{"true is a value", `true`, true},
+	{"false is a value", `false`, true},
+	{"an empty string is a value", `""`, true},
+	{"an empty object is a value", `{}`, true},
+	{"an empty array is a value", `[]`, true},
+	{"space may stand between tokens", " {\t\"a\"\r\n: [ 1 ,2 ] } ", true},
+	{"names may repeat", `{"a":1,"a":2}`, true},
+	{"names may be empty", `{"":1}`, true},
+	{"zero is a number", `0`, true},
+	{"minus zero is a number", `-0`, true},
+	{"a number has fraction and exponent", `-120.050E-07`, true},
+	{"an exponent may be signed", `1e+2`, true},
+	{"a number has as many digits as it likes", strings.Repeat("9", 400) + "." + strings.Repeat("0", 400), true},
+	{"every escape is known", `"\"\\\/\b\f\n\r\t\u00Ff"`, true},
+	{"a pair of surrogates is a character", `"\ud83d\ude00"`, true},
+	{"half a pair reads as a replacement", `"\ud83d \ude00\ud83d"`, true},
+	{"an escaped zero is a character", `"\u0000"`, true},
+	{"DEL is a character", "\"\x7f\"", true},
+	{"a hash is no control character", `"#########"`, true},
+	{"UTF-8 of every length is text", `"äẞ€😀ä"`, true},
+	{"a byte that is no UTF-8 reads as a replacement", "\"a\xffb\"", true},
+	{"a character that is cut off reads as a replacement", "\"\xf0\x9f\x98\"", true},
+	{"a surrogate in UTF-8 reads as a replacement", "\"\xed\xa0\x80\"", true},
+	{"an overlong character reads as a replacement", "\"\xc0\x80\"", true},
+	{"a name may be in a wrong encoding", "{\"\xff\":\"\xff\"}", true},
+	{"brackets may stand in a string", `"}]{["`, true},
+	{"quotes may be escaped eight bytes on", `"1234567\"1234567\\"`, true},
+	{"a thousand brackets may be open", strings.Repeat("[", 1000) + strings.Repeat("]", 1000), true},
+	{"nothing is no value", ``, false},
+	{"space is no value", ` `, false},
+	{"a comma is no value", `,`, false},
+	{"a colon is no value", `:`, false},
+	{"a word of one's own is no value", `undefined`, false},
+	{"a word is not spelled otherwise", `True`, false},
+	{"a word is not cut short", `tru`, false},
+	{"a word does not go on", `nullx`, false},
+	{"NaN is no number", `NaN`, false},
+	{"infinity is no number", `-Infinity`, false},
+	{"a minus alone is no number", `-`, false},
+	{"a plus is no sign", `+1`, false},
+	{"a number does not begin with zero", `01`, false},
+	{"a number does not begin with a point", `.5`, false},
+	{"a number does not end with a point", `1.`, false},
+	{"an exponent has digits", `1e`, false},
+	{"an exponent with a sign has digits", `1e+`, false},
+	{"a number is decimal", `0x1F`, false},
+	{"a number has one point", `1.2.3`, false},
+	{"a string ends", `"abc`, false},
+	{"a string does not end with an escape", `"abc\"`, false},
+	{"single quotes are none", `'a'`, false},
+	{"an unknown escape is none", `"\x41"`, false},
+	{"an escape is not cut short", `"\u12"`, false},
+	{"an escape is hexadecimal", `"\u12g4"`, false},
+	{"a capital U is no escape", `"\U0041"`, false},
+	{"a line break is not in a string", "\"a\nb\"", false},
+	{"a tab is not in a string", "\"1234567\t\"", false},
+	{"a zero is not in a string", "\"1234567\x00\"", false},
+	{"a zero is not behind a value", "1\x00", false},
+	{"a zero is no space", "[1,\x00 2]", false},
+	{"the last control character is not in a string", "\"\x1f\"", false},
+	{"a no-break space is no space", "\u00a0[]", false},
+	{"a form feed is no space", "[\f]", false},
+	{"a byte order mark is no space", "[\ufeff]", false},
+	{"comments are none", `[1/*1*/]`, false},
+	{"an array has no comma at its end", `[1,]`, false},
+	{"an array has no comma at its start", `[,1]`, false},
+	{"an array has no two commas", `[1,,2]`, false},
+	{"items have a comma between them", `[1 2]`, false},
+	{"strings have a comma between them", `["a""b"]`, false},
+	{"an item has no name", `["a":1]`, false},
+	{"an array ends", `[1`, false},
+	{"an array ends with its bracket", `[1}`, false},
+	{"an object ends", `{"a":1`, false},
+	{"an object ends with its bracket", `{"a":1]`, false},
+	{"an object has no comma at its end", `{"a":1,}`, false},
+	{"an object has no comma at its start", `{,"a":1}`, false},
+	{"members have a comma between them", `{"a":1 "b":2}`, false},
+	{"a name has a value", `{"a"}`, false},
+	{"a name has a value behind its colon", `{"a":}`, false},
+	{"a name has a colon", `{"a" 1}`, false},
+	{"a name has one colon", `{"a"::1}`, false},
+	{"a name is in quotes", `{a:1}`, false},
+	{"a name is no number", `{1:1}`, false},
+	{"a name has a right escape", `{"\q":1}`, false},
+	{"a member has a name", `{1}`, false},
+	{"a bracket is opened before it ends", `]`, false},
+	{"nothing stands behind the end", `{}{}`, false},
+	{"no comma stands behind the end", `[],`, false},
+	{"a bracket is in no string that went on", `["a]`, false},
+}
+
+func TestGrammarIsThatOfRFC8259(t *testing.T) {
+	t.Parallel()
+	for _, tt := range grammar {
+		if got := jsontext.Value(tt.text).IsValid(lenient...); got != tt.valid {
+			t.Errorf("%s: %.40q is valid %v for jsontext", tt.claim, tt.text, got)
+		}
+		for name, text := range map[string]string{
+			"as an item":         `[` + tt.text + `]`,
+			"as a member":        `{"x":` + tt.text + `}`,
+			"in a list":          `{"list":[` + tt.text + `]}`,
+			"in a record":        `[{"bankLoginId":"l","x":` + tt.text + `}]`,
+			"in what is skipped": `{"x":[` + tt.text + `],"list":[]}`,
+		} {
+			if strings.Trim(tt.text, " ,]") == "" || strings.HasPrefix(tt.text, "1\x00") {
+				continue // may be right there, or wrong elsewhere
+			}
+			valid := jsontext.Value(text).IsValid(lenient...)
+			if valid != tt.valid && name != "as an item" {
+				continue // "a","b" and the like
+			}
+			if err := syntaxOf(text); (err == nil) != valid {
+				t.Errorf("%s: %s, %.60q: %v", tt.claim, name, text, err)
+			}
+			compare(loginSchema)(t, text, 4)
+		}
+		if _, ok := parseValue([]byte(tt.text)); ok != tt.valid && tt.claim != "a no-break space is no space" {
+			t.Errorf("%s: %.40q is valid %v", tt.claim, tt.text, ok)
+		}
+	}
+}
+
+// syntaxOf checks text in a window that shows a byte more at a time.
+func syntaxOf(text string) error {
+	s := &stream{open: func() io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }, parser: &parser{}}
+	s.window.buf = make([]byte, 0, 4)
+	s.rewind()
+	if _, err := s.peek(); err != nil {
+		return err
+	}
+	if err := s.skip(); err != nil {
+		return err
+	}
+	if _, err := s.peek(); err == nil || s.window.size() > 0 {
+		return errors.New("something is left")
+	}
+	return nil
+}
