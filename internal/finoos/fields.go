@@ -157,11 +157,33 @@ func dayOf(v value) (time.Time, error) {
 	y, yok := digits(text[:4])
 	m, mok := digits(text[5:7])
 	d, dok := digits(text[8:length])
-	t := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
-	if !yok || !mok || !dok || m < 1 || m > 12 || t.Day() != d {
-		return time.Time{}, errNotDate // the 30th of February would be a day in March
+	if !yok || !mok || !dok || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
+		return time.Time{}, errNotDate
 	}
-	return t, nil
+	return time.Unix(daysUntil(y, m, d)*secondsOfDay, 0).UTC(), nil
+}
+
+const secondsOfDay = 24 * 60 * 60
+
+func daysIn(year, month int) int {
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		return 29
+	}
+	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month-1]
+}
+
+// daysUntil counts the days from 1970 to a date, in a fraction of the time that
+// [time.Date] takes for all that it knows of zones and overflows. Years are
+// counted from March: so the leap day is the last of a year, and the months
+// before any other take (153 months + 2) / 5 days, in whole numbers.
+func daysUntil(year, month, day int) int64 {
+	year += 400 // which repeat: no year before March is below 0
+	if month -= 3; month < 0 {
+		month += 12
+		year--
+	}
+	const until1970 = 719468 + 146097 // from March of the year 0, and the 400
+	return int64(365*year + year/4 - year/100 + year/400 + (153*month+2)/5 + day - 1 - until1970)
 }
 
 // digits reads a short text of nothing but digits.

@@ -144,26 +144,31 @@ func wordEnd(b []byte, i int, word string) (end int, ok bool) {
 
 // scalarEnd returns where the string, number or literal that begins at b[i] ends.
 func scalarEnd(b []byte, i int) (end int, f form, ok bool) {
-	switch b[i] {
-	case '"':
+	if b[i] == '"' {
 		return stringEnd(b, i)
-	case 't':
-		i, ok = wordEnd(b, i, "true")
-	case 'f':
-		i, ok = wordEnd(b, i, "false")
-	case 'n':
-		i, ok = wordEnd(b, i, "null")
-	default:
-		i, ok = numberEnd(b, i)
 	}
-	return i, 0, ok
+	end, ok = literalEnd(b, i)
+	return end, 0, ok
+}
+
+// literalEnd returns where the number or literal that begins at b[i] ends.
+func literalEnd(b []byte, i int) (end int, ok bool) {
+	switch b[i] {
+	case 't':
+		return wordEnd(b, i, "true")
+	case 'f':
+		return wordEnd(b, i, "false")
+	case 'n':
+		return wordEnd(b, i, "null")
+	}
+	return numberEnd(b, i)
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
 
 // skipSpace returns the place of the first byte at or after i that is no space.
 func skipSpace(b []byte, i int) int {
-	for isSpace(b[i]) {
+	for b[i] <= ' ' && isSpace(b[i]) { // as a rule there is none
 		i++
 	}
 	return i
@@ -207,7 +212,12 @@ func nameAt(b []byte, i int) (name value, at int, ok bool) {
 
 // scalarAt is the string, number or literal that should begin at b[i].
 func scalarAt(b []byte, i int) (v value, end int, ok bool) {
-	end, f, ok := scalarEnd(b, i)
+	var f form
+	if b[i] == '"' {
+		end, f, ok = stringEnd(b, i)
+	} else {
+		end, ok = literalEnd(b, i)
+	}
 	if !ok || f&miscoded != 0 {
 		return value{}, end, false
 	}

@@ -53,7 +53,7 @@ func (v value) kind() byte {
 
 // says reports whether v says anything: null and "" mean "not known".
 func (v value) says() bool {
-	return v.kind() != kindNull && (v.raw[0] != kindString || len(v.raw) > 2)
+	return len(v.raw) > 0 && v.raw[0] != kindNull && (v.raw[0] != kindString || len(v.raw) > 2)
 }
 
 // text is what a string says, and the literal as spelled of anything else.
@@ -66,10 +66,10 @@ func (v value) text() string {
 
 // plain is the text of what holds no escapes.
 func (v value) plain() []byte {
-	if v.kind() != kindString {
-		return v.raw
+	if len(v.raw) > 0 && v.raw[0] == kindString {
+		return v.raw[1 : len(v.raw)-1]
 	}
-	return v.raw[1 : len(v.raw)-1]
+	return v.raw
 }
 
 func (v value) appendText(dst []byte) []byte {
