@@ -2,6 +2,7 @@ package finoos
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,6 +85,7 @@ func (t *fieldTree) isLeaf() bool { return t != nil && t.leaf }
 type hasher struct {
 	path   []byte
 	base   int    // of path that is the record's own
+	text   []byte // what a string says that holds escapes
 	syntax syntax // of what is not hashed
 }
 
@@ -103,10 +105,12 @@ func (h *hasher) value(b []byte, i int, skip *fieldTree, depth int) (sum uint64,
 	if !ok {
 		return 0, end, errNoJSON
 	}
-	return h.scalar(v), end, nil
+	return h.scalar(nil, v), end, nil
 }
 
-func (h *hasher) scalar(v value) uint64 {
+// scalar returns what a scalar contributes under a name, nil if it has none.
+// The path stays as it is: this is done for every value there is.
+func (h *hasher) scalar(name []byte, v value) uint64 {
 	if !v.says() {
 		return 0
 	}
@@ -114,11 +118,21 @@ func (h *hasher) scalar(v value) uint64 {
 	if kind == 'f' {
 		kind = 't' // the two booleans are of one kind
 	}
+	text := v.plain()
+	if v.form != 0 {
+		h.text = v.appendText(h.text[:0])
+		text = h.text
+	}
 	mark := len(h.path)
-	h.path = v.appendText(append(h.path, sepValue, kind))
-	sum := xxhash.Sum64(h.path[h.base:])
-	h.path = h.path[:mark]
-	return sum
+	size := mark + len(name) + 2 + len(text)
+	if size > cap(h.path) {
+		h.path = slices.Grow(h.path, size-mark)
+	}
+	rest := h.path[mark:size]
+	rest = rest[copy(rest, name):]
+	rest[0], rest[1] = sepValue, kind
+	copy(rest[2:], text)
+	return xxhash.Sum64(h.path[h.base:size])
 }
 
 func (h *hasher) object(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {

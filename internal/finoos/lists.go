@@ -4,11 +4,7 @@ import "fmt"
 
 // texts is a field of a list of text.
 func texts[T any](name string, at func(*T) *[]string) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
-		list, _, err := textList(d, v, nil)
-		*at(to) = list
-		return err
-	}}
+	return textsOf(name, at)
 }
 
 // tags is a field of a list of tags. A tag may come as an object, of which its
@@ -21,40 +17,69 @@ func tags[T any](name string, at func(*T) *[]string) *field[T] {
 // object: then the first of names that it has is the text. Where objects say
 // more than that, the list is kept as an extra field as well.
 func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
-		list, more, err := textList(d, v, names)
-		*at(to) = list
-		if err == nil && more {
-			return errKeep
-		}
-		return err
+	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int) (end int, err error) {
+		*at(to), end, err = d.textList(b, i, names)
+		return end, err
 	}}
 }
 
-// textList reads a list of text; items that say nothing are left out.
-func textList(d *decoder, v value, names []string) (list []string, more bool, err error) {
-	if v.kind() != kindArray {
-		return nil, false, errType
+// textList reads a list of text; items that say nothing are left out. Its error
+// is errKeep where there is more to it.
+func (d *decoder) textList(b []byte, i int, names []string) (list []string, end int, err error) {
+	if b[i] != kindArray {
+		return nil, i, errType
 	}
 	list = d.list()
-	for a := v.items(); a.next(); {
-		item := a.value
-		if !item.says() {
-			continue
+	more := false
+	d.hash.syntax.around++
+	for i = skipSpace(b, i+1); b[i] != ']'; {
+		item, end, err := d.item(b, i)
+		if err != nil {
+			return nil, end, err
 		}
-		if item.kind() == kindObject && names != nil {
-			var rest bool
-			if item, rest = d.pick(item, names); item.raw == nil {
-				return nil, false, fmt.Errorf("[%d]: %s: %w", len(list), names[0], errMissing)
+		if item.says() {
+			text, rest, err := d.textOf(item, names)
+			if err != nil {
+				return nil, end, fmt.Errorf("[%d]: %w", len(list), err)
 			}
-			more = more || rest
+			list, more = append(list, text), more || rest
 		}
-		if k := item.kind(); k == kindObject || k == kindArray {
-			return nil, false, fmt.Errorf("[%d]: %w", len(list), errType)
+		var ok bool
+		if i, ok = following(b, end, ']'); !ok {
+			return nil, i, errNoJSON
 		}
-		list = append(list, d.keepText(item))
 	}
-	return d.done(list), more, nil
+	d.hash.syntax.around--
+	if more {
+		err = errKeep
+	}
+	return d.done(list), i + 1, err
+}
+
+// item is the item of a list that begins at b[i].
+func (d *decoder) item(b []byte, i int) (v value, end int, err error) {
+	if b[i] == kindObject || b[i] == kindArray {
+		end, err = d.hash.syntax.valueEnd(b, i)
+		return value{raw: b[i:end]}, end, err
+	}
+	v, end, ok := scalarAt(b, i)
+	if !ok {
+		return v, end, errNoJSON
+	}
+	return v, end, nil
+}
+
+// textOf is the text of an item, and whether the item says more than that.
+func (d *decoder) textOf(item value, names []string) (text string, more bool, err error) {
+	if item.kind() == kindObject && names != nil {
+		if item, more = d.pick(item, names); item.raw == nil {
+			return "", false, fmt.Errorf("%s: %w", names[0], errMissing)
+		}
+	}
+	if k := item.kind(); k == kindObject || k == kindArray {
+		return "", false, errType
+	}
+	return d.keepText(item), more, nil
 }
 
 // pick returns the member of v that the first possible of names names, nil if

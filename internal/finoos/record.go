@@ -26,7 +26,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // release gives d back, unless it has grown large; what is spent is not given
 // back at all. What d made is not its own any more.
 func (d *decoder) release() {
-	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.lower) > maxKept {
+	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.hash.text)+cap(d.lower) > maxKept {
 		return
 	}
 	d.texts, d.lists, d.seen = arena{}, nil, nil
@@ -83,13 +83,13 @@ func (d *decoder) namesOf(id int) *names {
 // find returns the name that b[i] begins with, valid until the next call, and
 // where its value begins.
 func (l *level[T]) find(n *names, b []byte, i int) (k *knownName, at int, ok bool) {
-	for j := range n.known {
-		next := j + n.next
-		if next >= len(n.known) {
-			next -= len(n.known)
+	for range n.known {
+		if n.next == len(n.known) {
+			n.next = 0
 		}
-		if k = &n.known[next]; len(b)-i >= len(k.raw) && string(b[i:i+len(k.raw)]) == string(k.raw) {
-			n.next = next + 1
+		k = &n.known[n.next]
+		n.next++
+		if len(b)-i >= len(k.raw) && string(b[i:i+len(k.raw)]) == string(k.raw) {
 			at, ok = colonEnd(b, i+len(k.raw))
 			return k, at, ok
 		}
@@ -203,46 +203,63 @@ func (p *pass[T]) object(l *level[T], b []byte, i int, hash bool, depth int) (su
 
 // member hashes and stores the member whose value begins at b[i].
 func (p *pass[T]) member(l *level[T], k *knownName, name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
-	h, id := &p.d.hash, k.field
-	var f *field[T]
-	if id >= 0 {
-		f = l.fields[id]
+	if c := b[i]; c == kindObject || c == kindArray {
+		return p.container(l, k, name, b, i, hash, depth)
 	}
+	v, end, ok := scalarAt(b, i)
+	if !ok {
+		return 0, end, errNoJSON
+	}
+	if hash {
+		sum = p.d.hash.scalar(k.lower, v)
+	}
+	return sum, end, p.keep(l, k.field, name, v)
+}
+
+// container is member for an object or array.
+func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
+	h, id := &p.d.hash, k.field
 	mark := len(h.path)
 	if hash {
 		h.path = append(h.path, k.lower...)
 	}
-	var v value
-	switch c := b[i]; {
-	case c != kindObject && c != kindArray:
-		var ok bool
-		if v, end, ok = scalarAt(b, i); !ok {
-			return 0, end, errNoJSON
-		}
-		if hash {
-			sum = h.scalar(v)
-		}
-	case f != nil && p.seen&f.bit == 0 && (f.within != nil && c == kindObject || f.read != nil && c == kindArray && !hash):
+	if f := l.field(id); f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == kindObject || f.read != nil && b[i] == kindArray && !hash) {
 		sum, end, err = p.inPlace(f, name, b, i, hash, depth)
-	case hash:
+		h.path = h.path[:mark]
+		return sum, end, err
+	}
+	if hash {
 		sum, end, err = h.value(b, i, k.skip, depth)
-		v.raw = b[i:end]
-	default:
+	} else {
 		end, err = h.syntax.valueEnd(b, i)
-		v.raw = b[i:end]
+	}
+	if err != nil {
+		return 0, end, err
 	}
 	h.path = h.path[:mark]
-	if err == nil && v.says() {
-		switch {
-		case f == nil:
-			p.d.extra.add(name, v)
-		case f.second != nil: // comes last, whatever its place in the object
-			p.d.late = append(p.d.late, late{id, name, v})
-		default:
-			err = p.store(f, name, v)
-		}
+	return sum, end, p.keep(l, id, name, value{raw: b[i:end]})
+}
+
+func (l *level[T]) field(i int) *field[T] {
+	if i < 0 {
+		return nil
 	}
-	return sum, end, err
+	return l.fields[i]
+}
+
+// keep stores a member, if it says anything.
+func (p *pass[T]) keep(l *level[T], id int, name, v value) error {
+	f := l.field(id)
+	switch {
+	case !v.says():
+	case f == nil:
+		p.d.extra.add(name, v)
+	case f.second != nil: // comes last, whatever its place in the object
+		p.d.late = append(p.d.late, late{id, name, v})
+	default:
+		return p.store(f, name, v)
+	}
+	return nil
 }
 
 // inPlace stores an object or a list of records that nobody has gone through
@@ -250,10 +267,8 @@ func (p *pass[T]) member(l *level[T], k *knownName, name value, b []byte, i int,
 func (p *pass[T]) inPlace(f *field[T], name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
 	p.seen |= f.bit
 	if f.read != nil {
-		if end, err = f.read(p.d, p.to, b, i); err != nil {
-			err = fmt.Errorf("%s: %w", f.name, err)
-		}
-		return 0, end, err
+		end, err = f.read(p.d, p.to, b, i)
+		return 0, end, p.stored(f, name, value{raw: b[i:end]}, err)
 	}
 	mark := p.d.extra.open(name.raw)
 	sum, end, err = p.object(f.within, b, i, hash, depth)
@@ -296,12 +311,17 @@ func (p *pass[T]) store(f *field[T], name, v value) error {
 	default:
 		err = f.set(p.d, p.to, v)
 	}
+	return p.stored(f, name, v, err)
+}
+
+// stored tells what a member's error means, and keeps the member if that is it.
+func (p *pass[T]) stored(f *field[T], name, v value, err error) error {
 	switch {
 	case err == nil:
+		return nil
 	case errors.Is(err, errKeep):
 		p.d.extra.add(name, v)
-	default:
-		return fmt.Errorf("%s: %w", f.name, err)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %w", f.name, err)
 }
