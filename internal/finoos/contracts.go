@@ -54,11 +54,9 @@ var partnerSchema = newSchema("partner", nil,
 // setPartner keeps the partner as a whole besides its id and name, so nothing
 // of it is an extra field.
 func setPartner(d *decoder, c *Contract, v value) error {
-	partner, err := partnerSchema.decode(d, v)
-	if err != nil {
+	if _, err := partnerSchema.decodeAt(d, c, v.raw, 0); err != nil {
 		return err
 	}
-	c.PartnerID, c.PartnerName = partner.PartnerID, partner.PartnerName
 	c.Partner = d.compact(v)
 	return nil
 }

@@ -17,15 +17,27 @@ func tags[T any](name string, at func(*T) *[]string) *field[T] {
 // object: then the first of names that it has is the text. Where objects say
 // more than that, the list is kept as an extra field as well.
 func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[T] {
+	c := &choice{names: names, level: level[string]{id: newLevel(), byName: map[string]int{}}}
+	for i, name := range names {
+		c.byName[name] = i
+	}
 	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int) (end int, err error) {
-		*at(to), end, err = d.textList(b, i, names)
+		*at(to), end, err = d.textList(c, b, i)
 		return end, err
 	}}
 }
 
+// choice is which member of an object is its text: the first of names that it
+// has.
+type choice struct {
+	level[string]
+
+	names []string
+}
+
 // textList reads a list of text; items that say nothing are left out. Its error
 // is errKeep where there is more to it.
-func (d *decoder) textList(b []byte, i int, names []string) (list []string, end int, err error) {
+func (d *decoder) textList(c *choice, b []byte, i int) (list []string, end int, err error) {
 	if b[i] != kindArray {
 		return nil, i, errType
 	}
@@ -33,16 +45,12 @@ func (d *decoder) textList(b []byte, i int, names []string) (list []string, end 
 	more := false
 	d.hash.syntax.around++
 	for i = skipSpace(b, i+1); b[i] != ']'; {
-		item, end, err := d.item(b, i)
+		item, rest, end, err := d.item(c, b, i)
 		if err != nil {
-			return nil, end, err
+			return nil, end, fmt.Errorf("[%d]: %w", len(list), err)
 		}
 		if item.says() {
-			text, rest, err := d.textOf(item, names)
-			if err != nil {
-				return nil, end, fmt.Errorf("[%d]: %w", len(list), err)
-			}
-			list, more = append(list, text), more || rest
+			list, more = append(list, d.keepText(item)), more || rest
 		}
 		var ok bool
 		if i, ok = following(b, end, ']'); !ok {
@@ -56,51 +64,50 @@ func (d *decoder) textList(b []byte, i int, names []string) (list []string, end 
 	return d.done(list), i + 1, err
 }
 
-// item is the item of a list that begins at b[i].
-func (d *decoder) item(b []byte, i int) (v value, end int, err error) {
-	if b[i] == kindObject || b[i] == kindArray {
-		end, err = d.hash.syntax.valueEnd(b, i)
-		return value{raw: b[i:end]}, end, err
+// item is the text of the item that begins at b[i], and whether the item says
+// more than that.
+func (d *decoder) item(c *choice, b []byte, i int) (text value, more bool, end int, err error) {
+	if b[i] == kindObject && len(c.names) > 0 {
+		if text, more, end, err = d.pick(c, b, i); err == nil && text.raw == nil {
+			err = fmt.Errorf("%s: %w", c.names[0], errMissing)
+		}
+	} else {
+		text, end, err = d.hash.syntax.valueAt(b, i)
 	}
-	v, end, ok := scalarAt(b, i)
-	if !ok {
-		return v, end, errNoJSON
+	if k := text.kind(); err == nil && (k == kindObject || k == kindArray) {
+		err = errType
 	}
-	return v, end, nil
+	return text, more, end, err
 }
 
-// textOf is the text of an item, and whether the item says more than that.
-func (d *decoder) textOf(item value, names []string) (text string, more bool, err error) {
-	if item.kind() == kindObject && names != nil {
-		if item, more = d.pick(item, names); item.raw == nil {
-			return "", false, fmt.Errorf("%s: %w", names[0], errMissing)
+// pick returns the member of an object that is its text, if there is one, and
+// whether any other says something.
+func (d *decoder) pick(c *choice, b []byte, i int) (text value, more bool, end int, err error) {
+	names := d.namesOf(c.id)
+	names.next = 0
+	best, said := len(c.names), 0
+	d.hash.syntax.around++
+	for i = skipSpace(b, i+1); b[i] != '}'; {
+		k, at, ok := c.find(names, b, i)
+		if !ok {
+			return text, false, at, errNoJSON
 		}
-	}
-	if k := item.kind(); k == kindObject || k == kindArray {
-		return "", false, errType
-	}
-	return d.keepText(item), more, nil
-}
-
-// pick returns the member of v that the first possible of names names, nil if
-// there is none, and whether v has any other that says something.
-func (d *decoder) pick(v value, names []string) (picked value, rest bool) {
-	best := len(names)
-	said := 0
-	for m := v.members(); m.next(); {
-		if !m.value.says() {
-			continue
+		v, at, err := d.hash.syntax.valueAt(b, at)
+		if err != nil {
+			return text, false, at, err
 		}
-		said++
-		d.lower = m.name.appendLower(d.lower[:0])
-		for i, name := range names[:best] {
-			if string(d.lower) == name {
-				picked, best = m.value, i
-				break
+		if v.says() {
+			said++
+			if k.field >= 0 && k.field < best {
+				text, best = v, k.field
 			}
 		}
+		if i, ok = following(b, at, '}'); !ok {
+			return text, false, i, errNoJSON
+		}
 	}
-	return picked, said > 1
+	d.hash.syntax.around--
+	return text, said > 1, i + 1, nil
 }
 
 // records is a field of a list of records of another schema.

@@ -14,7 +14,6 @@ type decoder struct {
 	extra extra
 	texts arena
 	late  []late                // of the objects at hand, the innermost last
-	lower []byte                // the name at hand, where it is not known
 	names []*names              // by level
 	lists []string              // where lists of text come from
 	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
@@ -26,7 +25,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // release gives d back, unless it has grown large; what is spent is not given
 // back at all. What d made is not its own any more.
 func (d *decoder) release() {
-	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.hash.text)+cap(d.lower) > maxKept {
+	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.hash.text) > maxKept {
 		return
 	}
 	d.texts, d.lists, d.seen = arena{}, nil, nil

@@ -111,3 +111,17 @@ func (s *syntax) valueEnd(b []byte, i int) (end int, err error) {
 	}
 	return end, nil
 }
+
+// valueAt is the value that should begin at b[i], which must be all there and
+// in UTF-8.
+func (s *syntax) valueAt(b []byte, i int) (v value, end int, err error) {
+	if b[i] == kindObject || b[i] == kindArray {
+		end, err = s.valueEnd(b, i)
+		return value{raw: b[i:end]}, end, err
+	}
+	v, end, ok := scalarAt(b, i)
+	if !ok {
+		return v, end, errNoJSON
+	}
+	return v, end, nil
+}
