@@ -45,46 +45,21 @@ func numberOf(d *decoder, v value) (Number, error) {
 	case kindNumber:
 		return Number(d.texts.keep(v.raw)), nil
 	case kindString:
-		if s := v.text(); isNumber(s) {
-			return Number(s), nil
+		if v.form != 0 {
+			v.raw = append(v.appendText([]byte{'"'}), '"')
+		}
+		if isNumber(v.raw) {
+			return Number(d.texts.keep(v.plain())), nil
 		}
 		return "", errNotNumber
 	}
 	return "", errType
 }
 
-// isNumber reports whether s is a number by JSON's grammar.
-func isNumber(s string) bool {
-	someDigits := func() bool {
-		start := len(s)
-		for s != "" && '0' <= s[0] && s[0] <= '9' {
-			s = s[1:]
-		}
-		return len(s) < start
-	}
-	accept := func(chars string) bool {
-		for i := range len(chars) {
-			if s != "" && s[0] == chars[i] {
-				s = s[1:]
-				return true
-			}
-		}
-		return false
-	}
-	accept("-")
-	if !accept("0") && !someDigits() {
-		return false
-	}
-	if accept(".") && !someDigits() {
-		return false
-	}
-	if accept("eE") {
-		accept("+-")
-		if !someDigits() {
-			return false
-		}
-	}
-	return s == ""
+// isNumber reports whether a text in quotes is a number by JSON's grammar.
+func isNumber(quoted []byte) bool {
+	end, ok := numberEnd(quoted, 1)
+	return ok && end == len(quoted)-1
 }
 
 // flag is a field of a boolean, quoted or not.

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 )
 
 // reading is all that there is to the reading of an answer: a line a record,
@@ -17,6 +18,7 @@ import (
 type reading struct {
 	records []string
 	class   Class
+	failure string // which the oracle does not foretell
 }
 
 // walked reads text through a window that is small at first, so that nearly
@@ -32,7 +34,9 @@ func walked[T any](t *testing.T, s *schema[T], text string, window int) (r readi
 		r.records = append(r.records, line(t, *to))
 		return nil
 	})
-	r.class = ClassOf(err)
+	if r.class = ClassOf(err); err != nil {
+		r.failure = err.Error()
+	}
 	return r
 }
 
@@ -82,11 +86,13 @@ func line(t *testing.T, record any) string {
 func compare[T any](s *schema[T]) func(*testing.T, string, int) {
 	return func(t *testing.T, text string, window int) {
 		t.Helper()
-		want := fmt.Sprint(foretold(t, s, text))
-		for _, size := range []int{window, 64 << 10} {
-			if got := fmt.Sprint(walked(t, s, text, size)); got != want {
-				t.Errorf("%s %.300q in %d bytes: got %s, want %s", s.model, text, size, got, want)
-			}
+		want, got := foretold(t, s, text), walked(t, s, text, chunkSize)
+		want.failure = got.failure
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(reading{})); d != "" {
+			t.Errorf("%s %.300q: %s", s.model, text, d)
+		}
+		if d := cmp.Diff(got, walked(t, s, text, window), cmp.AllowUnexported(reading{})); d != "" {
+			t.Errorf("%s %.300q in a window of %d bytes: %s", s.model, text, window, d)
 		}
 	}
 }
@@ -216,47 +222,123 @@ var grammar = []struct {
 func TestGrammarIsThatOfRFC8259(t *testing.T) {
 	t.Parallel()
 	for _, tt := range grammar {
-		if got := jsontext.Value(tt.text).IsValid(lenient...); got != tt.valid {
-			t.Errorf("%s: %.40q is valid %v for jsontext", tt.claim, tt.text, got)
+		if err := syntaxOf(tt.text); (err == nil) != tt.valid {
+			t.Errorf("%s: %.60q: %v", tt.claim, tt.text, err)
 		}
-		for name, text := range map[string]string{
-			"as an item":         `[` + tt.text + `]`,
-			"as a member":        `{"x":` + tt.text + `}`,
-			"in a list":          `{"list":[` + tt.text + `]}`,
-			"in a record":        `[{"bankLoginId":"l","x":` + tt.text + `}]`,
-			"in what is skipped": `{"x":[` + tt.text + `],"list":[]}`,
+		for _, around := range []string{
+			`%s`, `[%s]`, `{"x":%s}`, `{"list":[%s]}`, `{"context":%s,"list":[]}`, `{"x":[%s],"list":[]}`,
+			`[{"bankLoginId":"l","x":%s}]`, `[{"bankLoginId":"l","status":%s,"x":[%[1]s]}]`,
 		} {
-			if strings.Trim(tt.text, " ,]") == "" || strings.HasPrefix(tt.text, "1\x00") {
-				continue // may be right there, or wrong elsewhere
-			}
-			valid := jsontext.Value(text).IsValid(lenient...)
-			if valid != tt.valid && name != "as an item" {
-				continue // "a","b" and the like
-			}
-			if err := syntaxOf(text); (err == nil) != valid {
-				t.Errorf("%s: %s, %.60q: %v", tt.claim, name, text, err)
+			text := fmt.Sprintf(around, tt.text)
+			if err := syntaxOf(text); (err == nil) != jsontext.Value(text).IsValid(lenient...) {
+				t.Errorf("%s: %.60q: %v, not so for jsontext", tt.claim, text, err)
 			}
 			compare(loginSchema)(t, text, 4)
-		}
-		if _, ok := parseValue([]byte(tt.text)); ok != tt.valid && tt.claim != "a no-break space is no space" {
-			t.Errorf("%s: %.40q is valid %v", tt.claim, tt.text, ok)
+			compare(categorizationSchema)(t, strings.ReplaceAll(text, "bankLoginId", "transactionId"), 9)
 		}
 	}
 }
 
-// syntaxOf checks text in a window that shows a byte more at a time.
+// Where anything is cut off, in whatever small window, more is read and nothing
+// is lost.
+func TestAnswerMayBeCutAnywhere(t *testing.T) {
+	t.Parallel()
+	text := `{"context":{"page":1},"ü":[{"a":"]"}],"list" : [ {"accountId":"a\u00e4","balance":-12.50e3,"x":[true,null,{"y":"\""}],
+		"name":"M` + "\xfc" + `ller"}, {"accountId":"b"} ] , "z":12 } `
+	for size := 4; size < len(text)+4; size++ {
+		compare(accountSchema)(t, text, size)
+	}
+	for end := range len(text) - 2 {
+		compare(accountSchema)(t, text[:end], 4+end%64)
+	}
+}
+
+func TestNestingHasItsLimits(t *testing.T) {
+	t.Parallel()
+	for _, around := range []string{
+		`[{"transactionId":"t","x":%s}]`, `{"list":[{"transactionId":"t","x":%s}]}`, `[%s]`, `%s`,
+		`{"list":[],"x":%s}`, `{"list":[],"context":%s}`, `{"list":[{"transactionId":"t","tags":[{"id":"a","x":%s}]}]}`,
+	} {
+		for n := maxNesting - 5; n <= maxNesting+1; n++ {
+			for _, nested := range []string{strings.Repeat("[", n) + strings.Repeat("]", n), strings.Repeat(`{"a":`, n) + "0" + strings.Repeat("}", n)} {
+				text := fmt.Sprintf(around, nested)
+				want := jsontext.Value(text).IsValid(lenient...)
+				if err := syntaxOf(text); (err == nil) != want {
+					t.Errorf("%s with %d: %v", around, n, err)
+				}
+				l := listOfText(t, categorizationSchema, text, "list")
+				if err := failure(l, nil); errors.Is(err, errNoJSON) == want {
+					t.Errorf("%s with %d: %v", around, n, err)
+				}
+			}
+		}
+	}
+	for n := maxDepth - 3; n < maxDepth+3; n++ { // of what is hashed
+		compare(accountSchema)(t, `[{"accountId":"a","x":`+strings.Repeat("[", n)+strings.Repeat("]", n)+`}]`, chunkSize)
+	}
+}
+
+func TestErrorTellsTheFirstByteThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		``: 0, `  `: 2, `nul`: 3, `<html>`: 0, `[`: 1, `[{"bankLoginId":"a"}`: 20, `[{"bankLoginId":"a"},]`: 21,
+		`[{"bankLoginId":"a"}]]`: 21, `{"list":[]}{}`: 11, `{"list":[] "a"}`: 11, `{"list":[{"bankLoginId":`: 24,
+		`[{"bankLoginId":"a" "x"}]`: 20, `[{"bankLoginId":"\q"}]`: 18, `[{"bankLoginId":1.}]`: 18, `{"x":[1,{"y":tru}],"list":[]}`: 16,
+		`[{"active":"maybe","x":01}]`: 24, // and no word of what is wrong with the value
+	} {
+		for _, window := range []int{4, chunkSize} {
+			got := walked(t, loginSchema, text, window).failure
+			if !strings.HasSuffix(got, fmt.Sprintf("not JSON (at byte %d)", want)) {
+				t.Errorf("%s in a window of %d: %s, want byte %d", text, window, got, want)
+			}
+		}
+	}
+}
+
+// What is wrong with a record counts only where the record is all there.
+func TestRecordThatDoesNotEndIsTooLargeWhateverIsInIt(t *testing.T) {
+	t.Parallel()
+	huge := strings.Repeat("x", maxRecord+chunkSize)
+	for text, want := range map[string]Class{
+		`[{"active":"maybe","x":"` + huge + `"}]`: TooLarge,
+		`[{"active" "maybe","x":"` + huge + `"}]`: Malformed,
+	} {
+		if err := failure(listOfText(t, loginSchema, text), nil); ClassOf(err) != want {
+			t.Errorf("%.20s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestReadingThatFailsIsNoFailureOfTheAPI(t *testing.T) {
+	t.Parallel()
+	text := `{"a":[1,"b"],"list":[{"bankLoginId":"a"},{"bankLoginId":"b"}],"z":{}}`
+	broken := &localError{errors.New("broken disk")}
+	for n := range len(text) {
+		s := &stream{parser: &parser{window: window{buf: make([]byte, 0, 4+n)}}, names: []string{"list"}}
+		s.open = func() io.Reader { return io.MultiReader(strings.NewReader(text[:n]), failedReader{broken}) }
+		s.rewind()
+		l := listOfText(t, loginSchema, "[]")
+		if _, err := l.scanAll(s, func(*BankLogin) {}, func(*BankLogin) error { return nil }); !errors.Is(err, broken) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// syntaxOf checks text in a window that is small, from a reader that gives one
+// byte at a time.
 func syntaxOf(text string) error {
 	s := &stream{open: func() io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }, parser: &parser{}}
 	s.window.buf = make([]byte, 0, 4)
 	s.rewind()
+	s.found = true
 	if _, err := s.peek(); err != nil {
 		return err
 	}
 	if err := s.skip(); err != nil {
 		return err
 	}
-	if _, err := s.peek(); err == nil || s.window.size() > 0 {
-		return errors.New("something is left")
+	if err := s.end(); !errors.Is(err, errEnd) {
+		return err
 	}
 	return nil
 }

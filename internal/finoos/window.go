@@ -45,7 +45,12 @@ func (w *window) size() int { return len(w.buf) - 1 - w.start }
 func (w *window) pass(n int) { w.start += n }
 
 // at is the place in the answer of a byte of text.
-func (w *window) at(i int) int64 { return w.base + int64(w.start+i) }
+func (w *window) at(i int) int64 {
+	if i == w.size() && errors.Is(w.err, io.EOF) {
+		i-- // the space behind the end is none of the answer's
+	}
+	return w.base + int64(w.start+i)
+}
 
 // more reads more behind text, which may move. After the end of the answer
 // stands one space, since a number that the text ends with may be cut off; then
