@@ -20,6 +20,20 @@
 // and is not what the API's document says ([Malformed]). Such a body is not
 // asked for again and no part of it is guessed.
 //
+// # Reading once
+//
+//	spool      the body, in memory or on disk
+//	  window   64 KiB of it, or what a large record takes
+//	    stream what stands around the list, token by token
+//	      pass a record: checked, stored and hashed in one go
+//
+// Nobody looks at a record before the pass, so it may turn out to be cut off by
+// the window, in a wrong encoding, or no JSON. To the pass all of these are
+// errors like any other; only then the stream has the syntax of the record
+// checked alone, and shows more of it, or a repaired one, or gives up. So an
+// error that the pass found counts only where the record is right and ended.
+// See decode.go, and scan.go for the grammar.
+//
 // # Reading leniently, guessing nothing
 //
 // Field names are read case-insensitively; null, a missing field and "" are

@@ -41,11 +41,11 @@ func readWith[T any](s *schema[T]) func(*testing.T, string) string {
 	}
 }
 
-func linesOf(t testing.TB, name string) []string {
-	t.Helper()
+func linesOf(tb testing.TB, name string) []string {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "golden", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }

@@ -126,10 +126,7 @@ func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageI
 }
 
 func (l *List[T]) scanAll(s *stream, empty func(*T), visit func(*T) error) (pageInfo, error) {
-	d, ok := decoders.Get().(*decoder)
-	if !ok {
-		d = new(decoder)
-	}
+	d := newDecoder()
 	to := new(T)
 	read := func(b []byte) (end int, err error) {
 		empty(to)

@@ -20,8 +20,10 @@ var pageInfoSchema = newSchema("context", nil,
 
 // pageInfoOf reads the member that tells about pages, which may be missing.
 func pageInfoOf(v value) pageInfo {
-	var d decoder
-	info, err := pageInfoSchema.decode(&d, v)
+	if v.kind() != kindObject {
+		return pageInfo{}
+	}
+	info, err := pageInfoSchema.decode(&decoder{}, v)
 	if err != nil {
 		return pageInfo{}
 	}

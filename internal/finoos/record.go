@@ -20,7 +20,14 @@ type decoder struct {
 }
 
 // decoders are kept for the names that they know, and for their buffers.
-var decoders = sync.Pool{New: func() any { return new(decoder) }}
+var decoders sync.Pool // of *decoder
+
+func newDecoder() *decoder {
+	if d, ok := decoders.Get().(*decoder); ok {
+		return d
+	}
+	return new(decoder)
+}
 
 // release gives d back, unless it has grown large; what is spent is not given
 // back at all. What d made is not its own any more.
@@ -118,12 +125,12 @@ func (l *level[T]) learn(n *names, name value) *knownName {
 // decode makes a T of the record v, which has been checked. After an error d is
 // spent.
 func (s *schema[T]) decode(d *decoder, v value) (T, error) {
-	to := new(T)
+	var to T
 	if v.kind() != kindObject {
-		return *to, fmt.Errorf("%s: %w", s.model, errType)
+		return to, fmt.Errorf("%s: %w", s.model, errType)
 	}
-	_, err := s.decodeAt(d, to, v.raw, 0)
-	return *to, err
+	_, err := s.decodeAt(d, &to, v.raw, 0)
+	return to, err
 }
 
 // decodeAt makes a T of the record that should begin at b[i], and returns where

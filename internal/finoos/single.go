@@ -25,10 +25,13 @@ func single[T any](ctx context.Context, c *Client, call *call, schema *schema[T]
 	if !ok {
 		return record, false, call.unreadable(errNoJSON)
 	}
-	record, err = schema.decode(&decoder{}, unwrap(v, wrapper))
+	d := newDecoder()
+	d.reset(mark{})
+	record, err = schema.decode(d, unwrap(v, wrapper))
 	if err != nil {
 		return record, false, call.unreadable(err)
 	}
+	d.release()
 	return record, true, nil
 }
 
