@@ -262,16 +262,17 @@ func TestNestingHasItsLimits(t *testing.T) {
 		`{"list":[],"x":%s}`, `{"list":[],"context":%s}`, `{"list":[{"transactionId":"t","tags":[{"id":"a","x":%s}]}]}`,
 	} {
 		for n := maxNesting - 5; n <= maxNesting+1; n++ {
-			for _, nested := range []string{strings.Repeat("[", n) + strings.Repeat("]", n), strings.Repeat(`{"a":`, n) + "0" + strings.Repeat("}", n)} {
-				text := fmt.Sprintf(around, nested)
-				want := jsontext.Value(text).IsValid(lenient...)
-				if err := syntaxOf(text); (err == nil) != want {
-					t.Errorf("%s with %d: %v", around, n, err)
-				}
-				l := listOfText(t, categorizationSchema, text, "list")
-				if err := failure(l, nil); errors.Is(err, errNoJSON) == want {
-					t.Errorf("%s with %d: %v", around, n, err)
-				}
+			nested := strings.Repeat("[", n) + strings.Repeat("]", n)
+			if n%2 == 0 {
+				nested = strings.Repeat(`{"a":`, n) + "0" + strings.Repeat("}", n)
+			}
+			text := fmt.Sprintf(around, nested)
+			want := jsontext.Value(text).IsValid(lenient...)
+			if err := syntaxOf(text); (err == nil) != want {
+				t.Errorf("%s with %d: %v", around, n, err)
+			}
+			if got := walked(t, categorizationSchema, text, chunkSize).failure; strings.Contains(got, errNoJSON.Error()) == want {
+				t.Errorf("%s with %d: %s", around, n, got)
 			}
 		}
 	}
@@ -304,6 +305,7 @@ func TestRecordThatDoesNotEndIsTooLargeWhateverIsInIt(t *testing.T) {
 	for text, want := range map[string]Class{
 		`[{"active":"maybe","x":"` + huge + `"}]`: TooLarge,
 		`[{"active" "maybe","x":"` + huge + `"}]`: Malformed,
+		`[<` + huge + `]`:                         Malformed,
 	} {
 		if err := failure(listOfText(t, loginSchema, text), nil); ClassOf(err) != want {
 			t.Errorf("%.20s: %v, want %s", text, err, want)
