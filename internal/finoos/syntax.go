@@ -31,74 +31,89 @@ func (s *syntax) begin() { s.open, s.want, s.miscoded = s.open[:0], wantValue, f
 func (s *syntax) check(b []byte, i int) (at, wrong int, ended bool) {
 	for {
 		i = skipSpace(b, i)
+		end, ok := i, false
 		switch c := b[i]; {
-		case s.wantsValue() && c != ']':
-			if c == '{' || c == '[' {
-				if !s.enter(c) {
-					return i, i, false
-				}
-				i++
-				continue
+		case s.want == wantName || s.want == wantFirstName && c != '}':
+			end, ok = s.name(b, i)
+		case s.want == wantColon:
+			if ok = c == ':'; ok {
+				s.want = wantValue
+				end++
 			}
-			end, f, ok := scalarEnd(b, i)
-			if !ok {
-				return i, end, false
+		case s.want == wantNext && c == ',':
+			s.want, ok = s.afterComma(), true
+			end++
+		case s.want == wantValue || s.want == wantFirstValue && c != ']':
+			end, ok = s.value(b, i)
+		case c == '}' || c == ']': // of a bracket that may end here
+			if ok = c == s.open[len(s.open)-1]+2; ok {
+				s.open, s.want = s.open[:len(s.open)-1], wantNext
+				end++
 			}
-			s.want, s.miscoded, i = wantNext, s.miscoded || f&miscoded != 0, end
-		case c == '"' && (s.want == wantName || s.want == wantFirstName):
-			end, f, ok := stringEnd(b, i)
-			if !ok {
-				return i, end, false
-			}
-			s.want, s.miscoded, i = wantColon, s.miscoded || f&miscoded != 0, end
-			continue
-		case c == ':' && s.want == wantColon:
-			s.want = wantValue
-			i++
-			continue
-		case c == ',' && s.want == wantNext:
-			s.want = wantValue
-			if s.open[len(s.open)-1] == '{' {
-				s.want = wantName
-			}
-			i++
-			continue
-		case s.mayEnd(c):
-			s.open, s.want = s.open[:len(s.open)-1], wantNext
-			i++
-		default:
-			return i, i, false
 		}
-		if len(s.open) == 0 {
+		if !ok {
+			return i, end, false
+		}
+		if i = end; s.want == wantNext && len(s.open) == 0 {
 			return i, i, true
 		}
 	}
 }
 
-func (s *syntax) wantsValue() bool { return s.want == wantValue || s.want == wantFirstValue }
-
-// mayEnd reports whether c ends the innermost object or array here.
-func (s *syntax) mayEnd(c byte) bool {
-	switch c {
-	case '}':
-		return (s.want == wantNext || s.want == wantFirstName) && s.open[len(s.open)-1] == '{'
-	case ']':
-		return (s.want == wantNext || s.want == wantFirstValue) && s.open[len(s.open)-1] == '['
+// name passes by a name, and by its colon if that is there.
+func (s *syntax) name(b []byte, i int) (end int, ok bool) {
+	if b[i] != '"' {
+		return i, false
 	}
-	return false
+	end, f, ok := stringEnd(b, i)
+	if !ok {
+		return end, false
+	}
+	s.miscoded = s.miscoded || f&miscoded != 0
+	if at, ok := colonEnd(b, end); ok {
+		s.want = wantValue
+		return at, true
+	}
+	s.want = wantColon
+	return end, true
 }
 
-// enter opens a bracket, unless there are too many.
-func (s *syntax) enter(bracket byte) bool {
-	if s.around+len(s.open) == maxNesting {
-		return false
-	}
-	s.open = append(s.open, bracket)
-	s.want = wantFirstValue
-	if bracket == '{' {
+// value passes by a scalar and the comma behind it, or by an opening bracket.
+func (s *syntax) value(b []byte, i int) (end int, ok bool) {
+	switch b[i] {
+	case '{':
 		s.want = wantFirstName
+		return s.enter(b, i)
+	case '[':
+		s.want = wantFirstValue
+		return s.enter(b, i)
 	}
-	return true
+	end, f, ok := scalarEnd(b, i)
+	if !ok {
+		return end, false
+	}
+	s.miscoded = s.miscoded || f&miscoded != 0
+	if s.want = wantNext; b[end] == ',' && len(s.open) > 0 {
+		s.want = s.afterComma()
+		end++
+	}
+	return end, true
+}
+
+func (s *syntax) afterComma() want {
+	if s.open[len(s.open)-1] == '{' {
+		return wantName
+	}
+	return wantValue
+}
+
+// enter opens the bracket at b[i], unless there are too many.
+func (s *syntax) enter(b []byte, i int) (end int, ok bool) {
+	if s.around+len(s.open) == maxNesting {
+		return i, false
+	}
+	s.open = append(s.open, b[i])
+	return i + 1, true
 }
 
 // valueEnd returns where the value that begins at b[i] ends, which must be all

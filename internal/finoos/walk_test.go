@@ -281,6 +281,41 @@ func TestNestingHasItsLimits(t *testing.T) {
 	}
 }
 
+// Brackets that are closed again are not counted.
+func TestWideIsNotDeep(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		as         func(*testing.T, string, int)
+		item, rest string
+	}{
+		{compare(accountSchema), `{}`, `{"accountId":"a","x":[%s],"standingOrders":{"id":[0]}}`},
+		{compare(accountSchema), `[]`, `{"accountId":"a","x":[%s],"standingOrders":{"id":[0]}}`},
+		{compare(categorizationSchema), `"a"`, `{"transactionId":"a","tags":[%s],"x":[0]}`},
+		{compare(categorizationSchema), `{"id":"a"}`, `{"transactionId":"a","tags":[%s],"x":[0]}`},
+		{compare(categorizationSchema), `[]`, `{"transactionId":"a","x":[%s],"y":[0]}`},
+		{compare(historySchema), `{"date":"2024-01-01"}`, `{"accountId":"a","balances":[%s],"x":[0]}`},
+	} {
+		many := strings.Repeat(tt.item+",", maxNesting) + tt.item
+		tt.as(t, "["+fmt.Sprintf(tt.rest, many)+"]", chunkSize)
+	}
+}
+
+func TestRecordInARecordHasTheHashThatItHasAlone(t *testing.T) {
+	t.Parallel()
+	type outer struct {
+		list []Balance
+		Record
+	}
+	within := newSchema("outer", func(o *outer, r Record) { o.Record = r },
+		object("o", records("list", balanceSchema, func(o *outer) *[]Balance { return &o.list })))
+	balance := `{"date":"2024-01-01","balance":1,"x":[{}]}`
+	got := one(t, within, `{"o":{"list":[`+balance+`,`+balance+`]}}`)
+	want := one(t, balanceSchema, balance).Hash
+	if len(got.list) != 2 || got.list[0].Hash != want || got.list[1].Hash != want {
+		t.Errorf("got %v, want hashes of %d", got.list, want)
+	}
+}
+
 func TestErrorTellsTheFirstByteThatIsWrong(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
