@@ -112,8 +112,11 @@ func TestContractWhoseFormIsUnexpectedKeepsEverything(t *testing.T) {
 		`{"id":"c","amount":{"amount":1,"currency":"EUR"}}`: {
 			ID: "c", Record: Record{Extra: `{"amount":{"amount":1,"currency":"EUR"}}`},
 		},
-		`{"id":"other","contractId":"c"}`:                   {ID: "c", Record: Record{Extra: `{"id":"other"}`}},
-		`{"id":"c","nextBookingRange":"soon"}`:              {ID: "c", Record: Record{Extra: `{"nextBookingRange":"soon"}`}},
+		`{"id":"other","contractId":"c"}`:      {ID: "c", Record: Record{Extra: `{"id":"other"}`}},
+		`{"id":"c","nextBookingRange":"soon"}`: {ID: "c", Record: Record{Extra: `{"nextBookingRange":"soon"}`}},
+		`{"x":[0],"id":"c","nextBookingRange":{"sure":1,"from":"soon"}}`: {
+			ID: "c", Record: Record{Extra: `{"x":[0],"nextBookingRange":{"sure":1,"from":"soon"}}`},
+		},
 		`{"id":"c","nextBookingRange":["2024-01-01"]}`:      {ID: "c", Record: Record{Extra: `{"nextBookingRange":["2024-01-01"]}`}},
 		`{"id":"c","nextBookingRange":[null,"2024-01-02"]}`: {ID: "c", NextBookingTo: date(2024, 1, 2)},
 		`{"id":"c","nextBookingRange":{"since":"2024-01-01","until":"2024-01-02","sure":1}}`: {
