@@ -15,7 +15,7 @@ import (
 var limits = map[jobs.Stream]float64{
 	jobs.StreamTransactions:   1.0,
 	jobs.StreamCategorization: 0.6,
-	jobs.StreamContracts:      63,
+	jobs.StreamContracts:      58,
 	jobs.StreamAccountHistory: 0.8,
 }
 
