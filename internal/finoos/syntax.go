@@ -109,7 +109,7 @@ func (s *syntax) afterComma() want {
 
 // enter opens the bracket at b[i], unless there are too many.
 func (s *syntax) enter(b []byte, i int) (end int, ok bool) {
-	if s.around+len(s.open) == maxNesting {
+	if s.around+len(s.open) >= maxNesting {
 		return i, false
 	}
 	s.open = append(s.open, b[i])
