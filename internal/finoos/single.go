@@ -26,7 +26,6 @@ func single[T any](ctx context.Context, c *Client, call *call, schema *schema[T]
 		return record, false, call.unreadable(errNoJSON)
 	}
 	d := newDecoder()
-	d.reset(mark{})
 	record, err = schema.decode(d, unwrap(v, wrapper))
 	if err != nil {
 		return record, false, call.unreadable(err)
