@@ -333,6 +333,23 @@ func TestErrorTellsTheFirstByteThatIsWrong(t *testing.T) {
 	}
 }
 
+// What is in memory depends on the largest record, not on the answer.
+func TestWindowGrowsForARecordThatHasNoRoomAndForNothingElse(t *testing.T) {
+	t.Parallel()
+	many, _ := body(1 << 20)
+	for _, tt := range []struct{ record, most int }{{0, chunkSize}, {100_000, 2 * chunkSize}, {1_000_000, 16 * chunkSize}} {
+		text := `{"x":` + many + `,"list":[{"bankLoginId":"l","x":"` + strings.Repeat("x", tt.record) + `"},` + many[1:] + `}`
+		s := newStream(func() io.Reader { return strings.NewReader(text) }, []string{"list"})
+		s.parser = &parser{}
+		s.rewind()
+		l := listOfText(t, loginSchema, "[]")
+		_, err := l.scanAll(s, func(*BankLogin) {}, func(*BankLogin) error { return nil })
+		if got := cap(s.window.buf); err != nil || got > tt.most {
+			t.Errorf("a record of %d bytes in an answer of %d: a window of %d, %v", tt.record, len(text), got, err)
+		}
+	}
+}
+
 // What is wrong with a record counts only where the record is all there.
 func TestRecordThatDoesNotEndIsTooLargeWhateverIsInIt(t *testing.T) {
 	t.Parallel()
