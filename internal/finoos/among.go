@@ -27,12 +27,16 @@ import "math"
 // soon a rise is found likewise: a shard that may be refused every half a minute
 // must stay clear for longer than that to conclude anything.
 //
-// Three ways to do better were tried in simulation. Looks upwards as those of
-// [alone] find a rise sooner, but the larger shares can afford more of them, and
-// grow; looks that all shards begin by a common clock lose that fault, but not
-// the noise of who is refused first. And growth by absolute steps, in place of
-// relative ones, needs steps of a size that fits the limit: no fairer over the
-// range of limits.
+// What was tried in simulation, and left. Looks upwards like those of [alone]
+// measure what all leave unused, and find a rise of the limit in a quarter of
+// the time; but where the bucket holds less than a second's worth, each costs
+// pauses and what others cut in vain, and up to a tenth of the limit stays
+// unused for minutes. As an addition once shards have settled they cost a
+// twentieth of the limit at times, and made the largest share larger. Looks that
+// all begin by a common clock have the same noise: it is chance who is refused
+// first, and while that one pauses the others go on. Growth by absolute steps
+// needs steps of a size that fits the limit. And of 240 other choices of the
+// constants below, none was better in twelve cases at once.
 type among struct {
 	mark  float64 // requests/s refused last
 	climb float64 // seconds in which growth makes up for a cut

@@ -76,6 +76,23 @@ func TestLimitJustBelowTheCeilingIsFilledAsWell(t *testing.T) {
 	}
 }
 
+// Somebody else has drained the bucket before.
+func TestVeryFirstRequestMayBeRefused(t *testing.T) {
+	t.Parallel()
+	notUnderRace(t)
+	for _, shards := range []int{1, 4} {
+		for _, header := range []bool{true, false} {
+			m := (&model{limit: 50, depth: 1, header: header, latency: 30 * ms, ceiling: 1000, shards: shards, drained: true}).run(200, 1)
+			if first := m.each[0].refused[0]; first == 0 {
+				t.Errorf("%d shards, header %v: nothing was refused at first", shards, header)
+			}
+			if used, refused, _, _ := m.judge(30, 200, 50); used < leastUsed || refused > 2*mostRefused {
+				t.Errorf("%d shards, header %v: %.1f %% used, %.2f %% refused", shards, header, used, refused)
+			}
+		}
+	}
+}
+
 func TestSlowAnswersCostNoMoreThanTheyMust(t *testing.T) {
 	t.Parallel()
 	notUnderRace(t)

@@ -20,6 +20,7 @@ type model struct {
 	ceiling      float64
 	shards       int
 	changes      map[int]float64 // of the limit, by second
+	drained      bool            // the bucket is empty when they begin
 
 	rng        *rand.Rand
 	begun, now time.Time
@@ -81,6 +82,9 @@ func (m *model) run(secs int, seed uint64) *model {
 	m.rng = rand.New(rand.NewPCG(seed, 0))
 	m.begun = time.Unix(1e9, 0)
 	m.now, m.filled, m.tokens = m.begun, m.begun, max(1, m.limit*m.depth)
+	if m.drained {
+		m.tokens = 0
+	}
 	for at, limit := range m.changes {
 		m.at(m.begun.Add(seconds(float64(at))), func() {
 			m.fill()
