@@ -50,7 +50,7 @@ type result struct {
 	// rows are written, then what more yields: a pull that is too large to be
 	// held is decoded again while it is written.
 	rows             []sink.Row
-	slabs            slabs // that rows come from
+	slabs            *slabs // that rows come from, while the pull has a turn
 	more             func(yield func(sink.Row) error) error
 	upserts, deletes int64
 	inexact          int64
@@ -62,8 +62,7 @@ type result struct {
 	closers []io.Closer
 	alone   chan struct{} // one slot, for the one pull at a time that is larger than memory allows
 	isAlone bool
-	turns   chan struct{} // a slot for each pull whose rows may be held at a time
-	hasTurn bool
+	turns   chan *slabs // one for each pull whose rows may be held at a time
 }
 
 func (res *result) meta(op sink.Op, extra string) sink.Meta {
@@ -97,12 +96,12 @@ func (res *result) runAlone(ctx context.Context) error {
 // for by as many workers as there are, and held to the byte; rows take several
 // times as much, and no more processors make them than there are.
 func (res *result) takeTurn(ctx context.Context) error {
-	if res.hasTurn || res.turns == nil {
+	if res.slabs != nil {
 		return nil
 	}
 	select {
-	case res.turns <- struct{}{}:
-		res.hasTurn = true
+	case res.slabs = <-res.turns:
+		res.rows = res.slabs.rows
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -118,7 +117,7 @@ func (res *result) remove(row sink.Row) {
 // forget takes back what has been collected: to read it in another way, or
 // because it failed.
 func (res *result) forget() {
-	res.slabs = slabs{}
+	rows := res.rows
 	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
 	for _, c := range res.closers {
 		_ = c.Close() // frees memory; nothing is lost by an error
@@ -130,9 +129,10 @@ func (res *result) forget() {
 		<-res.alone
 		res.isAlone = false
 	}
-	if res.hasTurn {
-		<-res.turns
-		res.hasTurn = false
+	if res.slabs != nil {
+		res.slabs.clear(rows)
+		res.turns <- res.slabs
+		res.slabs = nil
 	}
 }
 

@@ -47,13 +47,15 @@ func transactionRow(res *result, t *finoos.Transaction) sink.Row {
 
 func contractRow(res *result, c *finoos.Contract) sink.Row {
 	amount, extra := res.money(c.Amount, c.Extra, "amount")
-	return &sink.Contract{
+	row := res.slabs.contracts.next()
+	*row = sink.Contract{
 		UserID: res.user, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
 		AmountConsistency: c.AmountConsistency, Interval: c.Interval, Duration: c.Duration, Category: c.Category,
 		Tags: c.Tags, NextBookingDate: sink.DateOf(c.NextBookingDate), NextBookingFrom: sink.DateOf(c.NextBookingFrom),
 		NextBookingTo: sink.DateOf(c.NextBookingTo), MandateReference: c.MandateReference, IsActive: nullable(c.IsActive),
 		TransactionIDs: c.TransactionIDs, Partner: c.Partner, Attributes: c.Attributes, Meta: res.meta(sink.Upsert, extra),
 	}
+	return row
 }
 
 func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.Row {
@@ -66,30 +68,6 @@ func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.R
 		UserID: res.user, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
 		Meta: res.meta(sink.Upsert, joinExtra(h.Extra, extra)),
 	}
-	return row
-}
-
-// slabs are where the rows of a pull come from, of the streams that have many:
-// they come and go together, so many are allocated at once.
-type slabs struct {
-	transactions slab[sink.Transaction]
-	tags         slab[sink.Categorization]
-	balances     slab[sink.AccountHistory]
-}
-
-type slab[T any] struct {
-	free []T
-	size int
-}
-
-func (s *slab[T]) next() *T {
-	const first, last = 4, 128
-	if len(s.free) == 0 {
-		s.size = min(max(first, 2*s.size), last)
-		s.free = make([]T, s.size)
-	}
-	row := &s.free[0]
-	s.free = s.free[1:]
 	return row
 }
 

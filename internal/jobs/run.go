@@ -139,7 +139,7 @@ type run struct {
 	gone    goneUsers
 	breaker breaker
 	again   againLater
-	turns   chan struct{} // a slot for each pull whose rows may be held at a time
+	turns   chan *slabs   // one for each pull whose rows may be held at a time
 	spilled chan struct{} // one slot, for the one pull at a time that is larger than memory allows
 
 	// What a backfill does in another way (backfill.go); set once.
@@ -169,7 +169,7 @@ func newRun(o RunOptions) (*run, error) {
 	r := &run{
 		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: orderedStreams(job),
 		listed: userList{dir: o.Config.Sink.ScratchDir}, queue: newQueue(), began: time.Now(),
-		spilled: make(chan struct{}, 1), turns: make(chan struct{}, 1+max(2, runtime.GOMAXPROCS(0))),
+		spilled: make(chan struct{}, 1), turns: turnsOf(1 + max(2, runtime.GOMAXPROCS(0))),
 	}
 	r.services, r.step = servicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)

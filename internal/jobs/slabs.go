@@ -1,0 +1,79 @@
+package jobs
+
+import "finoos-syncer/internal/sink"
+
+// slabs are where the rows of a pull come from, of the streams that have many:
+// they come and go together, so many are allocated at once, and their memory is
+// used again for the next pull. There are as many as turns.
+type slabs struct {
+	rows         []sink.Row // empty, with room
+	transactions slab[sink.Transaction]
+	tags         slab[sink.Categorization]
+	contracts    slab[sink.Contract]
+	balances     slab[sink.AccountHistory]
+}
+
+const (
+	slabRows = 64
+	// slabsKept is how many stay for the next pull: the rows of a user with two
+	// years of bookings.
+	slabsKept = 24
+)
+
+// turnsOf makes room for the rows of so many pulls at a time.
+func turnsOf(n int) chan *slabs {
+	turns := make(chan *slabs, n)
+	for range n {
+		turns <- &slabs{}
+	}
+	return turns
+}
+
+// clear makes room again. rows are those of the pull, whose memory is kept as
+// well unless they were very many.
+func (s *slabs) clear(rows []sink.Row) {
+	if cap(rows) <= 2*slabRows*slabsKept {
+		clear(rows)
+		s.rows = rows[:0]
+	}
+	s.transactions.clear()
+	s.tags.clear()
+	s.contracts.clear()
+	s.balances.clear()
+}
+
+type slab[T any] struct {
+	free []T
+	kept [][]T // used again
+	used int   // of these
+}
+
+// next returns a row that is to be overwritten.
+func (s *slab[T]) next() *T {
+	if len(s.free) == 0 {
+		s.free = s.more()
+	}
+	row := &s.free[0]
+	s.free = s.free[1:]
+	return row
+}
+
+func (s *slab[T]) more() []T {
+	if s.used == len(s.kept) {
+		rows := make([]T, slabRows)
+		if s.used == slabsKept {
+			return rows
+		}
+		s.kept = append(s.kept, rows)
+	}
+	s.used++
+	return s.kept[s.used-1]
+}
+
+// clear takes all rows back. What they say shall not be kept alive by them.
+func (s *slab[T]) clear() {
+	for _, rows := range s.kept[:s.used] {
+		clear(rows)
+	}
+	s.free, s.used = nil, 0
+}
