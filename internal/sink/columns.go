@@ -208,7 +208,7 @@ func each(list []string, change func(string) string) []string {
 
 // fixed is a column of values of one width, which get takes from a row
 // together with their validity.
-func fixed[T, R any](name string, typ ColumnType, get func(*R) (T, bool)) field[R] {
+func fixed[T plain, R any](name string, typ ColumnType, get func(*R) (T, bool)) field[R] {
 	return field[R]{
 		Column: Column{Name: name, Type: typ},
 		isNull: func(r *R) bool { _, ok := get(r); return !ok },

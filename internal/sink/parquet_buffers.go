@@ -1,19 +1,16 @@
 package sink
 
 import (
-	"fmt"
-	"reflect"
-
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
+	"bytes"
+	"unsafe"
 )
 
 // buffer holds one column of the rows of a row group that is not yet written.
 type buffer interface {
 	addNull()
-	// write hands everything to the column's writer, which may keep
-	// references until the row group is closed.
-	write(w file.ColumnChunkWriter, s *scratch) error
+	// encode hands everything to the column's chunk. Those of several columns
+	// may be at work at the same time.
+	encode(to *columnChunk, s *scratch) error
 	// reset forgets everything and keeps the memory; release gives that back.
 	reset()
 	release()
@@ -57,52 +54,8 @@ const (
 	levelSameRow = 0x10
 )
 
-const (
-	// batchSlots and batchBytes bound what is handed over at a time. Only
-	// between batches does the column writer look whether a page is full, so
-	// they bound by how much a page exceeds its size. A batch ends with a row,
-	// hence pages begin with one.
-	batchSlots = 1024
-	batchBytes = 64 << 10
-)
-
-// scratch is working memory that the columns of a file share while they are
-// written one after the other.
-type scratch struct {
-	defs    []int16
-	reps    []int16
-	views   []parquet.ByteArray
-	refs    []int32
-	present []byte // bitmap
-}
-
-// widen turns levels into what the column writer takes, nil where there are
-// none to write, and counts the values among them.
-func (s *scratch) widen(levels []byte, full byte, lists bool) (defs, reps []int16, values int) {
-	s.defs, s.reps = s.defs[:0], s.reps[:0]
-	for _, l := range levels {
-		def := l & levelMask
-		if def == full {
-			values++
-		}
-		s.defs = append(s.defs, int16(def))
-	}
-	if !lists {
-		return s.defs, nil, values
-	}
-	for _, l := range levels {
-		s.reps = append(s.reps, int16(l/levelSameRow))
-	}
-	return s.defs, s.reps, values
-}
-
-// fixedWriter is what the column writers of fixed-width types have in common.
-type fixedWriter[T any] interface {
-	WriteBatch(values []T, defs, reps []int16) (int64, error)
-}
-
 // fixedBuffer holds values of one width.
-type fixedBuffer[T any] struct {
+type fixedBuffer[T plain] struct {
 	file   *binding
 	width  int64 // of a row, in memory
 	levels []byte
@@ -110,9 +63,9 @@ type fixedBuffer[T any] struct {
 	nulls  bool
 }
 
-func newFixedBuffer[T any](c Column, file *binding) *fixedBuffer[T] {
+func newFixedBuffer[T plain](c Column, file *binding) *fixedBuffer[T] {
 	const level = 1
-	width := int64(reflect.TypeFor[T]().Size()) + level //nolint:gosec // a few bytes
+	width := int64(unsafe.Sizeof(*new(T))) + level //nolint:gosec // a few bytes
 	return &fixedBuffer[T]{file: file, width: width, nulls: !c.Required}
 }
 
@@ -137,25 +90,32 @@ func (b *fixedBuffer[T]) reset() {
 	b.levels, b.values = b.levels[:0], b.values[:0]
 }
 
-func (b *fixedBuffer[T]) write(w file.ColumnChunkWriter, s *scratch) error {
-	typed, ok := w.(fixedWriter[T])
-	if !ok {
-		return fmt.Errorf("column writer is a %T", w)
-	}
+func (b *fixedBuffer[T]) encode(to *columnChunk, s *scratch) error {
 	values, levels := b.values, b.levels
-	for len(values) > 0 || len(levels) > 0 {
-		var defs []int16
-		n := min(batchSlots, len(values))
+	slots := len(values)
+	if b.nulls {
+		slots = len(levels)
+	}
+	most := pageBytes / int(unsafe.Sizeof(*new(T)))
+	for slots > 0 {
+		n := min(most, slots)
+		slots -= n
+		present := n
 		if b.nulls {
-			slots := min(batchSlots, len(levels))
-			defs, _, n = s.widen(levels[:slots], levelValue, false)
-			levels = levels[slots:]
+			present = bytes.Count(levels[:n], []byte{levelValue})
+			s.begin(levels[:n], false)
+			levels = levels[n:]
+		} else {
+			s.begin(nil, false)
 		}
-		if _, err := typed.WriteBatch(values[:n], defs, nil); err != nil {
+		s.page = appendPlain(s.page, values[:present])
+		least, greatest := boundsOf(values[:present])
+		if err := to.add(s, n, present, false, least, greatest); err != nil {
 			return err
 		}
-		values = values[n:]
+		values = values[present:]
 	}
+	to.finish(boundsOf(b.values))
 	return nil
 }
 

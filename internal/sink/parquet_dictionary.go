@@ -2,15 +2,7 @@ package sink
 
 import (
 	"bytes"
-	"errors"
 	"hash/maphash"
-
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/metadata"
 )
 
 const (
@@ -97,7 +89,7 @@ func (d *dictionary) insert(i uint64, s string) int64 {
 }
 
 // bounds returns the smallest and the greatest string.
-func (d *dictionary) bounds() (least, most parquet.ByteArray) {
+func (d *dictionary) bounds() (least, most []byte) {
 	for i := range d.entries() {
 		v := d.value(int32(i))
 		if i == 0 || bytes.Compare(v, least) < 0 {
@@ -108,78 +100,4 @@ func (d *dictionary) bounds() (least, most parquet.ByteArray) {
 		}
 	}
 	return least, most
-}
-
-// array returns the strings as the column writer takes them, without copying.
-func (d *dictionary) array() arrow.Array {
-	data := array.NewData(arrow.BinaryTypes.Binary, d.entries(),
-		[]*memory.Buffer{nil, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(d.offsets)), memory.NewBufferBytes(d.data)},
-		nil, 0, 0)
-	return array.NewBinaryData(data)
-}
-
-// writeRefs writes the slots below end as references into the dictionary.
-func (b *textBuffer) writeRefs(w *file.ByteArrayColumnChunkWriter, end int, s *scratch) error {
-	// The encoder's type is internal to the library, its method is not.
-	encoder, ok := w.CurrentEncoder().(interface{ PutDictionary(arrow.Array) error })
-	if !ok {
-		return errors.New("column writer has no dictionary")
-	}
-	values := b.dict.array()
-	defer values.Release()
-	if err := encoder.PutDictionary(values); err != nil {
-		return err
-	}
-	least, most := b.dict.bounds()
-	refs := b.refs
-	for slot := 0; slot < end; {
-		to := b.batchEnd(slot, end, nil)
-		defs, reps, n := b.batchLevels(slot, to, s)
-		// References are written past the statistics, so those are kept here.
-		// A page's bounds are the whole dictionary's: wide, but never wrong.
-		if stats, ok := w.PageStatistics().(*metadata.ByteArrayStatistics); ok && stats != nil {
-			stats.IncNulls(int64(to - slot - n))
-			stats.IncNumValues(int64(n))
-			if n > 0 {
-				stats.SetMinMax(least, most)
-			}
-		}
-		if err := w.WriteDictIndices(b.refArray(refs[:n], defs, s), defs, reps); err != nil {
-			return err
-		}
-		refs = refs[n:]
-		slot = to
-	}
-	return nil
-}
-
-// refArray returns references as the column writer takes them: one for each
-// slot with a bitmap of those that count where the column has nulls, only the
-// values in lists and where nothing is null.
-func (b *textBuffer) refArray(refs []int32, defs []int16, s *scratch) arrow.Array {
-	var present *memory.Buffer
-	nulls := 0
-	if b.nulls && !b.lists && len(refs) < len(defs) {
-		nulls = len(defs) - len(refs)
-		refs = s.spread(refs, defs)
-		present = memory.NewBufferBytes(s.present)
-	}
-	data := array.NewData(arrow.PrimitiveTypes.Int32, len(refs),
-		[]*memory.Buffer{present, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(refs))}, nil, nulls, 0)
-	return array.NewInt32Data(data)
-}
-
-// spread moves references to the slots that they belong to, and marks those.
-func (s *scratch) spread(refs []int32, defs []int16) []int32 {
-	s.refs = s.refs[:0]
-	s.present = append(s.present[:0], make([]byte, (len(defs)+7)/8)...)
-	for i, def := range defs {
-		ref := int32(0)
-		if def == levelValue {
-			ref, refs = refs[0], refs[1:]
-			s.present[i/8] |= 1 << (i % 8)
-		}
-		s.refs = append(s.refs, ref)
-	}
-	return s.refs
 }

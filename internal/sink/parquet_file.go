@@ -3,22 +3,30 @@ package sink
 import (
 	"fmt"
 	"io"
+	"runtime"
+	"sync/atomic"
 
-	"github.com/apache/arrow/go/v17/parquet/file"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/metadata"
+	"github.com/apache/arrow/go/v17/parquet/schema"
 )
 
-// parquetFile writes row groups from buffers.
+// parquetFile writes row groups from buffers. The library writes what stands
+// around the pages: their headers, and what the footer says of them.
 //
-// The columns of a row group are written one after the other: a column's
-// pages are compressed and gone before the next column is begun, so that next
-// to the buffered rows only one column is held in its encoded form.
+// The columns of a row group are encoded side by side, as many as there are
+// processors: until it is written nobody else can go on with the table. So next
+// to the buffered rows the row group is held in its compressed form.
 type parquetFile struct {
 	name    string
 	out     *fileOutput
-	writer  *file.Writer
+	props   *parquet.WriterProperties
+	meta    *metadata.FileMetaDataBuilder
 	columns []buffer
-	scratch scratch
 
+	groups   int
 	buffered int   // rows in the buffers
 	flushed  int64 // bytes that all rows before them held
 }
@@ -33,9 +41,10 @@ func newParquetFile(name string, columns []Column, buffers []buffer, w io.Writer
 	if err != nil {
 		return nil, err
 	}
-	out := &fileOutput{w: w}
-	writer := file.NewParquetWriter(out, root, file.WithWriterProps(writerProperties(columns, codec, level)))
-	return &parquetFile{name: name, out: out, writer: writer, columns: buffers}, out.err
+	f := &parquetFile{name: name, out: &fileOutput{w: w}, props: writerProperties(columns, codec, level), columns: buffers}
+	f.meta = metadata.NewFileMetadataBuilder(schema.NewSchema(root), f.props, nil)
+	f.out.begin()
+	return f, f.out.err
 }
 
 // flush writes the buffered rows, which held so many bytes, as a row group.
@@ -57,22 +66,53 @@ func (f *parquetFile) flush(held int64) error {
 }
 
 func (f *parquetFile) writeRowGroup() error {
-	group := f.writer.AppendRowGroup()
-	for _, c := range f.columns {
-		w, err := group.NextColumn()
-		if err != nil {
+	group := f.meta.AppendRowGroup()
+	chunks := make([]*columnChunk, len(f.columns))
+	for i := range chunks {
+		var err error
+		if chunks[i], err = f.newChunk(group, f.groups, i); err != nil {
 			return err
 		}
-		// Otherwise the first page would claim to have no distinct values.
-		if stats := w.PageStatistics(); stats != nil {
-			stats.Reset()
-		}
-		if err := c.write(w, &f.scratch); err != nil {
-			return fmt.Errorf("column %s: %w", w.Descr().Path(), err)
-		}
 	}
-	return group.Close()
+	if err := f.encode(chunks); err != nil {
+		return err
+	}
+	var size int64
+	for _, c := range chunks {
+		if err := c.write(); err != nil {
+			return err
+		}
+		size += c.size
+	}
+	group.SetNumRows(f.buffered)
+	f.groups++
+	return group.Finish(size, int16(f.groups-1)) //nolint:gosec // a file has far fewer
 }
+
+// encode encodes all columns.
+func (f *parquetFile) encode(chunks []*columnChunk) error {
+	var next atomic.Int32
+	var workers errgroup.Group
+	for range min(runtime.GOMAXPROCS(0), encodersAtOnce) {
+		workers.Go(func() error {
+			s, ok := scratches.Get().(*scratch)
+			if !ok {
+				s = new(scratch)
+			}
+			defer scratches.Put(s)
+			for i := int(next.Add(1)) - 1; i < len(chunks); i = int(next.Add(1)) - 1 {
+				if err := f.columns[i].encode(chunks[i], s); err != nil {
+					return fmt.Errorf("column %s: %w", chunks[i].meta.Descr().Path(), err)
+				}
+			}
+			return nil
+		})
+	}
+	return workers.Wait()
+}
+
+// encodersAtOnce bounds the working memory for a row group.
+const encodersAtOnce = 4
 
 // size estimates the file's size if what is buffered were written: by the
 // ratio of what was, or by a third as long as there is none.
@@ -85,12 +125,11 @@ func (f *parquetFile) size(held int64) int64 {
 
 // finish writes the footer.
 func (f *parquetFile) finish() error {
-	// The writer's Close would hide an error.
-	f.out.beginFooter()
-	if err := f.writer.FlushWithFooter(); err != nil {
-		return fmt.Errorf("write footer of %s: %w", f.name, err)
+	meta, err := f.meta.Finish()
+	if err == nil {
+		err = f.out.end(meta)
 	}
-	if err := f.out.endFooter(); err != nil {
+	if err != nil {
 		return fmt.Errorf("write footer of %s: %w", f.name, err)
 	}
 	return nil

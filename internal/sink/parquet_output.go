@@ -1,9 +1,7 @@
 package sink
 
 import (
-	"bytes"
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"github.com/apache/arrow/go/v17/parquet/metadata"
@@ -11,71 +9,42 @@ import (
 
 // fileOutput stands between the Parquet library and the file.
 //
-// It keeps errors to itself: the library panics on some and drops others. The
-// first one is kept, what follows is dropped, and the caller asks for err.
-//
-// It also mends the footer, which claims for every column chunk that it holds
-// 0 distinct values, a number that nobody counted; query planners believe it.
+// It keeps errors to itself: the library drops some. The first one is kept, what
+// follows is dropped, and the caller asks for err.
 type fileOutput struct {
-	w      io.Writer
-	n      int64
-	err    error
-	footer *bytes.Buffer // while the footer is written
+	w   io.Writer
+	n   int64
+	err error
 }
 
 // Write never fails.
 func (o *fileOutput) Write(p []byte) (int, error) {
-	if o.footer != nil {
-		return o.footer.Write(p)
-	}
 	if o.err == nil {
-		o.write(p)
+		n, err := o.w.Write(p)
+		o.n += int64(n)
+		if err == nil && n < len(p) {
+			err = io.ErrShortWrite
+		}
+		o.err = err
 	}
 	return len(p), nil
 }
 
-func (o *fileOutput) write(p []byte) {
-	n, err := o.w.Write(p)
-	o.n += int64(n)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	o.err = err
-}
+// Tell returns where the file ends by now.
+func (o *fileOutput) Tell() int64 { return o.n }
 
-// beginFooter holds back what is written from here on.
-func (o *fileOutput) beginFooter() { o.footer = &bytes.Buffer{} }
+// magic is what a Parquet file begins and ends with.
+const magic = "PAR1"
 
-// footerTail is the length of what follows the metadata: its own length in
-// four bytes, and the magic number.
-const footerTail = 8
+func (o *fileOutput) begin() { _, _ = o.Write([]byte(magic)) }
 
-// endFooter writes the mended footer.
-func (o *fileOutput) endFooter() error {
-	held := o.footer.Bytes()
-	o.footer = nil
-	if len(held) < footerTail {
-		return fmt.Errorf("footer of %d bytes", len(held))
-	}
-	meta, err := metadata.NewFileMetaData(held[:len(held)-footerTail], nil)
-	if err != nil {
-		return fmt.Errorf("read footer back: %w", err)
-	}
-	for _, group := range meta.RowGroups {
-		for _, chunk := range group.Columns {
-			if stats := chunk.MetaData.Statistics; stats != nil {
-				stats.DistinctCount = nil
-			}
-		}
-	}
+// end writes the footer.
+func (o *fileOutput) end(meta *metadata.FileMetaData) error {
 	n, err := meta.WriteTo(o, nil)
 	if err != nil {
 		return err
 	}
-	magic := held[len(held)-4:]
 	tail := binary.LittleEndian.AppendUint32(nil, uint32(n)) //nolint:gosec // the format's own limit
-	if _, err := o.Write(append(tail, magic...)); err != nil {
-		return err
-	}
+	_, _ = o.Write(append(tail, magic...))
 	return o.err
 }

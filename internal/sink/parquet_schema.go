@@ -19,6 +19,8 @@ const (
 	pageBytes = 256 << 10
 	// statsBytes bounds the text kept as a column's least and greatest value.
 	statsBytes = 128
+	// batchSlots is how many slots are read at a time.
+	batchSlots = 1024
 	noFieldID  = -1
 	noLength   = -1
 )
@@ -98,22 +100,11 @@ func parquetPath(c Column) string {
 func writerProperties(columns []Column, codec compress.Compression, level int) *parquet.WriterProperties {
 	props := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),
-		parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithCreatedBy(createdBy),
 		parquet.WithCompression(codec),
 		parquet.WithCompressionLevel(level),
-		parquet.WithDataPageSize(pageBytes),
-		// The buffers make the batches themselves, and give up a dictionary
-		// before it gets this large.
-		parquet.WithBatchSize(1 << 40),
-		parquet.WithDictionaryPageSizeLimit(1 << 40),
-		parquet.WithDictionaryDefault(false),
-		parquet.WithMaxStatsSize(statsBytes),
 	}
 	for _, c := range columns {
-		if c.dictionary {
-			props = append(props, parquet.WithDictionaryFor(parquetPath(c), true))
-		}
 		if c.Type == typeBytes {
 			props = append(props, parquet.WithStatsFor(parquetPath(c), false))
 		}

@@ -179,7 +179,7 @@ func TestPagesAreBoundedAndCountNothingTheyDidNotCount(t *testing.T) {
 				continue
 			}
 			pages++
-			if size := len(page.Data()); size > pageBytes+2*batchBytes {
+			if size := len(page.Data()); size > pageBytes+pageBytes/8 {
 				t.Errorf("column %d has a page of %d bytes", c, size)
 			}
 			if stats := page.Statistics(); stats.HasDistinctCount {

@@ -1,12 +1,5 @@
 package sink
 
-import (
-	"fmt"
-
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-)
-
 // textBuffer holds strings, or lists of them. Where the column has a
 // dictionary, each row holds a number instead, until the dictionary is full;
 // the strings of the rows that follow are then held as they are. The column
@@ -123,83 +116,4 @@ func (b *textBuffer) reset() {
 	if b.dict != nil {
 		b.dict.reset()
 	}
-}
-
-func (b *textBuffer) write(w file.ColumnChunkWriter, s *scratch) error {
-	typed, ok := w.(*file.ByteArrayColumnChunkWriter)
-	if !ok {
-		return fmt.Errorf("column writer is a %T", w)
-	}
-	plainFrom := 0
-	if b.dict != nil {
-		plainFrom = b.slots()
-		if b.dictSlots >= 0 {
-			plainFrom = b.dictSlots
-		}
-		if err := b.writeRefs(typed, plainFrom, s); err != nil {
-			return err
-		}
-		if plainFrom == b.slots() {
-			return nil
-		}
-		typed.FallbackToPlain()
-	}
-	return b.writePlain(typed, plainFrom, s)
-}
-
-// writePlain writes the slots from one on as strings.
-func (b *textBuffer) writePlain(w *file.ByteArrayColumnChunkWriter, from int, s *scratch) error {
-	lens, data := b.lens, b.data
-	for slot, slots := from, b.slots(); slot < slots; {
-		end := b.batchEnd(slot, slots, lens)
-		defs, reps, n := b.batchLevels(slot, end, s)
-		s.views = s.views[:0]
-		for _, l := range lens[:n] {
-			s.views = append(s.views, parquet.ByteArray(data[:l:l]))
-			data = data[l:]
-		}
-		lens = lens[n:]
-		if _, err := w.WriteBatch(s.views, defs, reps); err != nil {
-			return err
-		}
-		slot = end
-	}
-	return nil
-}
-
-// batchLevels returns the levels of some slots and the number of their values.
-func (b *textBuffer) batchLevels(from, to int, s *scratch) (defs, reps []int16, values int) {
-	if !b.nulls {
-		return nil, nil, to - from
-	}
-	return s.widen(b.levels[from:to], b.fullLevel(), b.lists)
-}
-
-func (b *textBuffer) fullLevel() byte {
-	if b.lists {
-		return levelElement
-	}
-	return levelValue
-}
-
-// batchEnd returns where a batch that begins at a slot ends: with a row, at
-// last after batchSlots slots, and before lens, the lengths of the values that
-// follow, if given, add up to more than batchBytes.
-func (b *textBuffer) batchEnd(from, slots int, lens []uint32) int {
-	end := min(from+batchSlots, slots)
-	size := uint64(0)
-	for i, v := from, 0; lens != nil && i < end; i++ {
-		if b.nulls && b.levels[i]&levelMask != b.fullLevel() {
-			continue
-		}
-		size += uint64(lens[v])
-		v++
-		if size > batchBytes {
-			end = max(i, from+1)
-		}
-	}
-	for b.lists && end < slots && b.levels[end]&levelSameRow != 0 {
-		end++
-	}
-	return end
 }

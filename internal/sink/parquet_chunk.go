@@ -1,0 +1,135 @@
+package sink
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/metadata"
+	"github.com/apache/arrow/go/v17/parquet/schema"
+)
+
+// columnChunk is one column of a row group on its way into the file. Its pages
+// are encoded and compressed beside those of other columns, and held until it is
+// the column's turn.
+type columnChunk struct {
+	meta  *metadata.ColumnChunkMetaDataBuilder
+	pages file.PageWriter
+
+	bounds   bool  // least and greatest values are wanted
+	repeated bool  // there is a dictionary
+	plain    bool  // there are pages without one
+	size     int64 // before compression
+	values   int64
+	slots    int64
+}
+
+// newChunk begins the next column of a row group, which has that place in the
+// file.
+func (f *parquetFile) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, column int) (*columnChunk, error) {
+	meta := group.NextColumnChunk()
+	path := meta.Descr().Path()
+	pages, err := file.NewPageWriter(f.out, f.props.CompressionFor(path), f.props.CompressionLevelFor(path), meta,
+		int16(groups), int16(column), memory.DefaultAllocator, true, nil, nil) //nolint:gosec // only for encrypted files
+	if err != nil {
+		return nil, fmt.Errorf("column %s: %w", path, err)
+	}
+	return &columnChunk{meta: meta, pages: pages, bounds: f.props.StatisticsEnabledFor(path)}, nil
+}
+
+// scratch is working memory for the column that is being encoded.
+type scratch struct {
+	page       []byte
+	levels     []byte
+	compressed bytes.Buffer
+}
+
+// scratches are shared by all files: few of their columns are encoded at a time.
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// begin begins a page with the levels of its slots; there are none where nothing
+// can be null.
+func (s *scratch) begin(levels []byte, lists bool) {
+	s.page = s.page[:0]
+	switch {
+	case lists:
+		s.levels = s.levels[:0]
+		for _, l := range levels {
+			s.levels = append(s.levels, l/levelSameRow)
+		}
+		s.page = appendLevels(s.page, s.levels, 1)
+		s.levels = s.levels[:0]
+		for _, l := range levels {
+			s.levels = append(s.levels, l&levelMask)
+		}
+		s.page = appendLevels(s.page, s.levels, widthOf(levelElement+1))
+	case len(levels) > 0:
+		s.page = appendLevels(s.page, levels, widthOf(levelValue+1))
+	}
+}
+
+// add adds the page that s holds: so many slots, and those of them that have a
+// value.
+func (c *columnChunk) add(s *scratch, slots, values int, repeated bool, least, most []byte) error {
+	encoding := parquet.Encodings.Plain
+	if repeated {
+		encoding = parquet.Encodings.RLEDict
+	}
+	c.plain = c.plain || !repeated
+	c.size += int64(len(s.page))
+	c.slots += int64(slots)
+	c.values += int64(values)
+	page := file.NewDataPageV1WithStats(memory.NewBufferBytes(c.compress(s)), int32(slots), encoding, //nolint:gosec // of a row group
+		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(s.page)), c.statistics(slots-values, least, most)) //nolint:gosec // a page is far smaller
+	_, err := c.pages.WriteDataPage(page)
+	return err
+}
+
+// addDictionary adds the values that pages refer to, before these. The library
+// compresses them.
+func (c *columnChunk) addDictionary(s *scratch, entries int) error {
+	c.repeated = true
+	c.size += int64(len(s.page))
+	_, err := c.pages.WriteDictionaryPage(file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), parquet.Encodings.Plain)) //nolint:gosec // see dictionaryEntries
+	return err
+}
+
+func (c *columnChunk) compress(s *scratch) []byte {
+	if !c.pages.HasCompressor() {
+		return s.page
+	}
+	s.compressed.Reset()
+	return c.pages.Compress(&s.compressed, s.page)
+}
+
+// statistics says what a reader may know of a page or a chunk. Nobody counts
+// distinct values; long bounds are left out, as a shortened one would be wrong.
+func (c *columnChunk) statistics(nulls int, least, most []byte) (stats metadata.EncodedStatistics) {
+	if !c.bounds {
+		return stats
+	}
+	stats.SetNullCount(int64(nulls))
+	stats.Signed = c.meta.Descr().SortOrder() == schema.SortSIGNED
+	if least != nil {
+		stats.SetMin(least)
+		stats.SetMax(most)
+		stats.ApplyStatSizeLimits(statsBytes)
+	}
+	return stats
+}
+
+// finish says what the whole column is about. The footer, which repeats it, comes
+// when the buffers that hold the bounds have been used again.
+func (c *columnChunk) finish(least, most []byte) {
+	if c.bounds {
+		c.meta.SetStats(c.statistics(int(c.slots-c.values), bytes.Clone(least), bytes.Clone(most)))
+	}
+}
+
+// write puts the column into the file.
+func (c *columnChunk) write() error {
+	return c.pages.Close(c.repeated, c.repeated && c.plain)
+}
