@@ -18,6 +18,7 @@ import (
 type columnChunk struct {
 	meta  *metadata.ColumnChunkMetaDataBuilder
 	pages file.PageWriter
+	body  blocks // what pages were written so far
 
 	bounds   bool  // least and greatest values are wanted
 	repeated bool  // there is a dictionary
@@ -25,19 +26,33 @@ type columnChunk struct {
 	size     int64 // before compression
 	values   int64
 	slots    int64
+	complete bool
 }
+
+// Write takes the pages from the library.
+func (c *columnChunk) Write(p []byte) (int, error) {
+	if c.complete { // what follows the pages tells of a place that is not known yet
+		return len(p), nil
+	}
+	return c.body.Write(p)
+}
+
+// Tell returns where the pages end by now, as if they were the first of the file.
+func (c *columnChunk) Tell() int64 { return int64(len(magic)) + c.body.n }
 
 // newChunk begins the next column of a row group, which has that place in the
 // file.
 func (f *parquetFile) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, column int) (*columnChunk, error) {
 	meta := group.NextColumnChunk()
 	path := meta.Descr().Path()
-	pages, err := file.NewPageWriter(f.out, f.props.CompressionFor(path), f.props.CompressionLevelFor(path), meta,
-		int16(groups), int16(column), memory.DefaultAllocator, true, nil, nil) //nolint:gosec // only for encrypted files
+	c := &columnChunk{meta: meta, bounds: f.props.StatisticsEnabledFor(path)}
+	var err error
+	c.pages, err = file.NewPageWriter(c, f.props.CompressionFor(path), f.props.CompressionLevelFor(path), meta,
+		int16(groups), int16(column), memory.DefaultAllocator, false, nil, nil) //nolint:gosec // only for encrypted files
 	if err != nil {
 		return nil, fmt.Errorf("column %s: %w", path, err)
 	}
-	return &columnChunk{meta: meta, pages: pages, bounds: f.props.StatisticsEnabledFor(path)}, nil
+	return c, nil
 }
 
 // scratch is working memory for the column that is being encoded.
@@ -129,7 +144,21 @@ func (c *columnChunk) finish(least, most []byte) {
 	}
 }
 
-// write puts the column into the file.
-func (c *columnChunk) write() error {
-	return c.pages.Close(c.repeated, c.repeated && c.plain)
+// write puts the column into the file. Only now it is known where it lies.
+func (c *columnChunk) write(out *fileOutput) error {
+	c.complete = true
+	if err := c.pages.Close(c.repeated, c.repeated && c.plain); err != nil {
+		return err
+	}
+	chunk, moved := c.meta.Contents(), out.n-int64(len(magic))
+	chunk.FileOffset += moved
+	chunk.MetaData.DataPageOffset += moved
+	if at := chunk.MetaData.DictionaryPageOffset; at != nil {
+		*at += moved
+	}
+	if err := c.body.writeTo(out); err != nil {
+		return err
+	}
+	_, err := c.meta.WriteTo(out)
+	return err
 }

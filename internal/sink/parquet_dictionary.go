@@ -80,9 +80,12 @@ func (d *dictionary) insert(i uint64, s string) int64 {
 	d.table[i] = int32(d.entries())                   //nolint:gosec // bounded by dictionaryEntries and one row
 	if 2*d.entries() > len(d.table) {
 		d.table = make([]int32, 2*len(d.table))
-		for n := range d.entries() {
-			v := int32(n)
-			d.table[d.find(string(d.value(v)))] = v + 1
+		for n := range int32(d.entries()) { //nolint:gosec // bounded by dictionaryEntries and one row
+			i := maphash.Bytes(d.seed, d.value(n)) & uint64(len(d.table)-1) //nolint:gosec // a power of two
+			for d.table[i] != 0 {
+				i = (i + 1) & uint64(len(d.table)-1) //nolint:gosec // a power of two
+			}
+			d.table[i] = n + 1
 		}
 	}
 	return offset + places + int64(len(s))

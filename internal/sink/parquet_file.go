@@ -79,7 +79,7 @@ func (f *parquetFile) writeRowGroup() error {
 	}
 	var size int64
 	for _, c := range chunks {
-		if err := c.write(); err != nil {
+		if err := c.write(f.out); err != nil {
 			return err
 		}
 		size += c.size

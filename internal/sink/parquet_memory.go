@@ -10,7 +10,7 @@ func (b *fixedBuffer[T]) memory() int64 { return heldBy(b.levels) + heldBy(b.val
 func (b *fixedBuffer[T]) release() { b.levels, b.values = nil, nil }
 
 func (b *textBuffer) memory() int64 {
-	n := heldBy(b.levels) + heldBy(b.refs) + heldBy(b.lens) + heldBy(b.data)
+	n := heldBy(b.levels) + heldBy(b.refs) + heldBy(b.lens) + b.data.memory()
 	if b.dict != nil {
 		n += heldBy(b.dict.table) + heldBy(b.dict.data) + heldBy(b.dict.offsets)
 	}
@@ -19,7 +19,7 @@ func (b *textBuffer) memory() int64 {
 
 func (b *textBuffer) release() {
 	b.reset()
-	b.levels, b.refs, b.lens, b.data = nil, nil, nil, nil
+	b.levels, b.refs, b.lens = nil, nil, nil
 	if b.dict != nil {
 		b.dict = newDictionary()
 	}

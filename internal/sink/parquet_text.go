@@ -16,7 +16,7 @@ type textBuffer struct {
 	dictSlots int // slots whose values are refs, once the dictionary is full
 
 	lens []uint32
-	data []byte
+	data blocks
 }
 
 func newTextBuffer(c Column, file *binding) *textBuffer {
@@ -50,7 +50,7 @@ func (b *textBuffer) addBytes(v []byte) {
 		return
 	}
 	b.levels = append(b.levels, levelValue)
-	b.data = append(b.data, v...)
+	keepText(&b.data, v)
 	b.lens = append(b.lens, uint32(len(v))) //nolint:gosec // bounded by the memory of a row group
 	b.file.held += 5 + int64(len(v))
 }
@@ -105,13 +105,14 @@ func (b *textBuffer) put(s string) {
 		b.file.held += ref + added
 		return
 	}
-	b.data = append(b.data, s...)
+	keepText(&b.data, s)
 	b.lens = append(b.lens, uint32(len(s))) //nolint:gosec // bounded by the memory of a row group
 	b.file.held += length + int64(len(s))
 }
 
 func (b *textBuffer) reset() {
-	b.levels, b.refs, b.lens, b.data = b.levels[:0], b.refs[:0], b.lens[:0], b.data[:0]
+	b.levels, b.refs, b.lens = b.levels[:0], b.refs[:0], b.lens[:0]
+	b.data.free()
 	b.dictSlots = -1
 	if b.dict != nil {
 		b.dict.reset()

@@ -17,16 +17,15 @@ func (b *textBuffer) encode(to *columnChunk, s *scratch) error {
 			return err
 		}
 	}
-	lens, data := b.lens, b.data
+	lens, data := b.lens, b.data.texts()
 	for at < b.slots() {
 		end, n := b.pageEnd(at, b.slots(), func(value int) int { return 4 + int(lens[value]) })
 		b.begin(s, at, end)
 		var first, last []byte // of the page, in order
 		for _, size := range lens[:n] {
-			text := data[:size:size]
+			text := data.next(int(size))
 			s.page = appendText(s.page, text)
 			first, last = widen(first, last, text)
-			data = data[size:]
 		}
 		if n > 0 {
 			least, most = widen(least, most, first)
