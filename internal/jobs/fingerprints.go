@@ -24,12 +24,30 @@ var errState = errors.New("the cursor's state cannot be decoded")
 type keyed map[string]uint64
 
 func (k keyed) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(k)))
-	for _, key := range slices.Sorted(maps.Keys(k)) {
+	keys := keysInOrder(k)
+	b = binary.AppendUvarint(growFor(b, keys), uint64(len(k)))
+	for _, key := range keys {
 		b = appendString(b, key)
 		b = binary.LittleEndian.AppendUint64(b, k[key])
 	}
 	return b
+}
+
+// keysInOrder returns the keys of a map in order.
+func keysInOrder[V any](m map[string]V) []string {
+	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
+}
+
+// growFor makes room for keys and what stands beside each.
+func growFor(b []byte, keys []string) []byte {
+	const beside = 2 + binary.MaxVarintLen32 + 8
+	n := binary.MaxVarintLen64
+	for _, key := range keys {
+		n += len(key) + beside
+	}
+	return slices.Grow(b, n)
 }
 
 func (k keyed) encode() []byte { return k.appendTo([]byte{stateVersion}) }
@@ -42,8 +60,9 @@ func decodeKeyed(state []byte) (keyed, error) {
 
 // decoder reads what the encode methods wrote. The first failure sticks.
 type decoder struct {
-	b   []byte
-	bad bool
+	b    []byte
+	text string // ends in b, for strings that need no memory of their own; or ""
+	bad  bool
 }
 
 func newDecoder(state []byte) *decoder {
@@ -112,7 +131,14 @@ func (d *decoder) uint64() uint64 {
 	return 0
 }
 
-func (d *decoder) string() string { return string(d.take(d.uvarint())) }
+func (d *decoder) string() string {
+	b := d.take(d.uvarint())
+	if d.text == "" {
+		return string(b)
+	}
+	end := len(d.text) - len(d.b)
+	return d.text[end-len(b) : end]
+}
 
 // count reads a number of items of at least size bytes each, so that a
 // damaged state cannot ask for more memory than it has bytes.
@@ -159,12 +185,13 @@ type window struct {
 
 func (w window) encode() []byte {
 	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(w.newest)))
-	for _, account := range slices.Sorted(maps.Keys(w.newest)) {
+	for _, account := range keysInOrder(w.newest) {
 		b = appendString(b, account)
 		b = binary.AppendVarint(b, int64(w.newest[account]))
 	}
-	b = binary.AppendUvarint(b, uint64(len(w.seen)))
-	for _, id := range slices.Sorted(maps.Keys(w.seen)) {
+	ids := keysInOrder(w.seen)
+	b = binary.AppendUvarint(growFor(b, ids), uint64(len(ids)))
+	for _, id := range ids {
 		b = appendString(b, id)
 		b = binary.AppendVarint(b, int64(w.seen[id].days))
 		b = binary.LittleEndian.AppendUint64(b, w.seen[id].hash)

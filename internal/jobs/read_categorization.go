@@ -84,7 +84,7 @@ func collectTags(
 ) error {
 	var seen map[uint64]struct{}
 	var key []byte
-	start := func() { seen = make(map[uint64]struct{}, list.Bytes()/bytesPerTag) }
+	start := func() { seen = res.slabs.nothingSeen() }
 	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
@@ -116,6 +116,3 @@ func collectTags(
 		return nil
 	})
 }
-
-// bytesPerTag is about how long an answer is for each tag in it.
-const bytesPerTag = 100

@@ -131,7 +131,7 @@ func (r *run) collectTransactions(
 	var newest int32   // that is known of it
 	begin := func() {
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
-		seen = make(map[uint64]struct{}, list.Bytes()/bytesPerTransaction)
+		seen = res.slabs.nothingSeen()
 	}
 	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
@@ -168,9 +168,6 @@ func (r *run) collectTransactions(
 	})
 	return next, err
 }
-
-// bytesPerTransaction is about how long one is in an answer.
-const bytesPerTransaction = 400
 
 // rememberWindow keeps what the next pull needs: the newest booking of each
 // account that there is, and the fingerprints that its window can reach. An

@@ -38,7 +38,7 @@ func (r *run) takeList(ctx context.Context) (taken bool, err error) {
 				if err != nil {
 					return false, r.goWithout(ctx, err)
 				}
-				u, _, err := decodeUser(record)
+				u, _, err := decodeUser(record, "")
 				if err != nil {
 					return false, r.goWithout(ctx, err)
 				}

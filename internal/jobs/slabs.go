@@ -7,6 +7,7 @@ import "finoos-syncer/internal/sink"
 // used again for the next pull. There are as many as turns.
 type slabs struct {
 	rows         []sink.Row // empty, with room
+	seen         map[uint64]struct{}
 	transactions slab[sink.Transaction]
 	tags         slab[sink.Categorization]
 	contracts    slab[sink.Contract]
@@ -27,6 +28,15 @@ func turnsOf(n int) chan *slabs {
 		turns <- &slabs{}
 	}
 	return turns
+}
+
+// nothingSeen is an empty set of keys that a pull has met.
+func (s *slabs) nothingSeen() map[uint64]struct{} {
+	if s.seen == nil || len(s.seen) > 2*slabRows*slabsKept {
+		s.seen = make(map[uint64]struct{}, slabRows)
+	}
+	clear(s.seen)
+	return s.seen
 }
 
 // clear makes room again. rows are those of the pull, whose memory is kept as

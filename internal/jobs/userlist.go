@@ -91,8 +91,9 @@ func (l *userList) bucket(b int) ([]*finoos.User, error) {
 	raw = append(raw, l.held[b]...)
 	var users []*finoos.User
 	seen := map[string]bool{}
+	text := string(raw)
 	for len(raw) > 0 {
-		u, rest, err := decodeUser(raw)
+		u, rest, err := decodeUser(raw, text)
 		if err != nil {
 			return nil, fmt.Errorf("read the held list of users: %w", err)
 		}
@@ -138,8 +139,9 @@ func appendList(b []byte, list []string) []byte {
 	return b
 }
 
-func decodeUser(b []byte) (u *finoos.User, rest []byte, err error) {
-	d := &decoder{b: b}
+// decodeUser reads a user; text ends in b, and holds the user's strings.
+func decodeUser(b []byte, text string) (u *finoos.User, rest []byte, err error) {
+	d := &decoder{b: b, text: text}
 	u = &finoos.User{ID: d.string(), CustomUserID: d.string(), Name: d.string(), Type: d.string(), Tenant: d.string()}
 	u.Extra = d.string()
 	u.Hash = d.uint64()
