@@ -1,9 +1,11 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -89,8 +91,14 @@ func (f *parquetFile) writeRowGroup() error {
 	return group.Finish(size, int16(f.groups-1)) //nolint:gosec // a file has far fewer
 }
 
-// encode encodes all columns.
+// encode encodes all columns, those that hold most first: so that none of them
+// is left to one processor at the end.
 func (f *parquetFile) encode(chunks []*columnChunk) error {
+	order := make([]int, len(chunks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(f.columns[b].memory(), f.columns[a].memory()) })
 	var next atomic.Int32
 	var workers errgroup.Group
 	for range min(runtime.GOMAXPROCS(0), encodersAtOnce) {
@@ -100,7 +108,8 @@ func (f *parquetFile) encode(chunks []*columnChunk) error {
 				s = new(scratch)
 			}
 			defer scratches.Put(s)
-			for i := int(next.Add(1)) - 1; i < len(chunks); i = int(next.Add(1)) - 1 {
+			for at := int(next.Add(1)); at <= len(order); at = int(next.Add(1)) {
+				i := order[at-1]
 				if err := f.columns[i].encode(chunks[i], s); err != nil {
 					return fmt.Errorf("column %s: %w", chunks[i].meta.Descr().Path(), err)
 				}

@@ -89,9 +89,13 @@ func openColumns[R any, P interface {
 ) rowBuffers {
 	b := bindFields(fields, file)
 	erased := make([]bool, len(fields)) // null in a row that deletes
-	var typed []*R                      // rows at hand
+	var required []field[R]
+	var typed []*R // rows at hand
 	for i, f := range fields {
 		erased[i] = i < own && !f.Key
+		if f.Required {
+			required = append(required, f)
+		}
 	}
 	return rowBuffers{
 		columns: b.columns,
@@ -100,7 +104,7 @@ func openColumns[R any, P interface {
 			if !ok {
 				return fmt.Errorf("%w: %T does not belong to table %s", ErrRow, row, t.Name)
 			}
-			return checkRow(t.Name, fields, r, r.meta())
+			return checkRow(t.Name, required, r, r.meta())
 		},
 		add: func(rows []Row) {
 			for len(rows) > 0 {
@@ -126,12 +130,12 @@ func openColumns[R any, P interface {
 }
 
 // checkRow reports what the writer cannot store truthfully.
-func checkRow[R any](table string, fields []field[R], r *R, m *Meta) error {
+func checkRow[R any](table string, required []field[R], r *R, m *Meta) error {
 	if m.Op != Upsert && m.Op != Delete {
 		return fmt.Errorf("%w: %s: op %q", ErrRow, table, m.Op)
 	}
-	for i := range fields {
-		if f := &fields[i]; f.Required && f.isNull(r) {
+	for i := range required {
+		if f := &required[i]; f.isNull(r) {
 			return fmt.Errorf("%w: %s: no %s", ErrRow, table, f.Name)
 		}
 	}

@@ -13,10 +13,10 @@ import (
 // user and a run cost is part of it: that is nearly all of what is left, most
 // of all of contracts, of which a user has eight.
 var limits = map[jobs.Stream]float64{
-	jobs.StreamTransactions:   1.0,
-	jobs.StreamCategorization: 0.6,
-	jobs.StreamContracts:      58,
-	jobs.StreamAccountHistory: 0.8,
+	jobs.StreamTransactions:   0.7,
+	jobs.StreamCategorization: 0.45,
+	jobs.StreamContracts:      40,
+	jobs.StreamAccountHistory: 0.6,
 }
 
 func TestCheckARowAllocatesNoMoreThanItDid(t *testing.T) { //nolint:paralleltest // what others allocate would count
