@@ -63,7 +63,7 @@ type scratch struct {
 }
 
 // scratches are shared by all files: few of their columns are encoded at a time.
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = sync.Pool{New: func() any { return &scratch{page: make([]byte, 0, pageBytes+pageBytes/8)} }}
 
 // begin begins a page with the levels of its slots; there are none where nothing
 // can be null.
