@@ -5,29 +5,21 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"finoos-syncer/internal/sink/bucket"
 )
-
-// publishersAtOnce bounds the requests that make files visible: all that wait for
-// the end of a commit wait for these.
-const publishersAtOnce = 4
 
 // publish makes the files of a committed record visible, those of pulls last
 // since they say what the others mean, and marks it so. Every step may be
 // repeated, by anybody.
 func (l *ledger) publish(ctx context.Context, store bucket.Uploads, r *Record, runID string) error {
 	for _, last := range []bool{false, true} {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(publishersAtOnce)
 		for _, f := range r.Files {
-			if (f.Table == pullsTable.Name) == last {
-				g.Go(func() error { return store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts) })
+			if (f.Table == pullsTable.Name) != last {
+				continue
 			}
-		}
-		if err := g.Wait(); err != nil {
-			return fmt.Errorf("publish record %d: %w", r.Seq, err)
+			if err := store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts); err != nil {
+				return fmt.Errorf("publish record %d: %w", r.Seq, err)
+			}
 		}
 	}
 	return l.markPublished(ctx, r, publishedMark{RunID: runID})
