@@ -23,10 +23,12 @@ func pageInfoOf(v value) pageInfo {
 	if v.kind() != kindObject {
 		return pageInfo{}
 	}
-	info, err := pageInfoSchema.decode(&decoder{}, v)
+	d := newDecoder()
+	info, err := pageInfoSchema.decode(d, v)
 	if err != nil {
 		return pageInfo{}
 	}
+	d.release()
 	return info
 }
 
