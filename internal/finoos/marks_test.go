@@ -154,7 +154,7 @@ func TestShardsFillTheirLimitAndShareIt(t *testing.T) {
 		{50, 4, 160, 0.5, 1.5},
 		{500, 4, 80, 0.75, 1.3},
 		{500, 16, 80, 0.2, 2.2},
-		{100, 4, 3600, 0.8, 1.2},
+		{500, 4, 3600, 0.9, 1.1}, // a tenth takes a hundred refusals of each
 	} {
 		t.Run(fmt.Sprintf("%d of %g for %d s", tt.shards, tt.limit, tt.end), func(t *testing.T) {
 			t.Parallel()
