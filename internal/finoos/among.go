@@ -49,6 +49,7 @@ const (
 	steepest   = 0.35 // growth in a second, as a share of the rate
 	soon       = 1.0  // seconds: a refusal within these after a pause is early
 	firstClimb = 5.0  // seconds
+	fewest     = 30.0 // requests in a climb, but for the first
 	leastGain  = 0.02
 )
 
@@ -75,7 +76,7 @@ func (a *among) longest(g *governor) float64 {
 	if pause := g.pause.Seconds(); a.stock < a.mark*pause/2 {
 		least = 32 * pause
 	}
-	return min(max(least, 140/math.Sqrt(g.rate), 300/g.rate), 256)
+	return min(max(least, 140/math.Sqrt(g.rate), 400/g.rate), 400)
 }
 
 // slope is the relative growth in a second.
@@ -110,7 +111,7 @@ func (a *among) refused(g *governor, c cycle) {
 		if g.rate > 1.5*a.mark {
 			a.cuts, a.climb = min(a.cuts, 1), min(a.climb, 8)
 		}
-		a.climb = min(2*a.climb, a.longest(g))
+		a.climb = min(max(2*a.climb, fewest/g.rate), a.longest(g))
 		a.yield(g, cut)
 	case a.early == 1:
 		a.yield(g, a.gain())
