@@ -121,17 +121,18 @@ func (c *columnChunk) compress(s *scratch) []byte {
 }
 
 // statistics says what a reader may know of a page or a chunk. Nobody counts
-// distinct values; long bounds are left out, as a shortened one would be wrong.
+// distinct values. Bounds of which one is long are left out, as a shortened one
+// would be wrong; both, since some readers take the one that is missing for an
+// empty text, and leave the rows unread (apache/arrow issue 43382).
 func (c *columnChunk) statistics(nulls int, least, most []byte) (stats metadata.EncodedStatistics) {
 	if !c.bounds {
 		return stats
 	}
 	stats.SetNullCount(int64(nulls))
 	stats.Signed = c.meta.Descr().SortOrder() == schema.SortSIGNED
-	if least != nil {
+	if least != nil && len(least) <= statsBytes && len(most) <= statsBytes {
 		stats.SetMin(least)
 		stats.SetMax(most)
-		stats.ApplyStatSizeLimits(statsBytes)
 	}
 	return stats
 }

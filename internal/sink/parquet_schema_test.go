@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/parquet"
@@ -157,6 +158,40 @@ func checkStats(t *testing.T, c Column, stats metadata.TypedStatistics, rows [][
 		if least.String() != slices.Min(texts) || most.String() != slices.Max(texts) {
 			t.Errorf("%s has bounds %v and %v, want %s and %s", c.Name, least, most, slices.Min(texts), slices.Max(texts))
 		}
+	}
+}
+
+// Some readers take a bound that is missing beside another for an empty text, and
+// leave out what lies above.
+func TestTextsHaveBothBoundsOrNone(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("z", statsBytes+1)
+	for name, tt := range map[string]struct {
+		texts []string
+		bound bool
+	}{
+		"both are short":                    {[]string{"Miete", "Strom"}, true},
+		"the greatest is long":              {[]string{"Miete", long}, false},
+		"the least is long":                 {[]string{"A" + long, "Strom"}, false},
+		"both are as long as bounds can be": {[]string{long[1:], "Strom"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var rows []Row
+			for i, row := range bankDay(len(tt.texts)) {
+				row.Purpose = tt.texts[i]
+				rows = append(rows, row)
+			}
+			r := openParquet(t, writeTable(t, fileOptions{}, rows))
+			column := slices.IndexFunc(transactionsTable.Columns, func(c Column) bool { return c.Name == "purpose" })
+			stats := r.MetaData().RowGroups[0].Columns[column].MetaData.Statistics
+			if least, most := stats.MinValue != nil, stats.MaxValue != nil; least != tt.bound || most != tt.bound {
+				t.Errorf("least %v, most %v, want both to be %v", least, most, tt.bound)
+			}
+			if stats.NullCount == nil || *stats.NullCount != 0 {
+				t.Errorf("%v null values", stats.NullCount)
+			}
+		})
 	}
 }
 
