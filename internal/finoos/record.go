@@ -36,6 +36,15 @@ func (d *decoder) release() {
 		return
 	}
 	d.texts, d.lists, d.seen = arena{}, nil, nil
+	if cap(d.late) > maxNames { // it refers to the answer
+		d.late = nil
+	}
+	clear(d.late[:cap(d.late)])
+	for _, n := range d.names {
+		if n != nil {
+			n.long = knownName{}
+		}
+	}
 	decoders.Put(d)
 }
 
@@ -62,6 +71,7 @@ func newLevel() int { return int(levels.Add(1) - 1) }
 type names struct {
 	known []knownName
 	next  int
+	long  knownName // one that is not remembered
 }
 
 // knownName is a name that was met.
@@ -72,8 +82,12 @@ type knownName struct {
 	skip  *fieldTree
 }
 
-// maxNames bounds the names that are remembered of one level.
-const maxNames = 64
+// maxNames bounds the names that are remembered of one level, maxName how long
+// they are.
+const (
+	maxNames = 64
+	maxName  = 256 // bytes
+)
 
 // namesOf returns what is remembered of a level.
 func (d *decoder) namesOf(id int) *names {
@@ -114,6 +128,10 @@ func (l *level[T]) learn(n *names, name value) *knownName {
 		k.field = i
 	}
 	k.skip = l.skip.child(k.lower[1:])
+	if len(name.raw) > maxName {
+		n.long = k
+		return &n.long
+	}
 	if len(n.known) == maxNames {
 		n.known = n.known[:0]
 	}

@@ -110,7 +110,7 @@ func (s *stream) value(read func(b []byte) (end int, err error)) error {
 			return err
 		}
 		s.window.pass(end)
-		s.usual = end
+		s.usual = min(end, maxRecord/2)
 		return nil
 	}
 }
