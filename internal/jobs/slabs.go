@@ -6,6 +6,7 @@ import "finoos-syncer/internal/sink"
 // they come and go together, so many are allocated at once, and their memory is
 // used again for the next pull. There are as many as turns.
 type slabs struct {
+	keeps        bool       // else the memory is for one pull
 	rows         []sink.Row // empty, with room
 	seen         map[uint64]struct{}
 	transactions slab[sink.Transaction]
@@ -19,20 +20,23 @@ const (
 	// slabsKept is how many stay for the next pull: the rows of a user with two
 	// years of bookings.
 	slabsKept = 24
+	// keepers bounds how much memory waits for a pull where there are many
+	// processors: one slabs takes some 1.5 MiB.
+	keepers = 6
 )
 
 // turnsOf makes room for the rows of so many pulls at a time.
 func turnsOf(n int) chan *slabs {
 	turns := make(chan *slabs, n)
-	for range n {
-		turns <- &slabs{}
+	for i := range n {
+		turns <- &slabs{keeps: i < keepers}
 	}
 	return turns
 }
 
 // nothingSeen is an empty set of keys that a pull has met.
 func (s *slabs) nothingSeen() map[uint64]struct{} {
-	if s.seen == nil || len(s.seen) > 2*slabRows*slabsKept {
+	if s.seen == nil {
 		s.seen = make(map[uint64]struct{}, slabRows)
 	}
 	clear(s.seen)
@@ -42,9 +46,18 @@ func (s *slabs) nothingSeen() map[uint64]struct{} {
 // clear makes room again. rows are those of the pull, whose memory is kept as
 // well unless they were very many.
 func (s *slabs) clear(rows []sink.Row) {
-	if cap(rows) <= 2*slabRows*slabsKept {
-		clear(rows)
+	switch {
+	case !s.keeps:
+		*s = slabs{}
+		return
+	case cap(rows) <= 2*slabRows*slabsKept:
+		clear(rows[:min(len(rows)+1, cap(rows))]) // a row that tells of the pull may stand behind
 		s.rows = rows[:0]
+	default:
+		clear(s.rows[:cap(s.rows)]) // where they began
+	}
+	if len(s.seen) > 2*slabRows*slabsKept {
+		s.seen = nil
 	}
 	s.transactions.clear()
 	s.tags.clear()

@@ -8,7 +8,7 @@ import (
 
 func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
 	t.Parallel()
-	var s slabs
+	s := slabs{keeps: true}
 	const rows = slabRows*slabsKept + 10 // more than are kept
 	first := s.tags.next()
 	made := append(s.rows, sink.Row(first))
@@ -31,5 +31,43 @@ func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
 	}
 	if n := len(s.nothingSeen()); n != 0 {
 		t.Errorf("%d keys are seen already", n)
+	}
+}
+
+func TestAPullThatOutgrowsItsRowsLeavesNoneOfThemBehind(t *testing.T) {
+	t.Parallel()
+	s := slabs{keeps: true}
+	made := make([]sink.Row, 0, 8)
+	s.clear(append(made, &sink.Categorization{}, &sink.Categorization{})[:1]) // the last tells of the pull
+	if rows := s.rows[:2]; rows[0] != nil || rows[1] != nil {
+		t.Errorf("%v are left of a small pull", rows)
+	}
+	first := s.rows
+	first = append(first, &sink.Categorization{})
+	many := append(first, make([]sink.Row, 4*slabRows*slabsKept)...)
+	s.nothingSeen()[1] = struct{}{}
+	for i := range uint64(4 * slabRows * slabsKept) {
+		s.seen[i] = struct{}{}
+	}
+	s.clear(many)
+	if row := s.rows[:1][0]; row != nil {
+		t.Errorf("%v is left of a large pull", row)
+	}
+	if s.seen != nil {
+		t.Errorf("room for %d keys is left of a large pull", len(s.seen))
+	}
+}
+
+func TestFewSlabsWaitForAPullHoweverManyProcessors(t *testing.T) {
+	t.Parallel()
+	turns, kept := turnsOf(65), 0
+	for range 65 {
+		s := <-turns
+		s.tags.next()
+		s.clear([]sink.Row{nil})
+		kept += len(s.tags.kept)
+	}
+	if kept != keepers {
+		t.Errorf("%d slabs keep memory, want %d", kept, keepers)
 	}
 }

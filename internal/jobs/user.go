@@ -15,7 +15,7 @@ import (
 // has it, or to the queue while it waits; never to two.
 type user struct {
 	id      string
-	listed  *finoos.User
+	listed  *finoos.User // until the user is begun with; nil where it is not on the list
 	cursors map[Stream]sink.Cursor
 	// lastWritten is the last _extracted_at of any stream in this run.
 	lastWritten time.Time
@@ -150,6 +150,7 @@ func (r *run) begin(ctx context.Context, u *user) error {
 			return err
 		}
 	}
+	u.listed = nil
 	if r.job.Sync.When == SyncNever || u.gone || r.syncPauses(u) {
 		return nil
 	}
