@@ -35,8 +35,8 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &filling{o: o}
-	if err := f.setRange(daysOf(o.Now().In(job.Timezone))); err != nil {
+	f, now := &filling{o: o}, o.Now()
+	if err := f.setRange(daysOf(now.In(job.Timezone))); err != nil {
 		return nil, err
 	}
 	ceiling := o.Config.FinoOS.RequestsPerSecond
@@ -46,7 +46,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	}
 	f.def.Streams = names(orderedStreams(&Job{Streams: streams}))
 	f.def.Users = digestOf(o.Users)
-	f.def.CreatedAt = o.Now().UTC()
+	f.def.CreatedAt = now.UTC()
 	f.def.Name = cmp.Or(o.Name, f.nameIt())
 	if err := sink.CheckBackfill(f.def.Name); err != nil {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}

@@ -98,23 +98,27 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 func (f *filling) collectBooked(
 	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
 ) (undated int64, err error) {
-	var seen map[uint64]struct{}
-	start := func() { seen, undated = map[uint64]struct{}{}, 0 }
+	var seen, dateless map[uint64]struct{}
+	start := func() { seen, dateless = map[uint64]struct{}{}, map[uint64]struct{}{} }
 	err = collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id, ok := f.booking(t, from, to)
 		if _, twice := seen[id]; twice {
 			return nil
 		}
-		seen[id] = struct{}{}
-		if !ok {
+		if !ok { // another of this id may be
 			if t.BookingDate.IsZero() && to == f.until {
-				undated++
+				dateless[id] = struct{}{}
 			}
 			return nil
 		}
-		ids[id] = struct{}{}
+		seen[id], ids[id] = struct{}{}, struct{}{}
 		return emit(transactionRow(res, t))
 	})
+	for id := range dateless {
+		if _, booked := ids[id]; !booked {
+			undated++
+		}
+	}
 	return undated, err
 }
 

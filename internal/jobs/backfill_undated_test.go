@@ -12,8 +12,9 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 )
 
-// pending puts a transaction without a date, and its tag, into every answer.
-func (b *bank) pending() http.RoundTripper {
+// pending puts a transaction without a date, and its tag, into every answer; and
+// another of the same id behind it, if that is booked on a day.
+func (b *bank) pending(booked string) http.RoundTripper {
 	return via{nil, func(r *http.Request) (*http.Response, error) {
 		resp, err := b.Sandbox.Transport().RoundTrip(r)
 		if err != nil || resp.StatusCode != http.StatusOK {
@@ -28,7 +29,11 @@ func (b *bank) pending() http.RoundTripper {
 				if comma := ","; string(bytes.TrimSpace(rest)) != "]" {
 					rest = append([]byte(comma), rest...)
 				}
-				return append(fmt.Appendf(nil, `[{"transactionId":%q,"accountId":"a","amount":-1.50,"currency":"EUR"}`, id), rest...)
+				both := fmt.Appendf(nil, `[{"transactionId":%q,"accountId":"a","amount":-1.50,"currency":"EUR"}`, id)
+				if booked != "" {
+					both = fmt.Appendf(both, `,{"transactionId":%q,"accountId":"a","amount":-1.50,"currency":"EUR","bookingDate":%q}`, id, booked)
+				}
+				return append(both, rest...)
 			})
 		case strings.HasSuffix(r.URL.Path, "/categorization"):
 			return rewritten(resp, func(body []byte) []byte {
@@ -48,10 +53,12 @@ func TestATransactionWithoutADateComesWithARangeUpToThePresent(t *testing.T) {
 		until         string
 		brought, left int64
 		stopped       bool
+		booked        string
 	}{
 		"up to today":                   {until: "", brought: users},
 		"up to today, which is named":   {until: "2026-11-19", brought: users},
 		"up to yesterday":               {until: "2026-11-18", left: users},
+		"up to yesterday, and booked":   {until: "2026-11-18", brought: users, booked: "2026-05-05"},
 		"up to a today that has passed": {until: "", brought: users, stopped: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +66,7 @@ func TestATransactionWithoutADateComesWithARangeUpToThePresent(t *testing.T) {
 			inBubble(t, still(users), func(b *bank) {
 				t := b.t
 				const streams = "streams: [transactions, categorization]"
-				b.transport = b.pending()
+				b.transport = b.pending(tc.booked)
 				o := b.backfillOptions("2026-01-10", streams)
 				o.Until = tc.until
 				if tc.stopped {
