@@ -40,13 +40,42 @@ func TestLongNamesAreNotRemembered(t *testing.T) {
 // window holds beside it.
 func TestRecordsBehindALargeTextAreNotTooLarge(t *testing.T) {
 	t.Parallel()
-	body := `{"context":"` + strings.Repeat("c", maxRecord+50_000) + `","list":[` +
-		`{"a":"` + strings.Repeat("a", maxRecord/2) + `"},{"a":"` + strings.Repeat("a", maxRecord/2) + `"}]}`
+	record := `{"a":"` + strings.Repeat("a", maxRecord/2) + `"}`
+	body := `{"context":"` + strings.Repeat("c", maxRecord+60_000) + `","x":"` + strings.Repeat("x", 30_000) +
+		`","list":[` + record + `,` + record + `,` + record + `]}`
 	s := newStream(func() io.Reader { return strings.NewReader(body) }, []string{"list"})
 	defer s.close()
-	for i := range 2 {
+	for i := range 3 {
 		if err := s.next(func(b []byte) (int, error) { return s.syntax.valueEnd(b, 0) }); err != nil {
 			t.Fatalf("record %d: %v", i, err)
 		}
+	}
+}
+
+func TestADecoderThatIsKeptRefersToNoAnswer(t *testing.T) {
+	t.Parallel()
+	for name, record := range map[string]string{
+		"a second name": `{"id":"c"}`, "many of them": `{` + strings.Repeat(`"id":"c",`, 2*maxNames) + `"id":"c"}`,
+		"a long name": `{"id":"c","` + strings.Repeat("n", 2*maxName) + `":null}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := new(decoder)
+			v, ok := parseValue([]byte(record))
+			if _, err := contractSchema.decode(d, v); err != nil || !ok {
+				t.Fatal(err, ok)
+			}
+			d.forget()
+			for _, l := range d.late[:cap(d.late)] {
+				if l.value.raw != nil || l.name.raw != nil {
+					t.Fatal("a member is kept")
+				}
+			}
+			for _, n := range d.names {
+				if n != nil && n.long.raw != nil {
+					t.Error("a long name is kept")
+				}
+			}
+		})
 	}
 }

@@ -35,6 +35,12 @@ func (d *decoder) release() {
 	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.hash.text) > maxKept {
 		return
 	}
+	d.forget()
+	decoders.Put(d)
+}
+
+// forget lets go of what d refers to beside its own buffers.
+func (d *decoder) forget() {
 	d.texts, d.lists, d.seen = arena{}, nil, nil
 	if cap(d.late) > maxNames { // it refers to the answer
 		d.late = nil
@@ -45,7 +51,6 @@ func (d *decoder) release() {
 			n.long = knownName{}
 		}
 	}
-	decoders.Put(d)
 }
 
 // mark is how far a decoder has come.

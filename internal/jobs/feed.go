@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"finoos-syncer/internal/finoos"
@@ -161,12 +160,11 @@ func (f *feed) chunk(ctx context.Context) (err error) {
 	now := f.listed[:min(chunk, len(f.listed))]
 	f.users = make([]*user, 0, len(now))
 	for _, l := range now {
-		// The texts of a bucket of users are one: no id that is kept shall keep them all.
 		known, err := f.cursors.of(l.ID)
 		if err != nil {
 			return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
-		u := newUser(strings.Clone(l.ID), l, known.Cursors)
+		u := newUser(l.ID, l, known.Cursors)
 		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
 			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
 			continue

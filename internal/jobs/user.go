@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -52,6 +53,7 @@ type probe struct {
 }
 
 func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
+	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
 	u := &user{id: id, listed: listed, cursors: make(map[Stream]sink.Cursor, len(cursors)), probes: map[finoos.Service]probe{}}
 	for _, c := range cursors {
 		u.cursors[Stream(c.Stream)] = c
