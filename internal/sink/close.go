@@ -35,10 +35,10 @@ func (w *Writer) close(ctx context.Context) error {
 	if w.o.Kind == KindBackfill && w.Err() == nil {
 		errs = append(errs, w.writeLedger(last))
 	}
-	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
-	for _, l := range w.lanes {
+	for _, l := range w.lanes { // before its upload is swept, a part must not be on its way any more
 		l.abandon()
 	}
+	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
 	w.state.spool.close()
 	if w.past != nil {
 		w.past.state.spool.close()

@@ -123,11 +123,11 @@ func (l *lane) pending() (files int, rows int64) {
 	return files, rows
 }
 
-// abandon lets go of what was not sealed.
+// abandon lets go of what was not sealed, and sends nothing more of it.
 func (l *lane) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.upload != nil {
-		_ = l.upload.close() // a scratch file of which nothing is needed
+		_ = l.upload.close() // scratch files of which nothing is needed
 	}
 }

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -41,23 +42,37 @@ func newPartSlots() partSlots {
 
 // uploader sends a file to the store in parts while it is being written, and
 // leaves the upload pending. Write only collects, so that writers of formats
-// need no context; flush sends. Not safe for concurrent use.
+// need no context; flush sends. A part is sent while the next one is collected:
+// who has rows for the table does not wait for the store. Not safe for concurrent
+// use.
 type uploader struct {
 	store bucket.Uploads
 	key   string
 	slots partSlots
-	dir   string // for the scratch file
+	dir   string // for scratch files
 
-	// Written and not sent yet: first what lies in the file, then buf.
-	file     *os.File // nil until something has to go there
-	from, to int64
-	buf      []byte
-	err      error // of the file
+	// Written and not on its way yet: first what lies in the file, then buf.
+	file  *os.File // nil until something has to go there
+	filed int64    // bytes that lie there
+	buf   []byte
+	err   error // of the file or a part
+
+	flight *flight  // the part that is on its way; nil if none is
+	other  *os.File // the file that it is read from, or nil
 
 	up    bucket.Upload
 	parts []bucket.Part
 	bytes int64
 	sum   hash.Hash
+}
+
+// flight is a part on its way to the store. What became of it may be read when it
+// has landed.
+type flight struct {
+	cancel context.CancelFunc
+	landed chan struct{}
+	part   bucket.Part
+	err    error
 }
 
 func newUploader(store bucket.Uploads, key string, slots partSlots, dir string) *uploader {
@@ -75,17 +90,15 @@ func (u *uploader) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// spill moves what is in memory to the file.
 func (u *uploader) spill() (err error) {
 	if u.file == nil {
 		if u.file, err = nameless.File(u.dir, "syncer-upload"); err != nil {
 			return fmt.Errorf("hold a part: %w", err)
 		}
 	}
-	if u.from == u.to {
-		u.from, u.to = 0, 0
-	}
-	n, err := u.file.WriteAt(u.buf, u.to)
-	u.to += int64(n)
+	n, err := u.file.WriteAt(u.buf, u.filed)
+	u.filed += int64(n)
 	if err != nil {
 		return fmt.Errorf("hold a part: %w", err)
 	}
@@ -96,37 +109,91 @@ func (u *uploader) spill() (err error) {
 	return nil
 }
 
-// held is how much is collected.
-func (u *uploader) held() int { return int(u.to-u.from) + len(u.buf) }
+// held is how much is collected and not on its way.
+func (u *uploader) held() int { return int(u.filed) + len(u.buf) }
 
-// partSize is the size of the next part.
-func (u *uploader) partSize() int { return bucket.MinPart << (len(u.parts) / partsPerStep) }
+// partSize is the size of the part after the given number of parts.
+func partSize(parts int) int { return bucket.MinPart << (parts / partsPerStep) }
 
-// flush sends what fills whole parts.
+// flush begins to send what fills whole parts. Where a part is full before the
+// one before it has landed, that is waited for. What went wrong with a part, this
+// or the next call says.
 func (u *uploader) flush(ctx context.Context) error {
 	if u.err != nil {
 		return u.err
 	}
-	for u.held() >= u.partSize() {
-		if err := u.send(ctx, u.partSize()); err != nil {
+	for {
+		onTheWay := 0
+		if u.flight != nil {
+			onTheWay = 1
+		}
+		n := partSize(len(u.parts) + onTheWay)
+		if u.held() < n {
+			return nil
+		}
+		if err := u.land(ctx); err != nil {
+			return err
+		}
+		if err := u.depart(ctx, int64(n)); err != nil {
 			return err
 		}
 	}
-	return u.compact()
 }
 
-// compact moves what is left in the scratch file to its beginning, so that the
-// file gets no larger than a part and what comes on top of one. What is left is
-// less than a part, so mostly it lies behind the place where it goes to.
-func (u *uploader) compact() error {
-	left := u.to - u.from
-	if u.from == 0 || left > u.from {
+// depart begins to send the first n bytes of what is collected. What follows them
+// is collected in the other file.
+func (u *uploader) depart(ctx context.Context, n int64) error {
+	if err := u.begin(ctx); err != nil {
+		return err
+	}
+	if err := u.spill(); err != nil {
+		return err
+	}
+	body, rest := io.NewSectionReader(u.file, 0, n), io.NewSectionReader(u.file, n, u.filed-n)
+	u.file, u.other, u.filed = u.other, u.file, 0
+	for {
+		chunk := slices.Grow(u.buf, uploadMemory)[:uploadMemory]
+		read, err := io.ReadFull(rest, chunk)
+		u.buf = chunk[:read]
+		if read < len(chunk) {
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return fmt.Errorf("read a held part: %w", err)
+			}
+			break
+		}
+		if err := u.spill(); err != nil {
+			return err
+		}
+	}
+	f := &flight{landed: make(chan struct{})}
+	// The batch that filled the part need not wait for it.
+	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	number := len(u.parts) + 1
+	go func() {
+		defer close(f.landed)
+		f.part, f.err = u.send(ctx, number, body, int(n))
+	}()
+	u.flight = f
+	return nil
+}
+
+// land waits for the part that is on its way, if one is.
+func (u *uploader) land(ctx context.Context) error {
+	f := u.flight
+	if f == nil {
 		return nil
 	}
-	if _, err := io.Copy(io.NewOffsetWriter(u.file, 0), io.NewSectionReader(u.file, u.from, left)); err != nil {
-		return fmt.Errorf("hold a part: %w", err)
+	select {
+	case <-f.landed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	u.from, u.to = 0, left
+	f.cancel()
+	u.flight = nil
+	if u.err = f.err; u.err != nil {
+		return u.err
+	}
+	u.parts = append(u.parts, f.part)
 	return nil
 }
 
@@ -135,66 +202,69 @@ func (u *uploader) finish(ctx context.Context) (FileUpload, error) {
 	if err := u.flush(ctx); err != nil {
 		return FileUpload{}, err
 	}
+	if err := u.land(ctx); err != nil {
+		return FileUpload{}, err
+	}
 	if n := u.held(); n > 0 || len(u.parts) == 0 {
-		if err := u.send(ctx, n); err != nil {
+		if err := u.begin(ctx); err != nil {
 			return FileUpload{}, err
 		}
+		body := io.MultiReader(io.NewSectionReader(u.file, 0, u.filed), bytes.NewReader(u.buf))
+		part, err := u.send(ctx, len(u.parts)+1, body, n)
+		if err != nil {
+			return FileUpload{}, err
+		}
+		u.parts = append(u.parts, part)
 	}
 	u.buf = nil
 	return FileUpload{Upload: u.up, Parts: u.parts}, u.close()
 }
 
-// close gives the scratch file back.
+// close gives up a part that is on its way, and gives the scratch files back.
 func (u *uploader) close() error {
-	if u.file == nil {
-		return nil
+	if u.flight != nil {
+		u.flight.cancel()
+		<-u.flight.landed
+		u.flight = nil
 	}
-	file := u.file
-	u.file = nil
-	return file.Close()
+	var errs []error
+	for _, file := range []*os.File{u.file, u.other} {
+		if file != nil {
+			errs = append(errs, file.Close())
+		}
+	}
+	u.file, u.other = nil, nil
+	return errors.Join(errs...)
 }
 
-// send sends the next n bytes.
-func (u *uploader) send(ctx context.Context, n int) error {
-	if len(u.parts) == 0 && u.up.ID == "" {
-		up, err := u.store.CreateUpload(ctx, u.key)
-		if err != nil {
-			return fmt.Errorf("begin upload: %w", err)
-		}
-		u.up = up
+// begin begins the upload if that was not done yet.
+func (u *uploader) begin(ctx context.Context) (err error) {
+	if u.up.ID != "" {
+		return nil
 	}
+	if u.up, err = u.store.CreateUpload(ctx, u.key); err != nil {
+		return fmt.Errorf("begin upload: %w", err)
+	}
+	return nil
+}
+
+// send sends n bytes as a part. It is safe beside all that is not close.
+func (u *uploader) send(ctx context.Context, number int, body io.Reader, n int) (part bucket.Part, err error) {
 	var memory []byte
 	select {
 	case memory = <-u.slots:
 		defer func() { u.slots <- memory }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return part, context.Cause(ctx)
 	}
-	var err error
-	if memory, err = u.next(memory[:0], n); err != nil {
-		return err
+	memory = slices.Grow(memory[:0], n)[:n]
+	if _, err := io.ReadFull(body, memory); err != nil {
+		return part, fmt.Errorf("read a held part: %w", err)
 	}
-	part, err := u.store.UploadPart(ctx, u.up, len(u.parts)+1, memory)
-	if err != nil {
-		return fmt.Errorf("upload part: %w", err)
+	if part, err = u.store.UploadPart(ctx, u.up, number, memory); err != nil {
+		return part, fmt.Errorf("upload part: %w", err)
 	}
-	u.parts = append(u.parts, part)
-	return nil
-}
-
-// next takes the next n bytes out, into the given memory where that suffices.
-func (u *uploader) next(body []byte, n int) ([]byte, error) {
-	body = slices.Grow(body, n)[:n]
-	filed := min(n, int(u.to-u.from))
-	if filed > 0 {
-		if _, err := u.file.ReadAt(body[:filed], u.from); err != nil && !errors.Is(err, io.EOF) {
-			return body, fmt.Errorf("read a held part: %w", err)
-		}
-	}
-	u.from += int64(filed)
-	copy(body[filed:], u.buf)
-	u.buf = u.buf[:copy(u.buf, u.buf[n-filed:])]
-	return body, nil
+	return part, nil
 }
 
 // checksum is the SHA-256 of everything written.

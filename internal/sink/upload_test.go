@@ -2,10 +2,18 @@ package sink
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -30,8 +38,8 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 			if rest = rest[n:]; u.held() >= bucket.MinPart || cap(u.buf) > 2*uploadMemory+3<<20 {
 				t.Errorf("%d bytes are held, %d of them in memory", u.held(), cap(u.buf))
 			}
-			if u.to > bucket.MinPart+3<<20 {
-				t.Errorf("the scratch file holds %d bytes", u.to)
+			if u.filed > bucket.MinPart+3<<20 {
+				t.Errorf("the scratch file holds %d bytes", u.filed)
 			}
 		}
 		up, err := u.finish(t.Context())
@@ -57,12 +65,170 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 func TestTenThousandPartsSufficeForATerabyte(t *testing.T) {
 	t.Parallel()
 	var total int64
-	u := newUploader(nil, "key", newPartSlots(), "")
-	for len(u.parts) < 10_000 {
-		total += int64(u.partSize())
-		u.parts = append(u.parts, bucket.Part{})
+	for parts := range 10_000 {
+		total += int64(partSize(parts))
 	}
 	if total < 1<<40 {
 		t.Errorf("10,000 parts hold %d bytes", total)
 	}
+}
+
+// slowParts is a store that takes parts only when it is told to, or not at all.
+type slowParts struct {
+	bucket.Uploads
+	take chan error
+}
+
+func (s slowParts) UploadPart(ctx context.Context, up bucket.Upload, number int, body []byte) (bucket.Part, error) {
+	select {
+	case err := <-s.take:
+		if err != nil {
+			return bucket.Part{}, err
+		}
+		return s.Uploads.UploadPart(ctx, up, number, body)
+	case <-ctx.Done():
+		return bucket.Part{}, context.Cause(ctx)
+	}
+}
+
+// further writes n more bytes, and says what became of them.
+func further(ctx context.Context, u *uploader, n int) error {
+	_, _ = u.Write(make([]byte, n))
+	return u.flush(ctx)
+}
+
+func TestWhoHasRowsWaitsForAPartOnlyWhenTheNextIsFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := slowParts{newMemStore(), make(chan error)}
+		u := newUploader(store, "key", newPartSlots(), dir)
+		batch, done := context.WithCancel(t.Context())
+		if err := further(batch, u, bucket.MinPart+1); err != nil {
+			t.Fatal(err)
+		}
+		done() // the part outlives the batch that filled it
+		if err := further(t.Context(), u, bucket.MinPart-2); err != nil {
+			t.Fatal(err)
+		}
+		flushed := make(chan error)
+		go func() { flushed <- further(t.Context(), u, 1) }()
+		synctest.Wait()
+		select {
+		case err := <-flushed:
+			t.Fatalf("the second part is full and the first not sent, but nobody waited: %v", err)
+		default:
+		}
+		store.take <- nil
+		if err := <-flushed; err != nil {
+			t.Fatal(err)
+		}
+		go func() { store.take <- nil }()
+		up, err := u.finish(t.Context())
+		if err != nil || len(up.Parts) != 2 {
+			t.Errorf("%d parts, %v: want two", len(up.Parts), err)
+		}
+	})
+}
+
+func TestAPartThatIsNotTakenFailsWhatFollows(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(*testing.T, *uploader) error{
+		"the next part": func(t *testing.T, u *uploader) error { t.Helper(); return further(t.Context(), u, bucket.MinPart) },
+		"the end":       func(t *testing.T, u *uploader) error { t.Helper(); _, err := u.finish(t.Context()); return err },
+		"the end, once more": func(t *testing.T, u *uploader) error {
+			t.Helper()
+			_, _ = u.finish(t.Context())
+			_, err := u.finish(t.Context())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := slowParts{newMemStore(), make(chan error, 1)}
+			store.take <- errInjected
+			u := newUploader(store, "key", newPartSlots(), t.TempDir())
+			if err := further(t.Context(), u, bucket.MinPart); err != nil {
+				t.Fatal(err)
+			}
+			if err := next(t, u); !errors.Is(err, errInjected) {
+				t.Errorf("got %v, want %v", err, errInjected)
+			}
+			if err := u.close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestARunThatIsClosedSendsNoPartAnyMore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemStore()
+		u := newUploader(slowParts{mem, nil}, "key", newPartSlots(), dir)
+		if err := further(t.Context(), u, bucket.MinPart); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		began := time.Now()
+		if err := u.close(); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(began); waited > 0 || u.flight != nil {
+			t.Errorf("closed after %s, while a part was on its way", waited)
+		}
+		if err := mem.AbortUpload(t.Context(), u.up); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// stuckParts is a store that takes no part, and watches what is aborted while it
+// still tries.
+type stuckParts struct {
+	bucket.Store
+	trying, aborted atomic.Int32
+	early           atomic.Bool
+}
+
+func (s *stuckParts) UploadPart(ctx context.Context, _ bucket.Upload, _ int, _ []byte) (bucket.Part, error) {
+	s.trying.Add(1)
+	defer s.trying.Add(-1)
+	<-ctx.Done()
+	return bucket.Part{}, context.Cause(ctx)
+}
+
+func (s *stuckParts) AbortUpload(ctx context.Context, up bucket.Upload) error {
+	s.aborted.Add(1)
+	s.early.Store(s.early.Load() || s.trying.Load() > 0)
+	return s.Store.AbortUpload(ctx, up)
+}
+
+func TestNoPartIsOnItsWayWhenItsUploadIsSwept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	store := &stuckParts{Store: w.police}
+	wr, err := w.open(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]Row, 8)
+	for i := range rows {
+		rows[i] = &Transaction{
+			UserID: "u", AccountID: "a", TransactionID: strconv.Itoa(i), Currency: "EUR", Purpose: strings.Repeat("x", 1<<20),
+			Meta: Meta{Op: Upsert, Pull: Full, CorrelationID: "c", CorrelationAt: w.now, ExtractedAt: w.now},
+		}
+	}
+	if err := wr.Add(t.Context(), Batch{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	for store.trying.Load() == 0 {
+		runtime.Gosched()
+	}
+	w.mustClose(wr)
+	if store.aborted.Load() == 0 || store.early.Load() {
+		t.Errorf("%d uploads aborted, one of them while a part was on its way: %v", store.aborted.Load(), store.early.Load())
+	}
+	w.checkOrphans()
 }
