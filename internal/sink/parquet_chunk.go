@@ -20,6 +20,9 @@ type columnChunk struct {
 	pages file.PageWriter
 	body  blocks // what pages were written so far
 
+	helpers chan<- *page // takes a page where somebody has no column left
+	waiting *page        // what a helper compresses, before any page that follows
+
 	bounds   bool  // least and greatest values are wanted
 	repeated bool  // there is a dictionary
 	plain    bool  // there are pages without one
@@ -42,10 +45,10 @@ func (c *columnChunk) Tell() int64 { return int64(len(magic)) + c.body.n }
 
 // newChunk begins the next column of a row group, which has that place in the
 // file.
-func (f *parquetFile) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, column int) (*columnChunk, error) {
+func (f *parquetFile) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, column int, helpers chan<- *page) (*columnChunk, error) {
 	meta := group.NextColumnChunk()
 	path := meta.Descr().Path()
-	c := &columnChunk{meta: meta, bounds: f.props.StatisticsEnabledFor(path)}
+	c := &columnChunk{meta: meta, helpers: helpers, bounds: f.props.StatisticsEnabledFor(path)}
 	var err error
 	c.pages, err = file.NewPageWriter(c, f.props.CompressionFor(path), f.props.CompressionLevelFor(path), meta,
 		int16(groups), int16(column), memory.DefaultAllocator, false, nil, nil) //nolint:gosec // only for encrypted files
@@ -64,6 +67,14 @@ type scratch struct {
 
 // scratches are shared by all files: few of their columns are encoded at a time.
 var scratches = sync.Pool{New: func() any { return &scratch{page: make([]byte, 0, pageBytes+pageBytes/8)} }}
+
+func newScratch() *scratch {
+	s, ok := scratches.Get().(*scratch)
+	if !ok {
+		s = new(scratch)
+	}
+	return s
+}
 
 // begin begins a page with the levels of its slots; there are none where nothing
 // can be null.
@@ -86,20 +97,78 @@ func (s *scratch) begin(levels []byte, lists bool) {
 	}
 }
 
+// page is one that is encoded, on its way into its chunk.
+type page struct {
+	scratch // where it is encoded and compressed
+
+	of       *columnChunk
+	slots    int
+	repeated bool
+	stats    metadata.EncodedStatistics
+	body     []byte        // compressed
+	ready    chan struct{} // closed when it is, by a helper
+}
+
 // add adds the page that s holds: so many slots, and those of them that have a
 // value.
 func (c *columnChunk) add(s *scratch, slots, values int, repeated bool, least, most []byte) error {
-	encoding := parquet.Encodings.Plain
-	if repeated {
-		encoding = parquet.Encodings.RLEDict
-	}
 	c.plain = c.plain || !repeated
 	c.size += int64(len(s.page))
 	c.slots += int64(slots)
 	c.values += int64(values)
-	page := file.NewDataPageV1WithStats(memory.NewBufferBytes(c.compress(s)), int32(slots), encoding, //nolint:gosec // of a row group
-		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(s.page)), c.statistics(slots-values, least, most)) //nolint:gosec // a page is far smaller
-	_, err := c.pages.WriteDataPage(page)
+	p := &page{scratch: *s, of: c, slots: slots, repeated: repeated, stats: c.statistics(slots-values, least, most)}
+	return c.pass(p, s)
+}
+
+// pass compresses a page and writes it, or lets a helper compress it and has it
+// written before the next. Then the page keeps the memory, and s gets other.
+func (c *columnChunk) pass(p *page, s *scratch) error {
+	p.ready = make(chan struct{})
+	select {
+	case c.helpers <- p:
+		*s = *newScratch()
+		err := c.settle()
+		c.waiting = p
+		return err
+	default:
+		p.compress()
+		if err := c.settle(); err != nil {
+			return err
+		}
+		*s = p.scratch // it may have grown
+		return c.put(p)
+	}
+}
+
+// settle writes the page that a helper compresses, if there is one.
+func (c *columnChunk) settle() error {
+	p := c.waiting
+	if p == nil {
+		return nil
+	}
+	c.waiting = nil
+	<-p.ready
+	err := c.put(p)
+	scratches.Put(&p.scratch)
+	return err
+}
+
+func (p *page) compress() {
+	p.body = p.scratch.page
+	if p.of.pages.HasCompressor() {
+		p.compressed.Reset()
+		p.body = p.of.pages.Compress(&p.compressed, p.scratch.page)
+	}
+	close(p.ready)
+}
+
+func (c *columnChunk) put(p *page) error {
+	encoding := parquet.Encodings.Plain
+	if p.repeated {
+		encoding = parquet.Encodings.RLEDict
+	}
+	_, err := c.pages.WriteDataPage(file.NewDataPageV1WithStats(memory.NewBufferBytes(p.body), int32(p.slots), encoding, //nolint:gosec // of a row group
+		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(p.scratch.page)), p.stats)) //nolint:gosec // a page is far smaller
 	return err
 }
 
@@ -110,14 +179,6 @@ func (c *columnChunk) addDictionary(s *scratch, entries int) error {
 	c.size += int64(len(s.page))
 	_, err := c.pages.WriteDictionaryPage(file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), parquet.Encodings.Plain)) //nolint:gosec // see dictionaryEntries
 	return err
-}
-
-func (c *columnChunk) compress(s *scratch) []byte {
-	if !c.pages.HasCompressor() {
-		return s.page
-	}
-	s.compressed.Reset()
-	return c.pages.Compress(&s.compressed, s.page)
 }
 
 // statistics says what a reader may know of a page or a chunk. Nobody counts

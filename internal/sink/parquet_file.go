@@ -69,14 +69,14 @@ func (f *parquetFile) flush(held int64) error {
 
 func (f *parquetFile) writeRowGroup() error {
 	group := f.meta.AppendRowGroup()
-	chunks := make([]*columnChunk, len(f.columns))
+	chunks, helpers := make([]*columnChunk, len(f.columns)), make(chan *page)
 	for i := range chunks {
 		var err error
-		if chunks[i], err = f.newChunk(group, f.groups, i); err != nil {
+		if chunks[i], err = f.newChunk(group, f.groups, i, helpers); err != nil {
 			return err
 		}
 	}
-	if err := f.encode(chunks); err != nil {
+	if err := f.encode(chunks, helpers); err != nil {
 		return err
 	}
 	var size int64
@@ -91,33 +91,46 @@ func (f *parquetFile) writeRowGroup() error {
 	return group.Finish(size, int16(f.groups-1)) //nolint:gosec // a file has far fewer
 }
 
-// encode encodes all columns, those that hold most first: so that none of them
-// is left to one processor at the end.
-func (f *parquetFile) encode(chunks []*columnChunk) error {
+// encode encodes all columns, those that hold most first. Who finds none left
+// compresses pages for the others: one column may hold as much as all others
+// together.
+func (f *parquetFile) encode(chunks []*columnChunk, helpers chan *page) error {
 	order := make([]int, len(chunks))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(f.columns[b].memory(), f.columns[a].memory()) })
-	var next atomic.Int32
+	n := min(runtime.GOMAXPROCS(0), encodersAtOnce)
+	var next, idle atomic.Int32
 	var workers errgroup.Group
-	for range min(runtime.GOMAXPROCS(0), encodersAtOnce) {
-		workers.Go(func() error {
-			s, ok := scratches.Get().(*scratch)
-			if !ok {
-				s = new(scratch)
-			}
+	for range n {
+		workers.Go(func() (err error) {
+			s := newScratch()
 			defer scratches.Put(s)
-			for at := int(next.Add(1)); at <= len(order); at = int(next.Add(1)) {
-				i := order[at-1]
-				if err := f.columns[i].encode(chunks[i], s); err != nil {
-					return fmt.Errorf("column %s: %w", chunks[i].meta.Descr().Path(), err)
-				}
+			for at := int(next.Add(1)); at <= len(order) && err == nil; at = int(next.Add(1)) {
+				err = f.encodeColumn(order[at-1], chunks, s)
 			}
-			return nil
+			if int(idle.Add(1)) == n {
+				close(helpers)
+			}
+			for p := range helpers {
+				p.compress()
+			}
+			return err
 		})
 	}
 	return workers.Wait()
+}
+
+func (f *parquetFile) encodeColumn(i int, chunks []*columnChunk, s *scratch) error {
+	err := f.columns[i].encode(chunks[i], s)
+	if err == nil {
+		err = chunks[i].settle()
+	}
+	if err != nil {
+		return fmt.Errorf("column %s: %w", chunks[i].meta.Descr().Path(), err)
+	}
+	return nil
 }
 
 // encodersAtOnce bounds the working memory for a row group.
