@@ -108,6 +108,23 @@ func (h *hasher) value(b []byte, i int, skip *fieldTree, depth int) (sum uint64,
 	return h.scalar(nil, v), end, nil
 }
 
+// valueAt returns the value that begins at b[i], where it ends and, if that is
+// wanted, what it contributes under a name, nil if it has none.
+func (h *hasher) valueAt(name, b []byte, i int, hash bool, depth int) (v value, sum uint64, end int, err error) {
+	if c := b[i]; hash && (c == kindObject || c == kindArray) {
+		mark := len(h.path)
+		h.path = append(h.path, name...)
+		sum, end, err = h.value(b, i, nil, depth)
+		h.path = h.path[:mark]
+		return value{raw: b[i:end]}, sum, end, err
+	}
+	v, end, err = h.syntax.valueAt(b, i)
+	if err == nil && hash {
+		sum = h.scalar(name, v)
+	}
+	return v, sum, end, err
+}
+
 // scalar returns what a scalar contributes under a name, nil if it has none.
 // The path stays as it is: this is done for every value there is.
 func (h *hasher) scalar(name []byte, v value) uint64 {
@@ -166,9 +183,9 @@ func (h *hasher) object(b []byte, i int, skip *fieldTree, depth int) (sum uint64
 func (h *hasher) array(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {
 	h.syntax.around++
 	mark := len(h.path)
-	n := int64(0)
+	n := 0
 	for i = skipSpace(b, i+1); b[i] != ']'; n++ {
-		h.path = strconv.AppendInt(append(h.path, sepItem), n, 10)
+		h.enterItem(n)
 		part, at, err := h.value(b, i, skip, depth+1)
 		if err != nil {
 			return 0, at, err
@@ -180,9 +197,20 @@ func (h *hasher) array(b []byte, i int, skip *fieldTree, depth int) (sum uint64,
 			return 0, i, errNoJSON
 		}
 	}
-	h.path = strconv.AppendInt(append(h.path, sepValue, kindArray), n, 10)
-	sum += xxhash.Sum64(h.path[h.base:])
-	h.path = h.path[:mark]
 	h.syntax.around--
-	return sum, i + 1, nil
+	return sum + h.length(n), i + 1, nil
+}
+
+// enterItem makes the path that of an item of the list at hand.
+func (h *hasher) enterItem(n int) {
+	h.path = strconv.AppendInt(append(h.path, sepItem), int64(n), 10)
+}
+
+// length returns what the length of the list at hand contributes.
+func (h *hasher) length(n int) uint64 {
+	mark := len(h.path)
+	h.path = strconv.AppendInt(append(h.path, sepValue, kindArray), int64(n), 10)
+	sum := xxhash.Sum64(h.path[h.base:])
+	h.path = h.path[:mark]
+	return sum
 }

@@ -21,9 +21,9 @@ func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[
 	for i, name := range names {
 		c.byName[name] = i
 	}
-	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int) (end int, err error) {
-		*at(to), end, err = d.textList(c, b, i)
-		return end, err
+	return &field[T]{name: name, hashes: true, read: func(d *decoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
+		*at(to), sum, end, err = d.textList(c, b, i, hash, depth)
+		return sum, end, err
 	}}
 }
 
@@ -37,52 +37,61 @@ type choice struct {
 
 // textList reads a list of text; items that say nothing are left out. Its error
 // is errKeep where there is more to it.
-func (d *decoder) textList(c *choice, b []byte, i int) (list []string, end int, err error) {
+func (d *decoder) textList(c *choice, b []byte, i int, hash bool, depth int) (list []string, sum uint64, end int, err error) {
 	if b[i] != kindArray {
-		return nil, i, errType
+		return nil, 0, i, errType
 	}
 	list = d.list()
-	more := false
+	n, more := 0, false
+	mark := len(d.hash.path)
 	d.hash.syntax.around++
-	for i = skipSpace(b, i+1); b[i] != ']'; {
-		item, rest, end, err := d.item(c, b, i)
-		if err != nil {
-			return nil, end, fmt.Errorf("[%d]: %w", len(list), err)
+	for i = skipSpace(b, i+1); b[i] != ']'; n++ {
+		if hash {
+			d.hash.enterItem(n)
 		}
+		item, part, rest, end, err := d.item(c, b, i, hash, depth+1)
+		if err != nil {
+			return nil, 0, end, fmt.Errorf("[%d]: %w", len(list), err)
+		}
+		d.hash.path = d.hash.path[:mark]
+		sum += part
 		if item.says() {
 			list, more = append(list, d.keepText(item)), more || rest
 		}
 		var ok bool
 		if i, ok = following(b, end, ']'); !ok {
-			return nil, i, errNoJSON
+			return nil, 0, i, errNoJSON
 		}
 	}
 	d.hash.syntax.around--
+	if hash {
+		sum += d.hash.length(n)
+	}
 	if more {
 		err = errKeep
 	}
-	return d.done(list), i + 1, err
+	return d.done(list), sum, i + 1, err
 }
 
 // item is the text of the item that begins at b[i], and whether the item says
 // more than that.
-func (d *decoder) item(c *choice, b []byte, i int) (text value, more bool, end int, err error) {
+func (d *decoder) item(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
 	if b[i] == kindObject && len(c.names) > 0 {
-		if text, more, end, err = d.pick(c, b, i); err == nil && text.raw == nil {
+		if text, sum, more, end, err = d.pick(c, b, i, hash, depth); err == nil && text.raw == nil {
 			err = fmt.Errorf("%s: %w", c.names[0], errMissing)
 		}
 	} else {
-		text, end, err = d.hash.syntax.valueAt(b, i)
+		text, sum, end, err = d.hash.valueAt(nil, b, i, hash, depth)
 	}
 	if k := text.kind(); err == nil && (k == kindObject || k == kindArray) {
 		err = errType
 	}
-	return text, more, end, err
+	return text, sum, more, end, err
 }
 
 // pick returns the member of an object that is its text, if there is one, and
 // whether any other says something.
-func (d *decoder) pick(c *choice, b []byte, i int) (text value, more bool, end int, err error) {
+func (d *decoder) pick(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
 	names := d.namesOf(c.id)
 	names.next = 0
 	best, said := len(c.names), 0
@@ -90,12 +99,13 @@ func (d *decoder) pick(c *choice, b []byte, i int) (text value, more bool, end i
 	for i = skipSpace(b, i+1); b[i] != '}'; {
 		k, at, ok := c.find(names, b, i)
 		if !ok {
-			return text, false, at, errNoJSON
+			return text, 0, false, at, errNoJSON
 		}
-		v, at, err := d.hash.syntax.valueAt(b, at)
+		v, part, at, err := d.hash.valueAt(k.lower, b, at, hash, depth+1)
 		if err != nil {
-			return text, false, at, err
+			return text, 0, false, at, err
 		}
+		sum += part
 		if v.says() {
 			said++
 			if k.field >= 0 && k.field < best {
@@ -103,18 +113,18 @@ func (d *decoder) pick(c *choice, b []byte, i int) (text value, more bool, end i
 			}
 		}
 		if i, ok = following(b, at, '}'); !ok {
-			return text, false, i, errNoJSON
+			return text, 0, false, i, errNoJSON
 		}
 	}
 	d.hash.syntax.around--
-	return text, said > 1, i + 1, nil
+	return text, sum, said > 1, i + 1, nil
 }
 
 // records is a field of a list of records of another schema.
 func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *field[T] {
-	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int) (int, error) {
+	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
 		if b[i] != '[' {
-			return i, errType
+			return 0, i, errType
 		}
 		list := (*at(to))[:0]
 		if list == nil {
@@ -126,15 +136,15 @@ func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *field[T] {
 			list = append(list, none)
 			end, err := of.decodeAt(d, &list[len(list)-1], b, i)
 			if err != nil {
-				return end, fmt.Errorf("[%d]: %w", len(list)-1, err)
+				return 0, end, fmt.Errorf("[%d]: %w", len(list)-1, err)
 			}
 			var ok bool
 			if i, ok = following(b, end, ']'); !ok {
-				return i, errNoJSON
+				return 0, i, errNoJSON
 			}
 		}
 		d.hash.syntax.around--
 		*at(to) = list
-		return i + 1, nil
+		return 0, i + 1, nil
 	}}
 }

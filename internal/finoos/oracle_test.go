@@ -232,7 +232,7 @@ func (o *oracleObject[T]) set(f *field[T], raw []byte) error {
 	case f.set != nil:
 		return f.set(&decoder{}, o.to, v)
 	}
-	_, err := f.read(&decoder{}, o.to, v.raw, 0)
+	_, _, err := f.read(&decoder{}, o.to, v.raw, 0, false, 0)
 	return err
 }
 

@@ -252,7 +252,8 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 	if hash {
 		h.path = append(h.path, k.lower...)
 	}
-	if f := l.field(id); f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == kindObject || f.read != nil && b[i] == kindArray && !hash) {
+	if f := l.field(id); f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == kindObject ||
+		f.read != nil && b[i] == kindArray && (!hash || f.hashes && k.skip == nil)) {
 		sum, end, err = p.inPlace(f, name, b, i, hash, depth)
 		h.path = h.path[:mark]
 		return sum, end, err
@@ -291,13 +292,13 @@ func (p *pass[T]) keep(l *level[T], id int, name, v value) error {
 	return nil
 }
 
-// inPlace stores an object or a list of records that nobody has gone through
+// inPlace stores, and hashes, an object or a list that nobody has gone through
 // yet.
 func (p *pass[T]) inPlace(f *field[T], name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
 	p.seen |= f.bit
 	if f.read != nil {
-		end, err = f.read(p.d, p.to, b, i)
-		return 0, end, p.stored(f, name, value{raw: b[i:end]}, err)
+		sum, end, err = f.read(p.d, p.to, b, i, hash, depth)
+		return sum, end, p.stored(f, name, value{raw: b[i:end]}, err)
 	}
 	mark := p.d.extra.open(name.raw)
 	sum, end, err = p.object(f.within, b, i, hash, depth)
@@ -336,7 +337,7 @@ func (p *pass[T]) store(f *field[T], name, v value) error {
 	case f.within != nil: // an object would have been read in place
 		err = errType
 	case f.set == nil:
-		_, err = f.read(p.d, p.to, v.raw, 0)
+		_, _, err = f.read(p.d, p.to, v.raw, 0, false, 0)
 	default:
 		err = f.set(p.d, p.to, v)
 	}

@@ -30,7 +30,8 @@ type level[T any] struct {
 type field[T any] struct {
 	name   string
 	set    setter[T]
-	read   reader[T] // in place of set, for lists of records
+	read   reader[T] // in place of set, for lists
+	hashes bool      // read can hash, too
 	nested []*field[T]
 
 	must   bool
@@ -43,8 +44,9 @@ type field[T any] struct {
 // setter stores a value that says something.
 type setter[T any] func(d *decoder, to *T, v value) error
 
-// reader stores the value that begins at b[i], and returns where it ends.
-type reader[T any] func(d *decoder, to *T, b []byte, i int) (end int, err error)
+// reader stores the value that begins at b[i], and returns where it ends and,
+// if that is wanted and it can, what the value contributes to the hash.
+type reader[T any] func(d *decoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error)
 
 // errKeep is returned by a setter that wants the value in Extra as well.
 var errKeep = errors.New("kept as an extra field")
