@@ -99,11 +99,23 @@ func (l *List[T]) check(visit func(T)) (info pageInfo, err error) {
 	return info, err
 }
 
-// pageInfo is what the first part tells about pages. No record is decoded.
+// pageInfo is what the first part tells about pages. No record is decoded, and
+// none is even passed by where the answer ends in what is wanted: whether all
+// that is JSON then shows when the records are read.
 func (l *List[T]) pageInfo() (pageInfo, error) {
 	if len(l.parts) == 0 {
 		return pageInfo{}, nil
 	}
+	if tail, err := l.parts[0].tail(maxPageInfo); err == nil {
+		if v, ok := lastMember(tail, "metaData"); ok {
+			return pageInfoOf(v), nil
+		}
+	}
+	return l.passOver()
+}
+
+// passOver is pageInfo of any answer.
+func (l *List[T]) passOver() (pageInfo, error) {
 	s := newStream(l.parts[0].reader, l.names)
 	defer s.close()
 	for {

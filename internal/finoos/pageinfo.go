@@ -1,6 +1,9 @@
 package finoos
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // pageMembers are the members beside a list that tell about its pages.
 var pageMembers = []string{"context", "metadata"}
@@ -41,6 +44,30 @@ func (i pageInfo) pages() (int, bool) {
 		return (i.total.V + i.pageSize.V - 1) / i.pageSize.V, true
 	}
 	return 0, false
+}
+
+// maxPageInfo is up to which size the member is looked for at the end of an
+// answer, without reading the rest.
+const maxPageInfo = 512
+
+// lastMember returns the value of the member that an answer ends with, if it has
+// that name, letter by letter, and the answer is an object and JSON at all: tail
+// is the answer's end.
+//
+// That is so because a quote that no backslash stands before begins or ends a
+// text, and what follows the end of a text is no letter. So the name is a whole
+// text, with a colon a name, and belongs to the object that the answer ends with.
+func lastMember(tail []byte, name string) (v value, ok bool) {
+	at := bytes.LastIndex(tail, []byte(`"`+name+`"`))
+	if at < 1 || tail[at-1] == '\\' {
+		return v, false
+	}
+	rest, isMember := bytes.CutPrefix(bytes.TrimSpace(tail[at+len(name)+2:]), []byte(":"))
+	rest, isLast := bytes.CutSuffix(rest, []byte("}"))
+	if !isMember || !isLast {
+		return v, false
+	}
+	return parseValue(rest)
 }
 
 func nameIn(name string, names []string) bool {

@@ -117,6 +117,26 @@ func (s *spool) reader() io.Reader {
 	return &chunkReader{chunks: s.chunks, left: s.size}
 }
 
+// tail is the end of the body, of at most so many bytes.
+func (s *spool) tail(n int64) ([]byte, error) {
+	if s.closed {
+		return nil, errClosed
+	}
+	n = min(n, s.size)
+	tail := make([]byte, 0, n+2) // see parseValue
+	if s.file != nil {
+		_, err := s.file.ReadAt(tail[:n], s.size-n)
+		return tail[:n], err
+	}
+	for at := s.size - n; at < s.size; {
+		c := s.chunks[at/chunkSize][at%chunkSize:]
+		c = c[:min(int64(len(c)), s.size-at)]
+		tail = append(tail, c...)
+		at += int64(len(c))
+	}
+	return tail, nil
+}
+
 // Close gives back memory and disk.
 func (s *spool) Close() error {
 	s.closed = true
