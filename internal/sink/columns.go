@@ -105,16 +105,18 @@ func text[R any](name string, get func(*R) string) field[R] {
 		isNull: func(r *R) bool { return get(r) == "" },
 		bind: func(c Column, file *binding) (buffer, func([]*R)) {
 			b := newTextBuffer(c, file)
-			if hide := file.mask.text(c); hide != nil {
-				return b, func(rows []*R) {
-					for _, r := range rows {
-						b.add(hide(get(r)))
-					}
-				}
-			}
+			hide := file.mask.text(c)
 			return b, func(rows []*R) {
-				for _, r := range rows {
-					b.add(get(r))
+				for len(rows) > 0 {
+					s, n := get(rows[0]), 1
+					for n < len(rows) && get(rows[n]) == s {
+						n++
+					}
+					if hide != nil {
+						s = hide(s)
+					}
+					b.addRun(s, n)
+					rows = rows[n:]
 				}
 			}
 		},
@@ -134,11 +136,7 @@ func runID[R any](name string) field[R] {
 	f.isNull = func(*R) bool { return false }
 	f.bind = func(c Column, file *binding) (buffer, func([]*R)) {
 		b := newTextBuffer(c, file)
-		return b, func(rows []*R) {
-			for range rows {
-				b.add(file.runID)
-			}
-		}
+		return b, func(rows []*R) { b.addRun(file.runID, len(rows)) }
 	}
 	return f
 }

@@ -20,7 +20,11 @@ type dictionary struct {
 	table   []int32 // number + 1 of the string at that place, 0 if none
 	data    []byte
 	offsets []int32 // where string i begins; one more is the end of the last
-	last    int32   // rows of one pull repeat what the row before had
+
+	// Rows of one pull repeat what the row before had, mostly the very same
+	// text, which is told at a glance.
+	last       int32
+	lastString string
 }
 
 func newDictionary() *dictionary {
@@ -33,7 +37,7 @@ func (d *dictionary) reset() {
 	clear(d.table)
 	d.data = d.data[:0]
 	d.offsets = append(d.offsets[:0], 0)
-	d.last = -1
+	d.last, d.lastString = -1, ""
 }
 
 func (d *dictionary) entries() int { return len(d.offsets) - 1 }
@@ -49,9 +53,10 @@ func (d *dictionary) value(i int32) []byte {
 // number returns the number of a string, and by how many bytes the dictionary
 // grew for it.
 func (d *dictionary) number(s string) (number int32, grown int64) {
-	if d.last >= 0 && string(d.value(d.last)) == s {
+	if d.last >= 0 && d.lastString == s {
 		return d.last, 0
 	}
+	d.lastString = s
 	i := d.find(s)
 	if d.table[i] == 0 {
 		grown = d.insert(i, s)

@@ -19,7 +19,8 @@ import (
 // null is what a null value is printed as; no text of the tests is that.
 const null = "(null)"
 
-// writeTable writes rows into a file of their table.
+// writeTable writes rows into a file of their table, now one and now many at a
+// time.
 func writeTable(t *testing.T, opts fileOptions, rows []Row) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -27,10 +28,13 @@ func writeTable(t *testing.T, opts fileOptions, rows []Row) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range rows {
-		if err := f.Append(r); err != nil {
-			t.Fatalf("row %d: %v", i, err)
+	rng := rand.New(rand.NewPCG(uint64(len(rows)), 1))
+	for i := 0; i < len(rows); {
+		n := min(1+rng.IntN(3)*rng.IntN(100), len(rows)-i)
+		if err := f.Append(rows[i : i+n]...); err != nil {
+			t.Fatalf("rows from %d on: %v", i, err)
 		}
+		i += n
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)

@@ -85,6 +85,9 @@ func TestAnythingOfAnySizeComesBack(t *testing.T) {
 		r := transaction(strconv.Itoa(i))
 		r.PartnerName = fmt.Sprintf("partner %d", i)
 		r.PartnerBIC = strconv.Itoa(i % 7)
+		if r.BookingText = ""; i%50 > 0 { // the same in several rows, in all more bytes than a dictionary takes
+			r.BookingText = fmt.Sprintf("%d %s", i/5, strings.Repeat("x", 200))
+		}
 		if i%3 > 0 {
 			r.Tags = []string{strconv.Itoa(i), "x", strconv.Itoa(i / 2)}
 		}
@@ -300,5 +303,31 @@ func TestAnUnknownCompressionIsRefused(t *testing.T) {
 		if _, err := newTableFile(usersTable, io.Discard, fileOptions{Compression: c}); err == nil {
 			t.Errorf("compression %q was accepted", c)
 		}
+	}
+}
+
+func TestARunOfRowsHoldsItsTextOnceAndANumberForEach(t *testing.T) {
+	t.Parallel()
+	const number, level, entry = 4, 1, 4 + 2*4 + 3
+	for _, tt := range []struct {
+		claim  string
+		column Column
+		text   string
+		want   int64
+	}{
+		{"a text that may be missing", Column{dictionary: true}, "abc", entry + 10*(number+level)},
+		{"a text that is always there", Column{dictionary: true, Required: true}, "abc", entry + 10*number},
+		{"a null", Column{dictionary: true}, "", 10 * level},
+		{"a text without a dictionary", Column{}, "abc", 10 * (level + 4 + 3)},
+	} {
+		t.Run(tt.claim, func(t *testing.T) {
+			t.Parallel()
+			var file binding
+			b := newTextBuffer(tt.column, &file)
+			b.addRun(tt.text, 10)
+			if file.held != tt.want || b.slots() != 10 {
+				t.Errorf("ten rows hold %d bytes in %d slots, want %d", file.held, b.slots(), tt.want)
+			}
+		})
 	}
 }

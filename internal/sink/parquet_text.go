@@ -43,6 +43,33 @@ func (b *textBuffer) add(s string) {
 	b.put(s)
 }
 
+// addRun appends the string of several rows: those of one pull have most of them
+// in common.
+func (b *textBuffer) addRun(s string, rows int) {
+	null := s == "" && b.nulls
+	if !null {
+		b.beginRow()
+	}
+	if null || b.dict == nil || b.dictSlots >= 0 {
+		for range rows {
+			b.add(s)
+		}
+		return
+	}
+	const ref, level = 4, 1
+	number, added := b.dict.number(s)
+	for range rows {
+		b.refs = append(b.refs, number)
+	}
+	b.file.held += int64(rows)*ref + added
+	if b.nulls {
+		for range rows {
+			b.levels = append(b.levels, levelValue)
+		}
+		b.file.held += int64(rows) * level
+	}
+}
+
 // addBytes appends one row's bytes.
 func (b *textBuffer) addBytes(v []byte) {
 	if len(v) == 0 && b.nulls {

@@ -51,10 +51,13 @@ func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *scratch) error {
 		return err
 	}
 	width := widthOf(b.dict.entries())
-	size := func(int) int { return (width + 7) / 8 }
+	size := (width + 7) / 8
 	refs := b.refs
 	for at := 0; at < end; {
-		next, n := b.pageEnd(at, end, size)
+		next, n := end, len(refs)
+		if size*n > pageBytes {
+			next, n = b.pageEnd(at, end, func(int) int { return size })
+		}
 		b.begin(s, at, next)
 		s.page = appendHybrid(append(s.page, byte(width)), refs[:n], width) //nolint:gosec // at most 32 bits
 		// A page's bounds are the whole dictionary's: wide, but never wrong.
