@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	_ "github.com/duckdb/duckdb-go/v2" // the engine to compare with
@@ -61,6 +62,21 @@ func writeLines(t *testing.T, b *path.Bodies, dir string) {
 	}
 }
 
+// writeBodies writes the bodies as the API sends them, a file each, which is named
+// after its user.
+func writeBodies(t *testing.T, b *path.Bodies, dir string) {
+	t.Helper()
+	for i, body := range b.ByUser {
+		text, err := io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, b.Users[i]+".json"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // recordsOf are the records of a body, which is a list or has one.
 func recordsOf(t *testing.T, body *io.SectionReader) []jsontext.Value {
 	t.Helper()
@@ -84,9 +100,26 @@ func recordsOf(t *testing.T, body *io.SectionReader) []jsontext.Value {
 	return records
 }
 
-// query is how DuckDB makes a stream's rows: what its records are, and the
-// columns in the order of the table.
-type query struct{ reads, columns, rest string }
+// query is how DuckDB makes a stream's rows: which member of a body its records
+// are, "" for the body itself, what they hold, and the columns in the order of
+// the table.
+type query struct{ list, reads, columns, rest string }
+
+// lines reads what writeLines wrote.
+func (q query) lines(dir string) string {
+	return fmt.Sprintf("read_json('%s/*.ndjson', format = 'newline_delimited', columns = {user_id: 'VARCHAR', %s})", dir, q.reads)
+}
+
+// bodies reads what writeBodies wrote.
+func (q query) bodies(dir string) string {
+	const user = "parse_filename(filename, true) AS user_id"
+	if q.list == "" {
+		return fmt.Sprintf("(SELECT * EXCLUDE (filename), %s FROM read_json('%s/*.json', format = 'array', filename = true, columns = {%s}))", user, dir, q.reads)
+	}
+	record := strings.NewReplacer(": '", " ", "'", "").Replace(q.reads)
+	return fmt.Sprintf(`(SELECT record.*, user_id FROM (SELECT unnest(%s) AS record, %s
+		FROM read_json('%s/*.json', format = 'unstructured', filename = true, columns = {%s: 'STRUCT(%s)[]'})))`, q.list, user, dir, q.list, record)
+}
 
 var queries = map[jobs.Stream]query{
 	jobs.StreamTransactions: {
@@ -99,6 +132,7 @@ var queries = map[jobs.Stream]query{
 			paymentPartner.creditorId AS partner_creditor_id, paymentPartner.mandateReference AS partner_mandate_reference, tags`,
 	},
 	jobs.StreamCategorization: {
+		list:    "categorization",
 		reads:   `transactionId: 'VARCHAR', accountId: 'VARCHAR', tags: 'VARCHAR[]'`,
 		columns: `accountId AS account_id, transactionId AS transaction_id, unnest(tags) AS tag`,
 	},
@@ -114,6 +148,7 @@ var queries = map[jobs.Stream]query{
 			contractPartner::VARCHAR AS partner, attributes::VARCHAR AS attributes`,
 	},
 	jobs.StreamAccountHistory: {
+		list:    "histories",
 		reads:   `accountId: 'VARCHAR', currency: 'VARCHAR', balances: 'STRUCT(date DATE, balance DECIMAL(18,4))[]'`,
 		columns: `account_id, b.date AS date, b.balance AS balance, currency`,
 		rest:    `(SELECT user_id, accountId AS account_id, currency, unnest(balances) AS b FROM %s)`,
@@ -125,11 +160,11 @@ var queries = map[jobs.Stream]query{
 const meta = `'upsert' AS _op, 'full' AS _pull, user_id AS _correlation_id, TIMESTAMPTZ '2026-11-22 02:30:00+00' AS _correlation_at,
 	TIMESTAMPTZ '2026-11-22 02:30:00.123456+00' AS _extracted_at, '01JDAAAAAAAAAAAAAAAAAAAAAA' AS _run_id, NULL::VARCHAR AS _extra`
 
-// copyRows lets DuckDB write the rows that the product does.
-func copyRows(t *testing.T, db *sql.DB, s path.Stream, lines, out string, level int) {
+// copyRows lets DuckDB write the rows that the product does, from records that it
+// reads from somewhere.
+func copyRows(t *testing.T, db *sql.DB, s path.Stream, from, out string, level int) {
 	t.Helper()
 	q := queries[s.Name]
-	from := fmt.Sprintf("read_json('%s/*.ndjson', format = 'newline_delimited', columns = {user_id: 'VARCHAR', %s})", lines, q.reads)
 	if q.rest != "" {
 		from = fmt.Sprintf(q.rest, from)
 	}
