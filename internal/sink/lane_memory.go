@@ -3,9 +3,9 @@ package sink
 import "context"
 
 // rowsMemory bounds what the buffers of all tables take together: of the table
-// that takes most the rows are written once there is more. A table alone never
-// gets there (defaultRowGroupBytes), and two have room for row groups of full
-// size.
+// that takes most the rows are written once there is more. It has room for the
+// row group of one table at its full size (defaultRowGroupBytes) and what its
+// buffers keep for growing, and nearly for those of two.
 const rowsMemory = 16 << 20
 
 // shed makes room where the tables hold more than they may together.
