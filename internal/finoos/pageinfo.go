@@ -67,7 +67,10 @@ func lastMember(tail []byte, name string) (v value, ok bool) {
 	if !isMember || !isLast {
 		return v, false
 	}
-	return parseValue(rest)
+	if v, ok = parseValue(rest); v.kind() == kindArray {
+		return value{}, false // a list is no such member, as a stream has it
+	}
+	return v, ok
 }
 
 func nameIn(name string, names []string) bool {

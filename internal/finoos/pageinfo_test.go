@@ -18,6 +18,7 @@ var aboutPages = []struct {
 	{"it holds objects", `{"categorization":[],"metaData":{"totalPages":3,"x":{"y":[{}]}}}`, true},
 	{"it is no object", `{"categorization":[],"metaData":null}`, true},
 	{"it comes twice, and the last one counts", `{"metaData":{"totalPages":9},"categorization":[],"metaData":{"totalPages":3}}`, true},
+	{"it is a list, and so another member tells", `{"context":{"totalPages":3},"categorization":[],"metaData":[]}`, false},
 	{"it comes first", `{"metaData":{"totalPages":3},"categorization":[]}`, false},
 	{"it is spelled in another way", `{"categorization":[],"METADATA":{"totalPages":3}}`, false},
 	{"it is escaped", `{"categorization":[],"meta\u0044ata":{"totalPages":3}}`, false},

@@ -107,14 +107,19 @@ var compared = []func(t *testing.T, text string, window int){
 func FuzzWalkReadsWhatTheOracleReads(f *testing.F) {
 	for i, line := range linesOf(f, "records.txt") {
 		_, record, _ := strings.Cut(line, "\t")
-		f.Add("["+record+"]", uint8(i), uint8(i))
-		f.Add(`{"context":{"page":1},"list":[`+record+" , "+record+`]}`, uint8(i), uint8(2*i))
+		for model := range compared {
+			f.Add("["+record+"]", uint8(model), uint8(i))
+			f.Add(`{"context":{"page":1},"list":[`+record+" , "+record+`]}`, uint8(model), uint8(2*i))
+		}
 	}
 	for i, tt := range grammar {
 		for model := range compared {
 			f.Add(`[{"id":"a","accountId":`+tt.text+`}]`, uint8(model), uint8(i))
 			f.Add(`{"x":`+tt.text+`,"list":[`+tt.text+`]}`, uint8(model), uint8(i))
 		}
+	}
+	for model := range compared {
+		f.Add(`[{"transactionId":"a","accountId":"b","contractId":"c","tags":[null,"",{"id":"x","name":"y"},{"name":"z"},"\u0041",{"id":""}]}]`, uint8(model), uint8(9))
 	}
 	f.Fuzz(func(t *testing.T, text string, model, window uint8) {
 		compared[int(model)%len(compared)](t, text, 4+int(window))
