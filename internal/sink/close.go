@@ -35,9 +35,7 @@ func (w *Writer) close(ctx context.Context) error {
 	if w.o.Kind == KindBackfill && w.Err() == nil {
 		errs = append(errs, w.writeLedger(last))
 	}
-	for _, l := range w.lanes { // before its upload is swept, a part must not be on its way any more
-		l.abandon()
-	}
+	w.abandon()
 	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
 	w.state.spool.close()
 	if w.past != nil {
@@ -47,6 +45,14 @@ func (w *Writer) close(ctx context.Context) error {
 		return fmt.Errorf("close sink: %w", err)
 	}
 	return nil
+}
+
+// abandon lets go of what was not committed. No upload is swept while a part of it
+// is on its way: it might arrive later, and stay.
+func (w *Writer) abandon() {
+	for _, l := range w.lanes {
+		l.abandon()
+	}
 }
 
 // sweepOwn removes what this run staged and did not commit, as the next run

@@ -27,6 +27,12 @@ var scenarios = []scenario{
 		t.Helper()
 		return newWorld(t, store, Shard{Count: 1}, 3)
 	}},
+	{"first night, a part on its way while rows come", func(t *testing.T, store bucket.Store) *world {
+		t.Helper()
+		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w.bulky = true
+		return w
+	}},
 	{"another night", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
 		w := newWorld(t, store, Shard{Count: 1}, 3)

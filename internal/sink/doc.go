@@ -73,7 +73,9 @@
 //  3. A run touches nothing of other jobs, and nothing that living runs have
 //     staged. TestRecoveryTouchesNothingOfAnotherJob,
 //     TestALivingShardsUploadsAreNotSwept.
-//  4. What should be gone is gone after the next run at the latest.
+//  4. No upload is swept by its own run while a part of it is on its way.
+//     TestNoPartIsOnItsWayWhenItsUploadIsSwept.
+//  5. What should be gone is gone after the next run at the latest.
 //     TestACrashAtAnyWriteLosesAndDoublesNothing.
 //
 // # Failures and recovery

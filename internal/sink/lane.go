@@ -43,7 +43,8 @@ func (l *lane) append(ctx context.Context, rows []Row) error {
 			return err
 		}
 	}
-	// Few at a time: a row group that is finished in between is sent first.
+	// Few at a time: of a row group that is finished in between, parts are on
+	// their way first.
 	for chunk := range slices.Chunk(rows, appended) {
 		if err := l.file.Append(chunk...); err != nil {
 			return fmt.Errorf("write %s: %w", l.key, err)
@@ -123,7 +124,7 @@ func (l *lane) pending() (files int, rows int64) {
 	return files, rows
 }
 
-// abandon lets go of what was not sealed, and sends nothing more of it.
+// abandon lets go of what was not sealed.
 func (l *lane) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -149,7 +149,8 @@ func (c *columnChunk) settle() error {
 	c.waiting = nil
 	<-p.ready
 	err := c.put(p)
-	scratches.Put(&p.scratch)
+	s := p.scratch // without the page around it, which knows the chunk
+	scratches.Put(&s)
 	return err
 }
 

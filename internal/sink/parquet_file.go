@@ -106,10 +106,10 @@ func (f *parquetFile) encode(chunks []*columnChunk, helpers chan *page) error {
 	for range n {
 		workers.Go(func() (err error) {
 			s := newScratch()
-			defer scratches.Put(s)
 			for at := int(next.Add(1)); at <= len(order) && err == nil; at = int(next.Add(1)) {
 				err = f.encodeColumn(order[at-1], chunks, s)
 			}
+			scratches.Put(s)
 			if int(idle.Add(1)) == n {
 				close(helpers)
 			}
@@ -133,7 +133,8 @@ func (f *parquetFile) encodeColumn(i int, chunks []*columnChunk, s *scratch) err
 	return nil
 }
 
-// encodersAtOnce bounds the working memory for a row group.
+// encodersAtOnce bounds the working memory for a row group: each has up to three
+// pages at hand, two of which may be with helpers.
 const encodersAtOnce = 4
 
 // size estimates the file's size if what is buffered were written: by the

@@ -15,7 +15,7 @@ const (
 	// statistics.
 	createdBy = "syncer version 1.0.0"
 	// pageBytes is the size at which a page ends: what a reader decompresses
-	// at a time, and what is held for each column being encoded.
+	// at a time, and what is held a few times of each column being encoded.
 	pageBytes = 256 << 10
 	// statsBytes bounds the text kept as a column's least and greatest value.
 	statsBytes = 128

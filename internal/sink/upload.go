@@ -21,7 +21,8 @@ const (
 	// that a store takes, are then enough for any file.
 	partsPerStep = 1000
 	// uploadMemory is up to how much an upload collects in memory. Every table has
-	// one, so beyond that it is a scratch file in which parts grow.
+	// one, so beyond that it is scratch files in which parts grow: one by turns is
+	// read from, and one written to.
 	uploadMemory = 512 << 10
 	// partsAtOnce bounds the parts that are in memory to be sent: one after the
 	// other is far more than the API brings.
@@ -53,7 +54,8 @@ type uploader struct {
 
 	// Written and not on its way yet: first what lies in the file, then buf.
 	file  *os.File // nil until something has to go there
-	filed int64    // bytes that lie there
+	sent  int64    // bytes at its beginning that are no part of that
+	filed int64    // bytes in it
 	buf   []byte
 	err   error // of the file or a part
 
@@ -90,12 +92,20 @@ func (u *uploader) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// spill moves what is in memory to the file.
-func (u *uploader) spill() (err error) {
+// open opens the file that is collected in.
+func (u *uploader) open() (err error) {
 	if u.file == nil {
 		if u.file, err = nameless.File(u.dir, "syncer-upload"); err != nil {
 			return fmt.Errorf("hold a part: %w", err)
 		}
+	}
+	return nil
+}
+
+// spill moves what is in memory to the file.
+func (u *uploader) spill() error {
+	if err := u.open(); err != nil {
+		return err
 	}
 	n, err := u.file.WriteAt(u.buf, u.filed)
 	u.filed += int64(n)
@@ -110,7 +120,7 @@ func (u *uploader) spill() (err error) {
 }
 
 // held is how much is collected and not on its way.
-func (u *uploader) held() int { return int(u.filed) + len(u.buf) }
+func (u *uploader) held() int { return int(u.filed-u.sent) + len(u.buf) }
 
 // partSize is the size of the part after the given number of parts.
 func partSize(parts int) int { return bucket.MinPart << (parts / partsPerStep) }
@@ -119,9 +129,13 @@ func partSize(parts int) int { return bucket.MinPart << (parts / partsPerStep) }
 // one before it has landed, that is waited for. What went wrong with a part, this
 // or the next call says.
 func (u *uploader) flush(ctx context.Context) error {
-	if u.err != nil {
-		return u.err
+	if u.err == nil {
+		u.err = u.sendFull(ctx)
 	}
+	return u.err
+}
+
+func (u *uploader) sendFull(ctx context.Context) error {
 	for {
 		onTheWay := 0
 		if u.flight != nil {
@@ -134,36 +148,45 @@ func (u *uploader) flush(ctx context.Context) error {
 		if err := u.land(ctx); err != nil {
 			return err
 		}
-		if err := u.depart(ctx, int64(n)); err != nil {
+		if err := u.begin(ctx); err != nil {
+			return err
+		}
+		if err := u.spill(); err != nil {
+			return err
+		}
+		next := u.depart
+		if u.held() >= n+partSize(len(u.parts)+1) { // it would be waited for at once
+			next = u.sendOne
+		}
+		if err := next(ctx, n); err != nil {
 			return err
 		}
 	}
 }
 
-// depart begins to send the first n bytes of what is collected. What follows them
-// is collected in the other file.
-func (u *uploader) depart(ctx context.Context, n int64) error {
-	if err := u.begin(ctx); err != nil {
+// sendOne sends the first n bytes that the file holds.
+func (u *uploader) sendOne(ctx context.Context, n int) error {
+	part, err := u.send(ctx, len(u.parts)+1, io.NewSectionReader(u.file, u.sent, int64(n)), n)
+	if err != nil {
 		return err
 	}
-	if err := u.spill(); err != nil {
+	u.parts = append(u.parts, part)
+	u.sent += int64(n)
+	return nil
+}
+
+// depart begins to send the first n bytes that the file holds. What follows them,
+// less than another part, is collected in the other file.
+func (u *uploader) depart(ctx context.Context, n int) error {
+	body := io.NewSectionReader(u.file, u.sent, int64(n))
+	rest := io.NewSectionReader(u.file, u.sent+int64(n), u.filed-u.sent-int64(n))
+	u.file, u.other, u.sent = u.other, u.file, 0
+	if err := u.open(); err != nil {
 		return err
 	}
-	body, rest := io.NewSectionReader(u.file, 0, n), io.NewSectionReader(u.file, n, u.filed-n)
-	u.file, u.other, u.filed = u.other, u.file, 0
-	for {
-		chunk := slices.Grow(u.buf, uploadMemory)[:uploadMemory]
-		read, err := io.ReadFull(rest, chunk)
-		u.buf = chunk[:read]
-		if read < len(chunk) {
-			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				return fmt.Errorf("read a held part: %w", err)
-			}
-			break
-		}
-		if err := u.spill(); err != nil {
-			return err
-		}
+	var err error
+	if u.filed, err = io.Copy(io.NewOffsetWriter(u.file, 0), rest); err != nil {
+		return fmt.Errorf("hold a part: %w", err)
 	}
 	f := &flight{landed: make(chan struct{})}
 	// The batch that filled the part need not wait for it.
@@ -171,7 +194,7 @@ func (u *uploader) depart(ctx context.Context, n int64) error {
 	number := len(u.parts) + 1
 	go func() {
 		defer close(f.landed)
-		f.part, f.err = u.send(ctx, number, body, int(n))
+		f.part, f.err = u.send(ctx, number, body, n)
 	}()
 	u.flight = f
 	return nil
@@ -190,8 +213,8 @@ func (u *uploader) land(ctx context.Context) error {
 	}
 	f.cancel()
 	u.flight = nil
-	if u.err = f.err; u.err != nil {
-		return u.err
+	if f.err != nil {
+		return f.err
 	}
 	u.parts = append(u.parts, f.part)
 	return nil
@@ -202,25 +225,34 @@ func (u *uploader) finish(ctx context.Context) (FileUpload, error) {
 	if err := u.flush(ctx); err != nil {
 		return FileUpload{}, err
 	}
-	if err := u.land(ctx); err != nil {
-		return FileUpload{}, err
+	if u.err = u.sendRest(ctx); u.err != nil {
+		return FileUpload{}, u.err
 	}
-	if n := u.held(); n > 0 || len(u.parts) == 0 {
-		if err := u.begin(ctx); err != nil {
-			return FileUpload{}, err
-		}
-		body := io.MultiReader(io.NewSectionReader(u.file, 0, u.filed), bytes.NewReader(u.buf))
-		part, err := u.send(ctx, len(u.parts)+1, body, n)
-		if err != nil {
-			return FileUpload{}, err
-		}
-		u.parts = append(u.parts, part)
-	}
-	u.buf = nil
 	return FileUpload{Upload: u.up, Parts: u.parts}, u.close()
 }
 
-// close gives up a part that is on its way, and gives the scratch files back.
+func (u *uploader) sendRest(ctx context.Context) error {
+	if err := u.land(ctx); err != nil {
+		return err
+	}
+	n := u.held()
+	if n == 0 && len(u.parts) > 0 {
+		return nil
+	}
+	if err := u.begin(ctx); err != nil {
+		return err
+	}
+	body := io.MultiReader(io.NewSectionReader(u.file, u.sent, u.filed-u.sent), bytes.NewReader(u.buf))
+	part, err := u.send(ctx, len(u.parts)+1, body, n)
+	if err != nil {
+		return err
+	}
+	u.parts = append(u.parts, part)
+	u.buf = nil
+	return nil
+}
+
+// close gives up the part that is on its way, and gives the scratch files back.
 func (u *uploader) close() error {
 	if u.flight != nil {
 		u.flight.cancel()

@@ -20,7 +20,9 @@ import (
 
 func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, bucket.MinPart - 1, bucket.MinPart, bucket.MinPart + 1, 3*bucket.MinPart + 7, 9 * bucket.MinPart} {
+	sizes := []int{1, bucket.MinPart - 1, bucket.MinPart, bucket.MinPart + 1, 3*bucket.MinPart + 7, 9 * bucket.MinPart}
+	for i := range 2 * len(sizes) {
+		size, most := sizes[i/2], []int{3 << 20, 4 * bucket.MinPart}[i%2] // at a time
 		store := newMemStore()
 		body := make([]byte, size)
 		for i := range body {
@@ -28,17 +30,17 @@ func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 		}
 		u := newUploader(store, "key", newPartSlots(), t.TempDir())
 		for rest := body; len(rest) > 0; {
-			n := min(len(rest), 1+rand.N(3<<20))
+			n := min(len(rest), 1+rand.N(most))
 			if _, err := u.Write(rest[:n]); err != nil {
 				t.Fatal(err)
 			}
 			if err := u.flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if rest = rest[n:]; u.held() >= bucket.MinPart || cap(u.buf) > 2*uploadMemory+3<<20 {
+			if rest = rest[n:]; u.held() >= bucket.MinPart || cap(u.buf) > 2*uploadMemory+most {
 				t.Errorf("%d bytes are held, %d of them in memory", u.held(), cap(u.buf))
 			}
-			if u.filed > bucket.MinPart+3<<20 {
+			if int(u.filed) > bucket.MinPart+most {
 				t.Errorf("the scratch file holds %d bytes", u.filed)
 			}
 		}
@@ -136,6 +138,12 @@ func TestAPartThatIsNotTakenFailsWhatFollows(t *testing.T) {
 	for name, next := range map[string]func(*testing.T, *uploader) error{
 		"the next part": func(t *testing.T, u *uploader) error { t.Helper(); return further(t.Context(), u, bucket.MinPart) },
 		"the end":       func(t *testing.T, u *uploader) error { t.Helper(); _, err := u.finish(t.Context()); return err },
+		"the end after the next part": func(t *testing.T, u *uploader) error {
+			t.Helper()
+			_ = further(t.Context(), u, bucket.MinPart)
+			_, err := u.finish(t.Context())
+			return err
+		},
 		"the end, once more": func(t *testing.T, u *uploader) error {
 			t.Helper()
 			_, _ = u.finish(t.Context())
@@ -207,18 +215,28 @@ func (s *stuckParts) AbortUpload(ctx context.Context, up bucket.Upload) error {
 
 func TestNoPartIsOnItsWayWhenItsUploadIsSwept(t *testing.T) {
 	t.Parallel()
+	for range 8 { // tables are closed in any order
+		closeWithPartsOnTheirWay(t)
+	}
+}
+
+func closeWithPartsOnTheirWay(t *testing.T) {
+	t.Helper()
 	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
 	store := &stuckParts{Store: w.police}
 	wr, err := w.open(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := make([]Row, 8)
-	for i := range rows {
-		rows[i] = &Transaction{
-			UserID: "u", AccountID: "a", TransactionID: strconv.Itoa(i), Currency: "EUR", Purpose: strings.Repeat("x", 1<<20),
-			Meta: Meta{Op: Upsert, Pull: Full, CorrelationID: "c", CorrelationAt: w.now, ExtractedAt: w.now},
-		}
+	var rows []Row
+	for i := range 9 { // of two tables, more than fits into a row group
+		rows = append(rows, &Contract{UserID: "u", ContractID: strconv.Itoa(i), Attributes: strings.Repeat(strconv.Itoa(i), 1<<20), Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: w.now}})
+	}
+	for i := range 9 {
+		rows = append(rows, &Transaction{
+			UserID: "u", AccountID: "a", TransactionID: strconv.Itoa(i), Currency: "EUR", Purpose: strings.Repeat(strconv.Itoa(i), 1<<20),
+			Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: w.now},
+		})
 	}
 	if err := wr.Add(t.Context(), Batch{Rows: rows}); err != nil {
 		t.Fatal(err)

@@ -31,6 +31,7 @@ type world struct {
 	every  int // checkpointEvery
 	now    time.Time
 	half   bool // commit once in the middle of a run
+	bulky  bool // the first user has more than a part holds, and a row group
 	// backfill makes runs those of a backfill of this name, which brings the
 	// newest version, and knows from its progress whom it has.
 	backfill string
@@ -157,9 +158,13 @@ func (w *world) batch(id string, from, to int) Batch {
 	b := Batch{Cursors: []Cursor{{
 		UserID: id, Stream: worldStream, CorrelationID: fmt.Sprintf("version %d", to), ExtractedAt: w.now, State: []byte("state"),
 	}}}
+	attributes := ""
+	if w.bulky && id == slices.Min(slices.Collect(maps.Keys(w.truth))) {
+		attributes = strings.Repeat("x", defaultRowGroupBytes)
+	}
 	for v := from + 1; v <= to; v++ {
 		b.Rows = append(b.Rows, &Contract{
-			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: Decimal{Units: 10_000 * int64(v), Valid: true}, Meta: meta,
+			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: Decimal{Units: 10_000 * int64(v), Valid: true}, Attributes: attributes, Meta: meta,
 		})
 	}
 	b.Rows = append(b.Rows, &Pull{

@@ -31,7 +31,7 @@ type Options struct {
 	Masking        *Masking // what is hidden in the tables; nil = nothing
 	Compression    string
 	TargetFileSize int64  // default 128 MiB
-	ScratchDir     string // for cursors that are being read; default the system's
+	ScratchDir     string // for cursors that are being read and parts that grow; default the system's
 	Now            func() time.Time
 	Logger         *slog.Logger
 
