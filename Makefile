@@ -101,7 +101,7 @@ bench-commit: ## what commits, checkpoints and starts cost: two minutes
 bench-quota: ## hidden limits in real time, with pacing and without: five minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
-bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: four minutes
+bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: five minutes
 	go -C bench test ./rows -run '^TestRows$$' -count=1 -v -timeout 15m -args -rows
 
 bench-files: ## what a warehouse may leave unread of first nights, by statistics: two minutes
