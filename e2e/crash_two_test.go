@@ -111,7 +111,29 @@ func (m mortals) stopAt(t *testing.T, p place, step int) *mortalRun {
 	if now := state(); now != "T" {
 		t.Fatalf("process state %s, not stopped before step %d: %s", now, step, &r.out)
 	}
+	p.awaitLeases(t)
 	return r
+}
+
+// awaitLeases waits until an S3 server has got what a stopped run had sent it to
+// renew its lease: that would make the lease young again after endLeases.
+func (p place) awaitLeases(t *testing.T) {
+	t.Helper()
+	if p.server == nil {
+		return
+	}
+	const while = 200 * time.Millisecond
+	renewed := func() (times []string) {
+		for _, path := range glob(t, p.dir, stateDir+"/leases/*.json") {
+			if info, err := os.Stat(path); err == nil {
+				times = append(times, path+info.ModTime().String())
+			}
+		}
+		return times
+	}
+	for before := []string{"unknown"}; !slices.Equal(before, renewed()); <-time.After(while) {
+		before = renewed()
+	}
 }
 
 func (r *mortalRun) wake(t *testing.T) ended {
