@@ -16,7 +16,7 @@ import (
 // of every user takes some forty bytes of each and more.
 const (
 	mostHeapPerUser   = 24  // bytes that are in use
-	mostAllocsPerUser = 123 // of one probe, the cursors, and the user's place in the list
+	mostAllocsPerUser = 113 // of one probe, the cursors, and the user's place in the list
 )
 
 // Both are beyond the number of users from which the list is kept on the disk,

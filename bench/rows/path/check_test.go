@@ -13,9 +13,9 @@ import (
 // user and a run cost is part of it: that is nearly all of what is left, most
 // of all of contracts, of which a user has eight.
 var limits = map[jobs.Stream]float64{
-	jobs.StreamTransactions:   0.7,
-	jobs.StreamCategorization: 0.45,
-	jobs.StreamContracts:      40,
+	jobs.StreamTransactions:   0.68,
+	jobs.StreamCategorization: 0.4,
+	jobs.StreamContracts:      36,
 	jobs.StreamAccountHistory: 0.6,
 }
 
