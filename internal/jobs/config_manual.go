@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// config is the source of the structs that jobs.yaml is read into.
+// structs is the source of what jobs.yaml is read into.
 //
 //go:embed config.go
-var config string
+var structs string
 
 // manual is the comment of every field, by struct and field ("Job.Schedule").
 // Fields are called in it what they are called in the file.

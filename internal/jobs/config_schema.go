@@ -20,7 +20,7 @@ import (
 // that hides nothing in a table that is none). The loader refuses more: what only
 // a second key or a calendar can tell.
 func Schema() ([]byte, error) {
-	docs, err := manualOf(config)
+	docs, err := manualOf(structs)
 	if err != nil {
 		return nil, fmt.Errorf("read the manual in config.go: %w", err)
 	}

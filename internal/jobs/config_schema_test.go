@@ -45,7 +45,7 @@ func TestTheShippedConfigurationNamesTheSchema(t *testing.T) {
 
 func TestTheManualSaysSomethingOfEveryKeyInTheWordsOfTheFile(t *testing.T) {
 	t.Parallel()
-	docs, err := manualOf(config)
+	docs, err := manualOf(structs)
 	if err != nil {
 		t.Fatal(err)
 	}

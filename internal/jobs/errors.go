@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
@@ -100,4 +103,19 @@ func mayPass(class finoos.Class) bool {
 	default:
 		return false
 	}
+}
+
+func missingScopes(granted []string, streams []Stream) error {
+	need := map[string]Stream{}
+	for _, s := range streams {
+		if scope := scopeOf(s); scope != "" && !slices.Contains(granted, scope) {
+			need[scope] = s
+		}
+	}
+	if len(need) == 0 {
+		return nil
+	}
+	scopes := slices.Sorted(maps.Keys(need))
+	return stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
+		strings.Join(scopes, ", "), need[scopes[0]])
 }

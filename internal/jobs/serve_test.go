@@ -44,7 +44,7 @@ func newOffice(t *testing.T, jobs map[string][]string) *office {
 		}
 	}
 	return &office{
-		t: t, cfg: parse(t, y.String(), env()), took: func(string, time.Time) time.Duration { return time.Minute },
+		t: t, cfg: parsed(t, y.String()), took: func(string, time.Time) time.Duration { return time.Minute },
 		reports: map[string][]*pastRun{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
 	}
 }
@@ -264,7 +264,10 @@ func TestAYearOfRestartsMissesNoNightAndRepeatsNone(t *testing.T) {
 				stopped++
 			}
 		}
-		s := scheduled(t, "30 2 * * *", "Europe/Berlin")
+		s, err := NewSchedule(f.cfg.Jobs["nightly"])
+		if err != nil {
+			t.Fatal(err)
+		}
 		for night := s.Next(end.AddDate(0, 0, -366)); night.Before(end.AddDate(0, 0, -1)); night = s.Next(night) {
 			if n := ended[runGroup("nightly", night)]; n != 1 {
 				t.Errorf("%s came to its end %d times", night, n)
@@ -352,8 +355,18 @@ func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 
 func TestServingNeedsASchedule(t *testing.T) {
 	t.Parallel()
-	err := Serve(t.Context(), ServeOptions{Config: parse(t, minimal(), env())})
+	err := Serve(t.Context(), ServeOptions{Config: parsed(t, "finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs: {nightly: {}}\n")})
 	if !isStop(err, ReasonConfig) || !strings.Contains(err.Error(), "nightly") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// parsed is a configuration that needs nothing of the environment.
+func parsed(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, err := ParseConfig("jobs.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }

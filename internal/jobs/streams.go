@@ -68,21 +68,6 @@ func servicesOf(streams []Stream) []finoos.Service {
 	return out
 }
 
-func missingScopes(granted []string, streams []Stream) error {
-	need := map[string]Stream{}
-	for _, s := range streams {
-		if scope := scopeOf(s); scope != "" && !slices.Contains(granted, scope) {
-			need[scope] = s
-		}
-	}
-	if len(need) == 0 {
-		return nil
-	}
-	scopes := slices.Sorted(maps.Keys(need))
-	return stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
-		strings.Join(scopes, ", "), need[scopes[0]])
-}
-
 func jobNames(c *Config) string {
 	if len(c.Jobs) == 0 {
 		return "none"

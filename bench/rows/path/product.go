@@ -9,8 +9,8 @@ import (
 	"finoos-syncer/internal/jobs"
 )
 
-// config is a job of one stream into a folder, with the defaults of the design.
-func config(tb testing.TB, s Stream, dir string) *jobs.Config {
+// jobsYAML is a job of one stream into a folder, with the defaults of the design.
+func jobsYAML(tb testing.TB, s Stream, dir string) *jobs.Config {
 	tb.Helper()
 	text := fmt.Sprintf(`
 finoos: {base_url: "https://finoos.test", client_id: sandbox, client_secret: sandbox}
@@ -32,7 +32,7 @@ jobs:
 func Product(tb testing.TB, b *Bodies, dir string) int64 {
 	tb.Helper()
 	report, err := jobs.Run(tb.Context(), jobs.RunOptions{
-		Config: config(tb, b.Stream, dir), Job: "nightly", Transport: b.api, Pacing: finoos.NewPacing(0, 1),
+		Config: jobsYAML(tb, b.Stream, dir), Job: "nightly", Transport: b.api, Pacing: finoos.NewPacing(0, 1),
 	})
 	if err != nil {
 		tb.Fatal(err)
