@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // backfillFull is set by make backfill.
@@ -204,7 +205,7 @@ func TestWhatABackfillChangedAndTheAPIChangedBackEndsAsItWas(t *testing.T) {
 	if wrong := wrongBookings(t, dir, b); len(wrong) > 0 {
 		t.Fatalf("before the backfill: %s", wrong)
 	}
-	cfg, err := jobs.ParseConfig("jobs.yaml", []byte(b.jobsYAML(folderURL(dir), s)), func(string) (string, bool) { return "", false })
+	cfg, err := config.Parse("jobs.yaml", []byte(b.jobsYAML(folderURL(dir), s)), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}

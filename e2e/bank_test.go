@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -93,7 +94,7 @@ func (b *bank) night(t *testing.T, dir string, s settings) *jobs.Report {
 
 func (b *bank) tryNight(t *testing.T, dir string, s settings) (*jobs.Report, error) {
 	t.Helper()
-	cfg, err := jobs.ParseConfig("jobs.yaml", []byte(b.jobsYAML(folderURL(dir), s)),
+	cfg, err := config.Parse("jobs.yaml", []byte(b.jobsYAML(folderURL(dir), s)),
 		func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatalf("parse configuration: %v", err)

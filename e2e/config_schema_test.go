@@ -10,13 +10,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // configSchema is the schema that editors get, as a validator of its own reads it.
 func configSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	text, err := jobs.Schema()
+	text, err := config.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func verdicts(t *testing.T, schema *jsonschema.Schema, text, v string) (bySchema
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	_, byLoader = jobs.ParseConfig("jobs.yaml", []byte(text), func(name string) (string, bool) { return v, name == "V" })
+	_, byLoader = config.Parse("jobs.yaml", []byte(text), func(name string) (string, bool) { return v, name == "V" })
 	return schema.Validate(doc), byLoader
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -114,7 +115,7 @@ func (c *crowd) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestOneUserIsInFewRowGroups(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cfg, err := jobs.ParseConfig("jobs.yaml", fmt.Appendf(nil, `
+	cfg, err := config.Parse("jobs.yaml", fmt.Appendf(nil, `
 finoos: {base_url: http://crowd.test, client_id: c, client_secret: s, requests_per_second: 10000}
 sink: {url: %q}
 jobs: {nightly: {streams: [transactions]}}

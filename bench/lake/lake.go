@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/bench/world"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -38,7 +39,7 @@ const allStreams = "users, bank_logins, accounts, transactions, categorization, 
 func (l Lake) api() string { return cmp.Or(l.API, nowhere) }
 
 // config is a jobs.yaml with one job, to whose keys the given lines are added.
-func (l Lake) config(lines ...string) (*jobs.Config, error) {
+func (l Lake) config(lines ...string) (*config.Config, error) {
 	text := fmt.Sprintf(`finoos: {base_url: %q, client_id: c, client_secret: s, requests_per_second: 10000}
 sink: {url: %q, scratch_dir: %q}
 jobs:
@@ -48,7 +49,7 @@ jobs:
 	if len(lines) > 0 {
 		text += "    " + strings.Join(lines, "\n    ") + "\n"
 	}
-	c, err := jobs.ParseConfig("jobs.yaml", []byte(text), nil)
+	c, err := config.Parse("jobs.yaml", []byte(text), nil)
 	if err == nil {
 		c.FinoOS.RequestsPerSecond = 1e6 // more than jobs.yaml takes: what the machine can do is asked for
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"finoos-syncer/bench/rows/path"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // threads are those of the machine that the budget is about.
@@ -121,8 +121,8 @@ func (q query) bodies(dir string) string {
 		FROM read_json('%s/*.json', format = 'unstructured', filename = true, columns = {%s: 'STRUCT(%s)[]'})))`, q.list, user, dir, q.list, record)
 }
 
-var queries = map[jobs.Stream]query{
-	jobs.StreamTransactions: {
+var queries = map[config.Stream]query{
+	config.StreamTransactions: {
 		reads: `transactionId: 'VARCHAR', accountId: 'VARCHAR', amount: 'DECIMAL(18,4)', currency: 'VARCHAR', bookingDate: 'DATE',
 			valueDate: 'DATE', bookingText: 'VARCHAR', purpose: 'VARCHAR', merchantCategoryCode: 'VARCHAR',
 			paymentPartner: 'STRUCT(name VARCHAR, iban VARCHAR, bic VARCHAR, creditorId VARCHAR, mandateReference VARCHAR)', tags: 'VARCHAR[]'`,
@@ -131,12 +131,12 @@ var queries = map[jobs.Stream]query{
 			paymentPartner.name AS partner_name, paymentPartner.iban AS partner_iban, paymentPartner.bic AS partner_bic,
 			paymentPartner.creditorId AS partner_creditor_id, paymentPartner.mandateReference AS partner_mandate_reference, tags`,
 	},
-	jobs.StreamCategorization: {
+	config.StreamCategorization: {
 		list:    "categorization",
 		reads:   `transactionId: 'VARCHAR', accountId: 'VARCHAR', tags: 'VARCHAR[]'`,
 		columns: `accountId AS account_id, transactionId AS transaction_id, unnest(tags) AS tag`,
 	},
-	jobs.StreamContracts: {
+	config.StreamContracts: {
 		reads: `contractId: 'VARCHAR', contractPartner: 'JSON', amount: 'DECIMAL(18,4)', amountConsistency: 'VARCHAR',
 			"interval": 'VARCHAR', duration: 'VARCHAR', category: 'VARCHAR', tags: 'VARCHAR[]', nextBookingDate: 'DATE',
 			nextBookingRange: 'DATE[]', mref: 'VARCHAR', isActive: 'BOOLEAN', attributes: 'JSON',
@@ -147,7 +147,7 @@ var queries = map[jobs.Stream]query{
 			isActive AS is_active, list_transform(transactions, lambda x: x.transactionId) AS transaction_ids,
 			contractPartner::VARCHAR AS partner, attributes::VARCHAR AS attributes`,
 	},
-	jobs.StreamAccountHistory: {
+	config.StreamAccountHistory: {
 		list:    "histories",
 		reads:   `accountId: 'VARCHAR', currency: 'VARCHAR', balances: 'STRUCT(date DATE, balance DECIMAL(18,4))[]'`,
 		columns: `account_id, b.date AS date, b.balance AS balance, currency`,

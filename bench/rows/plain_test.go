@@ -16,7 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"finoos-syncer/bench/rows/path"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // plainly is the program that one writes first: encoding/json into structs,
@@ -55,7 +55,7 @@ func plain(t *testing.T, b *path.Bodies, out string) {
 	}
 }
 
-func (p *plainly) body(s jobs.Stream, body *io.SectionReader) {
+func (p *plainly) body(s config.Stream, body *io.SectionReader) {
 	dec := json.NewDecoder(io.NewSectionReader(body, 0, body.Size()))
 	for {
 		token, err := dec.Token()
@@ -68,11 +68,11 @@ func (p *plainly) body(s jobs.Stream, body *io.SectionReader) {
 	}
 	for dec.More() {
 		switch s {
-		case jobs.StreamTransactions:
+		case config.StreamTransactions:
 			decodePlain(p, dec, (*plainly).transaction)
-		case jobs.StreamCategorization:
+		case config.StreamCategorization:
 			decodePlain(p, dec, (*plainly).categorization)
-		case jobs.StreamContracts:
+		case config.StreamContracts:
 			decodePlain(p, dec, (*plainly).contract)
 		default:
 			decodePlain(p, dec, (*plainly).history)
@@ -102,18 +102,18 @@ var (
 	plainTime  = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
 	plainMeta  = fieldsOf(arrow.BinaryTypes.String, "_op", "_pull", "_correlation_id", plainTime, "_correlation_at", "_extracted_at",
 		arrow.BinaryTypes.String, "_run_id", "_extra")
-	plainColumns = map[jobs.Stream][]arrow.Field{
-		jobs.StreamTransactions: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", "transaction_id", plainMoney, "amount",
+	plainColumns = map[config.Stream][]arrow.Field{
+		config.StreamTransactions: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", "transaction_id", plainMoney, "amount",
 			arrow.BinaryTypes.String, "currency", arrow.FixedWidthTypes.Date32, "booking_date", "value_date",
 			arrow.BinaryTypes.String, "booking_text", "purpose", "merchant_category_code", "partner_name", "partner_iban", "partner_bic",
 			"partner_creditor_id", "partner_mandate_reference", arrow.ListOf(arrow.BinaryTypes.String), "tags"),
-		jobs.StreamCategorization: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", "transaction_id", "tag"),
-		jobs.StreamContracts: fieldsOf(arrow.BinaryTypes.String, "user_id", "contract_id", "partner_id", "partner_name", plainMoney, "amount",
+		config.StreamCategorization: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", "transaction_id", "tag"),
+		config.StreamContracts: fieldsOf(arrow.BinaryTypes.String, "user_id", "contract_id", "partner_id", "partner_name", plainMoney, "amount",
 			arrow.BinaryTypes.String, "amount_consistency", "interval", "duration", "category", arrow.ListOf(arrow.BinaryTypes.String), "tags",
 			arrow.FixedWidthTypes.Date32, "next_booking_date", "next_booking_from", "next_booking_to",
 			arrow.BinaryTypes.String, "mandate_reference", arrow.FixedWidthTypes.Boolean, "is_active",
 			arrow.ListOf(arrow.BinaryTypes.String), "transaction_ids", arrow.BinaryTypes.String, "partner", "attributes"),
-		jobs.StreamAccountHistory: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", arrow.FixedWidthTypes.Date32, "date",
+		config.StreamAccountHistory: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", arrow.FixedWidthTypes.Date32, "date",
 			plainMoney, "balance", arrow.BinaryTypes.String, "currency"),
 	}
 )

@@ -17,7 +17,7 @@ import (
 
 	"finoos-syncer/bench/rows/path"
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 var (
@@ -35,16 +35,16 @@ var berka = filepath.Join("..", "..", "..", "shared", "data", "berka")
 type source struct {
 	name    string
 	options sandbox.Options
-	users   map[jobs.Stream]int
+	users   map[config.Stream]int
 }
 
 func sources() []source {
 	return []source{
-		{"invented", sandbox.Options{Seed: 1, Plain: true}, map[jobs.Stream]int{
-			jobs.StreamTransactions: 300, jobs.StreamCategorization: 400, jobs.StreamContracts: 6000, jobs.StreamAccountHistory: 1000,
+		{"invented", sandbox.Options{Seed: 1, Plain: true}, map[config.Stream]int{
+			config.StreamTransactions: 300, config.StreamCategorization: 400, config.StreamContracts: 6000, config.StreamAccountHistory: 1000,
 		}},
-		{"real", sandbox.Options{Data: berka, Plain: true, HoldBack: 1}, map[jobs.Stream]int{
-			jobs.StreamTransactions: 1000, jobs.StreamCategorization: 1900, jobs.StreamAccountHistory: 1000,
+		{"real", sandbox.Options{Data: berka, Plain: true, HoldBack: 1}, map[config.Stream]int{
+			config.StreamTransactions: 1000, config.StreamCategorization: 1900, config.StreamAccountHistory: 1000,
 		}},
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // app is one call of the command: the process around it, the global flags, and
@@ -59,7 +59,7 @@ func (a *app) explain(ctx context.Context, err error, code int) {
 		a.log.ErrorContext(ctx, "command failed", "error", err.Error(), "exit_code", code)
 		return
 	}
-	if ce, ok := errors.AsType[*jobs.ConfigError](err); ok {
+	if ce, ok := errors.AsType[*config.Error](err); ok {
 		_, _ = fmt.Fprintln(a.stderr, ce) // there is nowhere left to complain to
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -72,7 +73,7 @@ func (a *app) backfillListCommand() *cobra.Command {
 		Example: `  syncer backfill list nightly`,
 		Args:    oneJobFor("backfill list"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := jobs.LoadConfig(a.config, a.getenv)
+			cfg, err := config.Load(a.config, a.getenv)
 			if err != nil {
 				return err
 			}
@@ -91,7 +92,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 		Progress: func(s jobs.Progress) { p.report(ctx, s) },
 	}
 	for _, s := range f.streams {
-		o.Streams = append(o.Streams, jobs.Stream(strings.TrimSpace(s)))
+		o.Streams = append(o.Streams, config.Stream(strings.TrimSpace(s)))
 	}
 	if o.WrapStore, err = a.arm(cfg, job); err != nil {
 		return err

@@ -3,10 +3,10 @@
 package main
 
 import (
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
 
 // arm does nothing: only a build with the tag crashpoints can be told where to
 // die (make crash).
-func (*app) arm(*jobs.Config, string) (func(bucket.Store) bucket.Store, error) { return nil, nil }
+func (*app) arm(*config.Config, string) (func(bucket.Store) bucket.Store, error) { return nil, nil }

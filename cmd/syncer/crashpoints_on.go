@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/crashpoints"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -22,7 +23,7 @@ import (
 //	SYNCER_CRASH=before:17 | after:17 | stop:17
 //	SYNCER_CRASH_TRACE=file, to which the operations are appended
 //	SYNCER_CRASH_TUNE=lease=1s,look=5ms,… (see tune)
-func (a *app) arm(cfg *jobs.Config, job string) (func(bucket.Store) bucket.Store, error) {
+func (a *app) arm(cfg *config.Config, job string) (func(bucket.Store) bucket.Store, error) {
 	text, _ := a.getenv("SYNCER_CRASH")
 	plan, err := crashpoints.ParsePlan(text)
 	if err != nil {
@@ -47,7 +48,7 @@ func (a *app) arm(cfg *jobs.Config, job string) (func(bucket.Store) bucket.Store
 // asks itself whether to commit), commit (checkpoint_every), checkpoint (after
 // how many commits), file (target_file_size in bytes, smaller than jobs.yaml may
 // have it).
-func tune(cfg *jobs.Config, job, setting string) error {
+func tune(cfg *config.Config, job, setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	number, errNumber := strconv.Atoi(value)
 	span, errSpan := time.ParseDuration(value)

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // demoNights is how many nights the demo lets pass: the first reads everything,
@@ -104,7 +105,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 
 // demoNight runs the job once, by the sandbox's clock, and leaves a page of it
 // beside its report.
-func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.Sandbox, dir string, number int) (night, error) {
+func (a *app) demoNight(ctx context.Context, cfg *config.Config, bank *sandbox.Sandbox, dir string, number int) (night, error) {
 	began := time.Now()
 	show := newProgress(a.console, a.log, time.Now)
 	report, err := jobs.Run(ctx, jobs.RunOptions{
@@ -129,7 +130,7 @@ func (a *app) demoNight(ctx context.Context, cfg *jobs.Config, bank *sandbox.San
 
 // demoConfig is the demo's jobs.yaml. The simulated bank analyses at once, so
 // there is nothing to settle for longer than the least that can be said.
-func demoConfig(dir string) (*jobs.Config, error) {
+func demoConfig(dir string) (*config.Config, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("--dir: %w", err)
@@ -147,7 +148,7 @@ jobs:
     probe: banking
     sync: {when: stale, user_ip: 203.0.113.7, settle_timeout: 1s}
 `, lake.String(), demoJob)
-	cfg, err := jobs.ParseConfig("demo", []byte(text), func(string) (string, bool) { return "", false })
+	cfg, err := config.Parse("demo", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
 		return nil, usagef("--dir %s cannot be used: %w", dir, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -54,7 +55,7 @@ type diagnosis struct {
 }
 
 func (a *app) doctor(ctx context.Context, job, user string) error {
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

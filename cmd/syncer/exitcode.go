@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // The exit codes. Schedulers decide by them what to do next, so they are as
@@ -67,7 +68,7 @@ func exitCode(ctx context.Context, err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
-	if _, ok := errors.AsType[*jobs.ConfigError](err); ok {
+	if _, ok := errors.AsType[*config.Error](err); ok {
 		return exitUsage
 	}
 	stop, ok := errors.AsType[*jobs.StopError](err)

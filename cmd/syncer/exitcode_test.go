@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func TestEveryReasonToStopHasTheCodeOfTheDesign(t *testing.T) {
@@ -32,7 +33,7 @@ func TestEveryReasonToStopHasTheCodeOfTheDesign(t *testing.T) {
 		{t.Context(), errors.New("x"), 1},
 		{t.Context(), stop(jobs.ReasonUnexpected), 1},
 		{t.Context(), usagef("x"), 2},
-		{t.Context(), &jobs.ConfigError{}, 2},
+		{t.Context(), &config.Error{}, 2},
 		{t.Context(), stop(jobs.ReasonConfig), 2},
 		{t.Context(), stop(jobs.ReasonTooManyFailed), 3},
 		{t.Context(), stop(jobs.ReasonCredentials), 4},

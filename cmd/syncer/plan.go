@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -115,9 +116,9 @@ func plannedUsers(u jobs.PlannedUsers) string {
 // plannedStreams lists the streams that depend on an analysis.
 func plannedStreams(plan *jobs.Plan) *table {
 	t := newTable("stream", "pulls", "of users", "changed")
-	for _, s := range jobs.Streams() {
+	for _, s := range config.Streams() {
 		sp, ok := plan.Streams[s]
-		if !ok || s == jobs.StreamUsers || s == jobs.StreamBankLogins {
+		if !ok || s == config.StreamUsers || s == config.StreamBankLogins {
 			continue
 		}
 		changed := "all"

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/reportpage"
 )
 
@@ -55,7 +56,7 @@ func oneRun(_ *cobra.Command, args []string) error {
 
 // report finds a report, prints it, and makes a page of it where one is wanted.
 func (a *app) report(ctx context.Context, run, job, html string) error {
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

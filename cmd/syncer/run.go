@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // runFlags are the flags of `syncer run`.
@@ -114,7 +115,7 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -90,7 +90,7 @@ func splitIDs(text string) []string {
 }
 
 // warn says what is allowed, but rarely meant.
-func (a *app) warn(ctx context.Context, cfg *jobs.Config) {
+func (a *app) warn(ctx context.Context, cfg *config.Config) {
 	u, err := url.Parse(cfg.FinoOS.BaseURL)
 	if err == nil && u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
 		a.log.WarnContext(ctx, "credentials and bank data travel unencrypted: finoos.base_url is http", "host", u.Hostname())

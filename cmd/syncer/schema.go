@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func (a *app) schemaCommand() *cobra.Command {
@@ -20,7 +20,7 @@ name it in its first line:
 		Example: `  syncer schema > jobs.schema.json`,
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := jobs.Schema()
+			text, err := config.Schema()
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/metrics"
 )
 
@@ -57,7 +58,7 @@ var errServed = errors.New("the jobs have ended")
 // serve runs jobs and HTTP servers until ctx ends or one of them fails. The
 // servers outlive the signal: /readyz says that it stops, /metrics how far it is.
 func (a *app) serve(ctx context.Context, f serveFlags) error {
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

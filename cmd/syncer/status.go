@@ -15,6 +15,7 @@ import (
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -53,7 +54,7 @@ Without JOB, all jobs are told. With --output json there is one list of them.
 }
 
 func (a *app) status(ctx context.Context, job string, watch time.Duration) error {
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func jobStatusText(p *page, s *jobs.Status) {
 	p.printf("  users     %s\n", knownUsers(s.Users))
 	p.printf("\n")
 	t := newTable("stream", "users", "age p50", "p95", "oldest", "failing", "quarantined")
-	for _, name := range jobs.Streams() {
+	for _, name := range config.Streams() {
 		if st := s.Streams[name]; st != nil {
 			t.add(string(name), st.Users, seconds(st.P50), seconds(st.P95), seconds(st.Oldest), st.Failing, st.Quarantined)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -106,7 +107,7 @@ func writtenTable(r *jobs.Report) *table {
 			continue
 		}
 		var gone int64
-		if s := r.Streams[jobs.Stream(tab.Name)]; s != nil {
+		if s := r.Streams[config.Stream(tab.Name)]; s != nil {
 			gone = s.Deletes
 		}
 		t.add(tab.Name, c.Rows, gone, c.Files, size(c.Bytes))

@@ -13,6 +13,7 @@ import (
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -48,7 +49,7 @@ could not be read.
 
 // verify verifies one job and prints what was found.
 func (a *app) verify(ctx context.Context, job string) error {
-	cfg, err := jobs.LoadConfig(a.config, a.getenv)
+	cfg, err := config.Load(a.config, a.getenv)
 	if err != nil {
 		return err
 	}
@@ -72,8 +73,8 @@ func (a *app) verify(ctx context.Context, job string) error {
 	return nil
 }
 
-func (a *app) verifySink(ctx context.Context, c jobs.Sink, job string) (*sink.Verification, error) {
-	store, err := c.OpenStore(ctx, job, a.log)
+func (a *app) verifySink(ctx context.Context, c config.Sink, job string) (*sink.Verification, error) {
+	store, err := jobs.OpenStore(ctx, c, job, a.log)
 	if err != nil {
 		return nil, err
 	}

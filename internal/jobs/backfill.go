@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -47,7 +48,7 @@ import (
 // BackfillOptions say what Backfill does. Those that RunOptions has as well
 // mean the same there.
 type BackfillOptions struct {
-	Config *Config
+	Config *config.Config
 	Job    string
 	// Name of the backfill; empty makes one of the range, streams and users.
 	// The same name goes on where the last run with it stopped.
@@ -58,7 +59,7 @@ type BackfillOptions struct {
 	// Users restricts it to these ids; nil means all that are listed.
 	Users []string
 	// Streams are those to bring; nil means all of the job's that have a past.
-	Streams []Stream
+	Streams []config.Stream
 	// Rate is its ceiling of requests per second; 0 means a quarter of the
 	// job's.
 	Rate float64
@@ -158,8 +159,8 @@ func (f *filling) checkScopes(ctx context.Context) error {
 		return fmt.Errorf("ask for a token: %w", err)
 	}
 	need := f.streams
-	if f.has(StreamCategorization) && !f.has(StreamTransactions) {
-		need = append([]Stream{StreamTransactions}, need...)
+	if f.has(config.StreamCategorization) && !f.has(config.StreamTransactions) {
+		need = append([]config.Stream{config.StreamTransactions}, need...)
 	}
 	if len(granted) == 0 {
 		return nil
@@ -250,11 +251,11 @@ func (l *leftOf) close() { l.progress.stop() }
 
 // Backfills lists the backfills of a job and how far each is, from its sink
 // alone.
-func Backfills(ctx context.Context, cfg *Config, job string, log *slog.Logger) ([]sink.BackfillSummary, error) {
+func Backfills(ctx context.Context, cfg *config.Config, job string, log *slog.Logger) ([]sink.BackfillSummary, error) {
 	if cfg.Jobs[job] == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, jobNames(cfg))
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
 	}
-	store, err := cfg.Sink.OpenStore(ctx, job, log)
+	store, err := OpenStore(ctx, cfg.Sink, job, log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"finoos-syncer/internal/jobs/config"
 	"net/http"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestWhomOnlyABackfillHasMetIsNotKnown(t *testing.T) {
 		if rep, err := b.try(t.Context(), o); err != nil || rep.Users.Pulled != 1 || rep.Users.Gone != 0 {
 			t.Errorf("%+v, %v", rep.Users, err)
 		}
-		c := b.cursors()[b.UserID(1)][StreamContracts]
+		c := b.cursors()[b.UserID(1)][config.StreamContracts]
 		if c.MarkOnly || c.Backfilled || !c.ExtractedAt.After(before) {
 			t.Errorf("after the first pull: %+v", c)
 		}
@@ -57,7 +58,7 @@ func TestAFirstPullThatHasNotSeenABackfillLeavesItsMark(t *testing.T) {
 			return nil, nil
 		}}
 		b.run(few)
-		if c := b.cursors()[b.UserID(0)][StreamContracts]; !c.Backfilled || c.MarkOnly || c.FullAt.IsZero() {
+		if c := b.cursors()[b.UserID(0)][config.StreamContracts]; !c.Backfilled || c.MarkOnly || c.FullAt.IsZero() {
 			t.Errorf("%+v", c)
 		}
 	})

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
 // pastStreams are the streams that have a past to bring; the others tell of
 // now alone, which the nightly runs know.
-func pastStreams() []Stream {
-	return []Stream{StreamTransactions, StreamCategorization, StreamContracts, StreamAccountHistory}
+func pastStreams() []config.Stream {
+	return []config.Stream{config.StreamTransactions, config.StreamCategorization, config.StreamContracts, config.StreamAccountHistory}
 }
 
 // backfillShare is the part of the job's rate that a backfill takes unless it
@@ -26,7 +27,7 @@ const backfillShare = 0.25
 func newFilling(o BackfillOptions) (*filling, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, jobNames(o.Config))
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -44,7 +45,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if rate < 0 || rate > ceiling {
 		return nil, stopf(ReasonConfig, "a rate of %g requests per second: give one above 0 and up to requests_per_second, which is %g", rate, ceiling)
 	}
-	f.def.Streams = names(orderedStreams(&Job{Streams: streams}))
+	f.def.Streams = names(config.PullOrder(&config.Job{Streams: streams}))
 	f.def.Users = digestOf(o.Users)
 	f.def.CreatedAt = now.UTC()
 	f.def.Name = cmp.Or(o.Name, f.nameIt())
@@ -65,19 +66,19 @@ func newFilling(o BackfillOptions) (*filling, error) {
 
 // backfillConfig is the configuration that the machinery of a run works by:
 // what belongs to a night is taken out.
-func backfillConfig(c *Config, name string, streams []Stream, rate float64) *Config {
+func backfillConfig(c *config.Config, name string, streams []config.Stream, rate float64) *config.Config {
 	cfg, job := *c, *c.Jobs[name]
 	job.Streams = streams
 	job.Deadline = 0
-	job.Probe = ProbeEach
+	job.Probe = config.ProbeEach
 	job.Failures.RetryAtEnd = true
 	cfg.FinoOS.RequestsPerSecond = rate
-	cfg.Jobs = map[string]*Job{name: &job}
+	cfg.Jobs = map[string]*config.Job{name: &job}
 	return &cfg
 }
 
-func backfillStreams(name string, job *Job, asked []Stream) ([]Stream, error) {
-	var possible []Stream
+func backfillStreams(name string, job *config.Job, asked []config.Stream) ([]config.Stream, error) {
+	var possible []config.Stream
 	for _, s := range pastStreams() {
 		if slices.Contains(job.Streams, s) {
 			possible = append(possible, s)
@@ -97,7 +98,7 @@ func backfillStreams(name string, job *Job, asked []Stream) ([]Stream, error) {
 	return asked, nil
 }
 
-func names(streams []Stream) []string {
+func names(streams []config.Stream) []string {
 	out := make([]string, 0, len(streams))
 	for _, s := range streams {
 		out = append(out, string(s))

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -235,14 +236,14 @@ func TestAfterABackfillAChangeIsPulledInFullAndTheUnchangedCostNothing(t *testin
 			after := b.cursors()
 			for u := range 4 {
 				id := b.UserID(u)
-				was, is := before[id][StreamContracts], after[id][StreamContracts]
+				was, is := before[id][config.StreamContracts], after[id][config.StreamContracts]
 				if is.CorrelationID == was.CorrelationID {
 					if n := len(b.asked(u)); n != 2 || is.Backfilled != was.Backfilled {
 						t.Errorf("night %d: user %d has not changed, and was asked %v", night, u, b.asked(u))
 					}
 					continue
 				}
-				for _, s := range []Stream{StreamTransactions, StreamContracts} {
+				for _, s := range []config.Stream{config.StreamTransactions, config.StreamContracts} {
 					was, is := before[id][s], after[id][s]
 					if is.FullAt.After(was.FullAt) != was.Backfilled || is.Backfilled {
 						t.Errorf("night %d: user %d, %s: marked %v, full %v", night, u, s, was.Backfilled, is.FullAt.After(was.FullAt))
@@ -277,14 +278,14 @@ func TestWhoReadsLaterHasTheLaterInstant(t *testing.T) {
 			return nil, nil
 		}}
 		b.run("streams: [transactions]")
-		c := b.cursors()[b.UserID(0)][StreamTransactions]
+		c := b.cursors()[b.UserID(0)][config.StreamTransactions]
 		if c.ExtractedAt.Before(asked.Add(latency)) {
 			t.Errorf("a nightly pull at %v says %v", asked, c.ExtractedAt)
 		}
 		o := b.backfillOptions("2026-11-01")
-		o.Streams = []Stream{StreamTransactions}
+		o.Streams = []config.Stream{config.StreamTransactions}
 		b.fill(o)
-		filled := b.cursors()[b.UserID(0)][StreamTransactions]
+		filled := b.cursors()[b.UserID(0)][config.StreamTransactions]
 		if filled.BackfilledAt.After(asked) || !filled.BackfilledAt.After(c.ExtractedAt) {
 			t.Errorf("a backfill at %v, after a pull at %v, says %v", asked, c.ExtractedAt, filled.BackfilledAt)
 		}
@@ -296,7 +297,7 @@ func TestWhoReadsLaterHasTheLaterInstant(t *testing.T) {
 		if _, err := b.try(t.Context(), o2); err != nil {
 			t.Fatal(err)
 		}
-		if after := b.cursors()[b.UserID(0)][StreamTransactions]; !after.ExtractedAt.After(filled.BackfilledAt) {
+		if after := b.cursors()[b.UserID(0)][config.StreamTransactions]; !after.ExtractedAt.After(filled.BackfilledAt) {
 			t.Errorf("a nightly pull says %v, after a backfill at %v", after.ExtractedAt, filled.BackfilledAt)
 		}
 	})
@@ -335,7 +336,7 @@ func TestWindowsShrinkAndGrowWithTheirAnswers(t *testing.T) {
 					return rewritten(resp, func([]byte) []byte { return []byte("[" + strings.Repeat(" ", tc.size-2) + "]") })
 				}}
 				o := b.backfillOptions("2025-11-20")
-				o.Until, o.Streams = "2026-11-19", []Stream{StreamTransactions}
+				o.Until, o.Streams = "2026-11-19", []config.Stream{config.StreamTransactions}
 				b.fill(o)
 				if diff := cmp.Diff(tc.want, got[:min(len(tc.want), len(got))]); diff != "" {
 					t.Errorf("windows (-want +got):\n%s", diff)
@@ -362,7 +363,7 @@ func TestTheNameOfABackfillIsThatOfItsParameters(t *testing.T) {
 		"tomorrow":    func(o *BackfillOptions) { o.Now = func() time.Time { return b.Now().AddDate(0, 0, 1) } },
 		"until":       func(o *BackfillOptions) { o.Until = "2026-02-01" },
 		"since":       func(o *BackfillOptions) { o.Since = "2026-01-02" },
-		"streams":     func(o *BackfillOptions) { o.Streams = []Stream{StreamContracts} },
+		"streams":     func(o *BackfillOptions) { o.Streams = []config.Stream{config.StreamContracts} },
 		"users":       func(o *BackfillOptions) { o.Users = []string{"a", "b"} },
 		"users again": func(o *BackfillOptions) { o.Users = []string{"b", "a"} },
 		"all streams": func(o *BackfillOptions) { o.Streams = pastStreams() },

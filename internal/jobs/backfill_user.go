@@ -6,28 +6,29 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
 // filled is how far a backfill is with one user.
 type filled struct {
-	progress map[Stream]sink.Progress
+	progress map[config.Stream]sink.Progress
 	// inRange are the hashes of the ids of the transactions in the range; nil
 	// where not all of it was read in this step.
 	inRange map[uint64]struct{}
 }
 
 func newFilled(progress map[string]sink.Progress) *filled {
-	f := &filled{progress: map[Stream]sink.Progress{}}
+	f := &filled{progress: map[config.Stream]sink.Progress{}}
 	for s, p := range progress {
-		f.progress[Stream(s)] = p
+		f.progress[config.Stream(s)] = p
 	}
 	return f
 }
 
 // streamsLeft are the streams of a user that are not done, in their order.
-func (f *filling) streamsLeft(u *user) []Stream {
-	var left []Stream
+func (f *filling) streamsLeft(u *user) []config.Stream {
+	var left []config.Stream
 	for _, s := range f.streams {
 		if u.filled.progress[s].DoneAt.IsZero() {
 			left = append(left, s)
@@ -59,7 +60,7 @@ func (f *filling) work(ctx context.Context, u *user) error {
 
 // fill reads the range of one stream. Its error ends the run; a user that
 // fails is a row, and is not done.
-func (f *filling) fill(ctx context.Context, u *user, s Stream) error {
+func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
 	pull := &filledPull{user: u, stream: s}
 	err := f.read(finoos.WithMeter(ctx, &pull.meter), pull)
 	if err == nil && u.gone {
@@ -84,7 +85,7 @@ func (f *filling) fill(ctx context.Context, u *user, s Stream) error {
 // filledPull is the reading of one stream of one user, in one step or several.
 type filledPull struct {
 	user    *user
-	stream  Stream
+	stream  config.Stream
 	outcome string
 	rows    int64
 	meter   finoos.Meter
@@ -108,13 +109,13 @@ func (f *filling) read(ctx context.Context, p *filledPull) error {
 	}
 	p.outcome = outcomePulled
 	switch p.stream {
-	case StreamTransactions:
+	case config.StreamTransactions:
 		return f.fillTransactions(ctx, p)
-	case StreamCategorization:
+	case config.StreamCategorization:
 		return f.fillCategorization(ctx, p)
-	case StreamContracts:
+	case config.StreamContracts:
 		return f.fillContracts(ctx, p)
-	case StreamAccountHistory:
+	case config.StreamAccountHistory:
 		return f.fillHistory(ctx, p)
 	default:
 		return fmt.Errorf("stream %s has no past to bring", p.stream)
@@ -125,7 +126,7 @@ func (f *filling) read(ctx context.Context, p *filledPull) error {
 // but was one in an earlier night, an analysis is under way, and the data is
 // that of the one before.
 func (f *filling) correlate(ctx context.Context, p *filledPull) (bool, error) {
-	service, ok := serviceOf(p.stream)
+	service, ok := config.ServiceOf(p.stream)
 	if !ok {
 		return true, nil
 	}

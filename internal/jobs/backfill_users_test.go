@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -128,7 +129,7 @@ func TestABackfillWeighsAFailedProbeOnce(t *testing.T) {
 		u := newUser(b.UserID(0), nil, nil)
 		u.filled = newFilled(nil)
 		for _, s := range f.streams {
-			service, _ := serviceOf(s)
+			service, _ := config.ServiceOf(s)
 			u.probes[service] = probe{err: &finoos.Error{Class: finoos.Server}}
 		}
 		if err := f.work(t.Context(), u); err != nil {

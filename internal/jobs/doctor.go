@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 
 	"github.com/oklog/ulid/v2"
@@ -16,7 +17,7 @@ import (
 // DoctorOptions say what to examine.
 type DoctorOptions struct {
 	// Config and Job name the job to examine; both are needed.
-	Config *Config
+	Config *config.Config
 	Job    string
 	// User is the user whose endpoints are looked at; empty means one of the
 	// first page of the list.
@@ -63,13 +64,13 @@ type Check struct {
 func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, jobNames(o.Config))
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &doctor{o: o, job: job, streams: orderedStreams(job), id: ulid.Make().String()}
-	d.services = servicesOf(d.streams)
+	d := &doctor{o: o, job: job, streams: config.PullOrder(job), id: ulid.Make().String()}
+	d.services = config.ServicesOf(d.streams)
 	d.configuration()
 	api := d.api(ctx)
 	if api {
@@ -86,8 +87,8 @@ func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
 // doctor is one examination under way.
 type doctor struct {
 	o        DoctorOptions
-	job      *Job
-	streams  []Stream
+	job      *config.Job
+	streams  []config.Stream
 	services []finoos.Service
 	id       string
 	client   *finoos.Client
@@ -150,7 +151,7 @@ func (d *doctor) configuration() {
 		d.note("paths", "", "%d paths are overridden: %s", len(c.Paths), sortedKeys(c.Paths))
 	}
 	switch s := d.job.Sync; {
-	case s.When == SyncNever || !s.UserIP.IsValid():
+	case s.When == config.SyncNever || !s.UserIP.IsValid():
 		d.note("bank synchronisations", "", "none are asked for: sync.when is never, or there is no sync.user_ip")
 	default:
 		d.note("bank synchronisations", "", "asked for where %s; not tried here, since banks allow few of them", s.When)
@@ -159,7 +160,7 @@ func (d *doctor) configuration() {
 
 // api asks for a token; without one there is nothing more to ask.
 func (d *doctor) api(ctx context.Context) bool {
-	c := d.o.Config.client(d.o.Version, d.o.Logger)
+	c := clientConfig(d.o.Config, d.o.Version, d.o.Logger)
 	c.RetryMaxElapsed, c.Transport = shortPatience, d.o.Transport
 	client, err := finoos.New(c)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
 
 // sink tries what a run needs of the object store.
 func (d *doctor) sink(ctx context.Context) {
-	store, err := d.o.Config.Sink.OpenStore(ctx, d.o.Job, d.o.Logger)
+	store, err := OpenStore(ctx, d.o.Config.Sink, d.o.Job, d.o.Logger)
 	if err != nil {
 		d.fail(ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
 		return
@@ -57,7 +58,7 @@ func (d *doctor) encryption() {
 	}
 }
 
-func joined(streams []Stream) string {
+func joined(streams []config.Stream) string {
 	names := make([]string, len(streams))
 	for i, s := range streams {
 		names[i] = string(s)

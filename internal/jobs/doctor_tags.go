@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -14,7 +15,7 @@ import (
 // or all that a transaction has now. The document does not say. It takes a user
 // whom the job has pulled, and who was analysed since.
 func (d *doctor) tags(ctx context.Context, store bucket.Store) {
-	if d.client == nil || d.user == "" || d.job.Categorization != CategorizationDiff || !slices.Contains(d.streams, StreamCategorization) {
+	if d.client == nil || d.user == "" || d.job.Categorization != config.CategorizationDiff || !slices.Contains(d.streams, config.StreamCategorization) {
 		return
 	}
 	const what = "categorization diffs"
@@ -77,7 +78,7 @@ func (d *doctor) lastPulled(ctx context.Context, store bucket.Store) (string, er
 		return "", err
 	}
 	for _, c := range users[d.user] {
-		if Stream(c.Stream) == StreamCategorization {
+		if config.Stream(c.Stream) == config.StreamCategorization {
 			return c.CorrelationID, nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -53,7 +54,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		faults sandbox.Faults
 		api    another
 		store  func(bucket.Store) bucket.Store
-		finoos func(*FinoOS)
+		finoos func(*config.FinoOS)
 		job    []string
 
 		status CheckStatus // of the line that names it; the worst there is
@@ -79,12 +80,12 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 				}
 				return strings.Replace(p, "/recurring", "/contracts", 1)
 			}},
-			finoos: func(f *FinoOS) { f.Paths = map[string]string{"contracts": "/users/{user-id}/recurring"} },
+			finoos: func(f *config.FinoOS) { f.Paths = map[string]string{"contracts": "/users/{user-id}/recurring"} },
 			status: CheckNote, what: "paths", saw: "overridden: contracts",
 		},
 		"pages that count from 0": {
 			bank: sandbox.Options{PageSize: 3}, faults: sandbox.Faults{ZeroPages: true, NoContext: true},
-			finoos: func(f *FinoOS) { f.FirstPage = "1" },
+			finoos: func(f *config.FinoOS) { f.FirstPage = "1" },
 			status: CheckFail, what: "pages of users", saw: "count from 0, but finoos.first_page is 1", do: `set finoos.first_page to "0"`, reason: ReasonConfig,
 		},
 		"pages that count from 0, found out": {
@@ -115,11 +116,11 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 			status: CheckFail, what: "scopes", saw: "lacks the scope contracts", do: "have it granted", reason: ReasonCredentials,
 		},
 		"a tenant that is mistyped": {
-			finoos: func(f *FinoOS) { f.Tenant = "sandbocks" },
+			finoos: func(f *config.FinoOS) { f.Tenant = "sandbocks" },
 			status: CheckWarn, what: "users", saw: `the tenant "sandbocks" has no users`, do: "check finoos.tenant",
 		},
 		"credentials that are refused": {
-			finoos: func(f *FinoOS) { f.ClientSecret = "wrong-secret" },
+			finoos: func(f *config.FinoOS) { f.ClientSecret = "wrong-secret" },
 			status: CheckFail, what: "token", saw: "auth", do: "belong together", reason: ReasonCredentials,
 		},
 		"a store that ignores conditions": {

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/human"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // users looks at the list of users, how it counts its pages, and picks the user
@@ -90,7 +91,7 @@ func (d *doctor) endpoints(ctx context.Context) {
 // operations are those that the job's streams need.
 func (d *doctor) operations() []string {
 	need := []string{"user"}
-	if d.job.Sync.When != SyncNever && d.job.Sync.UserIP.IsValid() {
+	if d.job.Sync.When != config.SyncNever && d.job.Sync.UserIP.IsValid() {
 		need = append(need, "logins")
 	}
 	if len(d.services) > 0 {
@@ -98,9 +99,9 @@ func (d *doctor) operations() []string {
 	}
 	for _, s := range d.streams {
 		switch s {
-		case StreamBankLogins:
+		case config.StreamBankLogins:
 			need = append(need, "logins")
-		case StreamUsers:
+		case config.StreamUsers:
 		default:
 			need = append(need, string(s))
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -105,10 +106,10 @@ func mayPass(class finoos.Class) bool {
 	}
 }
 
-func missingScopes(granted []string, streams []Stream) error {
-	need := map[string]Stream{}
+func missingScopes(granted []string, streams []config.Stream) error {
+	need := map[string]config.Stream{}
 	for _, s := range streams {
-		if scope := scopeOf(s); scope != "" && !slices.Contains(granted, scope) {
+		if scope := config.ScopeOf(s); scope != "" && !slices.Contains(granted, scope) {
 			need[scope] = s
 		}
 	}

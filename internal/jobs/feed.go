@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -207,7 +208,7 @@ func (f *feed) place() (at *Resume, waiting []string) {
 // it was last tried.
 func (r *run) hasFailed(u *user) bool {
 	for s, c := range u.cursors {
-		if c.Failures > 0 && (s == StreamUsers || r.has(s)) {
+		if c.Failures > 0 && (s == config.StreamUsers || r.has(s)) {
 			return true
 		}
 	}

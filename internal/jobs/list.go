@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -111,8 +112,8 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 	}
 	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Failed++ })
 	return r.record(ctx, u, &result{
-		user: id, stream: StreamUsers, outcome: outcomeFailed, class: class, err: cause,
-		extractedAt: u.extractedAt(StreamUsers, r.o.Now()), began: time.Now(),
+		user: id, stream: config.StreamUsers, outcome: outcomeFailed, class: class, err: cause,
+		extractedAt: u.extractedAt(config.StreamUsers, r.o.Now()), began: time.Now(),
 	})
 }
 
@@ -302,18 +303,18 @@ func (r *run) declareGone(ctx context.Context) error {
 }
 
 func (r *run) declare(ctx context.Context, u *user) error {
-	at := u.extractedAt(StreamUsers, r.o.Now())
+	at := u.extractedAt(config.StreamUsers, r.o.Now())
 	batch := sink.Batch{Rows: []sink.Row{
 		&sink.User{UserID: u.id, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
-		&sink.Pull{UserID: u.id, Stream: string(StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
+		&sink.Pull{UserID: u.id, Stream: string(config.StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
 	}}
-	for _, s := range append(Streams(), streamSyncSessions) {
+	for _, s := range append(config.Streams(), config.StreamSyncSessions) {
 		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := r.w.Add(ctx, batch); err != nil {
 		return r.sinkError(ctx, err)
 	}
 	r.tally.update(func(rep *Report) { rep.Users.Gone++ })
-	r.tally.pulled(&result{user: u.id, stream: StreamUsers, outcome: outcomeGone, deletes: 1})
+	r.tally.pulled(&result{user: u.id, stream: config.StreamUsers, outcome: outcomeGone, deletes: 1})
 	return nil
 }

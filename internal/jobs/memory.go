@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"finoos-syncer/internal/jobs/config"
 	"math"
 	"runtime/debug"
 )
@@ -21,7 +22,7 @@ const (
 //
 // Without it the collector lets the heap grow to twice of what is in use, and
 // what is in use in a first night is most of what a run may take.
-func BoundMemory(jobs ...*Job) {
+func BoundMemory(jobs ...*config.Job) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return
 	}

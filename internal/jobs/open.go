@@ -5,13 +5,14 @@ import (
 	"log/slog"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
 
 // OpenStore opens the object store that the tables and the state of a job lie in.
 // log may be nil. Errors are *StopError.
-func (s Sink) OpenStore(ctx context.Context, job string, log *slog.Logger) (bucket.Store, error) {
+func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger) (bucket.Store, error) {
 	store, err := bucket.Open(ctx, s.URL, bucket.Options{
 		Pending: sink.PendingPrefix(job), SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
 		Logger: log,
@@ -22,9 +23,9 @@ func (s Sink) OpenStore(ctx context.Context, job string, log *slog.Logger) (buck
 	return store, nil
 }
 
-// client is what every client of this API is made with; who makes one adds what
+// clientConfig is what every client of this API is made with; who makes one adds what
 // is its own.
-func (c *Config) client(version string, log *slog.Logger) finoos.Config {
+func clientConfig(c *config.Config, version string, log *slog.Logger) finoos.Config {
 	f := c.FinoOS
 	return finoos.Config{
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -24,8 +25,8 @@ type Plan struct {
 	// FirstRun says that the job has not committed anything yet.
 	FirstRun bool `json:"first_run,omitempty"`
 
-	Users   PlannedUsers             `json:"users"`
-	Streams map[Stream]PlannedStream `json:"streams"`
+	Users   PlannedUsers                    `json:"users"`
+	Streams map[config.Stream]PlannedStream `json:"streams"`
 	// SyncSessions is how many bank synchronisations are due, by what is
 	// remembered of the logins; their present state would cost requests.
 	SyncSessions int64 `json:"sync_sessions"`
@@ -103,7 +104,7 @@ type planner struct {
 // planCounts is what a look at the bucket adds up.
 type planCounts struct {
 	users    PlannedUsers
-	counts   map[Stream]*PlannedStream
+	counts   map[config.Stream]*PlannedStream
 	due      map[string]int64 // requests that are certain, by operation
 	maybe    int64            // probes that a user costs only where its banking has moved
 	sessions int64            // sync sessions
@@ -144,7 +145,7 @@ func (p *planner) count(ctx context.Context) (*Plan, error) {
 		}
 		p.found = true
 	}
-	p.planCounts = planCounts{counts: map[Stream]*PlannedStream{}, due: map[string]int64{}}
+	p.planCounts = planCounts{counts: map[config.Stream]*PlannedStream{}, due: map[string]int64{}}
 	for _, s := range p.streams {
 		p.counts[s] = &PlannedStream{}
 	}

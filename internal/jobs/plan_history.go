@@ -3,6 +3,7 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"finoos-syncer/internal/jobs/config"
 	"time"
 )
 
@@ -13,7 +14,7 @@ const lookBack = 7
 // experience is what the last runs of a job tell about the next one.
 type experience struct {
 	ids     []string
-	streams map[Stream]*pastStream
+	streams map[config.Stream]*pastStream
 	// pages of the user list, and looks at settling users and the sync sessions
 	// that made them settle.
 	pages           int64
@@ -33,7 +34,7 @@ type pastStream struct {
 
 // readHistory reads the newest reports of runs for all users.
 func readHistory(ctx context.Context, from reports, shards int) (experience, error) {
-	h := experience{streams: map[Stream]*pastStream{}}
+	h := experience{streams: map[config.Stream]*pastStream{}}
 	for past, err := range pastRuns(ctx, from, time.Now()) {
 		if err != nil {
 			return h, err
@@ -59,9 +60,9 @@ func (h *experience) add(past *pastRun) {
 	if h.pages == 0 {
 		h.pages = past.RequestsByOperation["users"]
 	}
-	var services []Stream
+	var services []config.Stream
 	for s, sr := range past.Streams {
-		if _, correlated := serviceOf(s); !correlated || sr == nil {
+		if _, correlated := config.ServiceOf(s); !correlated || sr == nil {
 			continue
 		}
 		services = append(services, s)
@@ -80,14 +81,14 @@ func (h *experience) add(past *pastRun) {
 	}
 	if sessions := past.RequestsByOperation["synchronize"]; sessions > 0 {
 		u := past.Users
-		probes := (u.Listed - past.Unreached - u.Gone - u.Quarantined) * int64(len(servicesOf(services)))
+		probes := (u.Listed - past.Unreached - u.Gone - u.Quarantined) * int64(len(config.ServicesOf(services)))
 		h.sessions += sessions
 		h.looks += max(0, past.RequestsByOperation["correlation"]-probes)
 	}
 }
 
 // share is the expected share of changed users among those known.
-func (h *experience) share(s Stream) (float64, bool) {
+func (h *experience) share(s config.Stream) (float64, bool) {
 	of := h.streams[s]
 	if of == nil || of.known == 0 {
 		return 0, false
@@ -101,7 +102,7 @@ const pagesOfTags = 2.5
 
 // perPull is how many requests a pull of a stream takes: one, unless it comes
 // in pages or was tried again. whole says that the stream is read in full.
-func (h *experience) perPull(s Stream, whole bool) float64 {
+func (h *experience) perPull(s config.Stream, whole bool) float64 {
 	kind := 0
 	if whole {
 		kind = 1
@@ -109,15 +110,15 @@ func (h *experience) perPull(s Stream, whole bool) float64 {
 	if of := h.streams[s]; of != nil && of.pulls[kind] > 0 {
 		return max(1, float64(of.requests[kind])/float64(of.pulls[kind]))
 	}
-	if whole && s == StreamCategorization {
+	if whole && s == config.StreamCategorization {
 		return pagesOfTags
 	}
 	return 1
 }
 
 // operationOf is the API's operation that reads a stream.
-func operationOf(s Stream) string {
-	if s == StreamBankLogins {
+func operationOf(s config.Stream) string {
+	if s == config.StreamBankLogins {
 		return "logins"
 	}
 	return string(s)

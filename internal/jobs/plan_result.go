@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"finoos-syncer/internal/jobs/config"
 	"fmt"
 	"math"
 	"time"
@@ -14,15 +15,15 @@ const tokenLife = 4 * time.Minute
 func (p *planner) result() *Plan {
 	plan := &Plan{
 		Job: p.o.Job, Shard: p.o.Shard.Index, Shards: p.o.Shard.Count, At: p.o.Now().UTC(), Offline: p.offline,
-		FirstRun: p.look.LastSeq() == 0, Users: p.users, SyncSessions: p.sessions, Streams: map[Stream]PlannedStream{},
+		FirstRun: p.look.LastSeq() == 0, Users: p.users, SyncSessions: p.sessions, Streams: map[config.Stream]PlannedStream{},
 		RequestsByOperation: p.due, BasedOn: p.history.ids, Spent: p.client.Stats().Requests,
 	}
 	for s, sp := range p.counts {
-		if _, correlated := serviceOf(s); correlated {
+		if _, correlated := config.ServiceOf(s); correlated {
 			sp.Changed = p.changed(s)
 			known := sp.Changed * float64(sp.Known)
 			sp.Pulls = sp.First + rounded(known)
-			compared := s == StreamCategorization && p.job.Categorization == CategorizationFull
+			compared := s == config.StreamCategorization && p.job.Categorization == config.CategorizationFull
 			p.due[operationOf(s)] += rounded(known*p.history.perPull(s, compared) + float64(sp.First)*p.history.perPull(s, true))
 		}
 		plan.Streams[s] = *sp
@@ -42,7 +43,7 @@ func rounded(n float64) int64 { return int64(math.Round(n)) }
 // changed is the share of known users who are expected to have changed: that
 // of the last runs, and before there is any, the share of those who had been
 // analysed on the very day on which they were pulled.
-func (p *planner) changed(s Stream) float64 {
+func (p *planner) changed(s config.Stream) float64 {
 	if share, ok := p.history.share(s); ok {
 		return share
 	}
@@ -59,7 +60,7 @@ func (p *planner) expectSessions() {
 		return
 	}
 	p.due["synchronize"] += p.sessions
-	if p.has(StreamBankLogins) {
+	if p.has(config.StreamBankLogins) {
 		p.due["logins"] += p.settling
 	}
 	looks := float64(len(p.services)) // one at each service, unless an earlier run tells
@@ -118,7 +119,7 @@ func (p *planner) note(plan *Plan) {
 			add("the runs before were first ones: how much changes in a night is a guess by the age of what they found")
 		}
 	}
-	if p.job.Sync.When != SyncNever {
+	if p.job.Sync.When != config.SyncNever {
 		add("sync sessions are an estimate by what is remembered of earlier ones: reading the logins would cost a request for each user")
 		if p.unseen > 0 {
 			add("the logins of %d new users are not known: sync sessions of theirs come on top", p.unseen)
@@ -134,9 +135,9 @@ func (p *planner) note(plan *Plan) {
 }
 
 // anyCorrelated is a stream of the job that has a service.
-func (p *planner) anyCorrelated() Stream {
+func (p *planner) anyCorrelated() config.Stream {
 	for _, s := range p.streams {
-		if _, correlated := serviceOf(s); correlated {
+		if _, correlated := config.ServiceOf(s); correlated {
 			return s
 		}
 	}

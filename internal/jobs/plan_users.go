@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -61,7 +62,7 @@ func (p *planner) offList(u *user) {
 	switch {
 	case p.offline:
 		p.user(u)
-	case p.pauses(u.cursor(StreamUsers)):
+	case p.pauses(u.cursor(config.StreamUsers)):
 		p.users.Listed++
 		p.users.Quarantined++
 	default:
@@ -98,9 +99,9 @@ func (p *planner) user(u *user) {
 
 // stream counts one stream of a user as one that is certainly pulled, or as
 // one that may have changed.
-func (p *planner) stream(u *user, s Stream) {
+func (p *planner) stream(u *user, s config.Stream) {
 	c, sp := u.cursor(s), p.counts[s]
-	if _, correlated := serviceOf(s); !correlated {
+	if _, correlated := config.ServiceOf(s); !correlated {
 		sp.Known++
 		return
 	}
@@ -123,7 +124,7 @@ func (p *planner) stream(u *user, s Stream) {
 // where the job probes banking, the others' only if they have to be.
 func (p *planner) probes(u *user) {
 	banking, known := u.bankingCursor()
-	spared := p.job.Probe == ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
+	spared := p.job.Probe == config.ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
 		slices.Contains(u.services, finoos.Banking) && !p.asksAllToday(u)
 	for _, service := range u.services {
 		if _, caughtUp := u.caughtUp(service, banking.CorrelationID); spared && caughtUp && service != finoos.Banking {
@@ -137,22 +138,22 @@ func (p *planner) probes(u *user) {
 // banks counts the reading of a user's logins and the sync sessions that are
 // due, by what is remembered of earlier ones.
 func (p *planner) banks(u *user) {
-	if p.job.Sync.When == SyncNever || p.syncPauses(u) {
-		if slices.Contains(u.streams, StreamBankLogins) {
+	if p.job.Sync.When == config.SyncNever || p.syncPauses(u) {
+		if slices.Contains(u.streams, config.StreamBankLogins) {
 			p.due["logins"]++
 		}
 		return
 	}
 	p.due["logins"]++
-	memory := rememberedSessions(u.cursor(streamSyncSessions))
+	memory := rememberedSessions(u.cursor(config.StreamSyncSessions))
 	sessions := int64(0)
 	for _, last := range memory {
-		if p.job.Sync.likelyDue(last, p.o.Now()) {
+		if likelyDue(&p.job.Sync, last, p.o.Now()) {
 			sessions++
 		}
 	}
 	if len(memory) == 0 {
-		if p.job.Sync.When == SyncAlways {
+		if p.job.Sync.When == config.SyncAlways {
 			sessions = 1 // at the least
 		}
 		if len(u.cursors) == 0 {
@@ -167,11 +168,11 @@ func (p *planner) banks(u *user) {
 
 // likelyDue guesses from the last session of a login whether another one is
 // due, as decide does who has seen the login.
-func (p *Sync) likelyDue(last loginMemory, now time.Time) bool {
+func likelyDue(p *config.Sync, last loginMemory, now time.Time) bool {
 	switch {
 	case now.Before(last.Until), last.Status == statusSCARequired:
 		return false
-	case p.When == SyncAlways, last.Outcome == finoos.Failed, last.Outcome == finoos.Gone:
+	case p.When == config.SyncAlways, last.Outcome == finoos.Failed, last.Outcome == finoos.Gone:
 		return true
 	default:
 		return now.Sub(last.At) > p.StaleAfter

@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -32,7 +33,7 @@ const markNoAnalysis = "no_analysis"
 // becomes of it.
 type result struct {
 	user    string
-	stream  Stream
+	stream  config.Stream
 	outcome string
 	mode    sink.Mode
 
@@ -141,7 +142,7 @@ func (res *result) close() { res.forget() }
 
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
-func (r *run) pull(ctx context.Context, u *user, s Stream) error {
+func (r *run) pull(ctx context.Context, u *user, s config.Stream) error {
 	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, turns: r.turns, opened: r.w.Opened()}
 	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
@@ -193,7 +194,7 @@ func (r *run) failed(ctx context.Context, u *user, res *result, err error) error
 // changed asks whether a stream has to be read: its service's correlation
 // against the cursor's. Streams without a service are always read.
 func (r *run) changed(ctx context.Context, u *user, res *result) (bool, error) {
-	service, ok := serviceOf(res.stream)
+	service, ok := config.ServiceOf(res.stream)
 	if !ok {
 		return true, nil
 	}
@@ -243,7 +244,7 @@ func (r *run) probe(ctx context.Context, u *user, service finoos.Service) (finoo
 // probes banking only: banking has not moved, the service had caught up with
 // it, and this is not the day of the week on which all are asked.
 func (r *run) quietByBanking(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, bool) {
-	if r.job.Probe != ProbeBanking || service == finoos.Banking || r.o.Full || !slices.Contains(u.services, finoos.Banking) {
+	if r.job.Probe != config.ProbeBanking || service == finoos.Banking || r.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
 	}
 	if r.asksAllToday(u) {
@@ -271,7 +272,7 @@ func (r *run) asksAllToday(u *user) bool {
 // that is the given one.
 func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Correlation, bool) {
 	for s, c := range u.cursors {
-		if of, ok := serviceOf(s); ok && of == service && c.CorrelationID == correlationID {
+		if of, ok := config.ServiceOf(s); ok && of == service && c.CorrelationID == correlationID {
 			return finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}, true
 		}
 	}
@@ -279,7 +280,7 @@ func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Co
 }
 
 func (u *user) bankingCursor() (sink.Cursor, bool) {
-	for _, s := range []Stream{StreamTransactions, StreamAccounts} {
+	for _, s := range []config.Stream{config.StreamTransactions, config.StreamAccounts} {
 		if c, ok := u.cursors[s]; ok {
 			return c, true
 		}
@@ -292,19 +293,19 @@ func (u *user) bankingCursor() (sink.Cursor, bool) {
 func (r *run) read(ctx context.Context, u *user, res *result) error {
 	res.outcome = outcomePulled
 	switch res.stream {
-	case StreamUsers:
+	case config.StreamUsers:
 		return r.readUser(u, res)
-	case StreamBankLogins:
+	case config.StreamBankLogins:
 		return r.readLogins(ctx, u, res)
-	case StreamAccounts:
+	case config.StreamAccounts:
 		return r.readAccounts(ctx, u, res)
-	case StreamTransactions:
+	case config.StreamTransactions:
 		return r.readTransactions(ctx, u, res)
-	case StreamCategorization:
+	case config.StreamCategorization:
 		return r.readCategorization(ctx, u, res)
-	case StreamContracts:
+	case config.StreamContracts:
 		return r.readContracts(ctx, u, res)
-	case StreamAccountHistory:
+	case config.StreamAccountHistory:
 		return r.readHistory(ctx, u, res)
 	default:
 		return fmt.Errorf("stream %s cannot be pulled", res.stream)
@@ -316,7 +317,7 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 	if u.gone {
 		return nil // said once, when the user is declared gone
 	}
-	_, correlated := serviceOf(res.stream)
+	_, correlated := config.ServiceOf(res.stream)
 	if res.outcome == outcomePulled && !correlated && res.upserts+res.deletes == 0 && !res.whole {
 		res.outcome = outcomeUnchanged
 	}
@@ -328,7 +329,7 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 	if moved {
 		batch.Cursors = []sink.Cursor{cursor}
 	}
-	if res.outcome != outcomeUnchanged && moved && (res.stream != StreamUsers || res.outcome == outcomeFailed) {
+	if res.outcome != outcomeUnchanged && moved && (res.stream != config.StreamUsers || res.outcome == outcomeFailed) {
 		batch.Rows = append(batch.Rows, res.row())
 	}
 	if len(batch.Rows)+len(batch.Cursors) > 0 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -59,7 +60,7 @@ func (r *run) pauses(c sink.Cursor) bool {
 // pathPauses says whether a user that was not listed has failed by its own
 // path so often that it is not asked for this time; it is counted then.
 func (r *run) pathPauses(u *user) bool {
-	if !r.pauses(u.cursor(StreamUsers)) {
+	if !r.pauses(u.cursor(config.StreamUsers)) {
 		return false
 	}
 	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
@@ -69,20 +70,20 @@ func (r *run) pathPauses(u *user) bool {
 // choose leaves out the streams of u that are in quarantine, and the services
 // that only they need. A user's own row comes from the list and costs nothing.
 func (r *run) choose(u *user) {
-	u.streams = slices.DeleteFunc(slices.Clone(r.streams), func(s Stream) bool {
-		if s == StreamUsers || !r.pauses(u.cursor(s)) {
+	u.streams = slices.DeleteFunc(slices.Clone(r.streams), func(s config.Stream) bool {
+		if s == config.StreamUsers || !r.pauses(u.cursor(s)) {
 			return false
 		}
 		u.quarantined = true
 		r.tally.paused(s)
 		return true
 	})
-	u.services = servicesOf(u.streams)
+	u.services = config.ServicesOf(u.streams)
 }
 
 // syncPauses says that a user's bank is not asked: its logins cannot be read,
 // or nothing would be pulled of what the session brings.
 func (r *run) syncPauses(u *user) bool {
 	nothingToPull := len(u.services) == 0 && len(r.services) > 0
-	return nothingToPull || r.has(StreamBankLogins) && !slices.Contains(u.streams, StreamBankLogins)
+	return nothingToPull || r.has(config.StreamBankLogins) && !slices.Contains(u.streams, config.StreamBankLogins)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -17,7 +18,7 @@ import (
 // full everything is read and compared here, which also finds removed tags.
 func (r *run) readCategorization(ctx context.Context, u *user, res *result) error {
 	c := u.cursor(res.stream)
-	if r.job.Categorization == CategorizationFull {
+	if r.job.Categorization == config.CategorizationFull {
 		return r.compareTags(ctx, u, res)
 	}
 	since := c.CorrelationID

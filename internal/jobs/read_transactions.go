@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -74,7 +75,7 @@ func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) err
 // transactions does not know. The accounts are those that this run has pulled,
 // or those of the last time.
 func (r *run) accountAppeared(u *user, old window) bool {
-	if !r.has(StreamAccounts) {
+	if !r.has(config.StreamAccounts) {
 		return false // seen from the transactions themselves
 	}
 	for _, id := range u.accounts() {
@@ -87,7 +88,7 @@ func (r *run) accountAppeared(u *user, old window) bool {
 
 // accounts returns the ids of the user's accounts, as the cursor knows them.
 func (u *user) accounts() []string {
-	known, err := decodeKeyed(u.cursor(StreamAccounts).State)
+	known, err := decodeKeyed(u.cursor(config.StreamAccounts).State)
 	if err != nil {
 		return nil
 	}
@@ -174,7 +175,7 @@ func (r *run) collectTransactions(
 // account is there when the user has it, or when its transactions still come.
 func (r *run) rememberWindow(u *user, res *result, next window) {
 	there := next.newest
-	if r.has(StreamAccounts) {
+	if r.has(config.StreamAccounts) {
 		for _, account := range u.accounts() {
 			if _, booked := there[account]; !booked {
 				there[account] = noDate
@@ -185,7 +186,7 @@ func (r *run) rememberWindow(u *user, res *result, next window) {
 		for account, days := range old.newest {
 			if last, known := there[account]; known {
 				there[account] = max(last, days)
-			} else if !r.has(StreamAccounts) {
+			} else if !r.has(config.StreamAccounts) {
 				there[account] = days
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -33,8 +34,8 @@ type Report struct {
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
 	// Streams is keyed by stream, SyncSessions by outcome.
-	Streams      map[Stream]*StreamReport `json:"streams"`
-	SyncSessions map[string]int64         `json:"sync_sessions,omitempty"`
+	Streams      map[config.Stream]*StreamReport `json:"streams"`
+	SyncSessions map[string]int64                `json:"sync_sessions,omitempty"`
 	// Unreached counts users that the deadline left for the next run.
 	Unreached int64 `json:"unreached,omitempty"`
 	// Resume is where the next run begins, after one that did not come to the
@@ -67,8 +68,8 @@ type Report struct {
 	Timeline []Point `json:"timeline,omitempty"`
 	// Slowest names the ten slowest users of each stage: sync, settle, and the
 	// pull of each stream.
-	Slowest   map[string][]SlowUser `json:"slowest,omitempty"`
-	Freshness map[Stream]Freshness  `json:"freshness,omitempty"`
+	Slowest   map[string][]SlowUser       `json:"slowest,omitempty"`
+	Freshness map[config.Stream]Freshness `json:"freshness,omitempty"`
 	// Backfill says which backfill it was, nil for a run.
 	Backfill *BackfillReport `json:"backfill,omitempty"`
 }
@@ -129,9 +130,9 @@ type TableReport struct {
 
 // Failure is one stream of one user that could not be pulled.
 type Failure struct {
-	UserID string       `json:"user_id"`
-	Stream Stream       `json:"stream"`
-	Class  finoos.Class `json:"class"`
+	UserID string        `json:"user_id"`
+	Stream config.Stream `json:"stream"`
+	Class  finoos.Class  `json:"class"`
 }
 
 // Progress is a running job's state, for a progress bar or a log line.
@@ -153,15 +154,15 @@ type tally struct {
 
 	timeline timeline
 	slowest  slowest
-	ages     map[Stream]*freshness
+	ages     map[config.Stream]*freshness
 	finished bool // the report is somebody else's now
 }
 
-func newTally(o *RunOptions, runID string, streams []Stream) *tally {
-	t := &tally{slowest: slowest{}, ages: map[Stream]*freshness{}, report: Report{
+func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
+	t := &tally{slowest: slowest{}, ages: map[config.Stream]*freshness{}, report: Report{
 		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
-		Streams: map[Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
+		Streams: map[config.Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
 	}}
 	for _, s := range streams {
 		t.report.Streams[s] = &StreamReport{}
@@ -177,7 +178,7 @@ func (t *tally) update(f func(r *Report)) {
 
 // pulled counts one stream's result.
 func (t *tally) pulled(res *result) {
-	if res.stream != StreamUsers { // which comes with the list
+	if res.stream != config.StreamUsers { // which comes with the list
 		t.took(string(res.stream), res.user, time.Since(res.began))
 	}
 	t.update(func(r *Report) {
@@ -214,7 +215,7 @@ func (t *tally) pulled(res *result) {
 }
 
 // paused counts a stream that is in quarantine.
-func (t *tally) paused(s Stream) {
+func (t *tally) paused(s config.Stream) {
 	t.update(func(r *Report) { r.Streams[s].Quarantined++ })
 }
 

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"finoos-syncer/internal/jobs/config"
 	"math"
 	"time"
 )
@@ -96,7 +97,7 @@ func (r *run) rememberAges(u *user) {
 }
 
 // left counts the ages of a user that the run is done with.
-func (t *tally) left(u *user, streams []Stream, now time.Time) {
+func (t *tally) left(u *user, streams []config.Stream, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, s := range streams[:len(u.pulledAt)] {

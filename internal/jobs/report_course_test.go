@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -61,7 +62,7 @@ func TestAVeryShortLastStretchShowsNoPaceThatNeverWas(t *testing.T) {
 
 // after is the report of a run that took so long, with so many users.
 func after(length time.Duration, users int) *Report {
-	streams := []Stream{StreamAccounts, StreamContracts}
+	streams := []config.Stream{config.StreamAccounts, config.StreamContracts}
 	o := RunOptions{Job: "nightly", Now: time.Now}
 	tl := newTally(&o, "01JDXXXXXXXXXXXXXXXXXXXXXX", streams)
 	for at := time.Duration(0); at < length; {

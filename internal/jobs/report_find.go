@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 
@@ -29,11 +30,11 @@ type StoredReport struct {
 // bucket. An empty job means any of the configuration: run ids are unique, and
 // the newest run is that of all jobs. It writes nothing. Errors are
 // *StopError: ReasonConfig where there is no such run, else ReasonSink.
-func FindReport(ctx context.Context, cfg *Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
 	jobNamed := slices.Sorted(maps.Keys(cfg.Jobs))
 	if job != "" {
 		if cfg.Jobs[job] == nil {
-			return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, jobNames(cfg))
+			return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
 		}
 		jobNamed = []string{job}
 	}
@@ -65,8 +66,8 @@ func FindReport(ctx context.Context, cfg *Config, job, run string, log *slog.Log
 }
 
 // storedReport is a job's report of a run, nil if there is none.
-func storedReport(ctx context.Context, cfg *Config, job, run string, log *slog.Logger) (*StoredReport, error) {
-	store, err := cfg.Sink.OpenStore(ctx, job, log)
+func storedReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+	store, err := OpenStore(ctx, cfg.Sink, job, log)
 	if err != nil {
 		return nil, err
 	}

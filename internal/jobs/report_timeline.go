@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 )
 
 const (
@@ -114,7 +115,7 @@ func (t *tally) tell(stats finoos.Stats, elapsed time.Duration) {
 	t.timeline.add(t.now(stats, elapsed))
 	t.finished = true
 	t.report.Timeline, t.report.Slowest = t.timeline.points, t.slowest
-	t.report.Freshness = make(map[Stream]Freshness, len(t.ages))
+	t.report.Freshness = make(map[config.Stream]Freshness, len(t.ages))
 	for s, f := range t.ages {
 		t.report.Freshness[s] = Freshness{Before: f.before.summary(), After: f.after.summary()}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 
@@ -26,7 +27,7 @@ const lastWords = 20 * time.Second
 // RunOptions says what Run does.
 type RunOptions struct {
 	// Config and Job name the job to run; both are needed.
-	Config *Config
+	Config *config.Config
 	Job    string
 	// Shard of the users that this run owns; the zero value means all of them.
 	Shard sink.Shard
@@ -119,13 +120,13 @@ func (r *run) take(ctx context.Context, steps []step) error {
 // second belongs to the dispatcher; the third guards itself.
 type run struct {
 	o        RunOptions
-	job      *Job
+	job      *config.Job
 	id       string
 	log      *slog.Logger
 	client   *finoos.Client
 	store    bucket.Store
 	w        *sink.Writer
-	streams  []Stream // those of the job, in the order in which a user is pulled
+	streams  []config.Stream // those of the job, in the order in which a user is pulled
 	services []finoos.Service
 	began    time.Time // real time
 
@@ -151,7 +152,7 @@ type run struct {
 func newRun(o RunOptions) (*run, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, jobNames(o.Config))
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -167,14 +168,14 @@ func newRun(o RunOptions) (*run, error) {
 		o.RunGroup = id
 	}
 	r := &run{
-		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: orderedStreams(job),
+		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job),
 		listed: userList{dir: o.Config.Sink.ScratchDir}, queue: newQueue(), began: time.Now(),
 		spilled: make(chan struct{}, 1), turns: turnsOf(1 + max(2, runtime.GOMAXPROCS(0))),
 	}
-	r.services, r.step = servicesOf(r.streams), r.work
+	r.services, r.step = config.ServicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)
 	r.breaker.limit = max(20, 2*job.Concurrency)
-	c := o.Config.client(o.Version, r.log)
+	c := clientConfig(o.Config, o.Version, r.log)
 	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
 	c.Budget = semaphore.NewWeighted(job.MaxInflightBytes)
 	client, err := finoos.New(c)
@@ -200,7 +201,7 @@ func (r *run) checkCredentials(ctx context.Context) error {
 
 // openStore opens the object store that the sink lies in.
 func (r *run) openStore(ctx context.Context) error {
-	store, err := r.o.Config.Sink.OpenStore(ctx, r.o.Job, r.log)
+	store, err := OpenStore(ctx, r.o.Config.Sink, r.o.Job, r.log)
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (r *run) openSink(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	masking, err := r.job.masking()
+	masking, err := r.job.Masking()
 	if err != nil {
 		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
 	}

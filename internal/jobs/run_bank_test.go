@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -107,7 +108,7 @@ func (b *bank) store() bucket.Store {
 
 // config is a job without sync sessions that refreshes nothing by age; lines
 // are added to the job.
-func (b *bank) config(lines ...string) *Config {
+func (b *bank) config(lines ...string) *config.Config {
 	b.t.Helper()
 	var y strings.Builder
 	y.WriteString("finoos: {base_url: http://bank.test, client_id: sandbox, client_secret: sandbox, requests_per_second: 10000}\n" +
@@ -121,14 +122,14 @@ func (b *bank) config(lines ...string) *Config {
 	for _, l := range lines {
 		fmt.Fprintf(&y, "    %s\n", l)
 	}
-	cfg, err := ParseConfig("jobs.yaml", []byte(y.String()), func(string) (string, bool) { return "", false })
+	cfg, err := config.Parse("jobs.yaml", []byte(y.String()), func(string) (string, bool) { return "", false })
 	if err != nil {
 		b.t.Fatalf("parse configuration: %v", err)
 	}
 	return cfg
 }
 
-func (b *bank) options(cfg *Config) RunOptions {
+func (b *bank) options(cfg *config.Config) RunOptions {
 	now, begun := b.now, time.Now()
 	if now == nil {
 		now = func() time.Time { return b.Now().Add(time.Since(begun)) }
@@ -219,7 +220,7 @@ func (b *bank) changes(rep *Report) map[string]sink.TableChanges {
 }
 
 // cursors reads what is remembered, by user and stream, as the next run would.
-func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
+func (b *bank) cursors() map[string]map[config.Stream]sink.Cursor {
 	b.t.Helper()
 	ctx := b.t.Context()
 	w, err := sink.Open(ctx, sink.Options{
@@ -230,7 +231,7 @@ func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
 		b.t.Fatalf("open the sink: %v", err)
 	}
 	defer func() { _ = w.Close(ctx) }()
-	all := map[string]map[Stream]sink.Cursor{}
+	all := map[string]map[config.Stream]sink.Cursor{}
 	seen := map[int]bool{}
 	for known, err := range w.Users(ctx) {
 		if err != nil {
@@ -245,9 +246,9 @@ func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
 			if err != nil {
 				b.t.Fatalf("read cursors: %v", err)
 			}
-			all[u.UserID] = map[Stream]sink.Cursor{}
+			all[u.UserID] = map[config.Stream]sink.Cursor{}
 			for _, c := range u.Cursors {
-				all[u.UserID][Stream(c.Stream)] = c
+				all[u.UserID][config.Stream(c.Stream)] = c
 			}
 		}
 	}

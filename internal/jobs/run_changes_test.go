@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -86,8 +87,8 @@ func TestProbingBankingPullsEveryServiceOfAUserWhoMoved(t *testing.T) {
 		b.run(lines...)
 		b.Night()
 		rep := b.run(lines...)
-		if rep.Streams[StreamTransactions].Pulled == 0 || rep.Streams[StreamContracts].Pulled != rep.Streams[StreamTransactions].Pulled {
-			t.Errorf("transactions %+v, contracts %+v", rep.Streams[StreamTransactions], rep.Streams[StreamContracts])
+		if rep.Streams[config.StreamTransactions].Pulled == 0 || rep.Streams[config.StreamContracts].Pulled != rep.Streams[config.StreamTransactions].Pulled {
+			t.Errorf("transactions %+v, contracts %+v", rep.Streams[config.StreamTransactions], rep.Streams[config.StreamContracts])
 		}
 	})
 }
@@ -111,14 +112,14 @@ func TestCategorizationFullFindsTagsThatWereRemoved(t *testing.T) {
 				added += lacks(now[id], known[id])
 				gone += lacks(known[id], now[id])
 			}
-			got := rep.Streams[StreamCategorization]
+			got := rep.Streams[config.StreamCategorization]
 			if int(got.Rows) != added || int(got.Deletes) != gone {
 				t.Errorf("%d tags were added and %d removed, written %+v", added, gone, got)
 			}
 			removed += gone
 			known = now
 		}
-		if removed == 0 || first.Streams[StreamCategorization].Rows == 0 {
+		if removed == 0 || first.Streams[config.StreamCategorization].Rows == 0 {
 			t.Error("no tag was removed: nothing is shown")
 		}
 	})
@@ -142,7 +143,7 @@ func TestADiffOfCategorizationIsSmallUntilTheAPINoLongerKnowsItsStart(t *testing
 				rep := b.run("streams: [categorization]")
 				after := b.cursors()
 				for u := range 3 {
-					was, is := before[b.UserID(u)][StreamCategorization], after[b.UserID(u)][StreamCategorization]
+					was, is := before[b.UserID(u)][config.StreamCategorization], after[b.UserID(u)][config.StreamCategorization]
 					if is.CorrelationID == was.CorrelationID {
 						continue // not analysed
 					}
@@ -154,9 +155,9 @@ func TestADiffOfCategorizationIsSmallUntilTheAPINoLongerKnowsItsStart(t *testing
 						t.Errorf("user %d: asked %v, full pull %v -> %v", u, b.asked(u), was.FullAt, is.FullAt)
 					}
 				}
-				small := rep.Streams[StreamCategorization].Rows < first.Streams[StreamCategorization].Rows/4
-				if rep.Streams[StreamCategorization].Pulled == 0 || small != (status == 0) {
-					t.Errorf("first %+v, then %+v", first.Streams[StreamCategorization], rep.Streams[StreamCategorization])
+				small := rep.Streams[config.StreamCategorization].Rows < first.Streams[config.StreamCategorization].Rows/4
+				if rep.Streams[config.StreamCategorization].Pulled == 0 || small != (status == 0) {
+					t.Errorf("first %+v, then %+v", first.Streams[config.StreamCategorization], rep.Streams[config.StreamCategorization])
 				}
 			})
 		})
@@ -175,8 +176,8 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 			after, now := b.cursors(), b.truth("transactions", "transaction_id")
 			deletes := 0
 			for id := range now {
-				is := after[id][StreamTransactions]
-				if is.FullAt.Equal(cursors[id][StreamTransactions].FullAt) {
+				is := after[id][config.StreamTransactions]
+				if is.FullAt.Equal(cursors[id][config.StreamTransactions].FullAt) {
 					deletes += lacks(known[id], now[id])
 				}
 				w, err := decodeWindow(is.State)
@@ -267,8 +268,8 @@ func TestTwoAccountsThatAppearAtOnceMeanOneFullPull(t *testing.T) {
 				b.Night()
 				rep := run()
 				all := len(b.truth("transactions", "transaction_id")[b.UserID(user)])
-				if got := rep.Streams[StreamTransactions]; b.asked(user)["transactions"] != requests || int(got.Rows) != all || got.Deletes > 0 {
-					t.Errorf("of %d transactions: first %+v, then %+v, asked %v", all, first.Streams[StreamTransactions], got, b.asked(user))
+				if got := rep.Streams[config.StreamTransactions]; b.asked(user)["transactions"] != requests || int(got.Rows) != all || got.Deletes > 0 {
+					t.Errorf("of %d transactions: first %+v, then %+v, asked %v", all, first.Streams[config.StreamTransactions], got, b.asked(user))
 				}
 			})
 		})
@@ -339,7 +340,7 @@ func TestExtractionTimesGrowWhateverTheClockDoes(t *testing.T) {
 		t := b.t
 		clock := b.Now()
 		b.now = func() time.Time { return clock }
-		var before map[string]map[Stream]sink.Cursor
+		var before map[string]map[config.Stream]sink.Cursor
 		for night, step := range []time.Duration{0, 0, -365 * 24 * time.Hour, 400 * 24 * time.Hour} {
 			clock = clock.Add(step)
 			b.run("streams: [users, accounts, contracts, account_history]")

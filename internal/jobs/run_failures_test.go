@@ -13,6 +13,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 )
 
 const lenient = "failures: {max_ratio: 1}"
@@ -32,7 +33,7 @@ func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 		if want := (UserCounts{Listed: 5, Pulled: 5}); rep.Users != want || len(rep.Failures) > 0 {
 			t.Errorf("%+v, %v", rep.Users, rep.Failures)
 		}
-		if got := rep.Streams[StreamContracts]; got.Pulled != 5 || got.Failed != 0 {
+		if got := rep.Streams[config.StreamContracts]; got.Pulled != 5 || got.Failed != 0 {
 			t.Errorf("contracts: %+v", got)
 		}
 		// What went well the first time is not asked for again.
@@ -50,24 +51,24 @@ func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testin
 		for night := 1; night <= 2; night++ {
 			b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 			rep := b.run(lenient)
-			if diff := cmp.Diff([]Failure{{UserID: id, Stream: StreamContracts, Class: finoos.Server}}, rep.Failures); diff != "" {
+			if diff := cmp.Diff([]Failure{{UserID: id, Stream: config.StreamContracts, Class: finoos.Server}}, rep.Failures); diff != "" {
 				t.Errorf("night %d: %s", night, diff)
 			}
-			if rep.Users.Failed != 1 || rep.Streams[StreamContracts].Failed != 1 {
+			if rep.Users.Failed != 1 || rep.Streams[config.StreamContracts].Failed != 1 {
 				t.Errorf("night %d: %+v", night, rep.Users)
 			}
 			cursors := b.cursors()[id]
-			if c := cursors[StreamContracts]; c.Failures != night || c.ErrorClass != "server" || c.CorrelationID != "" {
+			if c := cursors[config.StreamContracts]; c.Failures != night || c.ErrorClass != "server" || c.CorrelationID != "" {
 				t.Errorf("night %d: %+v", night, c)
 			}
-			if c := cursors[StreamAccountHistory]; c.Failures != 0 || c.CorrelationID == "" {
+			if c := cursors[config.StreamAccountHistory]; c.Failures != 0 || c.CorrelationID == "" {
 				t.Errorf("night %d: the stream after it: %+v", night, c)
 			}
 			b.Night()
 		}
 		b.misbehave(sandbox.Faults{})
 		rep := b.run(lenient)
-		if c := b.cursors()[id][StreamContracts]; c.Failures != 0 || c.ErrorClass != "" || c.CorrelationID == "" || rep.Users.Pulled != 1 {
+		if c := b.cursors()[id][config.StreamContracts]; c.Failures != 0 || c.ErrorClass != "" || c.CorrelationID == "" || rep.Users.Pulled != 1 {
 			t.Errorf("after the fault: %+v, %+v", c, rep.Users)
 		}
 	})
@@ -107,8 +108,8 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 		}})
 		rep := b.run(lenient)
 		want := []Failure{
-			{UserID: b.UserID(1), Stream: StreamContracts, Class: finoos.NotFound},
-			{UserID: b.UserID(1), Stream: StreamAccountHistory, Class: finoos.NotFound},
+			{UserID: b.UserID(1), Stream: config.StreamContracts, Class: finoos.NotFound},
+			{UserID: b.UserID(1), Stream: config.StreamAccountHistory, Class: finoos.NotFound},
 		}
 		if diff := cmp.Diff(want, rep.Failures); diff != "" {
 			t.Error(diff)
@@ -139,7 +140,7 @@ func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
 		t := b.t
 		b.misbehave(faultOf(1, "correlation", sandbox.NeverAnalysed))
 		rep := b.run()
-		if rep.Streams[StreamAccounts].NoAnalysis != 1 || rep.Streams[StreamContracts].NoAnalysis != 1 || b.asked(1)["user"] != 1 {
+		if rep.Streams[config.StreamAccounts].NoAnalysis != 1 || rep.Streams[config.StreamContracts].NoAnalysis != 1 || b.asked(1)["user"] != 1 {
 			t.Errorf("%+v, own path asked %d times", rep.Users, b.asked(1)["user"])
 		}
 		if c := b.changes(rep)["pulls"]; c.Upserts != 4*6 {
@@ -153,7 +154,7 @@ func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
 		}
 		b.misbehave(sandbox.Faults{})
 		b.Night()
-		if rep = b.run(); rep.Users.Pulled != 1 || rep.Users.NoAnalysis != 0 || rep.Streams[StreamContracts].Pulled != 1 {
+		if rep = b.run(); rep.Users.Pulled != 1 || rep.Users.NoAnalysis != 0 || rep.Streams[config.StreamContracts].Pulled != 1 {
 			t.Errorf("once analysed: %+v", rep.Users)
 		}
 	})
@@ -232,7 +233,7 @@ func TestAMissingUserWhosePathFailsKeepsItsCursor(t *testing.T) {
 				t.Fatalf("night %d: %+v", night, rep.Users)
 			}
 			missed = rep.Failures[0].UserID
-			c, was := b.cursors()[missed][StreamUsers], before[missed][StreamUsers]
+			c, was := b.cursors()[missed][config.StreamUsers], before[missed][config.StreamUsers]
 			if c.Failures != night || !c.ExtractedAt.After(was.ExtractedAt) || string(c.State) != string(was.State) {
 				t.Errorf("night %d: %+v", night, c)
 			}

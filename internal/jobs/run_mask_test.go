@@ -56,7 +56,7 @@ func TestOnlyAJobWithAKeyMasksByHMAC(t *testing.T) {
 	t.Parallel()
 	b := &bank{t: t, dir: t.TempDir()}
 	cfg := b.config("mask: {all: {user_id: hmac}}", "mask_key: 0123456789abcdef")
-	m, err := cfg.Jobs["nightly"].masking()
+	m, err := cfg.Jobs["nightly"].Masking()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestOnlyAJobWithAKeyMasksByHMAC(t *testing.T) {
 	if m.Tables["users"].Columns["duplicates"] != "hmac" {
 		t.Error("ids of users stand in users.duplicates in clear")
 	}
-	if plain, err := b.config().Jobs["nightly"].masking(); plain != nil || err != nil {
+	if plain, err := b.config().Jobs["nightly"].Masking(); plain != nil || err != nil {
 		t.Errorf("without a mask: %v, %v", plain, err)
 	}
 }

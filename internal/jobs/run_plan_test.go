@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -139,12 +140,12 @@ func TestAPlanKnowsQuarantineAndFailedUsers(t *testing.T) {
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		b.nightsAsked(2, "contracts", quick...)
 		p := b.foretells("quarantine", b.options(b.config(quick...)), false)
-		if s := p.Streams[StreamContracts]; p.Users.Quarantined != 1 || s.Quarantined != 1 || s.Known != 3 {
+		if s := p.Streams[config.StreamContracts]; p.Users.Quarantined != 1 || s.Quarantined != 1 || s.Known != 3 {
 			t.Errorf("%+v, %+v", p.Users, s)
 		}
 		o := b.options(b.config(quick...))
 		o.OnlyFailed = true
-		if p := b.foretells("only failed", o, false); p.Users.Listed != 1 || p.Streams[StreamContracts].First != 1 {
+		if p := b.foretells("only failed", o, false); p.Users.Listed != 1 || p.Streams[config.StreamContracts].First != 1 {
 			t.Errorf("%+v", p)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -32,7 +33,7 @@ func (b *bank) nightsAsked(nights int, operation string, lines ...string) (asked
 func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 	t.Parallel()
 	now := tonight
-	r := &run{log: slog.New(slog.DiscardHandler), job: &Job{Failures: Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
+	r := &run{log: slog.New(slog.DiscardHandler), job: &config.Job{Failures: config.Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
 	var c sink.Cursor
 	var tried []int
 	for night := 1; night <= 27; night++ {
@@ -78,7 +79,7 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 			t.Errorf("%s, %+v", rep.Outcome, rep.Users)
 		}
 		for s, sr := range rep.Streams {
-			if want := int64(1); s != StreamUsers && sr.Quarantined != want {
+			if want := int64(1); s != config.StreamUsers && sr.Quarantined != want {
 				t.Errorf("%s: %d in quarantine", s, sr.Quarantined)
 			}
 		}
@@ -117,7 +118,7 @@ func TestOneSuccessEndsAQuarantine(t *testing.T) {
 		}
 		b.misbehave(sandbox.Faults{})
 		rep := b.run(lines...)
-		if c := b.cursors()[b.UserID(1)][StreamContracts]; rep.Users.Pulled != 1 || c.Failures != 0 || !c.RetryAt.IsZero() {
+		if c := b.cursors()[b.UserID(1)][config.StreamContracts]; rep.Users.Pulled != 1 || c.Failures != 0 || !c.RetryAt.IsZero() {
 			t.Errorf("%+v, %+v", rep.Users, c)
 		}
 	})
@@ -130,7 +131,7 @@ func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		lines := []string{quick, "streams: [contracts]"}
 		b.nightsAsked(2, "contracts", lines...)
-		before := b.cursors()[b.UserID(1)][StreamContracts]
+		before := b.cursors()[b.UserID(1)][config.StreamContracts]
 		o := b.options(b.config(lines...))
 		o.OnlyFailed = true
 		rep, err := b.try(t.Context(), o)
@@ -143,7 +144,7 @@ func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 			}
 		}
 		// What is tried beside the nights does not make the pause longer.
-		if c := b.cursors()[b.UserID(1)][StreamContracts]; c.Failures != before.Failures || !c.RetryAt.Equal(before.RetryAt) {
+		if c := b.cursors()[b.UserID(1)][config.StreamContracts]; c.Failures != before.Failures || !c.RetryAt.Equal(before.RetryAt) {
 			t.Errorf("%+v, want as before: %+v", c, before)
 		}
 		o.OnlyFailed, o.Full = false, true

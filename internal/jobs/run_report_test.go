@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 )
 
 func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
@@ -45,11 +46,11 @@ func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 			}
 		}
 		want := Freshness{Before: Ages{Never: 4}, After: Ages{Users: 3, Never: 1}}
-		if got := first.Freshness[StreamContracts]; got.Before != want.Before || got.After.Users != 3 || got.After.Never != 1 || got.After.Oldest > 60 {
+		if got := first.Freshness[config.StreamContracts]; got.Before != want.Before || got.After.Users != 3 || got.After.Never != 1 || got.After.Oldest > 60 {
 			t.Errorf("freshness of contracts: %+v, want %+v", got, want)
 		}
 		b.Night()
-		got := b.run("streams: [users, bank_logins, contracts]", "failures: {max_ratio: 1}").Freshness[StreamContracts]
+		got := b.run("streams: [users, bank_logins, contracts]", "failures: {max_ratio: 1}").Freshness[config.StreamContracts]
 		if a := got.Before; a.Users != 3 || a.Oldest < 20*3600 || a.Oldest > 28*3600 {
 			t.Errorf("freshness a night later: %+v", got)
 		}

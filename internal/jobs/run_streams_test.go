@@ -7,22 +7,23 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // costs is what one user costs who is pulled for the first time, or has
 // changed, by stream.
-var costs = map[Stream]map[string]int{
-	StreamUsers:          {},
-	StreamBankLogins:     {"logins": 1},
-	StreamAccounts:       {"correlation banking": 1, "accounts": 1},
-	StreamTransactions:   {"correlation banking": 1, "transactions": 1},
-	StreamCategorization: {"correlation categorization": 1, "categorization": 1},
-	StreamContracts:      {"correlation contracts": 1, "contracts": 1},
-	StreamAccountHistory: {"correlation account-history": 1, "account_history": 1},
+var costs = map[config.Stream]map[string]int{
+	config.StreamUsers:          {},
+	config.StreamBankLogins:     {"logins": 1},
+	config.StreamAccounts:       {"correlation banking": 1, "accounts": 1},
+	config.StreamTransactions:   {"correlation banking": 1, "transactions": 1},
+	config.StreamCategorization: {"correlation categorization": 1, "categorization": 1},
+	config.StreamContracts:      {"correlation contracts": 1, "contracts": 1},
+	config.StreamAccountHistory: {"correlation account-history": 1, "account_history": 1},
 }
 
 // probed is what one user costs whose analyses are the same.
-func probed(s Stream) map[string]int {
+func probed(s config.Stream) map[string]int {
 	out := map[string]int{}
 	for name := range costs[s] {
 		if name == "logins" || len(name) > 12 && name[:12] == "correlation " {
@@ -34,7 +35,7 @@ func probed(s Stream) map[string]int {
 
 func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
 	t.Parallel()
-	for _, s := range Streams() {
+	for _, s := range config.Streams() {
 		t.Run(string(s), func(t *testing.T) {
 			t.Parallel()
 			o := still(4)
@@ -56,7 +57,7 @@ func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
 					t.Errorf("committed %+v, reported %d rows", changes[string(s)], got.Rows)
 				}
 				pulls := int64(4)
-				if s == StreamUsers {
+				if s == config.StreamUsers {
 					pulls = 0 // those that went well are no rows
 				}
 				if changes["pulls"].Upserts != pulls {
@@ -128,19 +129,19 @@ func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
 			after = b.cursors()
 			for id, streams := range after {
 				for s, c := range streams {
-					if s == StreamUsers || c.FullAt.Equal(before[id][s].FullAt) {
+					if s == config.StreamUsers || c.FullAt.Equal(before[id][s].FullAt) {
 						continue
 					}
 					refreshed[id+string(s)] = true
 					// Transactions are also read in full when an account appears.
-					if age := c.FullAt.Sub(before[id][s].FullAt); s != StreamTransactions && age.Hours() < 44 {
+					if age := c.FullAt.Sub(before[id][s].FullAt); s != config.StreamTransactions && age.Hours() < 44 {
 						t.Errorf("night %d: %s was read in full after %s", night, s, age)
 					}
 				}
 			}
 		}
 		for u := range 3 {
-			for _, s := range []Stream{StreamAccounts, StreamTransactions, StreamCategorization, StreamContracts, StreamAccountHistory} {
+			for _, s := range []config.Stream{config.StreamAccounts, config.StreamTransactions, config.StreamCategorization, config.StreamContracts, config.StreamAccountHistory} {
 				if after[b.UserID(u)][s].CorrelationID != "" && !refreshed[b.UserID(u)+string(s)] {
 					t.Errorf("user %d: %s was never read in full again", u, s)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // syncing asks every bank that may be asked.
@@ -165,8 +166,8 @@ func TestWhatTheAnalysisBringsIsPulledTheSameNight(t *testing.T) {
 				continue
 			}
 			settled++
-			newest := after[id][StreamAccounts].CorrelationID
-			for _, s := range []Stream{StreamAccounts, StreamContracts, StreamAccountHistory} {
+			newest := after[id][config.StreamAccounts].CorrelationID
+			for _, s := range []config.Stream{config.StreamAccounts, config.StreamContracts, config.StreamAccountHistory} {
 				if c := after[id][s]; c.CorrelationID == before[id][s].CorrelationID || b.asked(u)["accounts"] != 1 {
 					t.Errorf("user %d: %s still has the analysis of before, after %v", u, s, b.asked(u))
 				}
@@ -196,12 +197,12 @@ func TestAfterSettleTimeoutTheUserIsPulledAsItStands(t *testing.T) {
 		if took := time.Since(began); took < 10*time.Minute || took > 11*time.Minute || rep.Unsettled == 0 {
 			t.Errorf("%d unsettled after %s", rep.Unsettled, took)
 		}
-		if rep.Streams[StreamContracts].NoAnalysis != 0 || rep.Users.Unchanged != 6 || rep.Commits != 1 {
-			t.Errorf("%+v, %+v, %d commits", rep.Streams[StreamContracts], rep.Users, len(b.log())-commits)
+		if rep.Streams[config.StreamContracts].NoAnalysis != 0 || rep.Users.Unchanged != 6 || rep.Commits != 1 {
+			t.Errorf("%+v, %+v, %d commits", rep.Streams[config.StreamContracts], rep.Users, len(b.log())-commits)
 		}
 		time.Sleep(24 * time.Hour)
 		rep = b.run("streams: [accounts, contracts, account_history]")
-		if rep.Users.Pulled == 0 || b.cursors()[b.UserID(0)][StreamContracts].CorrelationID == before[b.UserID(0)][StreamContracts].CorrelationID {
+		if rep.Users.Pulled == 0 || b.cursors()[b.UserID(0)][config.StreamContracts].CorrelationID == before[b.UserID(0)][config.StreamContracts].CorrelationID {
 			t.Errorf("the next night does not bring the rest: %+v", rep.Users)
 		}
 	})

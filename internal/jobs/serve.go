@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // ServeOptions says what Serve does.
 type ServeOptions struct {
 	// Config is needed; each of its jobs that has a schedule is run on it.
-	Config *Config
+	Config *config.Config
 	// Transport, Holder and Version are as in RunOptions.
 	Transport http.RoundTripper
 	Holder    string
@@ -100,7 +101,7 @@ func newServer(o ServeOptions) (*server, error) {
 	s.past = s.bucketPast
 	for _, name := range slices.Sorted(maps.Keys(o.Config.Jobs)) {
 		job := o.Config.Jobs[name]
-		schedule, err := NewSchedule(job)
+		schedule, err := config.NewSchedule(job)
 		switch {
 		case err != nil:
 			return nil, stopf(ReasonConfig, "jobs.%s: %w", name, err)
@@ -110,7 +111,7 @@ func newServer(o ServeOptions) (*server, error) {
 	}
 	switch len(s.keepers) {
 	case 0:
-		return nil, stopf(ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", jobNames(o.Config))
+		return nil, stopf(ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", config.JobNames(o.Config))
 	case 1:
 	default: // the ceiling is that of the process
 		s.pacing = finoos.NewPacing(o.Config.FinoOS.RequestsPerSecond, 1)

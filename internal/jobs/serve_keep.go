@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"finoos-syncer/internal/jobs/config"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -14,8 +15,8 @@ import (
 // own and never waits for anything but the next thing to happen.
 type keeper struct {
 	s        *server
-	job      *Job
-	schedule *Schedule
+	job      *config.Job
+	schedule *config.Schedule
 	log      *slog.Logger
 
 	last   time.Time      // scheduled times up to here are dealt with
@@ -91,7 +92,7 @@ func (k *keeper) due(ctx context.Context, now time.Time) {
 		k.s.o.Watch.Skipped(k.job.Name, SkippedLate)
 	case k.ended == nil:
 		k.begin(ctx, due)
-	case k.job.IfRunning == IfRunningQueue && k.queued.IsZero():
+	case k.job.IfRunning == config.IfRunningQueue && k.queued.IsZero():
 		k.log.InfoContext(ctx, "the job is at work: the next run waits for its end", "scheduled", due)
 		k.queued = due
 	default:

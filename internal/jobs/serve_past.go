@@ -22,7 +22,7 @@ const (
 
 // bucketPast reads the reports in the bucket.
 func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error) {
-	store, err := s.o.Config.Sink.OpenStore(ctx, job, s.log)
+	store, err := OpenStore(ctx, s.o.Config.Sink, job, s.log)
 	if err != nil {
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}

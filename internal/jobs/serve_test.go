@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"finoos-syncer/internal/jobs/config"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,7 +21,7 @@ import (
 // next; mu guards them.
 type office struct {
 	t    *testing.T
-	cfg  *Config
+	cfg  *config.Config
 	took func(job string, begun time.Time) time.Duration
 
 	mu      sync.Mutex
@@ -36,7 +37,7 @@ func newOffice(t *testing.T, jobs map[string][]string) *office {
 	t.Helper()
 	var y strings.Builder
 	y.WriteString("finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs:\n")
-	streams := Streams()
+	streams := config.Streams()
 	for i, name := range slices.Sorted(mapKeys(jobs)) {
 		fmt.Fprintf(&y, "  %s:\n    streams: [%s]\n", name, streams[i])
 		for _, line := range jobs[name] {
@@ -264,7 +265,7 @@ func TestAYearOfRestartsMissesNoNightAndRepeatsNone(t *testing.T) {
 				stopped++
 			}
 		}
-		s, err := NewSchedule(f.cfg.Jobs["nightly"])
+		s, err := config.NewSchedule(f.cfg.Jobs["nightly"])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -362,9 +363,9 @@ func TestServingNeedsASchedule(t *testing.T) {
 }
 
 // parsed is a configuration that needs nothing of the environment.
-func parsed(t *testing.T, text string) *Config {
+func parsed(t *testing.T, text string) *config.Config {
 	t.Helper()
-	cfg, err := ParseConfig("jobs.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	cfg, err := config.Parse("jobs.yaml", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // settling is a user's wait for the analysis that its sync sessions started.
@@ -48,7 +49,7 @@ func (u *user) startSettling(services []finoos.Service, correlationID string, ti
 // lastCorrelation is the newest of a service that an earlier run has pulled.
 func (u *user) lastCorrelation(service finoos.Service) (last finoos.Correlation) {
 	for s, c := range u.cursors {
-		if of, ok := serviceOf(s); ok && of == service && !c.CorrelationAt.Before(last.At) && c.CorrelationID != "" {
+		if of, ok := config.ServiceOf(s); ok && of == service && !c.CorrelationAt.Before(last.At) && c.CorrelationID != "" {
 			last = finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -96,7 +97,7 @@ func (l *listLeaver) add(ctx context.Context, u *finoos.User) {
 	if l == nil || l.h == nil {
 		return
 	}
-	if !l.r.has(StreamUsers) {
+	if !l.r.has(config.StreamUsers) {
 		u = &finoos.User{ID: u.ID}
 	}
 	shard := sink.BucketOf(u.ID) % l.r.o.Shard.Count

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -26,8 +27,8 @@ type Status struct {
 	// LastRun sums up the newest run of all its shards, nil before the first.
 	LastRun *StatusRun `json:"last_run,omitempty"`
 
-	Users   StatusUsers              `json:"users"`
-	Streams map[Stream]*StreamStatus `json:"streams"`
+	Users   StatusUsers                     `json:"users"`
+	Streams map[config.Stream]*StreamStatus `json:"streams"`
 }
 
 // StatusCommit is one commit of the log.
@@ -92,7 +93,7 @@ type StreamStatus struct {
 
 // StatusOptions say what to look at.
 type StatusOptions struct {
-	Config *Config
+	Config *config.Config
 	Job    string
 	// Now is the clock that ages are told by; nil means time.Now.
 	Now func() time.Time
@@ -106,12 +107,12 @@ const shownCommits = 5
 func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, jobNames(o.Config))
+		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	store, err := o.Config.Sink.OpenStore(ctx, o.Job, nil)
+	store, err := OpenStore(ctx, o.Config.Sink, o.Job, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +153,8 @@ func statusError(ctx context.Context, err error) error {
 }
 
 // nextRun is when a job's schedule is due next.
-func nextRun(job *Job, now time.Time) (time.Time, bool) {
-	schedule, err := NewSchedule(job)
+func nextRun(job *config.Job, now time.Time) (time.Time, bool) {
+	schedule, err := config.NewSchedule(job)
 	if schedule == nil || err != nil {
 		return time.Time{}, false // none, or the loader has refused it
 	}
@@ -171,7 +172,7 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 		return err
 	}
 	defer look.Close()
-	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[Stream]*StreamStatus{}, []StatusCommit{}
+	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[config.Stream]*StreamStatus{}, []StatusCommit{}
 	for b := range bucketsOfUsers {
 		for u, err := range look.EachUser(ctx, b) {
 			if err != nil {
@@ -191,14 +192,14 @@ func (s *Status) addUser(cursors []sink.Cursor) {
 	s.Users.Known++
 	var failing, quarantined bool
 	for _, c := range cursors {
-		if Stream(c.Stream) == streamSyncSessions {
+		if config.Stream(c.Stream) == config.StreamSyncSessions {
 			s.addLogins(c.State)
 			continue
 		}
-		stream := s.Streams[Stream(c.Stream)]
+		stream := s.Streams[config.Stream(c.Stream)]
 		if stream == nil {
 			stream = &StreamStatus{}
-			s.Streams[Stream(c.Stream)] = stream
+			s.Streams[config.Stream(c.Stream)] = stream
 		}
 		stream.Users++
 		if at := c.CorrelationAt; !at.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -47,7 +48,7 @@ func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
 		if len(s.Commits) != 1 || !s.Commits[0].Published || s.Commits[0].Rows != s.LastRun.Rows || s.Commits[0].Kind != "run" {
 			b.t.Errorf("commits: %+v", s.Commits)
 		}
-		young := s.Streams[StreamContracts]
+		young := s.Streams[config.StreamContracts]
 		if young.Users != 6 || young.Failing != 1 || young.P50 <= 0 || young.P50 > young.P95 || young.P95 > young.Oldest {
 			b.t.Errorf("contracts: %+v", young)
 		}
@@ -58,10 +59,10 @@ func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
 		b.Night() // nobody is analysed anew: what there is grows a day older
 		b.run(lines...)
 		s = b.status(lines...)
-		if s.Users.Quarantined != 1 || s.Users.Failing != 0 || s.Streams[StreamContracts].Quarantined != 1 {
+		if s.Users.Quarantined != 1 || s.Users.Failing != 0 || s.Streams[config.StreamContracts].Quarantined != 1 {
 			b.t.Errorf("after the second failed night: %+v", s.Users)
 		}
-		if old := s.Streams[StreamContracts].Oldest - young.Oldest; old < 80_000 || old > 90_000 {
+		if old := s.Streams[config.StreamContracts].Oldest - young.Oldest; old < 80_000 || old > 90_000 {
 			b.t.Errorf("a day later, contracts are %v older", time.Duration(old)*time.Second)
 		}
 	})

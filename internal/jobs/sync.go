@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -33,7 +34,7 @@ const statusSCARequired = "SCA_REQUIRED"
 
 // decide is the policy of sync sessions (DESIGN.md, Configuration). now is the
 // clock of the data.
-func (p *Sync) decide(l *finoos.BankLogin, last loginMemory, now time.Time) decision {
+func decide(p *config.Sync, l *finoos.BankLogin, last loginMemory, now time.Time) decision {
 	sameStatus := last.Status == l.Status
 	held := !last.Until.IsZero() && now.Before(last.Until)
 	if l.Status == statusSCARequired {
@@ -45,7 +46,7 @@ func (p *Sync) decide(l *finoos.BankLogin, last loginMemory, now time.Time) deci
 	if held && (sameStatus || last.Outcome == finoos.DailyLimit) {
 		return leaveLogin
 	}
-	if p.When == SyncAlways {
+	if p.When == config.SyncAlways {
 		return askBank
 	}
 	if l.Active.Valid && l.Active.V {
@@ -58,7 +59,7 @@ func (p *Sync) decide(l *finoos.BankLogin, last loginMemory, now time.Time) deci
 }
 
 // remember says what holds after an outcome.
-func (p *Sync) remember(outcome finoos.Outcome, status string, now time.Time, zone *time.Location) loginMemory {
+func remember(p *config.Sync, outcome finoos.Outcome, status string, now time.Time, zone *time.Location) loginMemory {
 	m := loginMemory{Outcome: outcome, Status: status, At: now.UTC()}
 	switch outcome {
 	case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired,
@@ -81,13 +82,13 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 		return r.skipSync(ctx, u, err)
 	}
 	u.logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := rememberedSessions(u.cursor(streamSyncSessions))
+	memory := rememberedSessions(u.cursor(config.StreamSyncSessions))
 	asked := false
 	for l, err := range list.All() {
 		if err != nil {
 			return r.skipSync(ctx, u, err)
 		}
-		what := r.job.Sync.decide(&l, memory[l.ID], r.o.Now())
+		what := decide(&r.job.Sync, &l, memory[l.ID], r.o.Now())
 		switch what {
 		case leaveLogin:
 			continue
@@ -179,8 +180,8 @@ func (r *run) noteSession(
 	ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory, res finoos.SyncResult, requested time.Time,
 ) error {
 	now := r.o.Now().UTC()
-	c := u.cursor(streamSyncSessions)
-	c.ExtractedAt = u.extractedAt(streamSyncSessions, now)
+	c := u.cursor(config.StreamSyncSessions)
+	c.ExtractedAt = u.extractedAt(config.StreamSyncSessions, now)
 	row := &sink.SyncSession{
 		UserID: u.id, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
 		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID, RequestedAt: requested,
@@ -195,7 +196,7 @@ func (r *run) noteSession(
 	if r.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
 	}
-	memory[l.ID] = r.job.Sync.remember(res.Outcome, l.Status, now, r.job.Timezone)
+	memory[l.ID] = remember(&r.job.Sync, res.Outcome, l.Status, now, r.job.Timezone)
 	state, err := json.Marshal(memory)
 	if err != nil {
 		return fmt.Errorf("remember sync session: %w", err)
@@ -204,7 +205,7 @@ func (r *run) noteSession(
 	if err := r.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
 		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
-	u.cursors[streamSyncSessions], u.lastWritten = c, c.ExtractedAt
+	u.cursors[config.StreamSyncSessions], u.lastWritten = c, c.ExtractedAt
 	r.tally.update(func(rep *Report) { rep.SyncSessions[string(res.Outcome)]++ })
 	return nil
 }

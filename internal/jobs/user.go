@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -17,7 +18,7 @@ import (
 type user struct {
 	id      string
 	listed  *finoos.User // until the user is begun with; nil where it is not on the list
-	cursors map[Stream]sink.Cursor
+	cursors map[config.Stream]sink.Cursor
 	// lastWritten is the last _extracted_at of any stream in this run.
 	lastWritten time.Time
 
@@ -26,7 +27,7 @@ type user struct {
 	pulledAt []time.Time // of the run's streams, before this run
 	// streams are those of the job that are not in quarantine, services what
 	// these need: set when the user is begun.
-	streams     []Stream
+	streams     []config.Stream
 	services    []finoos.Service
 	quarantined bool // some stream is
 
@@ -54,9 +55,9 @@ type probe struct {
 
 func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
-	u := &user{id: id, listed: listed, cursors: make(map[Stream]sink.Cursor, len(cursors)), probes: map[finoos.Service]probe{}}
+	u := &user{id: id, listed: listed, cursors: make(map[config.Stream]sink.Cursor, len(cursors)), probes: map[finoos.Service]probe{}}
 	for _, c := range cursors {
-		u.cursors[Stream(c.Stream)] = c
+		u.cursors[config.Stream(c.Stream)] = c
 	}
 	return u
 }
@@ -85,7 +86,7 @@ func (u *user) size() int64 {
 }
 
 // cursor returns what is remembered of a stream, or an empty cursor.
-func (u *user) cursor(s Stream) sink.Cursor {
+func (u *user) cursor(s config.Stream) sink.Cursor {
 	c, ok := u.cursors[s]
 	if !ok {
 		c = sink.Cursor{UserID: u.id, Stream: string(s)}
@@ -95,7 +96,7 @@ func (u *user) cursor(s Stream) sink.Cursor {
 
 // extractedAt is the _extracted_at of a new pull: now, but always later than
 // the one before, whatever the clock does.
-func (u *user) extractedAt(s Stream, now time.Time) time.Time {
+func (u *user) extractedAt(s config.Stream, now time.Time) time.Time {
 	now = now.UTC().Truncate(time.Microsecond)
 	for _, last := range []time.Time{u.cursors[s].ExtractedAt, u.cursors[s].BackfilledAt, u.lastWritten} {
 		if !now.After(last) {
@@ -123,7 +124,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 	}
 	streams := u.streams
 	if u.lastTry {
-		streams = make([]Stream, 0, len(u.retry))
+		streams = make([]config.Stream, 0, len(u.retry))
 		for _, res := range u.retry {
 			streams = append(streams, res.stream)
 		}
@@ -133,7 +134,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 		if u.gone {
 			break
 		}
-		if s == StreamUsers { // written at the beginning, from the list
+		if s == config.StreamUsers { // written at the beginning, from the list
 			continue
 		}
 		if err := r.pull(ctx, u, s); err != nil {
@@ -147,13 +148,13 @@ func (r *run) work(ctx context.Context, u *user) error {
 // begin writes what the list said of the user, and asks its bank for fresh
 // data where that is due.
 func (r *run) begin(ctx context.Context, u *user) error {
-	if r.has(StreamUsers) && u.listed != nil {
-		if err := r.pull(ctx, u, StreamUsers); err != nil {
+	if r.has(config.StreamUsers) && u.listed != nil {
+		if err := r.pull(ctx, u, config.StreamUsers); err != nil {
 			return err
 		}
 	}
 	u.listed = nil
-	if r.job.Sync.When == SyncNever || u.gone || r.syncPauses(u) {
+	if r.job.Sync.When == config.SyncNever || u.gone || r.syncPauses(u) {
 		return nil
 	}
 	began := time.Now()
@@ -162,7 +163,7 @@ func (r *run) begin(ctx context.Context, u *user) error {
 	return err
 }
 
-func (r *run) has(s Stream) bool { return slices.Contains(r.streams, s) }
+func (r *run) has(s config.Stream) bool { return slices.Contains(r.streams, s) }
 
 // finish counts the user, or keeps it for another try at the end.
 func (r *run) finish(u *user) {

@@ -12,22 +12,22 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // Stream is one kind of body, and the path that it is asked for under.
 type Stream struct {
-	Name jobs.Stream
+	Name config.Stream
 	path string
 }
 
 // Streams returns those that have many rows.
 func Streams() []Stream {
 	return []Stream{
-		{jobs.StreamTransactions, "/banking/transactions"},
-		{jobs.StreamCategorization, "/categorization"},
-		{jobs.StreamContracts, "/contracts"},
-		{jobs.StreamAccountHistory, "/account-history"},
+		{config.StreamTransactions, "/banking/transactions"},
+		{config.StreamCategorization, "/categorization"},
+		{config.StreamContracts, "/contracts"},
+		{config.StreamAccountHistory, "/account-history"},
 	}
 }
 

@@ -5,18 +5,18 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // limits are the allocations of a run by rows of its stream, a fifth above
 // what they were when they were set. They do not depend on the machine. What a
 // user and a run cost is part of it: that is nearly all of what is left, most
 // of all of contracts, of which a user has eight.
-var limits = map[jobs.Stream]float64{
-	jobs.StreamTransactions:   0.68,
-	jobs.StreamCategorization: 0.4,
-	jobs.StreamContracts:      36,
-	jobs.StreamAccountHistory: 0.6,
+var limits = map[config.Stream]float64{
+	config.StreamTransactions:   0.68,
+	config.StreamCategorization: 0.4,
+	config.StreamContracts:      36,
+	config.StreamAccountHistory: 0.6,
 }
 
 func TestCheckARowAllocatesNoMoreThanItDid(t *testing.T) { //nolint:paralleltest // what others allocate would count
@@ -25,7 +25,7 @@ func TestCheckARowAllocatesNoMoreThanItDid(t *testing.T) { //nolint:paralleltest
 	}
 	for _, s := range Streams() {
 		users := 40
-		if s.Name == jobs.StreamContracts { // a user has a few only
+		if s.Name == config.StreamContracts { // a user has a few only
 			users = 200
 		}
 		b := Record(t, s, sandbox.Options{Seed: 1, Plain: true, Users: users})

@@ -7,10 +7,11 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // jobsYAML is a job of one stream into a folder, with the defaults of the design.
-func jobsYAML(tb testing.TB, s Stream, dir string) *jobs.Config {
+func jobsYAML(tb testing.TB, s Stream, dir string) *config.Config {
 	tb.Helper()
 	text := fmt.Sprintf(`
 finoos: {base_url: "https://finoos.test", client_id: sandbox, client_secret: sandbox}
@@ -18,7 +19,7 @@ sink: {url: "file://%s"}
 jobs:
   nightly: {streams: [%s], sync: {when: never}}
 `, filepath.ToSlash(dir), s.Name)
-	c, err := jobs.ParseConfig("jobs.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	c, err := config.Parse("jobs.yaml", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // page is what Prometheus reads.
@@ -79,7 +80,7 @@ func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
 	t.Parallel()
 	m := New(Build{})
 	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(500, 0), Status: &jobs.Status{
-		At: time.Unix(1000, 0), Streams: map[jobs.Stream]*jobs.StreamStatus{"contracts": {P50: 10, P95: 20, Oldest: 30}, "users": {Users: 3}},
+		At: time.Unix(1000, 0), Streams: map[config.Stream]*jobs.StreamStatus{"contracts": {P50: 10, P95: 20, Oldest: 30}, "users": {Users: 3}},
 	}})
 	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(400, 0)}) // read before the other
 	shows(

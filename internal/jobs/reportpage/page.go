@@ -20,6 +20,7 @@ import (
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
 
@@ -88,7 +89,7 @@ type share struct {
 }
 
 type stream struct {
-	Name jobs.Stream
+	Name config.Stream
 	*jobs.StreamReport
 }
 
@@ -105,7 +106,7 @@ type slow struct {
 }
 
 type streamAges struct {
-	Name jobs.Stream
+	Name config.Stream
 	jobs.Freshness
 }
 
@@ -121,7 +122,7 @@ func newPage(r *jobs.Report) *page {
 		p.Outcome = outcome{Title: r.Outcome, Kind: "warn"}
 	}
 	p.written(r)
-	for _, s := range jobs.Streams() {
+	for _, s := range config.Streams() {
 		if sr := r.Streams[s]; sr != nil {
 			p.Streams = append(p.Streams, stream{s, sr})
 		}
@@ -169,7 +170,7 @@ func (p *page) written(r *jobs.Report) {
 // stages lists the slowest users: sync and settle first, then the streams.
 func (p *page) stages(r *jobs.Report) {
 	order := []string{"sync", "settle"}
-	for _, s := range jobs.Streams() {
+	for _, s := range config.Streams() {
 		order = append(order, string(s))
 	}
 	for _, name := range order {

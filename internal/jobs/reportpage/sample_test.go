@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/config"
 )
 
 // hostile is an id as somebody who means ill would make it.
@@ -25,13 +26,13 @@ func busy(points, failures int) *jobs.Report {
 		},
 		Requests: 54_210, Refused: 187, Retries: 214, BytesRead: 734_003_200, Commits: 5, FirstSeq: 1204, LastSeq: 1208,
 		RequestsByOperation: map[string]int64{"correlation": 36_700, "categorization": 6_200, "transactions": 5_100, "contracts": 1_730, "users": 13, "auth": 2},
-		Streams:             map[jobs.Stream]*jobs.StreamReport{},
+		Streams:             map[config.Stream]*jobs.StreamReport{},
 		Tables:              map[string]jobs.TableReport{},
 		FailuresByClass:     map[finoos.Class]int64{finoos.Server: 120, finoos.Forbidden: 20, finoos.Timeout: 3},
 		Slowest:             map[string][]jobs.SlowUser{},
-		Freshness:           map[jobs.Stream]jobs.Freshness{},
+		Freshness:           map[config.Stream]jobs.Freshness{},
 	}
-	for i, s := range jobs.Streams() {
+	for i, s := range config.Streams() {
 		n := int64(i)
 		r.Streams[s] = &jobs.StreamReport{Pulled: 1_730 - 90*n, First: 4 * n, Unchanged: 9_800, NoAnalysis: 30 * n, Failed: 24 * (n % 3), Rows: 3_211 * n * n * n, Deletes: 17 * n}
 		r.Tables[string(s)] = jobs.TableReport{Rows: 3_228 * (n + 1) * (n + 1), Files: 5, Bytes: 90_000 * (n + 1) * (n + 1) * n}
@@ -48,7 +49,7 @@ func busy(points, failures int) *jobs.Report {
 		r.Slowest["settle"] = append(r.Slowest["settle"], jobs.SlowUser{UserID: userID(7 * k), Seconds: 300 - 25*float64(k)})
 	}
 	for k := range failures {
-		r.Failures = append(r.Failures, jobs.Failure{UserID: userID(k), Stream: jobs.StreamContracts, Class: finoos.Server})
+		r.Failures = append(r.Failures, jobs.Failure{UserID: userID(k), Stream: config.StreamContracts, Class: finoos.Server})
 	}
 	r.Failures[0].UserID = hostile
 	r.Slowest["settle"][1].UserID = hostile
@@ -83,10 +84,10 @@ func quiet() *jobs.Report {
 	return &jobs.Report{
 		RunID: "01JDCP7R00F3N5H2A8YV4K6WTX", RunGroup: "01JDCP7R00F3N5H2A8YV4K6WTX", Job: "nightly", Shards: 1, Started: began, Finished: began,
 		Outcome: "done", Users: jobs.UserCounts{Listed: 3, Unchanged: 3}, Requests: 8, BytesRead: 900,
-		Streams:             map[jobs.Stream]*jobs.StreamReport{jobs.StreamContracts: {Unchanged: 3}},
+		Streams:             map[config.Stream]*jobs.StreamReport{config.StreamContracts: {Unchanged: 3}},
 		RequestsByOperation: map[string]int64{"correlation": 6, "users": 1, "auth": 1},
 		Timeline:            []jobs.Point{{At: 0.14, Requests: 8, Users: 3}},
-		Freshness:           map[jobs.Stream]jobs.Freshness{jobs.StreamContracts: {Before: jobs.Ages{Users: 3, P50: 86400, P95: 86400, Oldest: 86400}, After: jobs.Ages{Users: 3, P50: 86400, P95: 86400, Oldest: 86400}}},
+		Freshness:           map[config.Stream]jobs.Freshness{config.StreamContracts: {Before: jobs.Ages{Users: 3, P50: 86400, P95: 86400, Oldest: 86400}, After: jobs.Ages{Users: 3, P50: 86400, P95: 86400, Oldest: 86400}}},
 	}
 }
 

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"flag"
@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write docs/jobs.schema.json anew")
 
 func TestTheSchemaInDocsIsTheOneThatIsPrinted(t *testing.T) {
 	t.Parallel()
-	const path = "../../docs/jobs.schema.json"
+	const path = "../../../docs/jobs.schema.json"
 	got, err := Schema()
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestTheSchemaInDocsIsTheOneThatIsPrinted(t *testing.T) {
 
 func TestTheShippedConfigurationNamesTheSchema(t *testing.T) {
 	t.Parallel()
-	shipped, err := os.ReadFile("../../jobs.yaml")
+	shipped, err := os.ReadFile("../../../jobs.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"errors"
@@ -38,7 +38,7 @@ var apiNames = map[string]map[string][]string{
 var jsonColumns = []string{"partner", "attributes", "_extra"}
 
 // masking is what a job's writer hides, nil for nothing.
-func (j *Job) masking() (*sink.Masking, error) {
+func (j *Job) Masking() (*sink.Masking, error) {
 	if len(j.Mask) == 0 {
 		return nil, nil //nolint:nilnil // nothing, and that is no error
 	}
@@ -134,7 +134,7 @@ func tablesWith(column string) []string {
 
 // checkMask reports what of a job's mask cannot be.
 func (l *loader) checkMask(job *Job, path string) {
-	_, err := job.masking()
+	_, err := job.Masking()
 	if err == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 // Whatever stands in the file: no panic, an error is a ConfigError with at
 // least one problem, and no value of the environment is in it.
 func FuzzParseConfig(f *testing.F) {
-	shipped, err := os.ReadFile("../../jobs.yaml")
+	shipped, err := os.ReadFile("../../../jobs.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -21,14 +21,14 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("? {a: b}\n: - |\n  c\n--- >\n x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const value = "hunter2-from-the-environment"
-		cfg, err := ParseConfig("jobs.yaml", data, func(string) (string, bool) { return value, true })
+		cfg, err := Parse("jobs.yaml", data, func(string) (string, bool) { return value, true })
 		if (cfg == nil) == (err == nil) {
 			t.Fatalf("configuration %v with error %v", cfg, err)
 		}
 		if err == nil {
 			return
 		}
-		var ce *ConfigError
+		var ce *Error
 		if !errors.As(err, &ce) || len(ce.Problems) == 0 {
 			t.Fatalf("%T: %v", err, err)
 		}

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"maps"
@@ -10,11 +10,11 @@ import (
 
 // streamSyncSessions is where a cursor remembers the outcomes of a user's
 // sync sessions. It is no stream of its own: nothing is pulled under it.
-const streamSyncSessions Stream = "sync_sessions"
+const StreamSyncSessions Stream = "sync_sessions"
 
 // serviceOf is the service whose correlation tells whether a stream may have
 // changed; users and bank_logins have none.
-func serviceOf(s Stream) (finoos.Service, bool) {
+func ServiceOf(s Stream) (finoos.Service, bool) {
 	switch s {
 	case StreamAccounts, StreamTransactions:
 		return finoos.Banking, true
@@ -31,7 +31,7 @@ func serviceOf(s Stream) (finoos.Service, bool) {
 
 // scopeOf is the scope that a stream's operations need; empty means that a
 // token is enough.
-func scopeOf(s Stream) string {
+func ScopeOf(s Stream) string {
 	switch s {
 	case StreamBankLogins, StreamAccounts, StreamTransactions:
 		return "banking"
@@ -48,7 +48,7 @@ func scopeOf(s Stream) string {
 
 // orderedStreams returns the job's streams in the order in which a user is
 // pulled: accounts before the transactions that refer to them.
-func orderedStreams(job *Job) []Stream {
+func PullOrder(job *Job) []Stream {
 	var out []Stream
 	for _, s := range Streams() {
 		if slices.Contains(job.Streams, s) {
@@ -58,17 +58,17 @@ func orderedStreams(job *Job) []Stream {
 	return out
 }
 
-func servicesOf(streams []Stream) []finoos.Service {
+func ServicesOf(streams []Stream) []finoos.Service {
 	var out []finoos.Service
 	for _, s := range streams {
-		if service, ok := serviceOf(s); ok && !slices.Contains(out, service) {
+		if service, ok := ServiceOf(s); ok && !slices.Contains(out, service) {
 			out = append(out, service)
 		}
 	}
 	return out
 }
 
-func jobNames(c *Config) string {
+func JobNames(c *Config) string {
 	if len(c.Jobs) == 0 {
 		return "none"
 	}

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"errors"
@@ -46,8 +46,8 @@ func minimal(lines ...string) string {
 // problems returns the lines of the error that text must lead to.
 func problems(t *testing.T, text string, getenv func(string) (string, bool)) []string {
 	t.Helper()
-	cfg, err := ParseConfig("jobs.yaml", []byte(text), getenv)
-	var ce *ConfigError
+	cfg, err := Parse("jobs.yaml", []byte(text), getenv)
+	var ce *Error
 	if !errors.As(err, &ce) || cfg != nil {
 		t.Fatalf("want a ConfigError and no configuration, got %v and %v", err, cfg)
 	}
@@ -59,7 +59,7 @@ func problems(t *testing.T, text string, getenv func(string) (string, bool)) []s
 
 func parse(t *testing.T, text string, getenv func(string) (string, bool)) *Config {
 	t.Helper()
-	cfg, err := ParseConfig("jobs.yaml", []byte(text), getenv)
+	cfg, err := Parse("jobs.yaml", []byte(text), getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestEveryFieldButTheNameHasAKey(t *testing.T) {
 func TestTheShippedFileLoadsAndShowsEveryKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "..", "jobs.yaml")
-	cfg, err := LoadConfig(path, env("FINOOS_CLIENT_ID", "me", "FINOOS_CLIENT_SECRET", secret))
+	cfg, err := Load(path, env("FINOOS_CLIENT_ID", "me", "FINOOS_CLIENT_SECRET", secret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,9 +258,9 @@ func TestTheShippedFileLoadsAndShowsEveryKey(t *testing.T) {
 
 func TestLoadConfigNamesAFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	_, err := LoadConfig("no/such/jobs.yaml", env())
+	_, err := Load("no/such/jobs.yaml", env())
 	want := "no/such/jobs.yaml: cannot be read: no such file or directory; name the file with --config"
-	var ce *ConfigError
+	var ce *Error
 	if !errors.As(err, &ce) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -279,7 +279,7 @@ func TestSecretsAreReadFromFilesBesideTheConfiguration(t *testing.T) {
 	write("secret", secret+"\r\n")
 	write("jobs.yaml", "finoos:\n  base_url: https://a.example\n  client_id_file: "+filepath.Join(dir, "id")+
 		"\n  client_secret_file: ${DIR:-.}/secret\nsink: {url: 'file:///lake'}\njobs: {nightly: }\n")
-	cfg, err := LoadConfig(filepath.Join(dir, "jobs.yaml"), env())
+	cfg, err := Load(filepath.Join(dir, "jobs.yaml"), env())
 	if err != nil {
 		t.Fatal(err)
 	}

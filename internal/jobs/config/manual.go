@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	_ "embed" // config.go is the manual

@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"cmp"
@@ -33,12 +33,12 @@ func (p Problem) String() string {
 
 // ConfigError is everything that is wrong with one configuration, in the order
 // of the file.
-type ConfigError struct {
+type Error struct {
 	Problems []Problem
 }
 
 // Error returns one line for each problem.
-func (e *ConfigError) Error() string {
+func (e *Error) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		lines[i] = p.String()
@@ -55,7 +55,7 @@ func configError(problems []Problem) error {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &ConfigError{Problems: slices.Compact(problems)}
+	return &Error{Problems: slices.Compact(problems)}
 }
 
 // didYouMean returns a hint that names the candidate closest to name, or "" if

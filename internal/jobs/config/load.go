@@ -1,4 +1,4 @@
-package jobs
+package config
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 const maxConfig = 1 << 20
 
 // LoadConfig reads the configuration file at path. See ParseConfig.
-func LoadConfig(path string, getenv func(string) (string, bool)) (*Config, error) {
+func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; name the file with --config", bare(err))}})
@@ -28,14 +28,14 @@ func LoadConfig(path string, getenv func(string) (string, bool)) (*Config, error
 	if err != nil {
 		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v", bare(err))}})
 	}
-	return ParseConfig(path, data, getenv)
+	return Parse(path, data, getenv)
 }
 
 // ParseConfig reads a configuration, called name in errors and for relative
 // paths of secret files. Decoding is strict, and all problems are reported at
 // once: the error is a *ConfigError, and wherever there is one, the
 // configuration is nil. Environment variables are asked for by getenv only.
-func ParseConfig(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
+func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
 	l := &loader{name: name, getenv: getenv, places: map[string]*yaml.Node{}}
 	cfg := &Config{}
 	if root := l.parse(data); root != nil {
