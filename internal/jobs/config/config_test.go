@@ -222,7 +222,7 @@ func TestEveryFieldButTheNameHasAKey(t *testing.T) {
 // what operators start from.
 func TestTheShippedFileLoadsAndShowsEveryKey(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "jobs.yaml")
+	path := filepath.Join("..", "..", "..", "jobs.yaml")
 	cfg, err := Load(path, env("FINOOS_CLIENT_ID", "me", "FINOOS_CLIENT_SECRET", secret))
 	if err != nil {
 		t.Fatal(err)
