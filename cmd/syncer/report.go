@@ -60,7 +60,7 @@ func (a *app) report(ctx context.Context, run, job, html string) error {
 	if err != nil {
 		return err
 	}
-	found, err := jobs.FindReport(ctx, cfg, job, run, a.log)
+	found, err := jobs.FindStoredReport(ctx, cfg, job, run, a.log)
 	if err != nil {
 		return err
 	}

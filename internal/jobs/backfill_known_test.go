@@ -1,11 +1,12 @@
 package jobs
 
 import (
-	"finoos-syncer/internal/jobs/config"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"finoos-syncer/internal/jobs/config"
 )
 
 func TestWhomOnlyABackfillHasMetIsNotKnown(t *testing.T) {

@@ -6,13 +6,6 @@ import (
 	"finoos-syncer/internal/sink"
 )
 
-// Commit is what one commit made true, and how long it took: closing the files,
-// uploading the cursors, the record itself, publishing.
-type Commit struct {
-	Took   time.Duration
-	Tables map[string]TableReport
-}
-
 // tellCommit calls the caller's function.
 func (r *run) tellCommit(rec *sink.Record, took time.Duration) {
 	if r.o.Committed == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -56,6 +57,21 @@ func (e *StopError) Unwrap() error { return e.Err }
 
 func stopf(reason Reason, format string, args ...any) error {
 	return &StopError{Reason: reason, Err: fmt.Errorf(format, args...)}
+}
+
+// FindReport is [report.FindReport] in the sink of a configuration. Errors are
+// *StopError: ReasonConfig where there is no such run, else ReasonSink.
+func FindStoredReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+	found, err := FindReport(ctx, cfg, job, run, func(ctx context.Context, job string) (bucket.Store, error) {
+		return OpenStore(ctx, cfg.Sink, job, log)
+	})
+	if _, ok := errors.AsType[*NotFoundError](err); ok {
+		return nil, &StopError{Reason: ReasonConfig, Err: err}
+	}
+	if _, ok := errors.AsType[*StopError](err); err != nil && !ok {
+		err = &StopError{Reason: ReasonSink, Err: err}
+	}
+	return found, err
 }
 
 // errInterrupted is the cause that a run's own context carries once the

@@ -1,9 +1,10 @@
 package jobs
 
 import (
-	"finoos-syncer/internal/jobs/config"
 	"math"
 	"runtime/debug"
+
+	"finoos-syncer/internal/jobs/config"
 )
 
 // What a run may take by default, and what configuration adds to it: a night of

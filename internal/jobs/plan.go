@@ -119,7 +119,7 @@ func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
 	if err := p.openStore(ctx); err != nil {
 		return nil, err
 	}
-	if p.history, err = readHistory(ctx, storedReports(p.store, p.o.Job), p.o.Shard.Count); err != nil {
+	if p.history, err = readHistory(ctx, Stored(p.store, p.o.Job), p.o.Shard.Count); err != nil {
 		return nil, p.sinkError(ctx, err)
 	}
 	err = lookAgain(func() error {

@@ -3,8 +3,9 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"finoos-syncer/internal/jobs/config"
 	"time"
+
+	"finoos-syncer/internal/jobs/config"
 )
 
 // lookBack is how many runs of each shard the expectations rest on: a week of
@@ -33,9 +34,9 @@ type pastStream struct {
 }
 
 // readHistory reads the newest reports of runs for all users.
-func readHistory(ctx context.Context, from reports, shards int) (experience, error) {
+func readHistory(ctx context.Context, from Source, shards int) (experience, error) {
 	h := experience{streams: map[config.Stream]*pastStream{}}
-	for past, err := range pastRuns(ctx, from, time.Now()) {
+	for past, err := range Past(ctx, from, time.Now()) {
 		if err != nil {
 			return h, err
 		}
@@ -44,7 +45,7 @@ func readHistory(ctx context.Context, from reports, shards int) (experience, err
 		if h.rate == 0 && past.Backfill == nil {
 			h.rate = cmp.Or(past.LearnedLimit, past.Rate)
 		}
-		if !past.whole() || past.Full || past.Users.done() == 0 {
+		if !past.Whole() || past.Full || past.Users.Done() == 0 {
 			continue
 		}
 		h.add(past)
@@ -55,7 +56,7 @@ func readHistory(ctx context.Context, from reports, shards int) (experience, err
 	return h, nil
 }
 
-func (h *experience) add(past *pastRun) {
+func (h *experience) add(past *Earlier) {
 	h.ids = append(h.ids, past.RunID)
 	if h.pages == 0 {
 		h.pages = past.RequestsByOperation["users"]

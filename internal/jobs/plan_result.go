@@ -1,10 +1,11 @@
 package jobs
 
 import (
-	"finoos-syncer/internal/jobs/config"
 	"fmt"
 	"math"
 	"time"
+
+	"finoos-syncer/internal/jobs/config"
 )
 
 // tokenLife is how long a token is used before the next one is asked for: most

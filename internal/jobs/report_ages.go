@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"finoos-syncer/internal/jobs/config"
 	"math"
 	"time"
 )
@@ -84,29 +83,18 @@ func (a *ages) summary() Ages {
 	}
 }
 
-// freshness is a stream's ages before and after.
-type freshness struct{ before, after ages }
+// FreshnessCount counts the ages of a stream's users before and after a run: a
+// few kilobytes, however many users.
+type FreshnessCount struct{ before, after ages }
 
-// rememberAges keeps when each stream of the run was pulled last, before this
-// run does it.
-func (r *run) rememberAges(u *user) {
-	u.pulledAt = make([]time.Time, len(r.streams))
-	for i, s := range r.streams {
-		u.pulledAt[i] = u.cursors[s].PulledAt
-	}
+// Add counts one user, by when the stream was pulled last before the run, and
+// now; zero is never.
+func (f *FreshnessCount) Add(before, after, now time.Time) {
+	f.before.add(before, now)
+	f.after.add(after, now)
 }
 
-// left counts the ages of a user that the run is done with.
-func (t *tally) left(u *user, streams []config.Stream, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, s := range streams[:len(u.pulledAt)] {
-		f := t.ages[s]
-		if f == nil {
-			f = &freshness{}
-			t.ages[s] = f
-		}
-		f.before.add(u.pulledAt[i], now)
-		f.after.add(u.cursors[s].PulledAt, now)
-	}
+// Sum says what was counted so far.
+func (f *FreshnessCount) Sum() Freshness {
+	return Freshness{Before: f.before.summary(), After: f.after.summary()}
 }

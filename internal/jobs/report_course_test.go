@@ -1,25 +1,19 @@
 package jobs
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
-
-	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 func TestATimelineHasFewPointsAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, length := range []time.Duration{0, time.Second, time.Minute, 61 * time.Second, time.Hour, 30 * time.Hour, 60 * 24 * time.Hour} {
 		rng := rand.New(rand.NewPCG(1, uint64(length)))
-		var l timeline
+		var l Timeline
 		var now, sum Point
 		for at := time.Duration(0); ; {
 			now.At = min(at, length).Seconds()
@@ -27,7 +21,7 @@ func TestATimelineHasFewPointsAndLosesNothing(t *testing.T) {
 			now.Refused += rng.Int64N(3)
 			now.Rows += rng.Int64N(1000)
 			now.Users += rng.Int64N(2)
-			next := l.add(now)
+			next := l.Add(now)
 			if at >= length {
 				break
 			}
@@ -52,63 +46,21 @@ func TestATimelineHasFewPointsAndLosesNothing(t *testing.T) {
 
 func TestAVeryShortLastStretchShowsNoPaceThatNeverWas(t *testing.T) {
 	t.Parallel()
-	var l timeline
-	l.add(Point{At: 0.25, Requests: 5})
-	l.add(Point{At: 0.252, Requests: 15})
+	var l Timeline
+	l.Add(Point{At: 0.25, Requests: 5})
+	l.Add(Point{At: 0.252, Requests: 15})
 	if len(l.points) != 1 || l.points[0] != (Point{At: 0.252, Requests: 15}) {
 		t.Errorf("%+v", l.points)
-	}
-}
-
-// after is the report of a run that took so long, with so many users.
-func after(length time.Duration, users int) *Report {
-	streams := []config.Stream{config.StreamAccounts, config.StreamContracts}
-	o := RunOptions{Job: "nightly", Now: time.Now}
-	tl := newTally(&o, "01JDXXXXXXXXXXXXXXXXXXXXXX", streams)
-	for at := time.Duration(0); at < length; {
-		at += tl.sample(finoos.Stats{Requests: int64(at.Seconds() * 20), Refused: int64(at.Seconds())}, at)
-	}
-	began := time.Now()
-	for i := range users {
-		u := newUser(fmt.Sprintf("user %030d", i), nil, nil)
-		u.pulledAt = make([]time.Time, len(streams))
-		for _, s := range streams {
-			tl.pulled(&result{user: u.id, stream: s, outcome: outcomeFailed, class: finoos.Forbidden, began: began.Add(-time.Duration(i))})
-			u.cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
-		}
-		tl.took(stageSync, u.id, time.Duration(i))
-		tl.took(stageSettle, u.id, time.Duration(users-i))
-		tl.left(u, streams, began)
-	}
-	return tl.finish(o.Now(), finoos.Stats{}, length, nil)
-}
-
-func TestAReportIsOfBoundedSizeHoweverLongTheRun(t *testing.T) {
-	t.Parallel()
-	size := func(r *Report) int {
-		body, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(body)
-	}
-	day, month := size(after(24*time.Hour, 2000)), size(after(30*24*time.Hour, 40_000))
-	// What grows is the numbers' digits, and how full the last round of points is.
-	if month > 256<<10 || float64(month) > 1.2*float64(day) {
-		t.Errorf("%d bytes after a day, %d after a month with twenty times the users", day, month)
-	}
-	if r := after(time.Hour, 2000); r.FailuresByClass[finoos.Forbidden] != 4000 || len(r.Failures) != maxFailures {
-		t.Errorf("%v failures by class, %d listed", r.FailuresByClass, len(r.Failures))
 	}
 }
 
 func TestTheSlowestUsersAreTheSlowestEachOnce(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 4))
-	s, longest := slowest{}, map[string]float64{}
+	s, longest := Slowest{}, map[string]float64{}
 	for range 3000 {
 		id, took := strconv.Itoa(rng.IntN(40)), time.Duration(rng.Int64N(int64(time.Hour)))
-		s.add("settle", id, took)
+		s.Add("settle", id, took)
 		longest[id] = max(longest[id], took.Seconds())
 	}
 	var want []SlowUser

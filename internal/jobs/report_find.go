@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -26,28 +25,41 @@ type StoredReport struct {
 	Body   []byte // as it was written, also what a newer version knows more of
 }
 
+// Opener opens the bucket that a job's reports lie in.
+type Opener func(ctx context.Context, job string) (bucket.Store, error)
+
+// NotFoundError says that there is no such run, and why.
+type NotFoundError struct{ text string }
+
+// Error is that text.
+func (e *NotFoundError) Error() string { return e.text }
+
+func notFound(format string, args ...any) error {
+	return &NotFoundError{text: fmt.Sprintf(format, args...)}
+}
+
 // FindReport reads the report of a run, by its id or as LatestRun, from the
 // bucket. An empty job means any of the configuration: run ids are unique, and
-// the newest run is that of all jobs. It writes nothing. Errors are
-// *StopError: ReasonConfig where there is no such run, else ReasonSink.
-func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
+// the newest run is that of all jobs. It writes nothing. A run that is not there
+// is a *NotFoundError; other errors are those of open and of the bucket.
+func FindReport(ctx context.Context, cfg *config.Config, job, run string, open Opener) (*StoredReport, error) {
 	jobNamed := slices.Sorted(maps.Keys(cfg.Jobs))
 	if job != "" {
 		if cfg.Jobs[job] == nil {
-			return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
+			return nil, notFound("no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
 		}
 		jobNamed = []string{job}
 	}
 	if run != LatestRun {
 		id, err := ulid.ParseStrict(strings.ToUpper(run))
 		if err != nil {
-			return nil, stopf(ReasonConfig, "%q is no run: name one by its id, 26 letters and digits, or write %s", run, LatestRun)
+			return nil, notFound("%q is no run: name one by its id, 26 letters and digits, or write %s", run, LatestRun)
 		}
 		run = id.String()
 	}
 	var found *StoredReport
 	for _, name := range jobNamed {
-		stored, err := storedReport(ctx, cfg, name, run, log)
+		stored, err := storedReport(ctx, name, run, open)
 		if err != nil {
 			return nil, err
 		}
@@ -57,17 +69,17 @@ func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *s
 	}
 	switch {
 	case found == nil && run == LatestRun:
-		return nil, stopf(ReasonConfig, "there is no report of any run of %s: a run writes it when it ends", strings.Join(jobNamed, ", "))
+		return nil, notFound("there is no report of any run of %s: a run writes it when it ends", strings.Join(jobNamed, ", "))
 	case found == nil:
-		return nil, stopf(ReasonConfig, "there is no report of run %s of %s: a run writes it when it ends, and one that was killed leaves none",
+		return nil, notFound("there is no report of run %s of %s: a run writes it when it ends, and one that was killed leaves none",
 			run, strings.Join(jobNamed, ", "))
 	}
 	return found, nil
 }
 
 // storedReport is a job's report of a run, nil if there is none.
-func storedReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
-	store, err := OpenStore(ctx, cfg.Sink, job, log)
+func storedReport(ctx context.Context, job, run string, open Opener) (*StoredReport, error) {
+	store, err := open(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +94,11 @@ func storedReport(ctx context.Context, cfg *config.Config, job, run string, log 
 	}
 	for body, err := range bodies {
 		if err != nil {
-			return nil, &StopError{Reason: ReasonSink, Err: err}
+			return nil, err
 		}
 		stored := &StoredReport{Report: new(Report), Body: body}
 		if err := json.Unmarshal(body, stored.Report); err != nil {
-			return nil, &StopError{Reason: ReasonSink, Err: fmt.Errorf("read the report of a run of %s: it was damaged, or written by a later version: %w", job, err)}
+			return nil, fmt.Errorf("read the report of a run of %s: it was damaged, or written by a later version: %w", job, err)
 		}
 		return stored, nil
 	}

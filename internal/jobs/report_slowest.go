@@ -22,10 +22,11 @@ type SlowUser struct {
 	Seconds float64 `json:"seconds"` // of real time
 }
 
-// slowest keeps the slowest users of each stage, slowest first, each user once.
-type slowest map[string][]SlowUser
+// Slowest keeps the slowest users of each stage, slowest first, each user once.
+type Slowest map[string][]SlowUser
 
-func (s slowest) add(stage, userID string, took time.Duration) {
+// Add notes how long a stage of a user took.
+func (s Slowest) Add(stage, userID string, took time.Duration) {
 	top, u := s[stage], SlowUser{UserID: userID, Seconds: took.Seconds()}
 	if len(top) == maxSlowest && u.Seconds <= top[maxSlowest-1].Seconds {
 		return
@@ -41,11 +42,4 @@ func (s slowest) add(stage, userID string, took time.Duration) {
 	})
 	top = slices.Insert(top, i, u)
 	s[stage] = top[:min(len(top), maxSlowest)]
-}
-
-// took notes how long a stage of a user took.
-func (t *tally) took(stage, userID string, took time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.slowest.add(stage, userID, took)
 }

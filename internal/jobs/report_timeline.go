@@ -1,21 +1,15 @@
 package jobs
 
 import (
-	"context"
-	"math"
-	"sync"
 	"time"
-
-	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
 )
 
 const (
 	// maxPoints bounds a report's timeline, however long the run.
 	maxPoints = 240
-	// firstStep is how long a stretch of the timeline is at first: a minute of
+	// FirstStep is how long a stretch of the timeline is at first: a minute of
 	// them fits, and each doubling is as much again as all before it.
-	firstStep = 250 * time.Millisecond
+	FirstStep = 250 * time.Millisecond
 )
 
 // Point is one stretch of a run: what was counted between the end of the
@@ -33,19 +27,19 @@ type Point struct {
 	Commits int64   `json:"commits,omitempty"`
 }
 
-// timeline collects points. When there are too many, each two become one and
+// Timeline collects points. When there are too many, each two become one and
 // the stretches twice as long: so a report is as long for an hour as for a day.
-type timeline struct {
+type Timeline struct {
 	step   time.Duration
 	points []Point
 	total  Point // of all points: what has been told already
 }
 
-// add appends the stretch that ends now, given everything counted so far, and
+// Add appends the stretch that ends now, given everything counted so far, and
 // returns how long the next one should be.
-func (l *timeline) add(now Point) time.Duration {
+func (l *Timeline) Add(now Point) time.Duration {
 	if l.step == 0 {
-		l.step = firstStep
+		l.step = FirstStep
 	}
 	p := now
 	p.Requests -= l.total.Requests
@@ -68,7 +62,7 @@ func (l *timeline) add(now Point) time.Duration {
 	return l.step
 }
 
-func (l *timeline) halve() {
+func (l *Timeline) halve() {
 	n := len(l.points)
 	for i := range n / 2 {
 		l.points[i] = l.points[2*i].and(l.points[2*i+1])
@@ -87,62 +81,6 @@ func (p Point) and(next Point) Point {
 	return next
 }
 
-// sample ends a stretch of the timeline. elapsed is real time. Once the report
-// is finished, nothing is added.
-func (t *tally) sample(stats finoos.Stats, elapsed time.Duration) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.finished {
-		return firstStep
-	}
-	return t.timeline.add(t.now(stats, elapsed))
-}
-
-// now is everything counted so far. mu is held.
-func (t *tally) now(stats finoos.Stats, elapsed time.Duration) Point {
-	p := Point{
-		At: math.Round(elapsed.Seconds()*1000) / 1000, Requests: stats.Requests, Refused: stats.Refused, Rate: stats.Rate,
-		Users: t.report.Users.done(), Commits: int64(t.report.Commits),
-	}
-	for _, s := range t.report.Streams {
-		p.Rows += s.Rows + s.Deletes
-	}
-	return p
-}
-
-// tell moves into the report what was measured on the way. mu is held.
-func (t *tally) tell(stats finoos.Stats, elapsed time.Duration) {
-	t.timeline.add(t.now(stats, elapsed))
-	t.finished = true
-	t.report.Timeline, t.report.Slowest = t.timeline.points, t.slowest
-	t.report.Freshness = make(map[config.Stream]Freshness, len(t.ages))
-	for s, f := range t.ages {
-		t.report.Freshness[s] = Freshness{Before: f.before.summary(), After: f.after.summary()}
-	}
-}
-
-// keepTimeline samples the run until stopped.
-func (r *run) keepTimeline(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var background sync.WaitGroup
-	background.Go(func() {
-		next := time.NewTimer(firstStep)
-		defer next.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-next.C:
-			}
-			next.Reset(r.tally.sample(r.client.Stats(), time.Since(r.began)))
-		}
-	})
-	return func() {
-		cancel()
-		background.Wait()
-	}
-}
-
 // Took is how long the run took, in real time where the report tells it.
 func (r *Report) Took() time.Duration {
 	if n := len(r.Timeline); n > 0 {
@@ -150,3 +88,6 @@ func (r *Report) Took() time.Duration {
 	}
 	return r.Finished.Sub(r.Started)
 }
+
+// Points is what was collected, in order; it is the timeline's own.
+func (l *Timeline) Points() []Point { return l.points }

@@ -315,7 +315,7 @@ func (r *run) lastWords(interrupted bool) time.Duration {
 func (r *run) tooManyFailed() error {
 	var c UserCounts
 	r.tally.update(func(rep *Report) { c = rep.Users })
-	if total := c.done(); c.Failed > 0 && float64(c.Failed) > r.job.Failures.MaxRatio*float64(total) {
+	if total := c.Done(); c.Failed > 0 && float64(c.Failed) > r.job.Failures.MaxRatio*float64(total) {
 		return stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
 			c.Failed, total, r.job.Failures.MaxRatio)
 	}

@@ -75,7 +75,7 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 			t.Errorf("asked %v", asked)
 		}
 		want := UserCounts{Listed: 3, Unchanged: rep.Users.Unchanged, Pulled: rep.Users.Pulled, Quarantined: 1}
-		if rep.Users != want || rep.Users.done() != 3 || rep.Outcome != "done" {
+		if rep.Users != want || rep.Users.Done() != 3 || rep.Outcome != "done" {
 			t.Errorf("%s, %+v", rep.Outcome, rep.Users)
 		}
 		for s, sr := range rep.Streams {

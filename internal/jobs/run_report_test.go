@@ -62,7 +62,7 @@ func TestAReportIsFoundByItsRunAndByBeingTheNewest(t *testing.T) {
 	inBubble(t, still(2), func(b *bank) {
 		t, log := b.t, slog.New(slog.DiscardHandler)
 		cfg := b.config("streams: [contracts]")
-		find := func(job, run string) (*StoredReport, error) { return FindReport(t.Context(), cfg, job, run, log) }
+		find := func(job, run string) (*StoredReport, error) { return FindStoredReport(t.Context(), cfg, job, run, log) }
 		refuses := func(run, want string) {
 			t.Helper()
 			_, err := find("", run)

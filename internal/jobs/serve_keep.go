@@ -3,11 +3,12 @@ package jobs
 import (
 	"context"
 	"errors"
-	"finoos-syncer/internal/jobs/config"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"finoos-syncer/internal/jobs/config"
 )
 
 // keeper keeps the schedule of one job. The first group is set once; the second

@@ -8,7 +8,7 @@ import (
 )
 
 // pastReports yields the reports of a job's runs, newest first.
-type pastReports = iter.Seq2[*pastRun, error]
+type pastReports = iter.Seq2[*Earlier, error]
 
 const (
 	// lookTime bounds reading how a job stands; a bucket that does not answer
@@ -26,7 +26,7 @@ func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error
 	if err != nil {
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}
-	return pastRuns(ctx, storedReports(store, job), time.Now()), nil
+	return Past(ctx, Stored(store, job), time.Now()), nil
 }
 
 // owed is the last scheduled time, if no run has come to its end since, and it
@@ -54,11 +54,11 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 			k.log.WarnContext(ctx, "run reports not read", "error", err)
 			break
 		}
-		if !p.whole() {
+		if !p.Whole() {
 			continue
 		}
 		earlier := p.Started.Before(due)
-		if p.cameToItsEnd() {
+		if p.CameToItsEnd() {
 			return due, earlier && (recent(due) || stopped)
 		}
 		stopped = stopped || recent(p.Finished)
@@ -73,17 +73,11 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 // in the last hours, and schedules of every minute need not look further.
 func (k *keeper) lastScheduled(now time.Time) time.Time {
 	for back := time.Hour; ; back *= 5 {
-		back = min(back, memoryOfRuns)
-		if due := k.schedule.Last(now.Add(-back), now); !due.IsZero() || back == memoryOfRuns {
+		back = min(back, Memory)
+		if due := k.schedule.Last(now.Add(-back), now); !due.IsZero() || back == Memory {
 			return due
 		}
 	}
-}
-
-// cameToItsEnd says that nobody was left out for any other reason than the
-// deadline.
-func (p *pastRun) cameToItsEnd() bool {
-	return p.Outcome != "stopped" || p.Users.Listed > 0 && p.Users.done() >= p.Users.Listed
 }
 
 // look reads how the job stands and tells the watcher, in a goroutine of its own.
@@ -124,7 +118,7 @@ func (k *keeper) lastSuccess(ctx context.Context) time.Time {
 		if looked++; err != nil || looked > reportsRead {
 			break
 		}
-		if p.whole() && p.Outcome == "done" {
+		if p.Whole() && p.Outcome == "done" {
 			return p.Finished
 		}
 	}

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"finoos-syncer/internal/jobs/config"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"finoos-syncer/internal/jobs/config"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -25,7 +26,7 @@ type office struct {
 	took func(job string, begun time.Time) time.Duration
 
 	mu      sync.Mutex
-	reports map[string][]*pastRun // by job, newest first
+	reports map[string][]*Earlier // by job, newest first
 	starts  map[string][]string   // the scheduled times, and when the run began
 	atWork  map[string]bool
 	skipped map[string][]string
@@ -46,7 +47,7 @@ func newOffice(t *testing.T, jobs map[string][]string) *office {
 	}
 	return &office{
 		t: t, cfg: parsed(t, y.String()), took: func(string, time.Time) time.Duration { return time.Minute },
-		reports: map[string][]*pastRun{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
+		reports: map[string][]*Earlier{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
 	}
 }
 
@@ -100,19 +101,19 @@ func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
 	f.starts[o.Job] = append(f.starts[o.Job], begun.In(zone).Format("01-02 15:04:05 MST")+" for "+strings.TrimPrefix(o.RunGroup, o.Job+"-"))
 	f.mu.Unlock()
 
-	report, err := &Report{RunID: "r", RunGroup: o.RunGroup, Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
+	rep, err := &Report{RunID: "r", RunGroup: o.RunGroup, Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
 	select {
 	case <-time.After(f.took(o.Job, begun)):
 	case <-ctx.Done():
 		time.Sleep(10 * time.Second) // its last commit
-		report.Outcome, report.Users.Unchanged, err = "stopped", 1, stopf(ReasonInterrupted, "interrupted")
+		rep.Outcome, rep.Users.Unchanged, err = "stopped", 1, stopf(ReasonInterrupted, "interrupted")
 	}
-	report.Finished = time.Now()
+	rep.Finished = time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.atWork[o.Job] = false
-	f.reports[o.Job] = slices.Insert(f.reports[o.Job], 0, &pastRun{Report: *report})
-	return report, err
+	f.reports[o.Job] = slices.Insert(f.reports[o.Job], 0, &Earlier{Report: *rep})
+	return rep, err
 }
 
 func (f *office) past(ctx context.Context, job string) (pastReports, error) {
@@ -123,7 +124,7 @@ func (f *office) past(ctx context.Context, job string) (pastReports, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reports := slices.Clone(f.reports[job])
-	return func(yield func(*pastRun, error) bool) {
+	return func(yield func(*Earlier, error) bool) {
 		for _, r := range reports {
 			if !yield(r, nil) {
 				return
@@ -324,7 +325,7 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 func (f *office) made(after time.Duration, r Report) {
 	r.RunID, r.Started = "r", time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(after)
 	r.Finished = r.Started.Add(time.Minute)
-	f.reports["nightly"] = slices.Insert(f.reports["nightly"], 0, &pastRun{Report: r})
+	f.reports["nightly"] = slices.Insert(f.reports["nightly"], 0, &Earlier{Report: r})
 }
 
 func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {

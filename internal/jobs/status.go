@@ -271,7 +271,7 @@ func (s *Status) readCommits(ctx context.Context, store bucket.Store, last uint6
 
 // readLastRun sums up the reports of the newest run group.
 func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
-	for past, err := range pastRuns(ctx, storedReports(store, s.Job), time.Now()) {
+	for past, err := range Past(ctx, Stored(store, s.Job), time.Now()) {
 		if err != nil {
 			return fmt.Errorf("read run reports: %w", err)
 		}
@@ -335,6 +335,6 @@ func (r *StatusRun) rates() {
 		return
 	}
 	r.RequestsPerSecond = float64(r.Requests) / seconds
-	r.UsersPerSecond = float64(r.Users.done()) / seconds
+	r.UsersPerSecond = float64(r.Users.Done()) / seconds
 	r.RowsPerSecond = float64(r.Rows) / seconds
 }

@@ -1,0 +1,151 @@
+package jobs
+
+import (
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
+)
+
+// tally is the report while the run is at work. mu guards all of it.
+type tally struct {
+	mu     sync.Mutex
+	report Report
+	phase  string
+
+	timeline Timeline
+	slowest  Slowest
+	ages     map[config.Stream]*FreshnessCount
+	finished bool // the report is somebody else's now
+}
+
+func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
+	t := &tally{slowest: Slowest{}, ages: map[config.Stream]*FreshnessCount{}, report: Report{
+		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
+		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
+		Streams: map[config.Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
+	}}
+	for _, s := range streams {
+		t.report.Streams[s] = &StreamReport{}
+	}
+	return t
+}
+
+func (t *tally) update(f func(r *Report)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&t.report)
+}
+
+// pulled counts one stream's result.
+func (t *tally) pulled(res *result) {
+	if res.stream != config.StreamUsers { // which comes with the list
+		t.took(string(res.stream), res.user, time.Since(res.began))
+	}
+	t.update(func(r *Report) {
+		s := r.Streams[res.stream]
+		if s == nil {
+			s = &StreamReport{}
+			r.Streams[res.stream] = s
+		}
+		switch res.outcome {
+		case outcomePulled:
+			s.Pulled++
+			if res.first {
+				s.First++
+			}
+		case outcomeUnchanged:
+			s.Unchanged++
+		case outcomeNoAnalysis:
+			s.NoAnalysis++
+		case outcomeGone:
+			s.Gone++
+		case outcomeFailed:
+			s.Failed++
+			if r.FailuresByClass == nil {
+				r.FailuresByClass = map[finoos.Class]int64{}
+			}
+			r.FailuresByClass[res.class]++
+			if len(r.Failures) < maxFailures {
+				r.Failures = append(r.Failures, Failure{UserID: res.user, Stream: res.stream, Class: res.class})
+			}
+		}
+		s.Rows += res.upserts
+		s.Deletes += res.deletes
+	})
+}
+
+// paused counts a stream that is in quarantine.
+func (t *tally) paused(s config.Stream) {
+	t.update(func(r *Report) { r.Streams[s].Quarantined++ })
+}
+
+// committed counts what one commit record made true.
+func (t *tally) committed(rec *sink.Record) {
+	t.update(func(r *Report) {
+		r.Commits++
+		if r.FirstSeq == 0 {
+			r.FirstSeq = rec.Seq
+		}
+		r.LastSeq = rec.Seq
+		for _, f := range rec.Files {
+			tr := r.Tables[f.Table]
+			tr.Rows += f.Rows
+			tr.Files++
+			tr.Bytes += f.Bytes
+			r.Tables[f.Table] = tr
+		}
+	})
+}
+
+func (t *tally) enter(phase string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.phase = phase
+}
+
+// progress is a snapshot. elapsed is real time, whatever clock the run has.
+func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := Progress{
+		Phase: t.phase, UsersDone: t.report.Users.Done(), UsersTotal: t.report.Users.Listed, Failed: t.report.Users.Failed,
+		Requests: stats.Requests, Refused: stats.Refused, Stats: stats,
+	}
+	for _, s := range t.report.Streams {
+		p.Rows += s.Rows + s.Deletes
+	}
+	if s := elapsed.Seconds(); s > 0 {
+		p.Rate = float64(stats.Requests) / s
+	}
+	return p
+}
+
+// finish closes the report. elapsed is real time.
+func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, err error) *Report {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.report
+	r.Finished = now.UTC()
+	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
+	r.RequestsByOperation = stats.ByOperation
+	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
+	r.Outcome = "done"
+	if left := r.Users.Listed - r.Users.Done(); left > 0 && err == nil {
+		r.Outcome, r.Unreached = "deadline", left
+	}
+	if err != nil {
+		r.Outcome, r.Error = "stopped", err.Error()
+	}
+	t.tell(stats, elapsed)
+	return r
+}
+
+// took notes how long a stage of a user took.
+func (t *tally) took(stage, userID string, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.slowest.Add(stage, userID, took)
+}
