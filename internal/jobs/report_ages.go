@@ -34,17 +34,17 @@ const (
 	ageRatio   = 1.04
 )
 
-// ages counts users by age: a few kilobytes, however many users.
-type ages struct {
+// AgeCount counts users by age: a few kilobytes, however many users.
+type AgeCount struct {
 	counts [ageClasses]int64
 	users  int64
 	never  int64
 	oldest float64
 }
 
-// add counts one user. at is when it was pulled last, zero if never; a time
+// Add counts one user. at is when it was pulled last, zero if never; a time
 // to come counts as now.
-func (a *ages) add(at, now time.Time) {
+func (a *AgeCount) Add(at, now time.Time) {
 	if at.IsZero() {
 		a.never++
 		return
@@ -61,7 +61,7 @@ func (a *ages) add(at, now time.Time) {
 
 // percentile is the age that p of the users do not exceed, 0 < p <= 1: the
 // middle of its class, so that the error is half of what a class is wide.
-func (a *ages) percentile(p float64) float64 {
+func (a *AgeCount) percentile(p float64) float64 {
 	rank, seen := int64(math.Ceil(p*float64(a.users))), int64(0)
 	for class, n := range a.counts {
 		if seen += n; n > 0 && seen >= rank {
@@ -75,7 +75,8 @@ func (a *ages) percentile(p float64) float64 {
 	return 0
 }
 
-func (a *ages) summary() Ages {
+// Sum turns what was counted into percentiles.
+func (a *AgeCount) Sum() Ages {
 	round := func(s float64) float64 { return math.Round(s*1000) / 1000 }
 	return Ages{
 		Users: a.users, Never: a.never,
@@ -85,16 +86,16 @@ func (a *ages) summary() Ages {
 
 // FreshnessCount counts the ages of a stream's users before and after a run: a
 // few kilobytes, however many users.
-type FreshnessCount struct{ before, after ages }
+type FreshnessCount struct{ before, after AgeCount }
 
 // Add counts one user, by when the stream was pulled last before the run, and
 // now; zero is never.
 func (f *FreshnessCount) Add(before, after, now time.Time) {
-	f.before.add(before, now)
-	f.after.add(after, now)
+	f.before.Add(before, now)
+	f.after.Add(after, now)
 }
 
 // Sum says what was counted so far.
 func (f *FreshnessCount) Sum() Freshness {
-	return Freshness{Before: f.before.summary(), After: f.after.summary()}
+	return Freshness{Before: f.before.Sum(), After: f.after.Sum()}
 }

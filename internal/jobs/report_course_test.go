@@ -78,16 +78,16 @@ func TestPercentilesOfAgesAreWithinTheirStatedError(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 5))
-		var a ages
+		var a AgeCount
 		all := make([]float64, 1+rng.IntN(200))
 		spread := 1 + 20*rng.Float64() // up to some forty years
 		for i := range all {
 			age := time.Duration(math.Exp(spread*rng.Float64()-2) * float64(time.Second)).Truncate(time.Microsecond)
-			a.add(now.Add(-age), now)
+			a.Add(now.Add(-age), now)
 			all[i] = age.Seconds()
 		}
 		slices.Sort(all)
-		for p, got := range map[float64]float64{0.5: a.summary().P50, 0.95: a.summary().P95, 1: a.summary().Oldest} {
+		for p, got := range map[float64]float64{0.5: a.Sum().P50, 0.95: a.Sum().P95, 1: a.Sum().Oldest} {
 			want := all[int(math.Ceil(p*float64(len(all))))-1]
 			allowed := max(0.02*want, 0.5) + 0.001
 			if p == 1 {
@@ -103,13 +103,13 @@ func TestPercentilesOfAgesAreWithinTheirStatedError(t *testing.T) {
 func TestUsersNeverPulledHaveNoAgeAndThoseOfTomorrowNone(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
-	var a ages
-	a.add(time.Time{}, now)
-	if got := a.summary(); got != (Ages{Never: 1}) {
+	var a AgeCount
+	a.Add(time.Time{}, now)
+	if got := a.Sum(); got != (Ages{Never: 1}) {
 		t.Errorf("%+v", got)
 	}
-	a.add(now.Add(time.Hour), now)
-	if got := a.summary(); got != (Ages{Users: 1, Never: 1}) {
+	a.Add(now.Add(time.Hour), now)
+	if got := a.Sum(); got != (Ages{Users: 1, Never: 1}) {
 		t.Errorf("%+v", got)
 	}
 }

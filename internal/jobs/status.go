@@ -88,7 +88,7 @@ type StreamStatus struct {
 	Failing     int64 `json:"failing"`
 	Quarantined int64 `json:"quarantined"`
 
-	ages ages
+	ages AgeCount
 }
 
 // StatusOptions say what to look at.
@@ -203,7 +203,7 @@ func (s *Status) addUser(cursors []sink.Cursor) {
 		}
 		stream.Users++
 		if at := c.CorrelationAt; !at.IsZero() {
-			stream.ages.add(at, s.At)
+			stream.ages.Add(at, s.At)
 		}
 		switch {
 		case s.At.Before(c.RetryAt):
@@ -245,7 +245,7 @@ func (s *Status) addLogins(state []byte) {
 
 // sum turns the ages into percentiles.
 func (s *StreamStatus) sum() {
-	a := s.ages.summary()
+	a := s.ages.Sum()
 	s.P50, s.P95, s.Oldest = int64(a.P50), int64(a.P95), int64(a.Oldest)
 }
 
