@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -83,7 +84,7 @@ func (b *bank) jobsYAML(sinkURL string, s settings) string {
 
 // night runs the job once in this process, by the bank's own clock, and fails
 // the test unless it ends well.
-func (b *bank) night(t *testing.T, dir string, s settings) *jobs.Report {
+func (b *bank) night(t *testing.T, dir string, s settings) *report.Report {
 	t.Helper()
 	report, err := b.tryNight(t, dir, s)
 	if err != nil {
@@ -92,7 +93,7 @@ func (b *bank) night(t *testing.T, dir string, s settings) *jobs.Report {
 	return report
 }
 
-func (b *bank) tryNight(t *testing.T, dir string, s settings) (*jobs.Report, error) {
+func (b *bank) tryNight(t *testing.T, dir string, s settings) (*report.Report, error) {
 	t.Helper()
 	cfg, err := config.Parse("jobs.yaml", []byte(b.jobsYAML(folderURL(dir), s)),
 		func(string) (string, bool) { return "", false })

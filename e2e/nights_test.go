@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // nights is how many simulated nights a test looks at: the first is full, the
@@ -109,7 +109,7 @@ func TestLaterNightsWriteOnlyWhatChanged(t *testing.T) {
 // wroteOnlyChanges fails where a diff pull of a run wrote a row that was in the
 // lake already, or deleted one that was not. Full pulls (of new users, say) may
 // repeat themselves.
-func wroteOnlyChanges(t *testing.T, before, after *lake, report *jobs.Report) {
+func wroteOnlyChanges(t *testing.T, before, after *lake, report *report.Report) {
 	t.Helper()
 	written := 0
 	for _, tb := range tables {

@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/bench/world"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -59,7 +60,7 @@ jobs:
 // Night runs a night against a world, or over the network where that is nil.
 //
 // steps, where given, says how long its steps took.
-func (l Lake) Night(ctx context.Context, api http.RoundTripper, steps *Steps, lines ...string) (*jobs.Report, error) {
+func (l Lake) Night(ctx context.Context, api http.RoundTripper, steps *Steps, lines ...string) (*report.Report, error) {
 	c, err := l.config(lines...)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 	"finoos-syncer/bench/lake"
 	"finoos-syncer/bench/world"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 var child = flag.String("child", "", "what to do in a process of its own: for the measurement itself")
@@ -31,7 +31,7 @@ type task struct {
 // found is what it tells.
 type found struct {
 	lake.Usage
-	Report *jobs.Report
+	Report *report.Report
 }
 
 // run does the task in a process of its own.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -81,7 +81,7 @@ func TestProgressIsLoggedTwiceAMinuteWithoutATerminal(t *testing.T) {
 		}
 		p := newProgress(newConsole(&out, os.LookupEnv), log, time.Now)
 		for second := range 61 {
-			p.report(t.Context(), jobs.Progress{Phase: "pull users", UsersDone: int64(second), UsersTotal: 100, Rows: 7, Rate: 2.25})
+			p.report(t.Context(), report.Progress{Phase: "pull users", UsersDone: int64(second), UsersTotal: 100, Rows: 7, Rate: 2.25})
 			time.Sleep(time.Second)
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -109,7 +109,7 @@ func TestOnATerminalProgressIsOneLineAndLogsScrollByAboveIt(t *testing.T) {
 		var out bytes.Buffer
 		c := &console{w: &out, width: func() int { return 200 }}
 		p := newProgress(c, nil, time.Now)
-		s := jobs.Progress{Phase: "pull users", UsersTotal: 2000, Rows: 12345, Refused: 3, Failed: 1, Rate: 19.96}
+		s := report.Progress{Phase: "pull users", UsersTotal: 2000, Rows: 12345, Refused: 3, Failed: 1, Rate: 19.96}
 		p.report(t.Context(), s)
 		time.Sleep(10 * time.Second)
 		s.UsersDone = 500

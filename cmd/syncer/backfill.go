@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -100,7 +101,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	o := jobs.BackfillOptions{
 		Config: cfg, Job: job, Name: f.name, Since: f.since, Until: f.until, Users: users, Rate: f.rate,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-		Progress: func(s jobs.Progress) { p.report(ctx, s) },
+		Progress: func(s report.Progress) { p.report(ctx, s) },
 	}
 	for _, s := range f.streams {
 		o.Streams = append(o.Streams, config.Stream(strings.TrimSpace(s)))
@@ -127,7 +128,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 }
 
 // backfilledText is the summary of a run, under what became of the backfill.
-func backfilledText(w io.Writer, report *jobs.Report, took time.Duration) error {
+func backfilledText(w io.Writer, report *report.Report, took time.Duration) error {
 	b, p := report.Backfill, page{}
 	if b != nil {
 		p.printf("backfill %s, %s to %s: ", b.Name, b.Since, b.Until)

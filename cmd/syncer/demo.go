@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // demoNights is how many nights the demo lets pass: the first reads everything,
@@ -55,9 +56,9 @@ A lake that an earlier demo left is replaced; any other folder must be empty.`,
 
 // night is what one night of the demo did.
 type night struct {
-	Number int          `json:"night"`
-	Day    string       `json:"day"`
-	Report *jobs.Report `json:"report"`
+	Number int            `json:"night"`
+	Day    string         `json:"day"`
+	Report *report.Report `json:"report"`
 	// FullExport is what reading everything would have cost that night.
 	FullExport fullExport `json:"full_export"`
 	took       time.Duration
@@ -111,7 +112,7 @@ func (a *app) demoNight(ctx context.Context, cfg *config.Config, bank *sandbox.S
 	report, err := jobs.Run(ctx, jobs.RunOptions{
 		Config: cfg, Job: demoJob, Transport: bank.Transport(), Now: bank.Now,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.demoLog(),
-		Progress: func(s jobs.Progress) { show.report(ctx, s) },
+		Progress: func(s report.Progress) { show.report(ctx, s) },
 	})
 	a.console.clear()
 	// Some users fail in any real bank, and a few in the simulated one: among so

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // demoText prints a part of the demo's story; with --output json there is none.
@@ -91,7 +91,7 @@ func estimateFullExport(nights []night) fullExport {
 }
 
 // rowsOf counts the rows of the streams, not those of the run's own tables.
-func rowsOf(r *jobs.Report) int64 {
+func rowsOf(r *report.Report) int64 {
 	var rows int64
 	for _, stream := range slices.Sorted(maps.Keys(r.Streams)) {
 		rows += r.Streams[stream].Rows + r.Streams[stream].Deletes

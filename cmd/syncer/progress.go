@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // logEvery is the time between two log lines about the progress of a run that
@@ -35,7 +35,7 @@ func newProgress(c *console, log *slog.Logger, now func() time.Time) *progress {
 	return &progress{console: c, log: log, now: now, logged: now()}
 }
 
-func (p *progress) report(ctx context.Context, s jobs.Progress) {
+func (p *progress) report(ctx context.Context, s report.Progress) {
 	now := p.now()
 	if s.Phase != p.phase {
 		p.phase, p.entered, p.before = s.Phase, now, s.UsersDone
@@ -55,7 +55,7 @@ func (p *progress) report(ctx context.Context, s jobs.Progress) {
 
 // line is what a terminal shows: as many parts as it has room for, what matters
 // most first.
-func (p *progress) line(s jobs.Progress, now time.Time) string {
+func (p *progress) line(s report.Progress, now time.Time) string {
 	parts := []string{s.Phase}
 	if s.UsersTotal > 0 {
 		share := min(1, float64(s.UsersDone)/float64(s.UsersTotal))
@@ -85,7 +85,7 @@ func (p *progress) line(s jobs.Progress, now time.Time) string {
 }
 
 // left guesses from the pace of this phase how long the rest takes.
-func (p *progress) left(s jobs.Progress, now time.Time) (time.Duration, bool) {
+func (p *progress) left(s report.Progress, now time.Time) (time.Duration, bool) {
 	done, spent := s.UsersDone-p.before, now.Sub(p.entered)
 	if done <= 0 || spent < 2*time.Second || s.UsersDone >= s.UsersTotal {
 		return 0, false

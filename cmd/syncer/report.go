@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/jobs/reportpage"
 )
 
@@ -47,7 +48,7 @@ It writes nothing to the bucket, and asks the API for nothing.
 func oneRun(_ *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:
-		return usagef("which run? Name its id, or %s: syncer report %s", jobs.LatestRun, jobs.LatestRun)
+		return usagef("which run? Name its id, or %s: syncer report %s", report.Latest, report.Latest)
 	case 1:
 		return nil
 	}
@@ -60,7 +61,7 @@ func (a *app) report(ctx context.Context, run, job, html string) error {
 	if err != nil {
 		return err
 	}
-	found, err := jobs.FindStoredReport(ctx, cfg, job, run, a.log)
+	found, err := jobs.FindReport(ctx, cfg, job, run, a.log)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (a *app) report(ctx context.Context, run, job, html string) error {
 }
 
 // writePage writes a report's page to a file, all of it or none.
-func writePage(path string, r *jobs.Report) error {
+func writePage(path string, r *report.Report) error {
 	var page bytes.Buffer
 	if err := reportpage.Write(&page, r); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // runFlags are the flags of `syncer run`.
@@ -124,7 +125,7 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	return jobs.RunOptions{
 		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-		Progress: func(s jobs.Progress) { p.report(ctx, s) },
+		Progress: func(s report.Progress) { p.report(ctx, s) },
 	}, nil
 }
 

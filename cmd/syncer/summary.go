@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -20,7 +20,7 @@ const shownFailures = 5
 
 // summary is a report as text.
 type summary struct {
-	report *jobs.Report
+	report *report.Report
 	took   time.Duration
 }
 
@@ -76,7 +76,7 @@ func (s summary) failures(p *page) {
 }
 
 // usersText counts users by what became of them, leaving out what did not occur.
-func usersText(u jobs.UserCounts) string {
+func usersText(u report.UserCounts) string {
 	parts := []string{count(u.Listed) + " listed"}
 	for _, c := range []struct {
 		n    int64
@@ -98,7 +98,7 @@ func sessionsText(sessions map[string]int64) string {
 }
 
 // writtenTable lists what was committed, in the order of the design.
-func writtenTable(r *jobs.Report) *table {
+func writtenTable(r *report.Report) *table {
 	t := newTable("written to", "rows", "deletes", "files", "size")
 	var rows, deletes, files, bytes int64
 	for _, tab := range sink.Tables() {

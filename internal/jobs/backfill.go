@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -69,7 +70,7 @@ type BackfillOptions struct {
 	Holder    string
 	Version   string
 	Logger    *slog.Logger
-	Progress  func(Progress)
+	Progress  func(report.Progress)
 	WrapStore func(bucket.Store) bucket.Store
 }
 
@@ -89,7 +90,7 @@ type filling struct {
 // [Run] it ends cleanly when ctx is cancelled, and returns a report and
 // *StopErrors. A backfill that has come to its end before does nothing: its
 // report says so.
-func Backfill(ctx context.Context, o BackfillOptions) (*Report, error) {
+func Backfill(ctx context.Context, o BackfillOptions) (*report.Report, error) {
 	f, err := newFilling(o)
 	if err != nil {
 		return nil, err
@@ -173,16 +174,16 @@ func (f *filling) define(ctx context.Context) error {
 	if err != nil {
 		return f.sinkError(ctx, err)
 	}
-	f.tally.update(func(rep *Report) { f.w.SetUsers(rep.Users.Listed) })
+	f.tally.update(func(rep *report.Report) { f.w.SetUsers(rep.Users.Listed) })
 	f.log.InfoContext(ctx, "backfill", "name", standing.Name, "since", standing.Since, "until", standing.Until, "streams", standing.Streams)
 	return f.adopt(standing)
 }
 
 // describe puts into the report which backfill it is of.
 func (f *filling) describe() {
-	f.tally.update(func(rep *Report) {
+	f.tally.update(func(rep *report.Report) {
 		if rep.Backfill == nil {
-			rep.Backfill = &BackfillReport{}
+			rep.Backfill = &report.Backfill{}
 		}
 		b := rep.Backfill
 		b.Name, b.Since, b.Until, b.Finished = f.def.Name, f.def.Since, f.def.Until, f.finished
@@ -201,7 +202,7 @@ func (f *filling) finishAll(ctx context.Context) error {
 	}
 	if n := f.left.Load(); n > 0 {
 		var failed int64
-		f.tally.update(func(rep *Report) { failed = rep.Users.Failed })
+		f.tally.update(func(rep *report.Report) { failed = rep.Users.Failed })
 		return stopf(ReasonTooManyFailed, "backfill %s is not finished: %d streams of users are left, %d users failed (the table pulls says who and why); "+
 			"the same command goes on with what is left", f.backfill, n, failed)
 	}
@@ -242,7 +243,7 @@ func (l *leftOf) enlist(ctx context.Context, users []*user) ([]*user, error) {
 			left = append(left, u)
 			continue
 		}
-		l.tally.update(func(rep *Report) { rep.Users.Unchanged++ })
+		l.tally.update(func(rep *report.Report) { rep.Users.Unchanged++ })
 	}
 	return left, nil
 }

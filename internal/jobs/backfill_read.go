@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -84,7 +85,7 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		if err := f.add(ctx, res, p, progress); err != nil {
 			return err
 		}
-		f.tally.update(func(rep *Report) { rep.Backfill.Undated += undated })
+		f.tally.update(func(rep *report.Report) { rep.Backfill.Undated += undated })
 		return nil
 	})
 	if err == nil && from == f.since {

@@ -16,6 +16,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -30,7 +31,7 @@ func (b *bank) backfillOptions(since string, lines ...string) BackfillOptions {
 }
 
 // fill runs a backfill, which must end well, and forgets earlier requests.
-func (b *bank) fill(o BackfillOptions) *Report {
+func (b *bank) fill(o BackfillOptions) *report.Report {
 	b.t.Helper()
 	b.ResetRequests()
 	rep, err := Backfill(b.t.Context(), o)
@@ -67,7 +68,7 @@ func (b *bank) inRange(since, until string) map[string]int64 {
 }
 
 // brought are the rows that these runs have committed, by table.
-func (b *bank) brought(runs ...*Report) map[string]int64 {
+func (b *bank) brought(runs ...*report.Report) map[string]int64 {
 	b.t.Helper()
 	n := map[string]int64{}
 	for _, rep := range runs {
@@ -129,7 +130,7 @@ func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 		t := b.t
 		o := b.backfillOptions("2025-08-01", "streams: [transactions, categorization, contracts]")
 		o.Config.Jobs["nightly"].Concurrency = 2
-		var runs []*Report
+		var runs []*report.Report
 		asked := map[string]int{} // windows of users
 		for len(runs) == 0 || runs[len(runs)-1].Backfill.Finished == nil {
 			b.ResetRequests()
@@ -181,7 +182,7 @@ func TestAUserWhoFailsIsLeftForTheNextBackfill(t *testing.T) {
 		t := b.t
 		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
 		o := b.backfillOptions("2026-10-01", "failures: {max_ratio: 1}") // however many may fail in a night
-		var runs []*Report
+		var runs []*report.Report
 		for range 2 {
 			b.ResetRequests()
 			rep, err := Backfill(t.Context(), o)

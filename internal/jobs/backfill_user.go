@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -190,7 +191,7 @@ func (f *filling) add(ctx context.Context, res *result, p *filledPull, progress 
 	if res.inexact > 0 {
 		f.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
 			"user_id", p.user.id, "stream", p.stream, "amounts", res.inexact)
-		f.tally.update(func(rep *Report) { rep.Inexact += res.inexact })
+		f.tally.update(func(rep *report.Report) { rep.Inexact += res.inexact })
 	}
 	return nil
 }

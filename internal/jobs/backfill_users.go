@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -124,7 +125,7 @@ func (f *filling) endAbsent(ctx context.Context) error {
 		}
 		f.left.Add(-int64(len(end)))
 		f.log.WarnContext(ctx, "the API does not know this user: nothing to bring", "user_id", id)
-		f.tally.update(func(rep *Report) { rep.Users.Gone++ })
+		f.tally.update(func(rep *report.Report) { rep.Users.Gone++ })
 	}
 	return nil
 }

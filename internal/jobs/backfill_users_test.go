@@ -7,11 +7,12 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
 // fillStops runs a backfill that must end for a reason.
-func (b *bank) fillStops(want Reason, o BackfillOptions) *Report {
+func (b *bank) fillStops(want Reason, o BackfillOptions) *report.Report {
 	b.t.Helper()
 	rep, err := Backfill(b.t.Context(), o)
 	var stop *StopError

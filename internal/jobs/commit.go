@@ -3,6 +3,7 @@ package jobs
 import (
 	"time"
 
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -11,7 +12,7 @@ func (r *run) tellCommit(rec *sink.Record, took time.Duration) {
 	if r.o.Committed == nil {
 		return
 	}
-	c := Commit{Took: took, Tables: map[string]TableReport{}}
+	c := report.Commit{Took: took, Tables: map[string]report.Table{}}
 	for _, f := range rec.Files {
 		t := c.Tables[f.Table]
 		t.Rows += f.Rows

@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -61,11 +62,11 @@ func stopf(reason Reason, format string, args ...any) error {
 
 // FindReport is [report.FindReport] in the sink of a configuration. Errors are
 // *StopError: ReasonConfig where there is no such run, else ReasonSink.
-func FindStoredReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*StoredReport, error) {
-	found, err := FindReport(ctx, cfg, job, run, func(ctx context.Context, job string) (bucket.Store, error) {
+func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*report.Stored, error) {
+	found, err := report.Find(ctx, cfg, job, run, func(ctx context.Context, job string) (bucket.Store, error) {
 		return OpenStore(ctx, cfg.Sink, job, log)
 	})
-	if _, ok := errors.AsType[*NotFoundError](err); ok {
+	if _, ok := errors.AsType[*report.NotFoundError](err); ok {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
 	if _, ok := errors.AsType[*StopError](err); err != nil && !ok {

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -54,10 +55,10 @@ type stretch struct {
 }
 
 // newFeed begins at a place; nil is the beginning.
-func newFeed(r *run, at *Resume) *feed {
+func newFeed(r *run, at *report.Resume) *feed {
 	f := &feed{r: r, early: map[string]bool{}}
 	if at == nil {
-		at = &Resume{}
+		at = &report.Resume{}
 	}
 	named := map[int][]string{}
 	for _, id := range at.Waiting {
@@ -167,7 +168,7 @@ func (f *feed) chunk(ctx context.Context) (err error) {
 		}
 		u := newUser(l.ID, l, known.Cursors)
 		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
-			f.r.tally.update(func(rep *Report) { rep.Users.Listed-- })
+			f.r.tally.update(func(rep *report.Report) { rep.Users.Listed-- })
 			continue
 		}
 		f.users = append(f.users, u)
@@ -182,10 +183,10 @@ func (f *feed) chunk(ctx context.Context) (err error) {
 
 // place is the first user in the circle that was not begun, nil at the end of
 // the list; waiting are those before the circle that were not.
-func (f *feed) place() (at *Resume, waiting []string) {
+func (f *feed) place() (at *report.Resume, waiting []string) {
 	for i, s := range f.steps {
 		if s.named == nil {
-			at = &Resume{Bucket: s.bucket, UserID: s.from}
+			at = &report.Resume{Bucket: s.bucket, UserID: s.from}
 			switch {
 			case i > 0:
 			case len(f.users) > 0:

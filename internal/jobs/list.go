@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -87,7 +88,7 @@ func (r *run) ask(ctx context.Context, id string, known bool) error {
 }
 
 func (r *run) missed(id string) error {
-	r.tally.update(func(rep *Report) { rep.Users.Listed++ })
+	r.tally.update(func(rep *report.Report) { rep.Users.Listed++ })
 	return r.gone.add(id, time.Time{})
 }
 
@@ -110,7 +111,7 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 			return err
 		}
 	}
-	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Failed++ })
+	r.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Failed++ })
 	return r.record(ctx, u, &result{
 		user: id, stream: config.StreamUsers, outcome: outcomeFailed, class: class, err: cause,
 		extractedAt: u.extractedAt(config.StreamUsers, r.o.Now()), began: time.Now(),
@@ -222,7 +223,7 @@ func (r *run) countListed() error {
 		}
 		n += int64(len(users))
 	}
-	r.tally.update(func(rep *Report) { rep.Users.Listed += n })
+	r.tally.update(func(rep *report.Report) { rep.Users.Listed += n })
 	return nil
 }
 
@@ -314,7 +315,7 @@ func (r *run) declare(ctx context.Context, u *user) error {
 	if err := r.w.Add(ctx, batch); err != nil {
 		return r.sinkError(ctx, err)
 	}
-	r.tally.update(func(rep *Report) { rep.Users.Gone++ })
+	r.tally.update(func(rep *report.Report) { rep.Users.Gone++ })
 	r.tally.pulled(&result{user: u.id, stream: config.StreamUsers, outcome: outcomeGone, deletes: 1})
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -119,7 +120,7 @@ func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
 	if err := p.openStore(ctx); err != nil {
 		return nil, err
 	}
-	if p.history, err = readHistory(ctx, Stored(p.store, p.o.Job), p.o.Shard.Count); err != nil {
+	if p.history, err = readHistory(ctx, report.InBucket(p.store, p.o.Job), p.o.Shard.Count); err != nil {
 		return nil, p.sinkError(ctx, err)
 	}
 	err = lookAgain(func() error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // lookBack is how many runs of each shard the expectations rest on: a week of
@@ -34,9 +35,9 @@ type pastStream struct {
 }
 
 // readHistory reads the newest reports of runs for all users.
-func readHistory(ctx context.Context, from Source, shards int) (experience, error) {
+func readHistory(ctx context.Context, from report.Source, shards int) (experience, error) {
 	h := experience{streams: map[config.Stream]*pastStream{}}
-	for past, err := range Past(ctx, from, time.Now()) {
+	for past, err := range report.Past(ctx, from, time.Now()) {
 		if err != nil {
 			return h, err
 		}
@@ -56,7 +57,7 @@ func readHistory(ctx context.Context, from Source, shards int) (experience, erro
 	return h, nil
 }
 
-func (h *experience) add(past *Earlier) {
+func (h *experience) add(past *report.Earlier) {
 	h.ids = append(h.ids, past.RunID)
 	if h.pages == 0 {
 		h.pages = past.RequestsByOperation["users"]

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -351,7 +352,7 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 	if res.inexact > 0 {
 		r.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
 			"user_id", u.id, "stream", res.stream, "amounts", res.inexact)
-		r.tally.update(func(rep *Report) { rep.Inexact += res.inexact })
+		r.tally.update(func(rep *report.Report) { rep.Inexact += res.inexact })
 	}
 	r.tally.pulled(res)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -63,7 +64,7 @@ func (r *run) pathPauses(u *user) bool {
 	if !r.pauses(u.cursor(config.StreamUsers)) {
 		return false
 	}
-	r.tally.update(func(rep *Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
+	r.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
 	return true
 }
 

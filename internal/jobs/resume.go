@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"finoos-syncer/internal/jobs/report"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 const maxWaiting = 10_000
 
 // resume says where the next run has to begin, nil where it does not matter.
-func (r *run) resume() *Resume {
+func (r *run) resume() *report.Resume {
 	switch {
 	case r.o.OnlyFailed || len(r.o.Users) > 0:
 		return nil
@@ -23,7 +24,7 @@ func (r *run) resume() *Resume {
 		if len(waiting) == 0 {
 			return nil
 		}
-		at = &Resume{} // everybody was begun
+		at = &report.Resume{} // everybody was begun
 	}
 	at.Waiting = waiting[:min(len(waiting), maxWaiting)]
 	return at
@@ -36,7 +37,7 @@ func (r *run) findPlace(ctx context.Context) error {
 		return nil
 	}
 	looked := 0
-	for past, err := range Past(ctx, r.w.Reports, time.Now()) {
+	for past, err := range report.Past(ctx, r.w.Reports, time.Now()) {
 		if err != nil {
 			r.log.WarnContext(ctx, "last run report not read: the users come in no special order", "error", err)
 			return nil

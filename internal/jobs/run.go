@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 
@@ -55,9 +56,9 @@ type RunOptions struct {
 	Logger  *slog.Logger
 	// Progress, where set, is called about once a second and at the end, never by
 	// two goroutines at once.
-	Progress func(Progress)
+	Progress func(report.Progress)
 	// Committed, where set, is called after each commit.
-	Committed func(Commit)
+	Committed func(report.Commit)
 	// WrapStore, where set, is put around the opened store: tests inject faults
 	// with it.
 	WrapStore func(bucket.Store) bucket.Store
@@ -68,7 +69,7 @@ type RunOptions struct {
 //
 // The report is non-nil whenever the run got as far as to have an id. Errors
 // are *StopError, except for what nobody foresaw.
-func Run(ctx context.Context, o RunOptions) (*Report, error) {
+func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	r, err := newRun(o)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ type run struct {
 	began    time.Time // real time
 
 	listed userList
-	place  *Resume // where the last run stopped, nil at the end
+	place  *report.Resume // where the last run stopped, nil at the end
 
 	feed    *feed // nil until users are pulled; belongs to the dispatcher
 	inHand  inHand
@@ -258,7 +259,7 @@ func (r *run) sinkError(ctx context.Context, err error) error {
 
 // conclude makes true what is complete, writes the report and gives the lease
 // back, also when the caller's context has been cancelled.
-func (r *run) conclude(ctx context.Context, runErr error) (*Report, error) {
+func (r *run) conclude(ctx context.Context, runErr error) (*report.Report, error) {
 	interrupted := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.lastWords(interrupted))
 	defer cancel()
@@ -313,8 +314,8 @@ func (r *run) lastWords(interrupted bool) time.Duration {
 }
 
 func (r *run) tooManyFailed() error {
-	var c UserCounts
-	r.tally.update(func(rep *Report) { c = rep.Users })
+	var c report.UserCounts
+	r.tally.update(func(rep *report.Report) { c = rep.Users })
 	if total := c.Done(); c.Failed > 0 && float64(c.Failed) > r.job.Failures.MaxRatio*float64(total) {
 		return stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
 			c.Failed, total, r.job.Failures.MaxRatio)
@@ -337,7 +338,7 @@ func (r *run) commit(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) writeReport(ctx context.Context, report *Report) error {
+func (r *run) writeReport(ctx context.Context, report *report.Report) error {
 	body, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode run report: %w", err)

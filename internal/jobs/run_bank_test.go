@@ -18,6 +18,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -141,7 +142,7 @@ func (b *bank) options(cfg *config.Config) RunOptions {
 }
 
 // run is one night of a job with these lines. It must end well.
-func (b *bank) run(lines ...string) *Report {
+func (b *bank) run(lines ...string) *report.Report {
 	b.t.Helper()
 	rep, err := b.try(b.t.Context(), b.options(b.config(lines...)))
 	if err != nil {
@@ -151,7 +152,7 @@ func (b *bank) run(lines ...string) *Report {
 }
 
 // try runs once and forgets earlier requests.
-func (b *bank) try(ctx context.Context, o RunOptions) (*Report, error) {
+func (b *bank) try(ctx context.Context, o RunOptions) (*report.Report, error) {
 	b.t.Helper()
 	b.ResetRequests()
 	rep, err := Run(ctx, o)
@@ -162,7 +163,7 @@ func (b *bank) try(ctx context.Context, o RunOptions) (*Report, error) {
 }
 
 // stops runs once and wants it to end for a reason.
-func (b *bank) stops(ctx context.Context, want Reason, o RunOptions) (*Report, error) {
+func (b *bank) stops(ctx context.Context, want Reason, o RunOptions) (*report.Report, error) {
 	b.t.Helper()
 	rep, err := b.try(ctx, o)
 	var stop *StopError
@@ -202,7 +203,7 @@ func (b *bank) log() []*sink.Record {
 }
 
 // changes sums up what a run has committed, by table.
-func (b *bank) changes(rep *Report) map[string]sink.TableChanges {
+func (b *bank) changes(rep *report.Report) map[string]sink.TableChanges {
 	b.t.Helper()
 	sum := map[string]sink.TableChanges{}
 	for _, r := range b.log() {

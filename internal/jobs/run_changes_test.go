@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -253,7 +254,7 @@ func TestTwoAccountsThatAppearAtOnceMeanOneFullPull(t *testing.T) {
 			inBubble(t, o, func(b *bank) {
 				t := b.t
 				user, accounts := b.busiest(2)
-				run := func() *Report {
+				run := func() *report.Report {
 					o := b.options(b.config("streams: " + streams))
 					o.Users = []string{b.UserID(user)}
 					rep, err := b.try(t.Context(), o)

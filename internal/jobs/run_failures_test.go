@@ -14,6 +14,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 const lenient = "failures: {max_ratio: 1}"
@@ -30,7 +31,7 @@ func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 		if took := time.Since(began); took < 3*time.Minute {
 			t.Errorf("done after %s: the fault was not over", took)
 		}
-		if want := (UserCounts{Listed: 5, Pulled: 5}); rep.Users != want || len(rep.Failures) > 0 {
+		if want := (report.UserCounts{Listed: 5, Pulled: 5}); rep.Users != want || len(rep.Failures) > 0 {
 			t.Errorf("%+v, %v", rep.Users, rep.Failures)
 		}
 		if got := rep.Streams[config.StreamContracts]; got.Pulled != 5 || got.Failed != 0 {
@@ -51,7 +52,7 @@ func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testin
 		for night := 1; night <= 2; night++ {
 			b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 			rep := b.run(lenient)
-			if diff := cmp.Diff([]Failure{{UserID: id, Stream: config.StreamContracts, Class: finoos.Server}}, rep.Failures); diff != "" {
+			if diff := cmp.Diff([]report.Failure{{UserID: id, Stream: config.StreamContracts, Class: finoos.Server}}, rep.Failures); diff != "" {
 				t.Errorf("night %d: %s", night, diff)
 			}
 			if rep.Users.Failed != 1 || rep.Streams[config.StreamContracts].Failed != 1 {
@@ -107,14 +108,14 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 			"2": {"contracts": {Kind: sandbox.Deleted}},
 		}})
 		rep := b.run(lenient)
-		want := []Failure{
+		want := []report.Failure{
 			{UserID: b.UserID(1), Stream: config.StreamContracts, Class: finoos.NotFound},
 			{UserID: b.UserID(1), Stream: config.StreamAccountHistory, Class: finoos.NotFound},
 		}
 		if diff := cmp.Diff(want, rep.Failures); diff != "" {
 			t.Error(diff)
 		}
-		if want := (UserCounts{Listed: 5, Pulled: 3, Failed: 1, Gone: 1}); rep.Users != want {
+		if want := (report.UserCounts{Listed: 5, Pulled: 3, Failed: 1, Gone: 1}); rep.Users != want {
 			t.Errorf("%+v, want %+v", rep.Users, want)
 		}
 		if b.asked(1)["user"] != 1 || b.asked(2)["user"] != 1 || b.asked(0)["user"] != 0 {
@@ -171,7 +172,7 @@ func TestBadUsersAreNoOutage(t *testing.T) {
 		}
 		b.misbehave(bad)
 		rep, _ := b.stops(t.Context(), ReasonTooManyFailed, b.options(b.config("concurrency: 1")))
-		if want := (UserCounts{Listed: 6, Pulled: 2, Failed: 4}); rep.Users != want {
+		if want := (report.UserCounts{Listed: 6, Pulled: 2, Failed: 4}); rep.Users != want {
 			t.Errorf("%+v, want %+v", rep.Users, want)
 		}
 	})

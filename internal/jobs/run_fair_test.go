@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -177,7 +178,7 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 				}
 			}
 		}
-		for _, at := range []*Resume{
+		for _, at := range []*report.Resume{
 			nil,
 			{},
 			{Bucket: sink.BucketOf(ids[3]), UserID: ids[3]},

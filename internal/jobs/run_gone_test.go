@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // elsewhere sends requests to a tenant where nobody is, as a mistyped one.
@@ -67,7 +68,7 @@ func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
 		}
 		b.Night()
 		rep := b.run()
-		if want := (UserCounts{Listed: 15, Unchanged: 5, Gone: 10}); rep.Users != want {
+		if want := (report.UserCounts{Listed: 15, Unchanged: 5, Gone: 10}); rep.Users != want {
 			t.Errorf("%+v, want %+v", rep.Users, want)
 		}
 		if c := b.changes(rep); c["users"].Deletes != 10 || c["pulls"].Upserts != 10 || len(c) != 2 {
@@ -89,7 +90,7 @@ func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
 	inBubble(t, still(3), func(b *bank) {
 		t := b.t
 		b.transport = b.elsewhere(func(string) bool { return true })
-		if rep := b.run(); rep.Users != (UserCounts{}) || rep.Commits != 0 || rep.Outcome != "done" {
+		if rep := b.run(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 || rep.Outcome != "done" {
 			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -74,7 +75,7 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 		if asked := b.asked(1); len(asked) > 0 {
 			t.Errorf("asked %v", asked)
 		}
-		want := UserCounts{Listed: 3, Unchanged: rep.Users.Unchanged, Pulled: rep.Users.Pulled, Quarantined: 1}
+		want := report.UserCounts{Listed: 3, Unchanged: rep.Users.Unchanged, Pulled: rep.Users.Pulled, Quarantined: 1}
 		if rep.Users != want || rep.Users.Done() != 3 || rep.Outcome != "done" {
 			t.Errorf("%s, %+v", rep.Outcome, rep.Users)
 		}
@@ -135,7 +136,7 @@ func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 		o := b.options(b.config(lines...))
 		o.OnlyFailed = true
 		rep, err := b.try(t.Context(), o)
-		if err != nil || b.asked(1)["contracts"] != 1 || rep.Users != (UserCounts{Listed: 1, Failed: 1}) {
+		if err != nil || b.asked(1)["contracts"] != 1 || rep.Users != (report.UserCounts{Listed: 1, Failed: 1}) {
 			t.Errorf("only failed: %v, asked %v, %+v", err, b.asked(1), rep.Users)
 		}
 		for _, u := range []int{0, 2, 3} {

@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
@@ -24,9 +25,9 @@ func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 		lines := []string{"streams: [users, bank_logins, contracts]", "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 20s}", "failures: {max_ratio: 1}"}
 		began := time.Now()
 		first := b.run(lines...)
-		var sum Point
+		var sum report.Point
 		for _, p := range first.Timeline {
-			sum = sum.and(p)
+			sum = sum.And(p)
 		}
 		if took := time.Since(began); sum.At > took.Seconds() || sum.At < 1 || first.Took() != time.Duration(sum.At*float64(time.Second)) {
 			t.Errorf("the timeline ends at %g s, the run took %v", sum.At, took)
@@ -40,12 +41,12 @@ func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 		if diff := cmp.Diff(map[finoos.Class]int64{finoos.Forbidden: 1}, first.FailuresByClass); diff != "" {
 			t.Error(diff)
 		}
-		for _, stage := range []string{stageSync, stageSettle, "bank_logins", "contracts"} {
+		for _, stage := range []string{report.StageSync, report.StageSettle, "bank_logins", "contracts"} {
 			if top := first.Slowest[stage]; len(top) == 0 || top[0].Seconds < 0.1 {
 				t.Errorf("slowest in %s: %v", stage, top)
 			}
 		}
-		want := Freshness{Before: Ages{Never: 4}, After: Ages{Users: 3, Never: 1}}
+		want := report.Freshness{Before: report.Ages{Never: 4}, After: report.Ages{Users: 3, Never: 1}}
 		if got := first.Freshness[config.StreamContracts]; got.Before != want.Before || got.After.Users != 3 || got.After.Never != 1 || got.After.Oldest > 60 {
 			t.Errorf("freshness of contracts: %+v, want %+v", got, want)
 		}
@@ -62,7 +63,9 @@ func TestAReportIsFoundByItsRunAndByBeingTheNewest(t *testing.T) {
 	inBubble(t, still(2), func(b *bank) {
 		t, log := b.t, slog.New(slog.DiscardHandler)
 		cfg := b.config("streams: [contracts]")
-		find := func(job, run string) (*StoredReport, error) { return FindStoredReport(t.Context(), cfg, job, run, log) }
+		find := func(job, run string) (*report.Stored, error) {
+			return FindReport(t.Context(), cfg, job, run, log)
+		}
 		refuses := func(run, want string) {
 			t.Helper()
 			_, err := find("", run)
@@ -71,11 +74,11 @@ func TestAReportIsFoundByItsRunAndByBeingTheNewest(t *testing.T) {
 				t.Errorf("run %q: %v, want %q", run, err, want)
 			}
 		}
-		refuses(LatestRun, "there is no report of any run of nightly")
+		refuses(report.Latest, "there is no report of any run of nightly")
 		old := b.run("streams: [contracts]")
 		time.Sleep(time.Second) // by the bubble's clock: run ids sort by it
 		last := b.run("streams: [contracts]")
-		for run, want := range map[string]*Report{LatestRun: last, old.RunID: old, strings.ToLower(old.RunID): old} {
+		for run, want := range map[string]*report.Report{report.Latest: last, old.RunID: old, strings.ToLower(old.RunID): old} {
 			for _, job := range []string{"", "nightly"} {
 				got, err := find(job, run)
 				if err != nil {
@@ -88,7 +91,7 @@ func TestAReportIsFoundByItsRunAndByBeingTheNewest(t *testing.T) {
 		}
 		refuses("../../../x", `"../../../x" is no run`)
 		refuses("01JD0000000000000000000000", "leaves none")
-		if _, err := find("hourly", LatestRun); err == nil || !strings.Contains(err.Error(), `no job is called "hourly"`) {
+		if _, err := find("hourly", report.Latest); err == nil || !strings.Contains(err.Error(), `no job is called "hourly"`) {
 			t.Error(err)
 		}
 	})

@@ -7,14 +7,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
 
 // shards runs some shards of a run group at once; all must end well.
-func (b *bank) shards(group string, n int, which ...int) []*Report {
+func (b *bank) shards(group string, n int, which ...int) []*report.Report {
 	b.t.Helper()
-	reports := make([]*Report, len(which))
+	reports := make([]*report.Report, len(which))
 	var all sync.WaitGroup
 	for i, index := range which {
 		o := b.options(b.config("list_timeout: 1m"))
@@ -39,7 +40,7 @@ func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 	o := still(30)
 	o.PageSize = 10
 	inBubble(t, o, func(b *bank) {
-		pulled := func(reports []*Report) (n int64) {
+		pulled := func(reports []*report.Report) (n int64) {
 			for _, r := range reports {
 				n += r.Users.Pulled
 			}

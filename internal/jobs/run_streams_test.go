@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // costs is what one user costs who is pulled for the first time, or has
@@ -162,7 +163,7 @@ func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(first.Streams, again.Streams, cmpopts.IgnoreFields(StreamReport{}, "First")); diff != "" {
+		if diff := cmp.Diff(first.Streams, again.Streams, cmpopts.IgnoreFields(report.Stream{}, "First")); diff != "" {
 			t.Error(diff)
 		}
 		for id, streams := range b.cursors() {
@@ -207,7 +208,7 @@ func TestOnlyFailedTakesThoseWithAFailedStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (UserCounts{Listed: 1, Pulled: 1}); rep.Users != want || rep.Outcome != "done" {
+		if want := (report.UserCounts{Listed: 1, Pulled: 1}); rep.Users != want || rep.Outcome != "done" {
 			t.Errorf("%+v, %s", rep.Users, rep.Outcome)
 		}
 		if got := b.asked(2)["contracts"]; got != 1 || len(b.asked(1)) != 0 {

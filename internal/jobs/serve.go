@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // ServeOptions says what Serve does.
@@ -38,10 +39,10 @@ type Watcher interface {
 	// or SkippedLate.
 	Skipped(job, why string)
 	// Progress and Committed tell of a job at work, as in RunOptions.
-	Progress(job string, p Progress)
-	Committed(job string, c Commit)
+	Progress(job string, p report.Progress)
+	Committed(job string, c report.Commit)
 	// Ended tells of a run's end. The report is nil where the run did not begin.
-	Ended(job string, report *Report, err error)
+	Ended(job string, report *report.Report, err error)
 	// Standing tells how a job stands, by its bucket: at the start, and after
 	// each run.
 	Standing(job string, s *Standing)
@@ -82,7 +83,7 @@ type server struct {
 	pacing  *finoos.Pacing // of all jobs together, since the ceiling is the process's; nil = there is one job
 
 	// What tests replace.
-	run   func(context.Context, RunOptions) (*Report, error)
+	run   func(context.Context, RunOptions) (*report.Report, error)
 	past  func(ctx context.Context, job string) (pastReports, error)
 	stand func(context.Context, StatusOptions) (*Status, error)
 }
@@ -144,9 +145,9 @@ func (s *server) serve(ctx context.Context) error {
 // nobody watches.
 type nobody struct{}
 
-func (nobody) Planned(string, time.Time)    {}
-func (nobody) Skipped(string, string)       {}
-func (nobody) Progress(string, Progress)    {}
-func (nobody) Committed(string, Commit)     {}
-func (nobody) Ended(string, *Report, error) {}
-func (nobody) Standing(string, *Standing)   {}
+func (nobody) Planned(string, time.Time)           {}
+func (nobody) Skipped(string, string)              {}
+func (nobody) Progress(string, report.Progress)    {}
+func (nobody) Committed(string, report.Commit)     {}
+func (nobody) Ended(string, *report.Report, error) {}
+func (nobody) Standing(string, *Standing)          {}

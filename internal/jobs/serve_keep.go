@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // keeper keeps the schedule of one job. The first group is set once; the second
@@ -135,8 +136,8 @@ func (k *keeper) run(ctx context.Context, due time.Time) error {
 	report, err := k.s.run(ctx, RunOptions{
 		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport, Pacing: k.s.pacing,
 		Holder: o.Holder, Version: o.Version, Logger: o.Logger,
-		Progress:  func(p Progress) { watch.Progress(name, p) },
-		Committed: func(c Commit) { watch.Committed(name, c) },
+		Progress:  func(p report.Progress) { watch.Progress(name, p) },
+		Committed: func(c report.Commit) { watch.Committed(name, c) },
 	})
 	watch.Ended(name, report, err)
 	log := k.log.With("scheduled", due)

@@ -2,13 +2,14 @@ package jobs
 
 import (
 	"context"
+	"finoos-syncer/internal/jobs/report"
 	"fmt"
 	"iter"
 	"time"
 )
 
 // pastReports yields the reports of a job's runs, newest first.
-type pastReports = iter.Seq2[*Earlier, error]
+type pastReports = iter.Seq2[*report.Earlier, error]
 
 const (
 	// lookTime bounds reading how a job stands; a bucket that does not answer
@@ -26,7 +27,7 @@ func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error
 	if err != nil {
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}
-	return Past(ctx, Stored(store, job), time.Now()), nil
+	return report.Past(ctx, report.InBucket(store, job), time.Now()), nil
 }
 
 // owed is the last scheduled time, if no run has come to its end since, and it
@@ -73,8 +74,8 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 // in the last hours, and schedules of every minute need not look further.
 func (k *keeper) lastScheduled(now time.Time) time.Time {
 	for back := time.Hour; ; back *= 5 {
-		back = min(back, Memory)
-		if due := k.schedule.Last(now.Add(-back), now); !due.IsZero() || back == Memory {
+		back = min(back, report.Memory)
+		if due := k.schedule.Last(now.Add(-back), now); !due.IsZero() || back == report.Memory {
 			return due
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,8 +27,8 @@ type office struct {
 	took func(job string, begun time.Time) time.Duration
 
 	mu      sync.Mutex
-	reports map[string][]*Earlier // by job, newest first
-	starts  map[string][]string   // the scheduled times, and when the run began
+	reports map[string][]*report.Earlier // by job, newest first
+	starts  map[string][]string          // the scheduled times, and when the run began
 	atWork  map[string]bool
 	skipped map[string][]string
 	silent  bool // the bucket does not answer
@@ -47,7 +48,7 @@ func newOffice(t *testing.T, jobs map[string][]string) *office {
 	}
 	return &office{
 		t: t, cfg: parsed(t, y.String()), took: func(string, time.Time) time.Duration { return time.Minute },
-		reports: map[string][]*Earlier{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
+		reports: map[string][]*report.Earlier{}, starts: map[string][]string{}, atWork: map[string]bool{}, skipped: map[string][]string{},
 	}
 }
 
@@ -90,7 +91,7 @@ func isStop(err error, reason Reason) bool {
 	return ok && stop.Reason == reason
 }
 
-func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
+func (f *office) run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	begun := time.Now()
 	f.mu.Lock()
 	if f.atWork[o.Job] {
@@ -101,7 +102,7 @@ func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
 	f.starts[o.Job] = append(f.starts[o.Job], begun.In(zone).Format("01-02 15:04:05 MST")+" for "+strings.TrimPrefix(o.RunGroup, o.Job+"-"))
 	f.mu.Unlock()
 
-	rep, err := &Report{RunID: "r", RunGroup: o.RunGroup, Job: o.Job, Started: begun, Outcome: "done", Users: UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
+	rep, err := &report.Report{RunID: "r", RunGroup: o.RunGroup, Job: o.Job, Started: begun, Outcome: "done", Users: report.UserCounts{Listed: 2, Unchanged: 2}}, error(nil)
 	select {
 	case <-time.After(f.took(o.Job, begun)):
 	case <-ctx.Done():
@@ -112,7 +113,7 @@ func (f *office) run(ctx context.Context, o RunOptions) (*Report, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.atWork[o.Job] = false
-	f.reports[o.Job] = slices.Insert(f.reports[o.Job], 0, &Earlier{Report: *rep})
+	f.reports[o.Job] = slices.Insert(f.reports[o.Job], 0, &report.Earlier{Report: *rep})
 	return rep, err
 }
 
@@ -124,7 +125,7 @@ func (f *office) past(ctx context.Context, job string) (pastReports, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reports := slices.Clone(f.reports[job])
-	return func(yield func(*Earlier, error) bool) {
+	return func(yield func(*report.Earlier, error) bool) {
 		for _, r := range reports {
 			if !yield(r, nil) {
 				return
@@ -133,11 +134,11 @@ func (f *office) past(ctx context.Context, job string) (pastReports, error) {
 	}, nil
 }
 
-func (f *office) Planned(string, time.Time)    {}
-func (f *office) Progress(string, Progress)    {}
-func (f *office) Committed(string, Commit)     {}
-func (f *office) Ended(string, *Report, error) {}
-func (f *office) Standing(string, *Standing)   {}
+func (f *office) Planned(string, time.Time)           {}
+func (f *office) Progress(string, report.Progress)    {}
+func (f *office) Committed(string, report.Commit)     {}
+func (f *office) Ended(string, *report.Report, error) {}
+func (f *office) Standing(string, *Standing)          {}
 func (f *office) Skipped(job, why string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -292,16 +293,16 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 		{"in time", 29 * time.Minute, nil, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
 		{"too late", 31 * time.Minute, nil, nil},
 		{"made by hand", 29 * time.Minute, func(f *office) {
-			f.made(2*time.Hour+time.Minute, Report{Outcome: "done"})
+			f.made(2*time.Hour+time.Minute, report.Report{Outcome: "done"})
 		}, nil},
 		{"too many failed", 29 * time.Minute, func(f *office) {
-			f.made(2*time.Hour+time.Minute, Report{Outcome: "stopped", Users: UserCounts{Listed: 2, Failed: 2}})
+			f.made(2*time.Hour+time.Minute, report.Report{Outcome: "stopped", Users: report.UserCounts{Listed: 2, Failed: 2}})
 		}, nil},
 		{"made in part", 29 * time.Minute, func(f *office) {
-			f.made(2*time.Hour+time.Minute, Report{Outcome: "done", Named: 3})
+			f.made(2*time.Hour+time.Minute, report.Report{Outcome: "done", Named: 3})
 		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
 		{"made before", 29 * time.Minute, func(f *office) {
-			f.made(time.Hour, Report{Outcome: "done"})
+			f.made(time.Hour, report.Report{Outcome: "done"})
 		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
 		// The bucket has two minutes to tell.
 		{"the bucket is silent", 20 * time.Minute, func(f *office) { f.silent = true }, []string{"01-01 02:22:00 UTC for 20000101T020000Z"}},
@@ -322,10 +323,10 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 }
 
 // made adds the report of a run that began so long after midnight.
-func (f *office) made(after time.Duration, r Report) {
+func (f *office) made(after time.Duration, r report.Report) {
 	r.RunID, r.Started = "r", time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(after)
 	r.Finished = r.Started.Add(time.Minute)
-	f.reports["nightly"] = slices.Insert(f.reports["nightly"], 0, &Earlier{Report: r})
+	f.reports["nightly"] = slices.Insert(f.reports["nightly"], 0, &report.Earlier{Report: r})
 }
 
 func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
@@ -341,7 +342,7 @@ func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 			}
 			s.past = f.past
 			s.stand = func(context.Context, StatusOptions) (*Status, error) { return nil, errors.New("none") }
-			s.run = func(ctx context.Context, _ RunOptions) (*Report, error) {
+			s.run = func(ctx context.Context, _ RunOptions) (*report.Report, error) {
 				<-ctx.Done()
 				return nil, stopf(reason, "no")
 			}

@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // settling is a user's wait for the analysis that its sync sessions started.
@@ -79,7 +80,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 	}
 	defer func() {
 		if u.settle == nil {
-			r.tally.took(stageSettle, u.id, time.Since(s.began))
+			r.tally.took(report.StageSettle, u.id, time.Since(s.began))
 		}
 	}()
 	for _, service := range u.services {
@@ -109,7 +110,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 		return nil
 	}
 	u.settle = nil
-	r.tally.update(func(rep *Report) { rep.Unsettled++ })
+	r.tally.update(func(rep *report.Report) { rep.Unsettled++ })
 	for service := range s.open {
 		// An analysis that is still running may hide the one before it.
 		if p := u.probes[service]; p.err == nil && p.correlation.ID == "" {

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -45,19 +46,19 @@ type StatusCommit struct {
 
 // StatusRun is what the reports of one run's shards say together.
 type StatusRun struct {
-	RunGroup     string           `json:"run_group"`
-	Outcome      string           `json:"outcome"` // the worst of the shards'
-	Error        string           `json:"error,omitempty"`
-	Started      time.Time        `json:"started"`
-	Finished     time.Time        `json:"finished"`
-	Shards       int              `json:"shards"`  // that the users were divided among
-	Reports      int              `json:"reports"` // of shards, and of their restarts
-	Users        UserCounts       `json:"users"`
-	Unreached    int64            `json:"unreached,omitempty"`
-	SyncSessions map[string]int64 `json:"sync_sessions,omitempty"`
-	Requests     int64            `json:"requests"`
-	Refused      int64            `json:"refused"`
-	Rows         int64            `json:"rows"`
+	RunGroup     string            `json:"run_group"`
+	Outcome      string            `json:"outcome"` // the worst of the shards'
+	Error        string            `json:"error,omitempty"`
+	Started      time.Time         `json:"started"`
+	Finished     time.Time         `json:"finished"`
+	Shards       int               `json:"shards"`  // that the users were divided among
+	Reports      int               `json:"reports"` // of shards, and of their restarts
+	Users        report.UserCounts `json:"users"`
+	Unreached    int64             `json:"unreached,omitempty"`
+	SyncSessions map[string]int64  `json:"sync_sessions,omitempty"`
+	Requests     int64             `json:"requests"`
+	Refused      int64             `json:"refused"`
+	Rows         int64             `json:"rows"`
 	// Throughput, of all shards together.
 	RequestsPerSecond float64 `json:"requests_per_second"`
 	UsersPerSecond    float64 `json:"users_per_second"`
@@ -88,7 +89,7 @@ type StreamStatus struct {
 	Failing     int64 `json:"failing"`
 	Quarantined int64 `json:"quarantined"`
 
-	ages AgeCount
+	ages report.AgeCount
 }
 
 // StatusOptions say what to look at.
@@ -271,7 +272,7 @@ func (s *Status) readCommits(ctx context.Context, store bucket.Store, last uint6
 
 // readLastRun sums up the reports of the newest run group.
 func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
-	for past, err := range Past(ctx, Stored(store, s.Job), time.Now()) {
+	for past, err := range report.Past(ctx, report.InBucket(store, s.Job), time.Now()) {
 		if err != nil {
 			return fmt.Errorf("read run reports: %w", err)
 		}
@@ -295,7 +296,7 @@ func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
 // outcomes from the best to the worst.
 var outcomes = []string{"done", "deadline", "stopped"}
 
-func (r *StatusRun) add(p *Report) {
+func (r *StatusRun) add(p *report.Report) {
 	r.Reports++
 	r.Shards = max(r.Shards, p.Shards)
 	if slices.Index(outcomes, p.Outcome) >= slices.Index(outcomes, r.Outcome) {

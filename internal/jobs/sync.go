@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -206,7 +207,7 @@ func (r *run) noteSession(
 		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.cursors[config.StreamSyncSessions], u.lastWritten = c, c.ExtractedAt
-	r.tally.update(func(rep *Report) { rep.SyncSessions[string(res.Outcome)]++ })
+	r.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
 	return nil
 }
 

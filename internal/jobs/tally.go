@@ -6,34 +6,35 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
 // tally is the report while the run is at work. mu guards all of it.
 type tally struct {
 	mu     sync.Mutex
-	report Report
+	report report.Report
 	phase  string
 
-	timeline Timeline
-	slowest  Slowest
-	ages     map[config.Stream]*FreshnessCount
+	timeline report.Timeline
+	slowest  report.Slowest
+	ages     map[config.Stream]*report.FreshnessCount
 	finished bool // the report is somebody else's now
 }
 
 func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
-	t := &tally{slowest: Slowest{}, ages: map[config.Stream]*FreshnessCount{}, report: Report{
+	t := &tally{slowest: report.Slowest{}, ages: map[config.Stream]*report.FreshnessCount{}, report: report.Report{
 		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
-		Streams: map[config.Stream]*StreamReport{}, SyncSessions: map[string]int64{}, Tables: map[string]TableReport{},
+		Streams: map[config.Stream]*report.Stream{}, SyncSessions: map[string]int64{}, Tables: map[string]report.Table{},
 	}}
 	for _, s := range streams {
-		t.report.Streams[s] = &StreamReport{}
+		t.report.Streams[s] = &report.Stream{}
 	}
 	return t
 }
 
-func (t *tally) update(f func(r *Report)) {
+func (t *tally) update(f func(r *report.Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.report)
@@ -44,10 +45,10 @@ func (t *tally) pulled(res *result) {
 	if res.stream != config.StreamUsers { // which comes with the list
 		t.took(string(res.stream), res.user, time.Since(res.began))
 	}
-	t.update(func(r *Report) {
+	t.update(func(r *report.Report) {
 		s := r.Streams[res.stream]
 		if s == nil {
-			s = &StreamReport{}
+			s = &report.Stream{}
 			r.Streams[res.stream] = s
 		}
 		switch res.outcome {
@@ -68,8 +69,8 @@ func (t *tally) pulled(res *result) {
 				r.FailuresByClass = map[finoos.Class]int64{}
 			}
 			r.FailuresByClass[res.class]++
-			if len(r.Failures) < maxFailures {
-				r.Failures = append(r.Failures, Failure{UserID: res.user, Stream: res.stream, Class: res.class})
+			if len(r.Failures) < report.MaxFailures {
+				r.Failures = append(r.Failures, report.Failure{UserID: res.user, Stream: res.stream, Class: res.class})
 			}
 		}
 		s.Rows += res.upserts
@@ -79,12 +80,12 @@ func (t *tally) pulled(res *result) {
 
 // paused counts a stream that is in quarantine.
 func (t *tally) paused(s config.Stream) {
-	t.update(func(r *Report) { r.Streams[s].Quarantined++ })
+	t.update(func(r *report.Report) { r.Streams[s].Quarantined++ })
 }
 
 // committed counts what one commit record made true.
 func (t *tally) committed(rec *sink.Record) {
-	t.update(func(r *Report) {
+	t.update(func(r *report.Report) {
 		r.Commits++
 		if r.FirstSeq == 0 {
 			r.FirstSeq = rec.Seq
@@ -107,10 +108,10 @@ func (t *tally) enter(phase string) {
 }
 
 // progress is a snapshot. elapsed is real time, whatever clock the run has.
-func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
+func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) report.Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := Progress{
+	p := report.Progress{
 		Phase: t.phase, UsersDone: t.report.Users.Done(), UsersTotal: t.report.Users.Listed, Failed: t.report.Users.Failed,
 		Requests: stats.Requests, Refused: stats.Refused, Stats: stats,
 	}
@@ -124,7 +125,7 @@ func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) Progress {
 }
 
 // finish closes the report. elapsed is real time.
-func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, err error) *Report {
+func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, err error) *report.Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.report

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // rememberAges keeps when each stream of the run was pulled last, before this
@@ -26,7 +27,7 @@ func (t *tally) left(u *user, streams []config.Stream, now time.Time) {
 	for i, s := range streams[:len(u.pulledAt)] {
 		f := t.ages[s]
 		if f == nil {
-			f = &FreshnessCount{}
+			f = &report.FreshnessCount{}
 			t.ages[s] = f
 		}
 		f.Add(u.pulledAt[i], u.cursors[s].PulledAt, now)
@@ -39,14 +40,14 @@ func (t *tally) sample(stats finoos.Stats, elapsed time.Duration) time.Duration 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.finished {
-		return FirstStep
+		return report.FirstStep
 	}
 	return t.timeline.Add(t.now(stats, elapsed))
 }
 
 // now is everything counted so far. mu is held.
-func (t *tally) now(stats finoos.Stats, elapsed time.Duration) Point {
-	p := Point{
+func (t *tally) now(stats finoos.Stats, elapsed time.Duration) report.Point {
+	p := report.Point{
 		At: math.Round(elapsed.Seconds()*1000) / 1000, Requests: stats.Requests, Refused: stats.Refused, Rate: stats.Rate,
 		Users: t.report.Users.Done(), Commits: int64(t.report.Commits),
 	}
@@ -61,7 +62,7 @@ func (t *tally) tell(stats finoos.Stats, elapsed time.Duration) {
 	t.timeline.Add(t.now(stats, elapsed))
 	t.finished = true
 	t.report.Timeline, t.report.Slowest = t.timeline.Points(), t.slowest
-	t.report.Freshness = make(map[config.Stream]Freshness, len(t.ages))
+	t.report.Freshness = make(map[config.Stream]report.Freshness, len(t.ages))
 	for s, f := range t.ages {
 		t.report.Freshness[s] = f.Sum()
 	}
@@ -72,7 +73,7 @@ func (r *run) keepTimeline(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() {
-		next := time.NewTimer(FirstStep)
+		next := time.NewTimer(report.FirstStep)
 		defer next.Stop()
 		for {
 			select {

@@ -8,11 +8,12 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
 // after is the report of a run that took so long, with so many users.
-func after(length time.Duration, users int) *Report {
+func after(length time.Duration, users int) *report.Report {
 	streams := []config.Stream{config.StreamAccounts, config.StreamContracts}
 	o := RunOptions{Job: "nightly", Now: time.Now}
 	tl := newTally(&o, "01JDXXXXXXXXXXXXXXXXXXXXXX", streams)
@@ -27,8 +28,8 @@ func after(length time.Duration, users int) *Report {
 			tl.pulled(&result{user: u.id, stream: s, outcome: outcomeFailed, class: finoos.Forbidden, began: began.Add(-time.Duration(i))})
 			u.cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
 		}
-		tl.took(stageSync, u.id, time.Duration(i))
-		tl.took(stageSettle, u.id, time.Duration(users-i))
+		tl.took(report.StageSync, u.id, time.Duration(i))
+		tl.took(report.StageSettle, u.id, time.Duration(users-i))
 		tl.left(u, streams, began)
 	}
 	return tl.finish(o.Now(), finoos.Stats{}, length, nil)
@@ -36,7 +37,7 @@ func after(length time.Duration, users int) *Report {
 
 func TestAReportIsOfBoundedSizeHoweverLongTheRun(t *testing.T) {
 	t.Parallel()
-	size := func(r *Report) int {
+	size := func(r *report.Report) int {
 		body, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestAReportIsOfBoundedSizeHoweverLongTheRun(t *testing.T) {
 	if month > 256<<10 || float64(month) > 1.2*float64(day) {
 		t.Errorf("%d bytes after a day, %d after a month with twenty times the users", day, month)
 	}
-	if r := after(time.Hour, 2000); r.FailuresByClass[finoos.Forbidden] != 4000 || len(r.Failures) != maxFailures {
+	if r := after(time.Hour, 2000); r.FailuresByClass[finoos.Forbidden] != 4000 || len(r.Failures) != report.MaxFailures {
 		t.Errorf("%v failures by class, %d listed", r.FailuresByClass, len(r.Failures))
 	}
 }

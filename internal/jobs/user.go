@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -159,7 +160,7 @@ func (r *run) begin(ctx context.Context, u *user) error {
 	}
 	began := time.Now()
 	err := r.synchronize(ctx, u)
-	r.tally.took(stageSync, u.id, time.Since(began))
+	r.tally.took(report.StageSync, u.id, time.Since(began))
 	return err
 }
 
@@ -177,7 +178,7 @@ func (r *run) finish(u *user) {
 	if !u.gone {
 		r.tally.left(u, r.streams, r.o.Now())
 	}
-	r.tally.update(func(rep *Report) {
+	r.tally.update(func(rep *report.Report) {
 		switch {
 		case u.gone: // counted when it is declared
 		case u.failed:

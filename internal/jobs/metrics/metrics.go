@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // Build is what the binary says about itself.
@@ -57,7 +58,7 @@ func (m *Metrics) Planned(job string, next time.Time) {
 func (m *Metrics) Skipped(job, why string) { m.c.skipped.WithLabelValues(job, why).Inc() }
 
 // Progress implements jobs.Watcher.
-func (m *Metrics) Progress(job string, p jobs.Progress) {
+func (m *Metrics) Progress(job string, p report.Progress) {
 	c := m.c
 	c.running.WithLabelValues(job).Set(1)
 	c.usersDone.WithLabelValues(job).Set(float64(p.UsersDone))
@@ -77,7 +78,7 @@ func (m *Metrics) Progress(job string, p jobs.Progress) {
 }
 
 // Committed implements jobs.Watcher.
-func (m *Metrics) Committed(job string, commit jobs.Commit) {
+func (m *Metrics) Committed(job string, commit report.Commit) {
 	m.c.commits.WithLabelValues(job).Observe(commit.Took.Seconds())
 	for table, t := range commit.Tables {
 		m.c.rows.WithLabelValues(job, table).Add(float64(t.Rows))
@@ -86,7 +87,7 @@ func (m *Metrics) Committed(job string, commit jobs.Commit) {
 }
 
 // Ended implements jobs.Watcher.
-func (m *Metrics) Ended(job string, report *jobs.Report, err error) {
+func (m *Metrics) Ended(job string, report *report.Report, err error) {
 	c := m.c
 	m.mu.Lock()
 	delete(m.seen, job)
@@ -150,7 +151,7 @@ func status(code int) string {
 }
 
 // outcome names how a run ended, by the reasons that also make exit codes.
-func outcome(report *jobs.Report, err error) string {
+func outcome(report *report.Report, err error) string {
 	if err == nil && report != nil {
 		return report.Outcome
 	}

@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // page is what Prometheus reads.
@@ -51,13 +52,13 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 	m := New(Build{Version: "1.2", Commit: "abc", Go: "go1"})
 	at := time.Unix(1_000_000, 500_000_000)
 	for range 2 {
-		m.Progress("nightly", jobs.Progress{Rate: 7, UsersDone: 1, UsersTotal: 3, Stats: stats(3, 1)})
-		m.Progress("nightly", jobs.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2)})
+		m.Progress("nightly", report.Progress{Rate: 7, UsersDone: 1, UsersTotal: 3, Stats: stats(3, 1)})
+		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2)})
 		shows(t, m, `syncer_running{job_name="nightly"} 1`, `syncer_requests_per_second{job_name="nightly"} 8`)
-		m.Committed("nightly", jobs.Commit{Took: time.Second, Tables: map[string]jobs.TableReport{"users": {Rows: 4, Bytes: 100}}})
-		m.Ended("nightly", &jobs.Report{Outcome: "done", Finished: at, Users: jobs.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
+		m.Committed("nightly", report.Commit{Took: time.Second, Tables: map[string]report.Table{"users": {Rows: 4, Bytes: 100}}})
+		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
 	}
-	m.Ended("nightly", &jobs.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
+	m.Ended("nightly", &report.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
 	m.Skipped("nightly", jobs.SkippedRunning)
 	m.Planned("nightly", at.Add(2*time.Hour))
 	shows(
@@ -96,8 +97,8 @@ func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
 func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
 	t.Parallel()
 	m := New(Build{})
-	m.Progress("nightly", jobs.Progress{Stats: stats(1, 1)})
-	m.Ended("nightly", &jobs.Report{}, nil)
+	m.Progress("nightly", report.Progress{Stats: stats(1, 1)})
+	m.Ended("nightly", &report.Report{}, nil)
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
@@ -114,7 +115,7 @@ func TestAShortRunHandsItsNumbersOver(t *testing.T) {
 	}))
 	defer server.Close()
 	m := New(Build{})
-	m.Ended("nightly", &jobs.Report{Outcome: "done"}, nil)
+	m.Ended("nightly", &report.Report{Outcome: "done"}, nil)
 	address := strings.Replace(server.URL, "//", "//me:hunter2@", 1)
 	if err := m.Push(t.Context(), address, "nightly-0-of-2"); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/human"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // The panels are drawn in coordinates of their own, this wide and high, and
@@ -50,14 +50,14 @@ type row struct {
 
 // stretch is a point with its beginning and its rates.
 type stretch struct {
-	jobs.Point
+	report.Point
 
 	from              float64
 	perSecond, denied float64
 }
 
 // newChart draws the timeline, nil where there are too few points for one.
-func newChart(r *jobs.Report) *chart {
+func newChart(r *report.Report) *chart {
 	list := stretches(r.Timeline)
 	if len(list) < 2 {
 		return nil
@@ -95,7 +95,7 @@ func newChart(r *jobs.Report) *chart {
 	return c
 }
 
-func stretches(points []jobs.Point) []stretch {
+func stretches(points []report.Point) []stretch {
 	var list []stretch
 	from := 0.0
 	for _, p := range points {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 func TestTheAxisOfTimeHasAFewDistinctLabels(t *testing.T) {
@@ -41,7 +41,7 @@ func TestTheTableSumsUpToTheTimeline(t *testing.T) {
 		for _, p := range points {
 			users, refused = users+p.Users, refused+p.Refused
 		}
-		c := newChart(&jobs.Report{Timeline: points})
+		c := newChart(&report.Report{Timeline: points})
 		for _, r := range c.Rows {
 			users, refused = users-r.Users, refused-r.Refused
 		}

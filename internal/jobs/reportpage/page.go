@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"finoos-syncer/internal/human"
-	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
 
@@ -38,7 +38,7 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 
 // Write writes the page of a report. Everything that the report says is
 // escaped: ids and errors come from outside.
-func Write(w io.Writer, r *jobs.Report) error {
+func Write(w io.Writer, r *report.Report) error {
 	if err := pageTemplate.Execute(w, newPage(r)); err != nil {
 		return fmt.Errorf("write the report's page: %w", err)
 	}
@@ -47,7 +47,7 @@ func Write(w io.Writer, r *jobs.Report) error {
 
 // page is what the template shows.
 type page struct {
-	*jobs.Report
+	*report.Report
 
 	Outcome  outcome
 	Facts    []string
@@ -65,8 +65,8 @@ type page struct {
 	Ages     []streamAges
 	Classes  []bar
 	Failed   int64
-	Shown    []jobs.Failure // of Report.Failures
-	Hidden   []jobs.Failure // of Report.Failures, in a part that opens
+	Shown    []report.Failure // of Report.Failures
+	Hidden   []report.Failure // of Report.Failures, in a part that opens
 	Asked    []bar
 }
 
@@ -90,7 +90,7 @@ type share struct {
 
 type stream struct {
 	Name config.Stream
-	*jobs.StreamReport
+	*report.Stream
 }
 
 // stage is one stage of users, and who was slowest in it.
@@ -100,14 +100,14 @@ type stage struct {
 }
 
 type slow struct {
-	jobs.SlowUser
+	report.SlowUser
 
 	Percent float64
 }
 
 type streamAges struct {
 	Name config.Stream
-	jobs.Freshness
+	report.Freshness
 }
 
 // shownFailures and shownSlow are how many of them stand open.
@@ -116,7 +116,7 @@ const (
 	shownSlow     = 5
 )
 
-func newPage(r *jobs.Report) *page {
+func newPage(r *report.Report) *page {
 	p := &page{Report: r, Outcome: outcomes[r.Outcome], Facts: facts(r), Notes: notes(r), Shares: shares(r), Chart: newChart(r)}
 	if p.Outcome.Title == "" {
 		p.Outcome = outcome{Title: r.Outcome, Kind: "warn"}
@@ -145,7 +145,7 @@ func newPage(r *jobs.Report) *page {
 	return p
 }
 
-func failedOf(s *jobs.StreamReport) int64 {
+func failedOf(s *report.Stream) int64 {
 	if s == nil {
 		return 0
 	}
@@ -153,7 +153,7 @@ func failedOf(s *jobs.StreamReport) int64 {
 }
 
 // written lists what was committed, in the order of the tables.
-func (p *page) written(r *jobs.Report) {
+func (p *page) written(r *report.Report) {
 	var most int64
 	for _, t := range sink.Tables() {
 		if c, ok := r.Tables[t.Name]; ok {
@@ -168,7 +168,7 @@ func (p *page) written(r *jobs.Report) {
 }
 
 // stages lists the slowest users: sync and settle first, then the streams.
-func (p *page) stages(r *jobs.Report) {
+func (p *page) stages(r *report.Report) {
 	order := []string{"sync", "settle"}
 	for _, s := range config.Streams() {
 		order = append(order, string(s))
@@ -197,7 +197,7 @@ func (p *page) stages(r *jobs.Report) {
 	}
 }
 
-func (p *page) figures(r *jobs.Report) {
+func (p *page) figures(r *report.Report) {
 	commits := "nothing to write"
 	switch {
 	case r.Commits > 1:
@@ -225,7 +225,7 @@ func (p *page) figures(r *jobs.Report) {
 	}
 }
 
-func pace(r *jobs.Report) string {
+func pace(r *report.Report) string {
 	read := human.Size(r.BytesRead) + " read"
 	if s := r.Took().Seconds(); s > 0 {
 		return perSecond(float64(r.Requests)/s) + " a second, " + read
@@ -235,7 +235,7 @@ func pace(r *jobs.Report) string {
 
 // shares splits the users by what became of them. Those that were not reached
 // are the rest.
-func shares(r *jobs.Report) []share {
+func shares(r *report.Report) []share {
 	u := r.Users
 	parts := []share{
 		{Name: "pulled", N: u.Pulled},

@@ -13,16 +13,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 var update = flag.Bool("update", false, "write the golden pages anew")
 
-func samples() map[string]*jobs.Report {
-	return map[string]*jobs.Report{"busy": busy(177, 143), "small": busy(9, 12), "quiet": quiet(), "early": early()}
+func samples() map[string]*report.Report {
+	return map[string]*report.Report{"busy": busy(177, 143), "small": busy(9, 12), "quiet": quiet(), "early": early()}
 }
 
-func pageOf(t *testing.T, r *jobs.Report) string {
+func pageOf(t *testing.T, r *report.Report) string {
 	t.Helper()
 	var b strings.Builder
 	if err := Write(&b, r); err != nil {
@@ -197,7 +197,7 @@ func TestWhatDidNotHappenIsSaidInWords(t *testing.T) {
 func TestAPageSaysWhatKindOfRunItWas(t *testing.T) {
 	t.Parallel()
 	r := quiet()
-	r.Backfill = &jobs.BackfillReport{Name: "y2024", Since: "2024-01-01", Until: "2024-12-31", Undated: 3}
+	r.Backfill = &report.Backfill{Name: "y2024", Since: "2024-01-01", Until: "2024-12-31", Undated: 3}
 	r.Freshness, r.Named, r.OnlyFailed, r.Full = nil, 2, true, true
 	page := pageOf(t, r)
 	for _, w := range []string{

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"finoos-syncer/internal/human"
-	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // outcome is how a run ended. Kind is the class of its badge.
@@ -51,7 +51,7 @@ var classMeanings = map[string]string{
 }
 
 // facts say which run this was.
-func facts(r *jobs.Report) []string {
+func facts(r *report.Report) []string {
 	list := []string{r.Started.UTC().Format("Monday, 2 January 2006, 15:04 UTC"), "took " + human.Duration(r.Took())}
 	if r.Shards > 1 {
 		list = append(list, fmt.Sprintf("shard %d of %d (0 to %d)", r.Shard, r.Shards, r.Shards-1))
@@ -63,7 +63,7 @@ func facts(r *jobs.Report) []string {
 }
 
 // notes say what a reader of the numbers has to know.
-func notes(r *jobs.Report) (list []string) {
+func notes(r *report.Report) (list []string) {
 	if b := r.Backfill; b != nil {
 		list = append(list, fmt.Sprintf("This was the backfill %s, of %s to %s.", b.Name, b.Since, b.Until))
 		if b.Undated > 0 {

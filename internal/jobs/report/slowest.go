@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 // The stages of a user, beside the pulls of its streams, which are named by
 // the stream.
 const (
-	stageSync   = "sync"   // its logins are read, and banks asked
-	stageSettle = "settle" // from then until the analysis is there
+	StageSync   = "sync"   // its logins are read, and banks asked
+	StageSettle = "settle" // from then until the analysis is there
 )
 
 // maxSlowest is how many users a report names for each stage.

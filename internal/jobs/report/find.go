@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 )
 
 // LatestRun is what FindReport takes for the newest run there is.
-const LatestRun = "latest"
+const Latest = "latest"
 
 // StoredReport is a run report as it lies in the bucket.
-type StoredReport struct {
+type Stored struct {
 	Report *Report
 	Body   []byte // as it was written, also what a newer version knows more of
 }
@@ -42,7 +42,7 @@ func notFound(format string, args ...any) error {
 // bucket. An empty job means any of the configuration: run ids are unique, and
 // the newest run is that of all jobs. It writes nothing. A run that is not there
 // is a *NotFoundError; other errors are those of open and of the bucket.
-func FindReport(ctx context.Context, cfg *config.Config, job, run string, open Opener) (*StoredReport, error) {
+func Find(ctx context.Context, cfg *config.Config, job, run string, open Opener) (*Stored, error) {
 	jobNamed := slices.Sorted(maps.Keys(cfg.Jobs))
 	if job != "" {
 		if cfg.Jobs[job] == nil {
@@ -50,14 +50,14 @@ func FindReport(ctx context.Context, cfg *config.Config, job, run string, open O
 		}
 		jobNamed = []string{job}
 	}
-	if run != LatestRun {
+	if run != Latest {
 		id, err := ulid.ParseStrict(strings.ToUpper(run))
 		if err != nil {
-			return nil, notFound("%q is no run: name one by its id, 26 letters and digits, or write %s", run, LatestRun)
+			return nil, notFound("%q is no run: name one by its id, 26 letters and digits, or write %s", run, Latest)
 		}
 		run = id.String()
 	}
-	var found *StoredReport
+	var found *Stored
 	for _, name := range jobNamed {
 		stored, err := storedReport(ctx, name, run, open)
 		if err != nil {
@@ -68,7 +68,7 @@ func FindReport(ctx context.Context, cfg *config.Config, job, run string, open O
 		}
 	}
 	switch {
-	case found == nil && run == LatestRun:
+	case found == nil && run == Latest:
 		return nil, notFound("there is no report of any run of %s: a run writes it when it ends", strings.Join(jobNamed, ", "))
 	case found == nil:
 		return nil, notFound("there is no report of run %s of %s: a run writes it when it ends, and one that was killed leaves none",
@@ -78,13 +78,13 @@ func FindReport(ctx context.Context, cfg *config.Config, job, run string, open O
 }
 
 // storedReport is a job's report of a run, nil if there is none.
-func storedReport(ctx context.Context, job, run string, open Opener) (*StoredReport, error) {
+func storedReport(ctx context.Context, job, run string, open Opener) (*Stored, error) {
 	store, err := open(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	bodies := sink.Reports(ctx, store, job, "")
-	if run != LatestRun {
+	if run != Latest {
 		bodies = func(yield func([]byte, error) bool) {
 			body, err := sink.ReadReport(ctx, store, job, run)
 			if !errors.Is(err, bucket.ErrNotExist) {
@@ -96,7 +96,7 @@ func storedReport(ctx context.Context, job, run string, open Opener) (*StoredRep
 		if err != nil {
 			return nil, err
 		}
-		stored := &StoredReport{Report: new(Report), Body: body}
+		stored := &Stored{Report: new(Report), Body: body}
 		if err := json.Unmarshal(body, stored.Report); err != nil {
 			return nil, fmt.Errorf("read the report of a run of %s: it was damaged, or written by a later version: %w", job, err)
 		}

@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"math"
@@ -32,7 +32,7 @@ func TestATimelineHasFewPointsAndLosesNothing(t *testing.T) {
 			if p.At < before || i > 0 && p.At == before {
 				t.Fatalf("%v: point %d ends at %g, the one before it at %g", length, i, p.At, before)
 			}
-			before, sum = p.At, sum.and(p)
+			before, sum = p.At, sum.And(p)
 		}
 		if sum != now {
 			t.Errorf("%v: the points sum up to %+v, want %+v", length, sum, now)

@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"time"
@@ -52,7 +52,7 @@ func (l *Timeline) Add(now Point) time.Duration {
 	// A stretch that is far too short, such as the last one, would show a pace
 	// that there never was.
 	if n := len(l.points); n > 0 && now.At-before < l.step.Seconds()/2 {
-		l.points[n-1] = l.points[n-1].and(p)
+		l.points[n-1] = l.points[n-1].And(p)
 	} else {
 		l.points = append(l.points, p)
 	}
@@ -65,14 +65,14 @@ func (l *Timeline) Add(now Point) time.Duration {
 func (l *Timeline) halve() {
 	n := len(l.points)
 	for i := range n / 2 {
-		l.points[i] = l.points[2*i].and(l.points[2*i+1])
+		l.points[i] = l.points[2*i].And(l.points[2*i+1])
 	}
 	l.points = append(l.points[:n/2], l.points[n/2*2:]...)
 	l.step *= 2
 }
 
 // and is this stretch and the next one as one.
-func (p Point) and(next Point) Point {
+func (p Point) And(next Point) Point {
 	next.Requests += p.Requests
 	next.Refused += p.Refused
 	next.Users += p.Users

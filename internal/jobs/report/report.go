@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"time"
@@ -10,7 +10,7 @@ import (
 
 // maxFailures caps the failures that a report lists one by one; the table
 // pulls has them all.
-const maxFailures = 1000
+const MaxFailures = 1000
 
 // Report is what a run did: written to runs/<run_id>.json in the bucket and
 // printed by the command line. It names users by id only.
@@ -33,8 +33,8 @@ type Report struct {
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
 	// Streams is keyed by stream, SyncSessions by outcome.
-	Streams      map[config.Stream]*StreamReport `json:"streams"`
-	SyncSessions map[string]int64                `json:"sync_sessions,omitempty"`
+	Streams      map[config.Stream]*Stream `json:"streams"`
+	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
 	// Unreached counts users that the deadline left for the next run.
 	Unreached int64 `json:"unreached,omitempty"`
 	// Resume is where the next run begins, after one that did not come to the
@@ -49,14 +49,14 @@ type Report struct {
 	// Rate is the requests a second that the pacer allowed at the end,
 	// LearnedLimit what the API seems to allow; 0 if it refused nothing. Both
 	// are this shard's.
-	Rate                float64                `json:"rate,omitempty"`
-	LearnedLimit        float64                `json:"learned_limit,omitempty"`
-	BytesRead           int64                  `json:"bytes_read"`
-	RequestsByOperation map[string]int64       `json:"requests_by_operation"`
-	Tables              map[string]TableReport `json:"tables"`
-	Commits             int                    `json:"commits"`
-	FirstSeq            uint64                 `json:"first_seq,omitempty"`
-	LastSeq             uint64                 `json:"last_seq,omitempty"`
+	Rate                float64          `json:"rate,omitempty"`
+	LearnedLimit        float64          `json:"learned_limit,omitempty"`
+	BytesRead           int64            `json:"bytes_read"`
+	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
+	Tables              map[string]Table `json:"tables"`
+	Commits             int              `json:"commits"`
+	FirstSeq            uint64           `json:"first_seq,omitempty"`
+	LastSeq             uint64           `json:"last_seq,omitempty"`
 	// Inexact counts amounts that do not fit decimal(18,4): their column is
 	// null, their text is in _extra.
 	Inexact  int64     `json:"inexact_amounts,omitempty"`
@@ -70,12 +70,12 @@ type Report struct {
 	Slowest   map[string][]SlowUser       `json:"slowest,omitempty"`
 	Freshness map[config.Stream]Freshness `json:"freshness,omitempty"`
 	// Backfill says which backfill it was, nil for a run.
-	Backfill *BackfillReport `json:"backfill,omitempty"`
+	Backfill *Backfill `json:"backfill,omitempty"`
 }
 
 // BackfillReport says which backfill a report is of, and when it came to its
 // end; then there is nothing left to do.
-type BackfillReport struct {
+type Backfill struct {
 	Name     string             `json:"name"`
 	Since    string             `json:"since"`
 	Until    string             `json:"until"`
@@ -107,7 +107,7 @@ func (c *UserCounts) Done() int64 {
 }
 
 // StreamReport counts the pulls of one stream by outcome, and what they wrote.
-type StreamReport struct {
+type Stream struct {
 	Pulled     int64 `json:"pulled"`
 	Unchanged  int64 `json:"unchanged"`
 	NoAnalysis int64 `json:"no_analysis"`
@@ -122,7 +122,7 @@ type StreamReport struct {
 }
 
 // TableReport is what was committed of one table.
-type TableReport struct {
+type Table struct {
 	Rows  int64 `json:"rows"`
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
@@ -150,5 +150,5 @@ type Progress struct {
 // uploading the cursors, the record itself, publishing.
 type Commit struct {
 	Took   time.Duration
-	Tables map[string]TableReport
+	Tables map[string]Table
 }

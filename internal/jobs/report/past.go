@@ -1,4 +1,4 @@
-package jobs
+package report
 
 import (
 	"context"
@@ -38,8 +38,8 @@ func (p *Earlier) Whole() bool { return !p.OnlyFailed && p.Named == 0 && p.Backf
 // after, newest first.
 type Source func(ctx context.Context, after string) iter.Seq2[[]byte, error]
 
-// Stored reads the reports of a job from a store.
-func Stored(store bucket.Objects, job string) Source {
+// InBucket reads the reports of a job from a store.
+func InBucket(store bucket.Objects, job string) Source {
 	return func(ctx context.Context, after string) iter.Seq2[[]byte, error] {
 		return sink.Reports(ctx, store, job, after)
 	}
