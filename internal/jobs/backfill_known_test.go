@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
 
 func TestWhomOnlyABackfillHasMetIsNotKnown(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
+	inBubble(t, banktest.Still(2), func(b *bank) {
 		t := b.t
 		before := b.Now()
 		b.fill(b.backfillOptions("2026-10-01", few))
@@ -46,7 +47,7 @@ func TestWhomOnlyABackfillHasMetIsNotKnown(t *testing.T) {
 
 func TestAFirstPullThatHasNotSeenABackfillLeavesItsMark(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(1), func(b *bank) {
+	inBubble(t, banktest.Still(1), func(b *bank) {
 		t := b.t
 		filled := false
 		b.transport = via{b.Sandbox.Transport(), func(r *http.Request) (*http.Response, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -86,7 +87,7 @@ func (b *bank) brought(runs ...*report.Report) map[string]int64 {
 
 func TestABackfillBringsAllOfTheRangeAndNothingElse(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
+	inBubble(t, banktest.Still(2), func(b *bank) {
 		t := b.t
 		b.run()
 		before := b.cursors()
@@ -126,7 +127,7 @@ func TestABackfillBringsAllOfTheRangeAndNothingElse(t *testing.T) {
 
 func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		o := b.backfillOptions("2025-08-01", "streams: [transactions, categorization, contracts]")
 		o.Config.Jobs["nightly"].Concurrency = 2
@@ -178,7 +179,7 @@ func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 
 func TestAUserWhoFailsIsLeftForTheNextBackfill(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
 		o := b.backfillOptions("2026-10-01", "failures: {max_ratio: 1}") // however many may fail in a night
@@ -210,7 +211,7 @@ func TestAUserWhoFailsIsLeftForTheNextBackfill(t *testing.T) {
 // nightly run be under way while the backfill commits.
 func TestAfterABackfillAChangeIsPulledInFullAndTheUnchangedCostNothing(t *testing.T) {
 	t.Parallel()
-	o := steady(4)
+	o := banktest.Steady(4)
 	o.Nightly.Analysed = 0.5
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -265,7 +266,7 @@ func TestAfterABackfillAChangeIsPulledInFullAndTheUnchangedCostNothing(t *testin
 // answer, a backfill the one before its request.
 func TestWhoReadsLaterHasTheLaterInstant(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(1), func(b *bank) {
+	inBubble(t, banktest.Still(1), func(b *bank) {
 		t := b.t
 		const latency = 7 * time.Second
 		b.misbehave(sandbox.Faults{Latency: latency})
@@ -318,7 +319,7 @@ func TestWindowsShrinkAndGrowWithTheirAnswers(t *testing.T) {
 			t.Parallel()
 			warm(t)
 			synctest.Test(t, func(t *testing.T) {
-				b := newBank(t, still(1))
+				b := newBank(t, banktest.Still(1))
 				var got []int
 				var edges []string
 				b.transport = via{b.Sandbox.Transport(), func(r *http.Request) (*http.Response, error) {
@@ -357,7 +358,7 @@ func TestWindowsShrinkAndGrowWithTheirAnswers(t *testing.T) {
 
 func TestTheNameOfABackfillIsThatOfItsParameters(t *testing.T) {
 	t.Parallel()
-	b := newBank(t, still(1))
+	b := newBank(t, banktest.Still(1))
 	named := map[string]string{}
 	for what, change := range map[string]func(*BackfillOptions){
 		"as it is":    func(*BackfillOptions) {},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 )
 
 // pending puts a transaction without a date, and its tag, into every answer; and
@@ -63,7 +64,7 @@ func TestATransactionWithoutADateComesWithARangeUpToThePresent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, still(users), func(b *bank) {
+			inBubble(t, banktest.Still(users), func(b *bank) {
 				t := b.t
 				const streams = "streams: [transactions, categorization]"
 				b.transport = b.pending(tc.booked)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -24,7 +25,7 @@ func (b *bank) fillStops(want Reason, o BackfillOptions) *report.Report {
 
 func TestMoreThanMaxGoneAreNotDoneWithByABackfill(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(15), func(b *bank) {
+	inBubble(t, banktest.Still(15), func(b *bank) {
 		t := b.t
 		o := b.backfillOptions("2026-10-01", few)
 		o.Transport = b.elsewhere(func(p string) bool { return strings.HasPrefix(p, "/users/") })
@@ -42,7 +43,7 @@ func TestMoreThanMaxGoneAreNotDoneWithByABackfill(t *testing.T) {
 
 func TestUsersThatAreGoneAreDoneWithAtTheEnd(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.run(few)
 		if err := b.Delete(b.UserID(0)); err != nil {
@@ -59,7 +60,7 @@ func TestUsersThatAreGoneAreDoneWithAtTheEnd(t *testing.T) {
 
 func TestAMistypedUserStopsABackfillBeforeItBegins(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
+	inBubble(t, banktest.Still(2), func(b *bank) {
 		t := b.t
 		o := b.backfillOptions("2026-10-01", few)
 		o.Name, o.Users = "some", []string{b.UserID(0), "nosuch"}
@@ -82,7 +83,7 @@ func TestAWrongPathIsNotTakenForTheEndOfFewUsers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, still(3), func(b *bank) {
+			inBubble(t, banktest.Still(3), func(b *bank) {
 				t := b.t
 				b.run(few)
 				commits := len(b.log())
@@ -103,7 +104,7 @@ func TestAWrongPathIsNotTakenForTheEndOfFewUsers(t *testing.T) {
 
 func TestWhoIsGoneIsToldByOthersThoughTheBackfillIsForNobodyElse(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.run(few)
 		if err := b.Delete(b.UserID(0)); err != nil {
@@ -121,7 +122,7 @@ func TestWhoIsGoneIsToldByOthersThoughTheBackfillIsForNobodyElse(t *testing.T) {
 // A probe's answer is kept for the user; only who asked for it weighs it.
 func TestABackfillWeighsAFailedProbeOnce(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(1), func(b *bank) {
+	inBubble(t, banktest.Still(1), func(b *bank) {
 		t := b.t
 		f, err := newFilling(b.backfillOptions("2026-10-01"))
 		if err != nil {

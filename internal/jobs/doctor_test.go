@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -141,8 +142,8 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 				t.Fatal(err)
 			}
 			tt.api.RoundTripper = sb.Transport()
-			b := &bank{Sandbox: sb, t: t, dir: t.TempDir()}
-			cfg := b.config(tt.job...)
+			dir := t.TempDir()
+			cfg := banktest.Config(t, dir, tt.job...)
 			if tt.finoos != nil {
 				tt.finoos(&cfg.FinoOS)
 			}
@@ -170,7 +171,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 			if posts := sb.Counts()["synchronize"]; posts != 0 {
 				t.Errorf("%d bank synchronisations", posts)
 			}
-			for info, err := range b.store().List(t.Context(), "", "") {
+			for info, err := range banktest.Store(t, dir).List(t.Context(), "", "") {
 				t.Errorf("left behind: %s (%v)", info.Key, err)
 			}
 		})
@@ -183,14 +184,13 @@ func TestTheDoctorSaysWhichFieldsItExpectsAndDoesNotSee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bank{Sandbox: sb, t: t, dir: t.TempDir()}
 	api := another{RoundTripper: sb.Transport(), body: func(path, body string) string {
 		if strings.HasSuffix(path, "/transactions") {
 			return strings.ReplaceAll(body, `"currency"`, `"ccy"`)
 		}
 		return body
 	}}
-	checks, err := Doctor(t.Context(), DoctorOptions{Config: b.config(), Job: "nightly", User: sb.UserID(1), Transport: api})
+	checks, err := Doctor(t.Context(), DoctorOptions{Config: banktest.Config(t, t.TempDir()), Job: "nightly", User: sb.UserID(1), Transport: api})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,33 +208,35 @@ func TestTheDoctorSaysWhichFieldsItExpectsAndDoesNotSee(t *testing.T) {
 // shows it; one who has not been pulled shows nothing.
 func TestTheDoctorFindsOutWhatADiffMeans(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(6), func(b *bank) {
-		seen := map[CheckStatus]int{}
-		ask := func() {
-			for i := range 6 {
-				checks, err := Doctor(b.t.Context(), DoctorOptions{Config: b.config(), Job: "nightly", User: b.UserID(i), Transport: b.transport})
-				if err != nil {
-					b.t.Fatal(err)
-				}
-				for _, c := range checks {
-					if c.What == "categorization diffs" {
-						seen[c.Status]++
-					}
+	sb := banktest.New(t, banktest.Steady(6))
+	cfg := banktest.Config(t, t.TempDir())
+	seen := map[CheckStatus]int{}
+	ask := func() {
+		for i := range 6 {
+			checks, err := Doctor(t.Context(), DoctorOptions{Config: cfg, Job: "nightly", User: sb.UserID(i), Transport: sb.Transport()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range checks {
+				if c.What == "categorization diffs" {
+					seen[c.Status]++
 				}
 			}
 		}
-		ask()
-		if seen[CheckNote] != 6 {
-			b.t.Errorf("before the first run: %v", seen)
-		}
-		b.run()
-		clear(seen)
-		for range 3 {
-			b.Night()
-		}
-		ask()
-		if seen[CheckOK] == 0 {
-			b.t.Errorf("nights after the first run, nobody's diff says anything: %v", seen)
-		}
-	})
+	}
+	ask()
+	if seen[CheckNote] != 6 {
+		t.Errorf("before the first run: %v", seen)
+	}
+	if _, err := Run(t.Context(), RunOptions{Config: cfg, Job: "nightly", Holder: t.Name(), Transport: sb.Transport(), Now: sb.Now}); err != nil {
+		t.Fatal(err)
+	}
+	clear(seen)
+	for range 3 {
+		sb.Night()
+	}
+	ask()
+	if seen[CheckOK] == 0 {
+		t.Errorf("nights after the first run, nobody's diff says anything: %v", seen)
+	}
 }

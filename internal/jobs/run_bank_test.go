@@ -7,16 +7,14 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -48,39 +46,10 @@ func inBubble(t *testing.T, o sandbox.Options, f func(b *bank)) {
 	synctest.Test(t, func(t *testing.T) { f(newBank(t, o)) })
 }
 
-// steady are odds by which nothing happens on its own: nobody comes or goes,
-// every bank answers, every night analyses everyone.
-func steady(users int) sandbox.Options {
-	return sandbox.Options{
-		Users: users, Nightly: sandbox.Odds{Analysed: 1, Gone: -1, Joined: -1, Login: -1},
-		Sync: sandbox.SyncOdds{Deprecated: -1, Credentials: -1, Blocked: -1, SCA: -1, Lost: -1},
-	}
-}
-
-// still is steady, but at night nobody is analysed anew.
-func still(users int) sandbox.Options {
-	o := steady(users)
-	o.Nightly.Analysed = -1
-	return o
-}
-
 func newBank(t *testing.T, o sandbox.Options) *bank {
 	t.Helper()
-	if o.Seed == 0 {
-		o.Seed = 20261119
-	}
-	o.CacheUsers = 300 // nobody is invented twice
-	sb, err := sandbox.New(o)
-	if err != nil {
-		t.Fatalf("new sandbox: %v", err)
-	}
-	b := &bank{Sandbox: sb, t: t, dir: t.TempDir(), transport: sb.Transport()}
-	t.Cleanup(func() {
-		if n := sb.UnknownRoutes(); n > 0 {
-			t.Errorf("%d requests went to paths that the API does not have", n)
-		}
-	})
-	return b
+	sb := banktest.New(t, o)
+	return &bank{Sandbox: sb, t: t, dir: t.TempDir(), transport: sb.Transport()}
 }
 
 // The compressor of Parquet files is one for the whole process and holds
@@ -100,34 +69,14 @@ func warm(t *testing.T) {
 
 func (b *bank) store() bucket.Store {
 	b.t.Helper()
-	s, err := bucket.Open(b.t.Context(), "file://"+filepath.ToSlash(b.dir), bucket.Options{Pending: sink.PendingPrefix("nightly")})
-	if err != nil {
-		b.t.Fatalf("open store: %v", err)
-	}
-	return s
+	return banktest.Store(b.t, b.dir)
 }
 
 // config is a job without sync sessions that refreshes nothing by age; lines
 // are added to the job.
 func (b *bank) config(lines ...string) *config.Config {
 	b.t.Helper()
-	var y strings.Builder
-	y.WriteString("finoos: {base_url: http://bank.test, client_id: sandbox, client_secret: sandbox, requests_per_second: 10000}\n" +
-		"sink: {url: 'file://" + filepath.ToSlash(b.dir) + "', compression: none}\njobs:\n  nightly:\n")
-	for _, l := range []string{"concurrency: 4", "full_refresh_every: 87600h", "checkpoint_every: 599s"} {
-		key, _, _ := strings.Cut(l, ":")
-		if !slices.ContainsFunc(lines, func(given string) bool { return strings.HasPrefix(given, key+":") }) {
-			lines = append(lines, l)
-		}
-	}
-	for _, l := range lines {
-		fmt.Fprintf(&y, "    %s\n", l)
-	}
-	cfg, err := config.Parse("jobs.yaml", []byte(y.String()), func(string) (string, bool) { return "", false })
-	if err != nil {
-		b.t.Fatalf("parse configuration: %v", err)
-	}
-	return cfg
+	return banktest.Config(b.t, b.dir, lines...)
 }
 
 func (b *bank) options(cfg *config.Config) RunOptions {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -49,7 +50,7 @@ func lacks(a, b map[string]bool) (n int) {
 
 func TestProbingBankingAsksTheOthersOnceAWeek(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(7), func(b *bank) {
+	inBubble(t, banktest.Still(7), func(b *bank) {
 		t := b.t
 		lines := []string{"probe: banking", "streams: [transactions, categorization, contracts]"}
 		b.run(lines...)
@@ -82,7 +83,7 @@ func TestProbingBankingAsksTheOthersOnceAWeek(t *testing.T) {
 
 func TestProbingBankingPullsEveryServiceOfAUserWhoMoved(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(4), func(b *bank) {
+	inBubble(t, banktest.Steady(4), func(b *bank) {
 		t := b.t
 		lines := []string{"probe: banking", "streams: [transactions, categorization, contracts]"}
 		b.run(lines...)
@@ -96,7 +97,7 @@ func TestProbingBankingPullsEveryServiceOfAUserWhoMoved(t *testing.T) {
 
 func TestCategorizationFullFindsTagsThatWereRemoved(t *testing.T) {
 	t.Parallel()
-	o := steady(5)
+	o := banktest.Steady(5)
 	o.RemoveTags = true
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -131,7 +132,7 @@ func TestADiffOfCategorizationIsSmallUntilTheAPINoLongerKnowsItsStart(t *testing
 	for _, status := range []int{0, http.StatusBadRequest, http.StatusNotFound, http.StatusGone} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
-			o := steady(3)
+			o := banktest.Steady(3)
 			o.CategorizationPageSize = 100_000
 			if status != 0 {
 				o.UnknownCorrelation, o.KeepAnalyses = status, 1
@@ -167,7 +168,7 @@ func TestADiffOfCategorizationIsSmallUntilTheAPINoLongerKnowsItsStart(t *testing
 
 func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(5), func(b *bank) {
+	inBubble(t, banktest.Steady(5), func(b *bank) {
 		t := b.t
 		b.run("streams: [transactions]")
 		vanished, cursors, known := 0, b.cursors(), b.truth("transactions", "transaction_id")
@@ -249,7 +250,7 @@ func TestTwoAccountsThatAppearAtOnceMeanOneFullPull(t *testing.T) {
 	for streams, requests := range map[string]int{"[accounts, transactions]": 1, "[transactions]": 2} {
 		t.Run(streams, func(t *testing.T) {
 			t.Parallel()
-			o := steady(20)
+			o := banktest.Steady(20)
 			o.Plain = true
 			inBubble(t, o, func(b *bank) {
 				t := b.t
@@ -303,7 +304,7 @@ func (b *bank) busiest(n int) (user int, accounts []string) {
 
 func TestAmountsThatFitNoColumnAreCountedAndFailNobody(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		amount := regexp.MustCompile(`(?i)("amount":\s*)-?[0-9.]+`)
 		pulled := 0
@@ -337,7 +338,7 @@ func TestAmountsThatFitNoColumnAreCountedAndFailNobody(t *testing.T) {
 
 func TestExtractionTimesGrowWhateverTheClockDoes(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(3), func(b *bank) {
+	inBubble(t, banktest.Steady(3), func(b *bank) {
 		t := b.t
 		clock := b.Now()
 		b.now = func() time.Time { return clock }
@@ -374,9 +375,9 @@ func TestExtractionTimesGrowWhateverTheClockDoes(t *testing.T) {
 
 func TestPullsThatDoNotFitIntoMemoryWriteTheSame(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(5), func(held *bank) {
+	inBubble(t, banktest.Steady(5), func(held *bank) {
 		t := held.t
-		spilled := newBank(t, steady(5))
+		spilled := newBank(t, banktest.Steady(5))
 		for night := 1; night <= 3; night++ {
 			want := held.run()
 			o := spilled.options(spilled.config())

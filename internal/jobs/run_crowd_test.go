@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 )
 
 func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
@@ -18,7 +19,7 @@ func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
 	if raceEnabled {
 		users = 800
 	}
-	o := steady(int(users))
+	o := banktest.Steady(int(users))
 	o.PageSize = int(users)
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
 	for u := range users {

@@ -13,6 +13,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 )
@@ -21,7 +22,7 @@ const lenient = "failures: {max_ratio: 1}"
 
 func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(5), func(b *bank) {
+	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 		began := time.Now()
@@ -46,7 +47,7 @@ func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 
 func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(5), func(b *bank) {
+	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		id := b.UserID(1)
 		for night := 1; night <= 2; night++ {
@@ -77,7 +78,7 @@ func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testin
 
 func TestWithoutRetryAtEndAFailureIsFinal(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 		defer time.AfterFunc(3*time.Minute, func() { b.misbehave(sandbox.Faults{}) }).Stop()
@@ -90,7 +91,7 @@ func TestWithoutRetryAtEndAFailureIsFinal(t *testing.T) {
 
 func TestMoreFailedUsersThanMaxRatioIsAReasonOfItsOwn(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		_, _ = b.stops(t.Context(), ReasonTooManyFailed, b.options(b.config("failures: {max_ratio: 0.24}")))
@@ -101,7 +102,7 @@ func TestMoreFailedUsersThanMaxRatioIsAReasonOfItsOwn(t *testing.T) {
 
 func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(5), func(b *bank) {
+	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		b.misbehave(sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{
 			"1": {"contracts": {Kind: sandbox.NotFound}, "account_history": {Kind: sandbox.NotFound}},
@@ -137,7 +138,7 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 
 func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "correlation", sandbox.NeverAnalysed))
 		rep := b.run()
@@ -163,7 +164,7 @@ func TestNoAnalysisIsSaidWhenItBegins(t *testing.T) {
 
 func TestBadUsersAreNoOutage(t *testing.T) {
 	t.Parallel()
-	o := still(6)
+	o := banktest.Still(6)
 	inBubble(t, o, func(b *bank) {
 		t := b.t
 		bad := sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{}}
@@ -187,7 +188,7 @@ func TestAnAPIThatIsDownEndsTheRunAfterACommit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, still(60), func(b *bank) {
+			inBubble(t, banktest.Still(60), func(b *bank) {
 				t := b.t
 				var n atomic.Int64
 				b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
@@ -212,7 +213,7 @@ func TestAnAPIThatIsDownEndsTheRunAfterACommit(t *testing.T) {
 
 func TestAMissingUserWhosePathFailsKeepsItsCursor(t *testing.T) {
 	t.Parallel()
-	o := still(12)
+	o := banktest.Still(12)
 	o.PageSize = 4
 	inBubble(t, o, func(b *bank) {
 		t := b.t

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -30,7 +31,7 @@ func (b *bank) reached(users int) map[int]bool {
 func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(t *testing.T) {
 	t.Parallel()
 	const users = 24
-	o := still(users)
+	o := banktest.Still(users)
 	o.Faults.Latency = 1100 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -62,7 +63,7 @@ func TestWithADeadlineThatHalfOfTheUsersFitIntoEveryoneIsReachedWithinTwoNights(
 
 func TestThoseWhoWaitAtTheDeadlineComeFirstInTheNextRun(t *testing.T) {
 	t.Parallel()
-	o := steady(8)
+	o := banktest.Steady(8)
 	o.AnalysisDelay = 2 * time.Hour
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
 	for _, u := range []string{"0", "1", "2", "3"} { // they do not wait
@@ -92,7 +93,7 @@ func TestThoseWhoWaitAtTheDeadlineComeFirstInTheNextRun(t *testing.T) {
 func TestAnInterruptedRunIsTakenUpWhereItStopped(t *testing.T) {
 	t.Parallel()
 	const users = 20
-	inBubble(t, still(users), func(b *bank) {
+	inBubble(t, banktest.Still(users), func(b *bank) {
 		t := b.t
 		lines := []string{"streams: [contracts]", "concurrency: 1"}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -129,7 +130,7 @@ func TestAnInterruptedRunIsTakenUpWhereItStopped(t *testing.T) {
 
 func TestOfOnlyFailedUsersTheDeadlineLeavesOutFailedOnes(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(6), func(b *bank) {
+	inBubble(t, banktest.Still(6), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		lines := []string{"streams: [contracts]", lenient}
@@ -146,7 +147,7 @@ func TestOfOnlyFailedUsersTheDeadlineLeavesOutFailedOnes(t *testing.T) {
 
 func TestWhoFailedBeforeAnInterruptionHasHadItsTurn(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 		// The first try ends after two minutes, the second would after four.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
 )
 
@@ -33,7 +34,7 @@ func TestMoreThanMaxGoneIsTakenForAMistake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, still(15), func(b *bank) {
+			inBubble(t, banktest.Still(15), func(b *bank) {
 				t := b.t
 				b.run(few)
 				before, commits := b.cursors(), len(b.log())
@@ -58,7 +59,7 @@ func TestMoreThanMaxGoneIsTakenForAMistake(t *testing.T) {
 
 func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(15), func(b *bank) {
+	inBubble(t, banktest.Still(15), func(b *bank) {
 		t := b.t
 		b.run()
 		for u := range 10 {
@@ -87,7 +88,7 @@ func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
 
 func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.transport = b.elsewhere(func(string) bool { return true })
 		if rep := b.run(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 || rep.Outcome != "done" {
@@ -98,7 +99,7 @@ func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
 
 func TestAUserWhoReturnsIsPulledInFull(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		first := b.run("streams: [users, contracts, account_history]")
 		healthy := b.transport
@@ -118,7 +119,7 @@ func TestAUserWhoReturnsIsPulledInFull(t *testing.T) {
 
 func TestUsersThatTheListLosesWhileItIsReadAreAskedForOneByOne(t *testing.T) {
 	t.Parallel()
-	o := still(12)
+	o := banktest.Still(12)
 	o.PageSize = 4
 	inBubble(t, o, func(b *bank) {
 		t := b.t

@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"finoos-syncer/internal/jobs/banktest"
 )
 
 // TestWhatIsMaskedStandsInNoFile looks for the masked values of the truth in
 // every file that the job has left, in its tables and beside them.
 func TestWhatIsMaskedStandsInNoFile(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(3), func(b *bank) {
+	inBubble(t, banktest.Steady(3), func(b *bank) {
 		b.run("mask: {accounts: {iban: hmac, owner: drop, bank_name: drop, _extra.standingOrders: drop}, "+
 			"transactions: {partner_iban: hmac, partner_name: drop, partner_mandate_reference: hmac, purpose: drop}, "+
 			"contracts: {partner_name: hmac, mandate_reference: drop}, users: {name: drop}}",

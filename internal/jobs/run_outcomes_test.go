@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 )
 
 // neverSent is a session whose connection breaks before it reaches the bank,
@@ -57,7 +58,7 @@ func (b *bank) unattended() map[string]int {
 
 func TestEveryOutcomeTwiceANightOnTwoNightsCostsNoSessionTooMany(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(12*len(repetitions)), func(b *bank) {
+	inBubble(t, banktest.Still(12*len(repetitions)), func(b *bank) {
 		t := b.t
 		for range 4 {
 			b.Night() // everybody's data grows old
@@ -132,7 +133,7 @@ func TestEveryOutcomeTwiceANightOnTwoNightsCostsNoSessionTooMany(t *testing.T) {
 
 func TestAChangedStatusOfTheLoginEndsTheWaitForItsUser(t *testing.T) {
 	t.Parallel()
-	o := steady(6)
+	o := banktest.Steady(6)
 	o.Plain = true
 	o.Sync.Credentials = 1
 	inBubble(t, o, func(b *bank) {
@@ -170,7 +171,7 @@ func TestAChangedStatusOfTheLoginEndsTheWaitForItsUser(t *testing.T) {
 
 func TestALookAtASettlingUserBacksOffAndEnds(t *testing.T) {
 	t.Parallel()
-	o := steady(1)
+	o := banktest.Steady(1)
 	o.AnalysisDelay = 24 * 60 * 60 * 1e9
 	inBubble(t, o, func(b *bank) {
 		t := b.t

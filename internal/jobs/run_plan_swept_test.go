@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -28,7 +29,7 @@ func (s swept) Open(ctx context.Context, key string) (bucket.Reader, error) {
 
 func TestAPlanLooksAgainWhenARunSweepsWhatItReads(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(6), func(b *bank) {
+	inBubble(t, banktest.Still(6), func(b *bank) {
 		b.run()
 		b.Night()
 		for name, offline := range map[string]bool{"listed": false, "offline": true} {

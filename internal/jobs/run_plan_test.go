@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 )
@@ -94,7 +95,7 @@ func TestAPlanIsWithinATenthOfTheRun(t *testing.T) {
 	})
 	t.Run("of quiet nights", func(t *testing.T) {
 		t.Parallel()
-		inBubble(t, still(6), func(b *bank) {
+		inBubble(t, banktest.Still(6), func(b *bank) {
 			o := func(lines ...string) RunOptions { return b.options(b.config(lines...)) }
 			if p := b.foretells("first night, all streams", o(), false); !p.FirstRun || p.Users.New != 6 {
 				b.t.Errorf("%+v", p)
@@ -115,7 +116,7 @@ func TestAPlanIsWithinATenthOfTheRun(t *testing.T) {
 	})
 	t.Run("of nights with sync sessions", func(t *testing.T) {
 		t.Parallel()
-		inBubble(t, steady(3), func(b *bank) {
+		inBubble(t, banktest.Steady(3), func(b *bank) {
 			o := func() RunOptions {
 				return b.options(b.config(syncing, "streams: [bank_logins, accounts, contracts]"))
 			}
@@ -134,7 +135,7 @@ func TestAPlanIsWithinATenthOfTheRun(t *testing.T) {
 
 func TestAPlanKnowsQuarantineAndFailedUsers(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		quick := []string{quick, "streams: [accounts, contracts]"}
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
@@ -153,7 +154,7 @@ func TestAPlanKnowsQuarantineAndFailedUsers(t *testing.T) {
 
 func TestAPlanSaysClearlyWhatItCannotKnow(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		refused := func(o RunOptions, offline bool, want string) {
 			t.Helper()
@@ -184,7 +185,7 @@ func TestAPlanSaysClearlyWhatItCannotKnow(t *testing.T) {
 
 func TestMinutesAreThoseOfTheLearnedRate(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
+	inBubble(t, banktest.Still(2), func(b *bank) {
 		t := b.t
 		lines := "streams: [contracts]"
 		b.run(lines)

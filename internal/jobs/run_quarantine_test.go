@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -56,7 +57,7 @@ func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 
 func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		bad := map[string]sandbox.UserFault{}
 		for _, op := range []string{"correlation", "logins"} {
@@ -92,7 +93,7 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 
 func TestTheOtherStreamsOfAUserInQuarantineGoOn(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(2), func(b *bank) {
+	inBubble(t, banktest.Steady(2), func(b *bank) {
 		t := b.t
 		lines := []string{quick, "streams: [accounts, contracts]"}
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
@@ -110,7 +111,7 @@ func TestTheOtherStreamsOfAUserInQuarantineGoOn(t *testing.T) {
 
 func TestOneSuccessEndsAQuarantine(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		lines := []string{quick, "streams: [contracts]"}
@@ -127,7 +128,7 @@ func TestOneSuccessEndsAQuarantine(t *testing.T) {
 
 func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
 		lines := []string{quick, "streams: [contracts]"}
@@ -162,7 +163,7 @@ func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 
 func TestAUserWhoseOwnPathFailsIsAskedForLessAndLess(t *testing.T) {
 	t.Parallel()
-	o := still(12)
+	o := banktest.Still(12)
 	o.PageSize = 4
 	inBubble(t, o, func(b *bank) {
 		t := b.t

@@ -11,13 +11,14 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 )
 
 func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 	t.Parallel()
-	o := still(4)
+	o := banktest.Still(4)
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{"1": {"contracts": {Kind: sandbox.Forbidden}}}
 	o.Faults.Latency = 100 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
@@ -60,7 +61,7 @@ func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 
 func TestAReportIsFoundByItsRunAndByBeingTheNewest(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(2), func(b *bank) {
+	inBubble(t, banktest.Still(2), func(b *bank) {
 		t, log := b.t, slog.New(slog.DiscardHandler)
 		cfg := b.config("streams: [contracts]")
 		find := func(job, run string) (*report.Stored, error) {

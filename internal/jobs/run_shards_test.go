@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
@@ -37,7 +38,7 @@ func (b *bank) listedPages() int { return b.Counts()["users"] }
 
 func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 	t.Parallel()
-	o := still(30)
+	o := banktest.Still(30)
 	o.PageSize = 10
 	inBubble(t, o, func(b *bank) {
 		pulled := func(reports []*report.Report) (n int64) {
@@ -87,7 +88,7 @@ func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 
 func TestAShardWithoutAListListsForItself(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(8), func(b *bank) {
+	inBubble(t, banktest.Still(8), func(b *bank) {
 		began := time.Now()
 		rep := b.shards("night-1", 2, 1)[0]
 		if waited := time.Since(began); waited < time.Minute || waited > 2*time.Minute {
@@ -101,7 +102,7 @@ func TestAShardWithoutAListListsForItself(t *testing.T) {
 
 func TestADamagedListCostsAListOfOnesOwn(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(8), func(b *bank) {
+	inBubble(t, banktest.Still(8), func(b *bank) {
 		put := func(key, body string) {
 			if _, err := b.store().Put(b.t.Context(), key, []byte(body), bucket.Condition{}); err != nil {
 				b.t.Fatal(err)
@@ -118,7 +119,7 @@ func TestADamagedListCostsAListOfOnesOwn(t *testing.T) {
 // All nights under one name: last night's list is not taken for tonight's.
 func TestAnOldListIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(8), func(b *bank) {
+	inBubble(t, banktest.Still(8), func(b *bank) {
 		b.shards("always", 2, 0, 1)
 		time.Sleep(20 * time.Hour)
 		began := time.Now()
@@ -131,7 +132,7 @@ func TestAnOldListIsNotBelieved(t *testing.T) {
 
 func TestWithoutARunGroupNobodyWaitsForAList(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(4), func(b *bank) {
+	inBubble(t, banktest.Still(4), func(b *bank) {
 		began := time.Now()
 		b.shards("", 2, 1)
 		if waited := time.Since(began); waited > 30*time.Second {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -40,7 +41,7 @@ func (b *bank) isComplete(users int) {
 
 func TestAnInterruptedRunCommitsWhatIsCompleteAndTheNextGoesOn(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(8), func(b *bank) {
+	inBubble(t, banktest.Still(8), func(b *bank) {
 		t := b.t
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -60,7 +61,7 @@ const longWait = "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 1h}
 
 func TestARunIsInterruptedWhileAllItsUsersWait(t *testing.T) {
 	t.Parallel()
-	o := steady(5)
+	o := banktest.Steady(5)
 	o.AnalysisDelay = 2 * time.Hour
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -75,7 +76,7 @@ func TestARunIsInterruptedWhileAllItsUsersWait(t *testing.T) {
 
 func TestARunThatLosesItsLeaseWhileAllWaitIsOvertaken(t *testing.T) {
 	t.Parallel()
-	o := steady(5)
+	o := banktest.Steady(5)
 	o.AnalysisDelay = 2 * time.Hour
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -96,7 +97,7 @@ func TestARunThatLosesItsLeaseWhileAllWaitIsOvertaken(t *testing.T) {
 
 func TestRevokedCredentialsEndTheRunAfterACommit(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(8), func(b *bank) {
+	inBubble(t, banktest.Still(8), func(b *bank) {
 		t := b.t
 		b.at(50, func() { b.misbehave(sandbox.Faults{Revoked: true}) })
 		rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config()))
@@ -111,9 +112,9 @@ func TestRevokedCredentialsEndTheRunAfterACommit(t *testing.T) {
 
 func TestWithoutCredentialsOrScopesNothingIsWritten(t *testing.T) {
 	t.Parallel()
-	few := still(3)
+	few := banktest.Still(3)
 	few.Scopes = []string{"banking", "categorization", "account-history"}
-	revoked := still(3)
+	revoked := banktest.Still(3)
 	revoked.Faults.Revoked = true
 	for name, tc := range map[string]struct {
 		o    sandbox.Options
@@ -140,7 +141,7 @@ func TestWithoutCredentialsOrScopesNothingIsWritten(t *testing.T) {
 
 func TestADeadlineLeavesTheRestForTheNextRun(t *testing.T) {
 	t.Parallel()
-	o := still(8)
+	o := banktest.Still(8)
 	o.Faults.Latency = 1100 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -155,7 +156,7 @@ func TestADeadlineLeavesTheRestForTheNextRun(t *testing.T) {
 
 func TestWhatFailedBeforeTheDeadlineIsARow(t *testing.T) {
 	t.Parallel()
-	o := still(40)
+	o := banktest.Still(40)
 	o.Faults = faultOf(0, "contracts", sandbox.ServerError)
 	o.Faults.Latency = 9700 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
@@ -176,7 +177,7 @@ func TestWhatFailedBeforeTheDeadlineIsARow(t *testing.T) {
 
 func TestAListThatTakesTooLongEndsTheRun(t *testing.T) {
 	t.Parallel()
-	o := still(20)
+	o := banktest.Still(20)
 	o.PageSize, o.Faults.Latency = 1, time.Second
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -189,7 +190,7 @@ func TestAListThatTakesTooLongEndsTheRun(t *testing.T) {
 
 func TestAStoreThatFailsEndsTheRunWithTheStoresError(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.wrap = func(s bucket.Store) bucket.Store { return brokenLog{s} }
 		_, err := b.stops(t.Context(), ReasonSink, b.options(b.config()))

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 )
@@ -39,7 +40,7 @@ func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
 	for _, s := range config.Streams() {
 		t.Run(string(s), func(t *testing.T) {
 			t.Parallel()
-			o := still(4)
+			o := banktest.Still(4)
 			o.CategorizationPageSize = 100_000
 			inBubble(t, o, func(b *bank) {
 				t := b.t
@@ -83,7 +84,7 @@ func TestEachStreamAloneIsPulledOnceAndThenQuiet(t *testing.T) {
 
 func TestAnUnchangedNightMakesTheFewestRequestsAndNoRecord(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(6), func(b *bank) {
+	inBubble(t, banktest.Still(6), func(b *bank) {
 		t := b.t
 		b.run()
 		before := len(b.log())
@@ -101,7 +102,7 @@ func TestAnUnchangedNightMakesTheFewestRequestsAndNoRecord(t *testing.T) {
 
 func TestAQuietUserStaysQuietPastItsRefresh(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(6), func(b *bank) {
+	inBubble(t, banktest.Still(6), func(b *bank) {
 		t := b.t
 		b.run("full_refresh_every: 48h")
 		before := len(b.log())
@@ -117,7 +118,7 @@ func TestAQuietUserStaysQuietPastItsRefresh(t *testing.T) {
 
 func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(3), func(b *bank) {
+	inBubble(t, banktest.Steady(3), func(b *bank) {
 		t := b.t
 		lines := []string{"full_refresh_every: 48h", "streams: [accounts, transactions, categorization, contracts, account_history]"}
 		b.run(lines...)
@@ -153,7 +154,7 @@ func TestAChangedUserIsReadInFullAgainAfterFullRefreshEvery(t *testing.T) {
 
 func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(3), func(b *bank) {
+	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		first := b.run()
 		b.Night()
@@ -178,7 +179,7 @@ func TestRunFullReadsEverythingThoughNothingChanged(t *testing.T) {
 
 func TestOnlyTheUsersNamedAreLookedAt(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(5), func(b *bank) {
+	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		o := b.options(b.config())
 		o.Users = []string{b.UserID(3), b.UserID(1), b.UserID(3)}
@@ -197,7 +198,7 @@ func TestOnlyTheUsersNamedAreLookedAt(t *testing.T) {
 
 func TestOnlyFailedTakesThoseWithAFailedStream(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(5), func(b *bank) {
+	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(2, "contracts", sandbox.Malformed))
 		b.run("failures: {max_ratio: 1}")

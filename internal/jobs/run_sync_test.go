@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
 
@@ -52,7 +53,7 @@ var endings = []ending{
 
 func TestNoSyncSessionIsOneTooMany(t *testing.T) {
 	t.Parallel()
-	o := steady(2 * len(endings))
+	o := banktest.Steady(2 * len(endings))
 	o.Faults.Users = map[string]map[string]sandbox.UserFault{}
 	for u := range o.Users {
 		o.Faults.Users[strconv.Itoa(u)] = map[string]sandbox.UserFault{"synchronize": {Kind: endings[u%len(endings)].kind}}
@@ -108,7 +109,7 @@ func TestNoSyncSessionIsOneTooMany(t *testing.T) {
 
 func TestALoginInSCARequiredGetsItsRowOnceAndNoSession(t *testing.T) {
 	t.Parallel()
-	o := steady(12)
+	o := banktest.Steady(12)
 	o.Nightly.Login = 1
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -137,7 +138,7 @@ func TestALoginInSCARequiredGetsItsRowOnceAndNoSession(t *testing.T) {
 
 func TestWithoutAUserIPNoBankIsAsked(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(3), func(b *bank) {
+	inBubble(t, banktest.Steady(3), func(b *bank) {
 		t := b.t
 		if rep := b.run("sync: {when: always}"); len(rep.SyncSessions) > 0 || b.Counts()["synchronize"] != 0 {
 			t.Errorf("%v", rep.SyncSessions)
@@ -147,7 +148,7 @@ func TestWithoutAUserIPNoBankIsAsked(t *testing.T) {
 
 func TestWhatTheAnalysisBringsIsPulledTheSameNight(t *testing.T) {
 	t.Parallel()
-	o := steady(8)
+	o := banktest.Steady(8)
 	o.AnalysisDelay = 100 * time.Second // services finish one after the other
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -184,7 +185,7 @@ func TestWhatTheAnalysisBringsIsPulledTheSameNight(t *testing.T) {
 
 func TestAfterSettleTimeoutTheUserIsPulledAsItStands(t *testing.T) {
 	t.Parallel()
-	o := steady(6)
+	o := banktest.Steady(6)
 	o.AnalysisDelay = 24 * time.Hour
 	o.AnalysingIs404 = true // which hides the analysis before
 	inBubble(t, o, func(b *bank) {

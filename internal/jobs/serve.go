@@ -122,17 +122,17 @@ func newServer(o ServeOptions) (*server, error) {
 
 func (s *server) serve(ctx context.Context) error {
 	var (
-		jobs sync.WaitGroup
-		ends = make([]error, len(s.keepers))
+		keeping sync.WaitGroup
+		ends    = make([]error, len(s.keepers))
 	)
 	for i, k := range s.keepers {
-		jobs.Go(func() { ends[i] = k.keep(ctx) })
+		keeping.Go(func() { ends[i] = k.keep(ctx) })
 	}
 	s.o.Ready()
 	s.log.InfoContext(ctx, "schedules are kept", "jobs", len(s.keepers))
 	<-ctx.Done()
 	s.log.InfoContext(ctx, "stopping: jobs at work commit what is complete")
-	jobs.Wait()
+	keeping.Wait()
 	for _, err := range ends {
 		stop, ok := errors.AsType[*StopError](err)
 		if err != nil && (!ok || stop.Reason == ReasonSink || stop.Reason == ReasonUnexpected) {

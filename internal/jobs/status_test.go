@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -24,7 +25,7 @@ func (b *bank) status(lines ...string) *Status {
 
 func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(6), func(b *bank) {
+	inBubble(t, banktest.Still(6), func(b *bank) {
 		lines := []string{"failures: {max_ratio: 1, quarantine_after: 2}", `schedule: "30 2 * * *"`, "timezone: Europe/Berlin"}
 		if s := b.status(lines...); len(s.Commits) != 0 || s.LastRun != nil || s.Users.Known != 0 || s.Next == nil {
 			b.t.Errorf("before the first run: %+v", s)
@@ -70,7 +71,7 @@ func TestStatusIsToldFromTheBucketAlone(t *testing.T) {
 
 func TestStatusCountsLoginsThatNeedTheirUser(t *testing.T) {
 	t.Parallel()
-	o := steady(4)
+	o := banktest.Steady(4)
 	o.Sync.Credentials = 1
 	inBubble(t, o, func(b *bank) {
 		b.run("sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 5s}")
@@ -86,7 +87,7 @@ func TestStatusCountsLoginsThatNeedTheirUser(t *testing.T) {
 
 func TestStatusNamesWhoIsAtWork(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(1), func(b *bank) {
+	inBubble(t, banktest.Steady(1), func(b *bank) {
 		body := `{"run_id":"r1","holder":"host-1, process 7","kind":"run","shard":1,"shards":4,"acquired_at":"2026-11-22T02:30:00Z"}`
 		if _, err := b.store().Put(b.t.Context(), "_syncer/nightly/leases/1.json", []byte(body), bucket.Condition{}); err != nil {
 			b.t.Fatal(err)
@@ -99,7 +100,7 @@ func TestStatusNamesWhoIsAtWork(t *testing.T) {
 
 func TestStatusOfAJobPointedElsewhereIsAConfigurationError(t *testing.T) {
 	t.Parallel()
-	inBubble(t, steady(1), func(b *bank) {
+	inBubble(t, banktest.Steady(1), func(b *bank) {
 		b.run()
 		cfg := b.config()
 		cfg.FinoOS.Tenant = "another"

@@ -7,12 +7,13 @@ import (
 	"unsafe"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banktest"
 )
 
 // Of each stage the slowest users are kept to the end, and users who are tried again.
 func TestAUserKeepsNothingOfTheList(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(1), func(b *bank) {
+	inBubble(t, banktest.Still(1), func(b *bank) {
 		t := b.t
 		id := strings.Repeat("the texts of all users", 10)[:6]
 		u := newUser(id, &finoos.User{ID: id}, nil)
@@ -31,7 +32,7 @@ func TestAUserKeepsNothingOfTheList(t *testing.T) {
 
 func TestABackfillThatBeginsAtMidnightIsOfOneDay(t *testing.T) {
 	t.Parallel()
-	inBubble(t, still(1), func(b *bank) {
+	inBubble(t, banktest.Still(1), func(b *bank) {
 		t := b.t
 		o := b.backfillOptions("2026-10-01")
 		day := time.Date(2026, 11, 19, 23, 59, 59, 0, o.Config.Jobs["nightly"].Timezone)
