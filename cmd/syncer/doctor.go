@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/doctor"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -49,9 +49,9 @@ Without JOB, all jobs are examined.
 
 // diagnosis is what --output json prints of one job.
 type diagnosis struct {
-	Job    string       `json:"job"`
-	OK     bool         `json:"ok"`
-	Checks []jobs.Check `json:"checks"`
+	Job    string         `json:"job"`
+	OK     bool           `json:"ok"`
+	Checks []doctor.Check `json:"checks"`
 }
 
 func (a *app) doctor(ctx context.Context, job, user string) error {
@@ -70,11 +70,11 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 	var first error
 	found := make([]diagnosis, 0, len(names))
 	for _, name := range names {
-		o := jobs.DoctorOptions{Config: cfg, Job: name, User: user, Version: version, Logger: a.log}
+		o := doctor.Options{Config: cfg, Job: name, User: user, Version: version, Logger: a.log}
 		if a.output != formatJSON {
 			o.Report = a.printCheck
 		}
-		checks, err := jobs.Doctor(ctx, o)
+		checks, err := doctor.Run(ctx, o)
 		found = append(found, diagnosis{Job: name, OK: err == nil, Checks: checks})
 		if err != nil && first == nil {
 			first = err
@@ -89,10 +89,10 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 }
 
 // printCheck prints a check as soon as it is done.
-func (a *app) printCheck(c jobs.Check) {
+func (a *app) printCheck(c doctor.Check) {
 	a.console.clear()
 	line := fmt.Sprintf("%-4s  %s: %s", c.Status, c.What, c.Saw)
-	if c.Do != "" && c.Status != jobs.CheckOK {
+	if c.Do != "" && c.Status != doctor.CheckOK {
 		line += "\n      -> " + c.Do
 	}
 	_, _ = fmt.Fprintln(a.stdout, line) // the exit code says it too

@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/metrics"
+	"finoos-syncer/internal/jobs/service"
 )
 
 // serveFlags are the flags of `syncer serve`.
@@ -92,7 +93,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	jobs.BoundMemory(slices.Collect(maps.Values(cfg.Jobs))...) // they may all be at work at once
 	var ended error
 	web.Go(func() error {
-		ended = jobs.Serve(ctx, jobs.ServeOptions{
+		ended = service.Run(ctx, service.Options{
 			Config: cfg, Holder: holder(), Version: b.Version, Logger: a.log, Watch: m, Ready: h.ready,
 		})
 		return errServed

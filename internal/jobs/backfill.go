@@ -166,7 +166,7 @@ func (f *filling) checkScopes(ctx context.Context) error {
 	if len(granted) == 0 {
 		return nil
 	}
-	return missingScopes(granted, need)
+	return MissingScopes(granted, need)
 }
 
 func (f *filling) define(ctx context.Context) error {
@@ -203,7 +203,7 @@ func (f *filling) finishAll(ctx context.Context) error {
 	if n := f.left.Load(); n > 0 {
 		var failed int64
 		f.tally.update(func(rep *report.Report) { failed = rep.Users.Failed })
-		return stopf(ReasonTooManyFailed, "backfill %s is not finished: %d streams of users are left, %d users failed (the table pulls says who and why); "+
+		return Stopf(ReasonTooManyFailed, "backfill %s is not finished: %d streams of users are left, %d users failed (the table pulls says who and why); "+
 			"the same command goes on with what is left", f.backfill, n, failed)
 	}
 	finished, err := f.w.Finish(ctx)
@@ -211,7 +211,7 @@ func (f *filling) finishAll(ctx context.Context) error {
 		return f.sinkError(ctx, err)
 	}
 	if !finished {
-		return stopf(ReasonTooManyFailed, "backfill %s is not finished: a commit of it is not published yet, or was taken back; "+
+		return Stopf(ReasonTooManyFailed, "backfill %s is not finished: a commit of it is not published yet, or was taken back; "+
 			"the same command goes on with what is left", f.backfill)
 	}
 	f.finished = &sink.BackfillDone{RunID: f.id, At: f.run.o.Now().UTC()}
@@ -254,7 +254,7 @@ func (l *leftOf) close() { l.progress.stop() }
 // alone.
 func Backfills(ctx context.Context, cfg *config.Config, job string, log *slog.Logger) ([]sink.BackfillSummary, error) {
 	if cfg.Jobs[job] == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
 	}
 	store, err := OpenStore(ctx, cfg.Sink, job, log)
 	if err != nil {

@@ -27,7 +27,7 @@ const backfillShare = 0.25
 func newFilling(o BackfillOptions) (*filling, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -43,7 +43,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	ceiling := o.Config.FinoOS.RequestsPerSecond
 	rate := cmp.Or(o.Rate, backfillShare*ceiling)
 	if rate < 0 || rate > ceiling {
-		return nil, stopf(ReasonConfig, "a rate of %g requests per second: give one above 0 and up to requests_per_second, which is %g", rate, ceiling)
+		return nil, Stopf(ReasonConfig, "a rate of %g requests per second: give one above 0 and up to requests_per_second, which is %g", rate, ceiling)
 	}
 	f.def.Streams = names(config.PullOrder(&config.Job{Streams: streams}))
 	f.def.Users = digestOf(o.Users)
@@ -85,11 +85,11 @@ func backfillStreams(name string, job *config.Job, asked []config.Stream) ([]con
 		}
 	}
 	if len(possible) == 0 {
-		return nil, stopf(ReasonConfig, "job %s has no stream with a past to bring; these have one: %s", name, strings.Join(names(pastStreams()), ", "))
+		return nil, Stopf(ReasonConfig, "job %s has no stream with a past to bring; these have one: %s", name, strings.Join(names(pastStreams()), ", "))
 	}
 	for _, s := range asked {
 		if !slices.Contains(possible, s) {
-			return nil, stopf(ReasonConfig, "stream %q cannot be backfilled in job %s: choose from %s", s, name, strings.Join(names(possible), ", "))
+			return nil, Stopf(ReasonConfig, "stream %q cannot be backfilled in job %s: choose from %s", s, name, strings.Join(names(possible), ", "))
 		}
 	}
 	if len(asked) == 0 {
@@ -110,7 +110,7 @@ func names(streams []config.Stream) []string {
 func (f *filling) setRange(today int32) (err error) {
 	f.def.Since, f.def.Until = f.o.Since, cmp.Or(f.o.Until, midnight(today).Format(time.DateOnly))
 	if f.o.Since == "" {
-		return stopf(ReasonConfig, "since when? Give the first day: --since 2024-01-31")
+		return Stopf(ReasonConfig, "since when? Give the first day: --since 2024-01-31")
 	}
 	if f.since, err = dayOf("since", f.def.Since); err != nil {
 		return err
@@ -120,11 +120,11 @@ func (f *filling) setRange(today int32) (err error) {
 	}
 	switch {
 	case f.since > today:
-		return stopf(ReasonConfig, "since %s: that day is yet to come", f.def.Since)
+		return Stopf(ReasonConfig, "since %s: that day is yet to come", f.def.Since)
 	case f.until > today:
-		return stopf(ReasonConfig, "until %s: that day is yet to come", f.def.Until)
+		return Stopf(ReasonConfig, "until %s: that day is yet to come", f.def.Until)
 	case f.since > f.until:
-		return stopf(ReasonConfig, "since %s until %s: the range ends before it begins", f.def.Since, f.def.Until)
+		return Stopf(ReasonConfig, "since %s until %s: the range ends before it begins", f.def.Since, f.def.Until)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (f *filling) setRange(today int32) (err error) {
 func dayOf(what, text string) (int32, error) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil || t.Year() < 1970 {
-		return 0, stopf(ReasonConfig, "%s %q is no day: write it as 2024-01-31", what, text)
+		return 0, Stopf(ReasonConfig, "%s %q is no day: write it as 2024-01-31", what, text)
 	}
 	return daysOf(t), nil
 }
@@ -156,7 +156,7 @@ func digestOf(texts []string) string {
 // sameBackfill compares what was asked for with what stands under the name.
 func sameBackfill(standing, asked *sink.BackfillDefinition, withUntil bool) error {
 	differs := func(what, was, is string) error {
-		return stopf(ReasonConfig, "backfill %s has begun with other %s (%s, not %s): give the same ones to go on with it, or another --name",
+		return Stopf(ReasonConfig, "backfill %s has begun with other %s (%s, not %s): give the same ones to go on with it, or another --name",
 			standing.Name, what, was, is)
 	}
 	switch {

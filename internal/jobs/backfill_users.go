@@ -75,7 +75,7 @@ func (f *filling) askForStranger(ctx context.Context, id string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case class == finoos.NotFound:
-		return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+		return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
 	case class == "" || endsRun(class):
 		return fmt.Errorf("ask for a user that is named: %w", err)
 	default:
@@ -158,6 +158,6 @@ func (f *filling) findPresent(ctx context.Context) error {
 			break
 		}
 	}
-	return stopf(ReasonAPI, "%d users answer 404, and of those on the list nobody was found by that path: nobody was taken for gone, and the backfill is not done with them; "+
+	return Stopf(ReasonAPI, "%d users answer 404, and of those on the list nobody was found by that path: nobody was taken for gone, and the backfill is not done with them; "+
 		"check finoos.base_url, finoos.tenant and finoos.paths", len(f.absent.ends))
 }

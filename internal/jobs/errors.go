@@ -56,7 +56,7 @@ func (e *StopError) Error() string { return e.Err.Error() }
 // Unwrap returns the wrapped error.
 func (e *StopError) Unwrap() error { return e.Err }
 
-func stopf(reason Reason, format string, args ...any) error {
+func Stopf(reason Reason, format string, args ...any) error {
 	return &StopError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
@@ -123,7 +123,7 @@ func mayPass(class finoos.Class) bool {
 	}
 }
 
-func missingScopes(granted []string, streams []config.Stream) error {
+func MissingScopes(granted []string, streams []config.Stream) error {
 	need := map[string]config.Stream{}
 	for _, s := range streams {
 		if scope := config.ScopeOf(s); scope != "" && !slices.Contains(granted, scope) {
@@ -134,6 +134,6 @@ func missingScopes(granted []string, streams []config.Stream) error {
 		return nil
 	}
 	scopes := slices.Sorted(maps.Keys(need))
-	return stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
+	return Stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
 		strings.Join(scopes, ", "), need[scopes[0]])
 }

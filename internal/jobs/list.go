@@ -30,7 +30,7 @@ func (r *run) listUsers(ctx context.Context) error {
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.job.ListTimeout,
-		stopf(ReasonAPI, "listing the users took longer than list_timeout %s", r.job.ListTimeout))
+		Stopf(ReasonAPI, "listing the users took longer than list_timeout %s", r.job.ListTimeout))
 	defer cancel()
 	leave := r.leaveList()
 	for u, err := range r.client.Users(ctx) {
@@ -102,7 +102,7 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 	u := newUser(id, nil, cursors[id])
 	if class == finoos.NotFound {
 		if !u.known() {
-			return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+			return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
 		}
 		return r.missed(id)
 	}
@@ -255,7 +255,7 @@ func (g *goneUsers) add(id string, last time.Time) error {
 	}
 	g.users[id] = last
 	if limit := max(g.limit, minGone); len(g.users) > limit {
-		return stopf(ReasonAPI, "more than %d known users answer 404 (max_gone): nobody was declared gone; check finoos.tenant and finoos.base_url", limit)
+		return Stopf(ReasonAPI, "more than %d known users answer 404 (max_gone): nobody was declared gone; check finoos.tenant and finoos.base_url", limit)
 	}
 	return nil
 }

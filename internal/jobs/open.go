@@ -23,9 +23,9 @@ func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger)
 	return store, nil
 }
 
-// clientConfig is what every client of this API is made with; who makes one adds what
+// ClientConfig is what every client of this API is made with; who makes one adds what
 // is its own.
-func clientConfig(c *config.Config, version string, log *slog.Logger) finoos.Config {
+func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Config {
 	f := c.FinoOS
 	return finoos.Config{
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,

@@ -168,7 +168,7 @@ func (p *planner) listOrRecall(ctx context.Context) error {
 	case len(p.o.Users) > 0:
 		return p.findNamed(ctx)
 	case p.offline && p.look.LastSeq() == 0:
-		return stopf(ReasonConfig, "job %s has committed nothing yet, so that nothing is known of its users: without --offline the API is asked for their list", p.o.Job)
+		return Stopf(ReasonConfig, "job %s has committed nothing yet, so that nothing is known of its users: without --offline the API is asked for their list", p.o.Job)
 	case p.offline:
 		return nil
 	}
@@ -222,9 +222,9 @@ func (p *planner) findNamed(ctx context.Context) error {
 	}
 	for id := range unknown {
 		if p.offline {
-			return stopf(ReasonConfig, "user %q: the lake does not know this user; without --offline the API's list is looked at, too", id)
+			return Stopf(ReasonConfig, "user %q: the lake does not know this user; without --offline the API's list is looked at, too", id)
 		}
-		return stopf(ReasonConfig, "user %q: neither the API's list nor the lake knows this user", id)
+		return Stopf(ReasonConfig, "user %q: neither the API's list nor the lake knows this user", id)
 	}
 	return nil
 }

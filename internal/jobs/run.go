@@ -153,7 +153,7 @@ type run struct {
 func newRun(o RunOptions) (*run, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -176,7 +176,7 @@ func newRun(o RunOptions) (*run, error) {
 	r.services, r.step = config.ServicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)
 	r.breaker.limit = max(20, 2*job.Concurrency)
-	c := clientConfig(o.Config, o.Version, r.log)
+	c := ClientConfig(o.Config, o.Version, r.log)
 	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
 	c.Budget = semaphore.NewWeighted(job.MaxInflightBytes)
 	client, err := finoos.New(c)
@@ -197,7 +197,7 @@ func (r *run) checkCredentials(ctx context.Context) error {
 	if len(granted) == 0 {
 		return nil
 	}
-	return missingScopes(granted, r.streams)
+	return MissingScopes(granted, r.streams)
 }
 
 // openStore opens the object store that the sink lies in.
@@ -317,7 +317,7 @@ func (r *run) tooManyFailed() error {
 	var c report.UserCounts
 	r.tally.update(func(rep *report.Report) { c = rep.Users })
 	if total := c.Done(); c.Failed > 0 && float64(c.Failed) > r.job.Failures.MaxRatio*float64(total) {
-		return stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
+		return Stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
 			c.Failed, total, r.job.Failures.MaxRatio)
 	}
 	return nil

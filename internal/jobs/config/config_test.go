@@ -49,7 +49,7 @@ func problems(t *testing.T, text string, getenv func(string) (string, bool)) []s
 	cfg, err := Parse("jobs.yaml", []byte(text), getenv)
 	var ce *Error
 	if !errors.As(err, &ce) || cfg != nil {
-		t.Fatalf("want a ConfigError and no configuration, got %v and %v", err, cfg)
+		t.Fatalf("want a *Error and no configuration, got %v and %v", err, cfg)
 	}
 	if strings.Contains(err.Error(), secret) {
 		t.Errorf("the error shows the secret: %v", err)
@@ -256,7 +256,7 @@ func TestTheShippedFileLoadsAndShowsEveryKey(t *testing.T) {
 	}
 }
 
-func TestLoadConfigNamesAFileThatCannotBeRead(t *testing.T) {
+func TestLoadNamesAFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	_, err := Load("no/such/jobs.yaml", env())
 	want := "no/such/jobs.yaml: cannot be read: no such file or directory; name the file with --config"

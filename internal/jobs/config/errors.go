@@ -31,7 +31,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// ConfigError is everything that is wrong with one configuration, in the order
+// Error is everything that is wrong with one configuration, in the order
 // of the file.
 type Error struct {
 	Problems []Problem

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Whatever stands in the file: no panic, an error is a ConfigError with at
+// Whatever stands in the file: no panic, an error is an *Error with at
 // least one problem, and no value of the environment is in it.
-func FuzzParseConfig(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	shipped, err := os.ReadFile("../../../jobs.yaml")
 	if err != nil {
 		f.Fatal(err)

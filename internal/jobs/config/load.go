@@ -17,7 +17,7 @@ import (
 // maxConfig bounds a configuration file.
 const maxConfig = 1 << 20
 
-// LoadConfig reads the configuration file at path. See ParseConfig.
+// Load reads the configuration file at path. See [Parse].
 func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -31,9 +31,9 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 	return Parse(path, data, getenv)
 }
 
-// ParseConfig reads a configuration, called name in errors and for relative
+// Parse reads a configuration, called name in errors and for relative
 // paths of secret files. Decoding is strict, and all problems are reported at
-// once: the error is a *ConfigError, and wherever there is one, the
+// once: the error is an *Error, and wherever there is one, the
 // configuration is nil. Environment variables are asked for by getenv only.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
 	l := &loader{name: name, getenv: getenv, places: map[string]*yaml.Node{}}

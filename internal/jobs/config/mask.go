@@ -37,7 +37,7 @@ var apiNames = map[string]map[string][]string{
 // jsonColumns are those that hold objects; their members can be masked.
 var jsonColumns = []string{"partner", "attributes", "_extra"}
 
-// masking is what a job's writer hides, nil for nothing.
+// Masking is what a job's writer hides, nil for nothing.
 func (j *Job) Masking() (*sink.Masking, error) {
 	if len(j.Mask) == 0 {
 		return nil, nil //nolint:nilnil // nothing, and that is no error

@@ -8,11 +8,11 @@ import (
 	"finoos-syncer/internal/finoos"
 )
 
-// streamSyncSessions is where a cursor remembers the outcomes of a user's
+// StreamSyncSessions is where a cursor remembers the outcomes of a user's
 // sync sessions. It is no stream of its own: nothing is pulled under it.
 const StreamSyncSessions Stream = "sync_sessions"
 
-// serviceOf is the service whose correlation tells whether a stream may have
+// ServiceOf is the service whose correlation tells whether a stream may have
 // changed; users and bank_logins have none.
 func ServiceOf(s Stream) (finoos.Service, bool) {
 	switch s {
@@ -29,7 +29,7 @@ func ServiceOf(s Stream) (finoos.Service, bool) {
 	}
 }
 
-// scopeOf is the scope that a stream's operations need; empty means that a
+// ScopeOf is the scope that a stream's operations need; empty means that a
 // token is enough.
 func ScopeOf(s Stream) string {
 	switch s {
@@ -46,7 +46,7 @@ func ScopeOf(s Stream) string {
 	}
 }
 
-// orderedStreams returns the job's streams in the order in which a user is
+// PullOrder returns the job's streams in the order in which a user is
 // pulled: accounts before the transactions that refer to them.
 func PullOrder(job *Job) []Stream {
 	var out []Stream

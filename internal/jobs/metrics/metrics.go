@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/jobs/service"
 )
 
 // Build is what the binary says about itself.
@@ -115,7 +116,7 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 }
 
 // Standing implements jobs.Watcher.
-func (m *Metrics) Standing(job string, s *jobs.Standing) {
+func (m *Metrics) Standing(job string, s *service.Standing) {
 	m.success(job, s.LastSuccess)
 	if s.Status == nil {
 		return

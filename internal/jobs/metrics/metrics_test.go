@@ -14,6 +14,7 @@ import (
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/jobs/service"
 )
 
 // page is what Prometheus reads.
@@ -59,7 +60,7 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
 	}
 	m.Ended("nightly", &report.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
-	m.Skipped("nightly", jobs.SkippedRunning)
+	m.Skipped("nightly", service.SkippedRunning)
 	m.Planned("nightly", at.Add(2*time.Hour))
 	shows(
 		t, m, `syncer_build_info{commit="abc",go="go1",version="1.2"} 1`,
@@ -80,10 +81,10 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
 	t.Parallel()
 	m := New(Build{})
-	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(500, 0), Status: &jobs.Status{
+	m.Standing("nightly", &service.Standing{LastSuccess: time.Unix(500, 0), Status: &jobs.Status{
 		At: time.Unix(1000, 0), Streams: map[config.Stream]*jobs.StreamStatus{"contracts": {P50: 10, P95: 20, Oldest: 30}, "users": {Users: 3}},
 	}})
-	m.Standing("nightly", &jobs.Standing{LastSuccess: time.Unix(400, 0)}) // read before the other
+	m.Standing("nightly", &service.Standing{LastSuccess: time.Unix(400, 0)}) // read before the other
 	shows(
 		t, m, `syncer_data_timestamp_seconds{job_name="nightly",share="0.5",stream="contracts"} 990`,
 		`syncer_data_timestamp_seconds{job_name="nightly",share="1",stream="contracts"} 970`,

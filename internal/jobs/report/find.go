@@ -16,10 +16,10 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// LatestRun is what FindReport takes for the newest run there is.
+// Latest is what Find takes for the newest run there is.
 const Latest = "latest"
 
-// StoredReport is a run report as it lies in the bucket.
+// Stored is a run report as it lies in the bucket.
 type Stored struct {
 	Report *Report
 	Body   []byte // as it was written, also what a newer version knows more of
@@ -38,7 +38,7 @@ func notFound(format string, args ...any) error {
 	return &NotFoundError{text: fmt.Sprintf(format, args...)}
 }
 
-// FindReport reads the report of a run, by its id or as LatestRun, from the
+// Find reads the report of a run, by its id or as [Latest], from the
 // bucket. An empty job means any of the configuration: run ids are unique, and
 // the newest run is that of all jobs. It writes nothing. A run that is not there
 // is a *NotFoundError; other errors are those of open and of the bucket.

@@ -8,7 +8,7 @@ import (
 	"finoos-syncer/internal/sink"
 )
 
-// maxFailures caps the failures that a report lists one by one; the table
+// MaxFailures caps the failures that a report lists one by one; the table
 // pulls has them all.
 const MaxFailures = 1000
 
@@ -73,7 +73,7 @@ type Report struct {
 	Backfill *Backfill `json:"backfill,omitempty"`
 }
 
-// BackfillReport says which backfill a report is of, and when it came to its
+// Backfill says which backfill a report is of, and when it came to its
 // end; then there is nothing left to do.
 type Backfill struct {
 	Name     string             `json:"name"`
@@ -106,7 +106,7 @@ func (c *UserCounts) Done() int64 {
 	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined
 }
 
-// StreamReport counts the pulls of one stream by outcome, and what they wrote.
+// Stream counts the pulls of one stream by outcome, and what they wrote.
 type Stream struct {
 	Pulled     int64 `json:"pulled"`
 	Unchanged  int64 `json:"unchanged"`
@@ -121,7 +121,7 @@ type Stream struct {
 	Deletes int64 `json:"deletes"`
 }
 
-// TableReport is what was committed of one table.
+// Table is what was committed of one table.
 type Table struct {
 	Rows  int64 `json:"rows"`
 	Files int64 `json:"files"`

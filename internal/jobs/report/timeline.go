@@ -71,7 +71,7 @@ func (l *Timeline) halve() {
 	l.step *= 2
 }
 
-// and is this stretch and the next one as one.
+// And is this stretch and the next one as one.
 func (p Point) And(next Point) Point {
 	next.Requests += p.Requests
 	next.Refused += p.Refused

@@ -1,4 +1,4 @@
-package jobs
+package doctor
 
 import (
 	"context"
@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 
 	"github.com/oklog/ulid/v2"
 )
 
-// DoctorOptions say what to examine.
-type DoctorOptions struct {
+// Options say what to examine.
+type Options struct {
 	// Config and Job name the job to examine; both are needed.
 	Config *config.Config
 	Job    string
@@ -52,19 +53,19 @@ type Check struct {
 	Saw    string      `json:"saw"`
 	Do     string      `json:"do,omitempty"` // what to do about it
 
-	reason Reason // of a failed check
+	reason jobs.Reason // of a failed check
 }
 
-// Doctor examines everything that a run of a job needs, without running it: it
+// Run examines everything that a run of a job needs, without running it: it
 // reads a few answers of the API about one user, and writes and removes one
 // object of its own in the sink. It never asks for a bank synchronisation.
 //
-// Where a check failed, the error is a *StopError with the reason that a run
+// Where a check failed, the error is a *jobs.StopError with the reason that a run
 // would have stopped for; the checks are complete all the same.
-func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
+func Run(ctx context.Context, o Options) ([]Check, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, jobs.Stopf(jobs.ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -79,14 +80,14 @@ func Doctor(ctx context.Context, o DoctorOptions) ([]Check, error) {
 	}
 	d.sink(ctx)
 	if ctx.Err() != nil {
-		return d.checks, &StopError{Reason: ReasonInterrupted, Err: fmt.Errorf("examine: %w", ctx.Err())}
+		return d.checks, &jobs.StopError{Reason: jobs.ReasonInterrupted, Err: fmt.Errorf("examine: %w", ctx.Err())}
 	}
 	return d.checks, d.verdict()
 }
 
 // doctor is one examination under way.
 type doctor struct {
-	o        DoctorOptions
+	o        Options
 	job      *config.Job
 	streams  []config.Stream
 	services []finoos.Service
@@ -119,14 +120,14 @@ func (d *doctor) warn(what, do, format string, args ...any) {
 	d.add(Check{Status: CheckWarn, What: what, Saw: fmt.Sprintf(format, args...), Do: do})
 }
 
-func (d *doctor) fail(reason Reason, what, do, format string, args ...any) {
+func (d *doctor) fail(reason jobs.Reason, what, do, format string, args ...any) {
 	d.add(Check{Status: CheckFail, What: what, Saw: fmt.Sprintf(format, args...), Do: do, reason: reason})
 }
 
 // verdict is nil where nothing failed.
 func (d *doctor) verdict() error {
 	failed := 0
-	reason := ReasonUnexpected
+	reason := jobs.ReasonUnexpected
 	for _, c := range d.checks {
 		if c.Status != CheckFail {
 			continue
@@ -138,7 +139,7 @@ func (d *doctor) verdict() error {
 	if failed == 0 {
 		return nil
 	}
-	return stopf(reason, "%d of %d checks failed: the lines above say what to do", failed, len(d.checks))
+	return jobs.Stopf(reason, "%d of %d checks failed: the lines above say what to do", failed, len(d.checks))
 }
 
 // configuration says what will be looked at. Whether the file is right was
@@ -160,11 +161,11 @@ func (d *doctor) configuration() {
 
 // api asks for a token; without one there is nothing more to ask.
 func (d *doctor) api(ctx context.Context) bool {
-	c := clientConfig(d.o.Config, d.o.Version, d.o.Logger)
+	c := jobs.ClientConfig(d.o.Config, d.o.Version, d.o.Logger)
 	c.RetryMaxElapsed, c.Transport = shortPatience, d.o.Transport
 	client, err := finoos.New(c)
 	if err != nil {
-		d.fail(ReasonConfig, "client", "correct finoos in jobs.yaml", "%v", err)
+		d.fail(jobs.ReasonConfig, "client", "correct finoos in jobs.yaml", "%v", err)
 		return false
 	}
 	d.client = client
@@ -174,11 +175,11 @@ func (d *doctor) api(ctx context.Context) bool {
 		return false
 	}
 	d.ok("token", "granted")
-	switch err := missingScopes(scopes, d.streams); {
+	switch err := jobs.MissingScopes(scopes, d.streams); {
 	case len(scopes) == 0:
 		d.note("scopes", "", "the token names none: the endpoints below decide")
 	case err != nil:
-		d.fail(ReasonCredentials, "scopes", "have it granted, or take the stream out of the job", "%v", err)
+		d.fail(jobs.ReasonCredentials, "scopes", "have it granted, or take the stream out of the job", "%v", err)
 	default:
 		d.ok("scopes", "all that the streams need are granted")
 	}
@@ -191,10 +192,10 @@ const shortPatience = 10 * time.Second
 
 // failed reports an error of the API.
 func (d *doctor) failed(what string, err error, do string) {
-	reason := ReasonAPI
+	reason := jobs.ReasonAPI
 	switch finoos.ClassOf(err) {
 	case finoos.Auth, finoos.Forbidden:
-		reason = ReasonCredentials
+		reason = jobs.ReasonCredentials
 	default:
 	}
 	d.fail(reason, what, do, "%v", err)

@@ -1,4 +1,4 @@
-package jobs
+package service
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 )
@@ -133,7 +134,7 @@ func (k *keeper) drain() error {
 // where the process is being stopped.
 func (k *keeper) run(ctx context.Context, due time.Time) error {
 	name, watch, o := k.job.Name, k.s.o.Watch, k.s.o
-	report, err := k.s.run(ctx, RunOptions{
+	report, err := k.s.run(ctx, jobs.RunOptions{
 		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport, Pacing: k.s.pacing,
 		Holder: o.Holder, Version: o.Version, Logger: o.Logger,
 		Progress:  func(p report.Progress) { watch.Progress(name, p) },
@@ -145,11 +146,11 @@ func (k *keeper) run(ctx context.Context, due time.Time) error {
 		log = log.With("run_id", report.RunID, "users", report.Users.Listed, "users_failed", report.Users.Failed, "commits", report.Commits,
 			"requests", report.Requests, "took", report.Finished.Sub(report.Started).Round(time.Second))
 	}
-	stop, ok := errors.AsType[*StopError](err)
+	stop, ok := errors.AsType[*jobs.StopError](err)
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "run ended")
-	case ok && stop.Reason == ReasonInterrupted:
+	case ok && stop.Reason == jobs.ReasonInterrupted:
 		log.InfoContext(ctx, "run stopped after a clean commit")
 	default:
 		log.ErrorContext(ctx, "run failed", "error", err)

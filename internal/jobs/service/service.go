@@ -1,4 +1,4 @@
-package jobs
+package service
 
 import (
 	"context"
@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 )
 
-// ServeOptions says what Serve does.
-type ServeOptions struct {
+// Options says what Run does.
+type Options struct {
 	// Config is needed; each of its jobs that has a schedule is run on it.
 	Config *config.Config
-	// Transport, Holder and Version are as in RunOptions.
+	// Transport, Holder and Version are as in [jobs.RunOptions].
 	Transport http.RoundTripper
 	Holder    string
 	Version   string
@@ -30,7 +31,7 @@ type ServeOptions struct {
 	Ready func()
 }
 
-// Watcher is told what Serve does. Its methods are called by the goroutines of
+// Watcher is told what Run does. Its methods are called by the goroutines of
 // several jobs at once, and must not wait.
 type Watcher interface {
 	// Planned tells when a job is started next.
@@ -38,7 +39,7 @@ type Watcher interface {
 	// Skipped tells that a scheduled time did not lead to a run: SkippedRunning
 	// or SkippedLate.
 	Skipped(job, why string)
-	// Progress and Committed tell of a job at work, as in RunOptions.
+	// Progress and Committed tell of a job at work, as in [jobs.RunOptions].
 	Progress(job string, p report.Progress)
 	Committed(job string, c report.Commit)
 	// Ended tells of a run's end. The report is nil where the run did not begin.
@@ -60,14 +61,14 @@ type Standing struct {
 	// the reports of the last weeks know of none.
 	LastSuccess time.Time
 	// Status is what `syncer status` says, nil where it could not be read.
-	Status *Status
+	Status *jobs.Status
 }
 
-// Serve stays, and runs every job on its schedule, each for itself: no job
+// Run stays, and runs every job on its schedule, each for itself: no job
 // waits for another. Cancelling ctx ends it as it ends [Run]: jobs at work commit
-// what is complete, then Serve returns a *StopError of ReasonInterrupted, or the
+// what is complete, then Run returns a *jobs.StopError of ReasonInterrupted, or the
 // error of a run that could not commit.
-func Serve(ctx context.Context, o ServeOptions) error {
+func Run(ctx context.Context, o Options) error {
 	s, err := newServer(o)
 	if err != nil {
 		return err
@@ -77,18 +78,18 @@ func Serve(ctx context.Context, o ServeOptions) error {
 
 // server is what all jobs share. Nothing in it changes once it serves.
 type server struct {
-	o       ServeOptions
+	o       Options
 	log     *slog.Logger
 	keepers []*keeper
 	pacing  *finoos.Pacing // of all jobs together, since the ceiling is the process's; nil = there is one job
 
 	// What tests replace.
-	run   func(context.Context, RunOptions) (*report.Report, error)
+	run   func(context.Context, jobs.RunOptions) (*report.Report, error)
 	past  func(ctx context.Context, job string) (pastReports, error)
-	stand func(context.Context, StatusOptions) (*Status, error)
+	stand func(context.Context, jobs.StatusOptions) (*jobs.Status, error)
 }
 
-func newServer(o ServeOptions) (*server, error) {
+func newServer(o Options) (*server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -98,21 +99,21 @@ func newServer(o ServeOptions) (*server, error) {
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
-	s := &server{o: o, log: o.Logger, run: Run, stand: ReadStatus}
+	s := &server{o: o, log: o.Logger, run: jobs.Run, stand: jobs.ReadStatus}
 	s.past = s.bucketPast
 	for _, name := range slices.Sorted(maps.Keys(o.Config.Jobs)) {
 		job := o.Config.Jobs[name]
 		schedule, err := config.NewSchedule(job)
 		switch {
 		case err != nil:
-			return nil, stopf(ReasonConfig, "jobs.%s: %w", name, err)
+			return nil, jobs.Stopf(jobs.ReasonConfig, "jobs.%s: %w", name, err)
 		case schedule != nil:
 			s.keepers = append(s.keepers, &keeper{s: s, job: job, schedule: schedule, log: s.log.With("job", name)})
 		}
 	}
 	switch len(s.keepers) {
 	case 0:
-		return nil, stopf(ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", config.JobNames(o.Config))
+		return nil, jobs.Stopf(jobs.ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", config.JobNames(o.Config))
 	case 1:
 	default: // the ceiling is that of the process
 		s.pacing = finoos.NewPacing(o.Config.FinoOS.RequestsPerSecond, 1)
@@ -134,12 +135,12 @@ func (s *server) serve(ctx context.Context) error {
 	s.log.InfoContext(ctx, "stopping: jobs at work commit what is complete")
 	keeping.Wait()
 	for _, err := range ends {
-		stop, ok := errors.AsType[*StopError](err)
-		if err != nil && (!ok || stop.Reason == ReasonSink || stop.Reason == ReasonUnexpected) {
+		stop, ok := errors.AsType[*jobs.StopError](err)
+		if err != nil && (!ok || stop.Reason == jobs.ReasonSink || stop.Reason == jobs.ReasonUnexpected) {
 			return err // this must not pass for a clean commit
 		}
 	}
-	return &StopError{Reason: ReasonInterrupted, Err: errors.New("stopped: no job is at work, and those that were go on after the next start")}
+	return &jobs.StopError{Reason: jobs.ReasonInterrupted, Err: errors.New("stopped: no job is at work, and those that were go on after the next start")}
 }
 
 // nobody watches.

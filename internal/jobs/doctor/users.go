@@ -1,4 +1,4 @@
-package jobs
+package doctor
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/human"
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 )
 
@@ -51,7 +52,7 @@ func (d *doctor) pages(p finoos.Paging) {
 	first := strconv.Itoa(p.First.V)
 	switch {
 	case set == "1" && first == "0":
-		d.fail(ReasonConfig, what, `set finoos.first_page to "0" or auto`, "count from 0, but finoos.first_page is 1: the users of the first page would never be pulled")
+		d.fail(jobs.ReasonConfig, what, `set finoos.first_page to "0" or auto`, "count from 0, but finoos.first_page is 1: the users of the first page would never be pulled")
 	case set == "0" && first == "1":
 		d.warn(what, `set finoos.first_page to "1" or auto`, "count from 1, but finoos.first_page is 0")
 	case first == "0" && set == "auto":
@@ -157,15 +158,15 @@ func (d *doctor) badEndpoint(what string, e *finoos.Examination, knownUser bool)
 	case class == finoos.NotFound && e.Operation.Name == "correlation":
 		d.note(what, "choose a user who has been analysed with --user; if none has one, the path differs: set "+path, "%s: no finished analysis of this user (404)", e.Operation.Path)
 	case class == finoos.NotFound && (!knownUser || e.Operation.Name == "user"):
-		d.fail(ReasonAPI, what, "see that the user is of this tenant; if it is, the path differs: set "+path, "%s: not found (404)", e.Operation.Path)
+		d.fail(jobs.ReasonAPI, what, "see that the user is of this tenant; if it is, the path differs: set "+path, "%s: not found (404)", e.Operation.Path)
 	case class == finoos.NotFound:
-		d.fail(ReasonAPI, what, "the user exists, so the path differs: set "+path, "%s: not found (404)", e.Operation.Path)
+		d.fail(jobs.ReasonAPI, what, "the user exists, so the path differs: set "+path, "%s: not found (404)", e.Operation.Path)
 	case class == finoos.Forbidden:
-		d.fail(ReasonCredentials, what, "have the scope granted to the client, or to the user (userScopes)", "%s: forbidden (403), needs the scope %s", e.Operation.Path, scopeNeeded(e))
+		d.fail(jobs.ReasonCredentials, what, "have the scope granted to the client, or to the user (userScopes)", "%s: forbidden (403), needs the scope %s", e.Operation.Path, scopeNeeded(e))
 	case class == finoos.Malformed && e.Under != e.Documented:
-		d.fail(ReasonAPI, what, "report it as an issue", "%s: the list stands %s, the document says %s: %v", e.Operation.Path, standing(e.Under), standing(e.Documented), e.Err)
+		d.fail(jobs.ReasonAPI, what, "report it as an issue", "%s: the list stands %s, the document says %s: %v", e.Operation.Path, standing(e.Under), standing(e.Documented), e.Err)
 	case class == finoos.Malformed:
-		d.fail(ReasonAPI, what, "report it as an issue, with this line", "%v", e.Err)
+		d.fail(jobs.ReasonAPI, what, "report it as an issue, with this line", "%v", e.Err)
 	default:
 		d.failed(what, e.Err, "try again; if it stays so, ask the API's operator")
 	}

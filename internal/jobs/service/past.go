@@ -1,7 +1,8 @@
-package jobs
+package service
 
 import (
 	"context"
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/report"
 	"fmt"
 	"iter"
@@ -23,7 +24,7 @@ const (
 
 // bucketPast reads the reports in the bucket.
 func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error) {
-	store, err := OpenStore(ctx, s.o.Config.Sink, job, s.log)
+	store, err := jobs.OpenStore(ctx, s.o.Config.Sink, job, s.log)
 	if err != nil {
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}
@@ -97,7 +98,7 @@ func (k *keeper) look(ctx context.Context) {
 		defer cancel()
 		standing := &Standing{LastSuccess: k.lastSuccess(ctx)}
 		if !atWork {
-			status, err := k.s.stand(ctx, StatusOptions{Config: k.s.o.Config, Job: k.job.Name})
+			status, err := k.s.stand(ctx, jobs.StatusOptions{Config: k.s.o.Config, Job: k.job.Name})
 			if err == nil {
 				standing.Status = status
 			} else if ctx.Err() == nil {

@@ -1,4 +1,4 @@
-package jobs
+package service
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 
@@ -65,15 +66,15 @@ func mapKeys[V any](m map[string]V) func(func(string) bool) {
 // serve serves for a while, then stops as by a signal.
 func (f *office) serve(d time.Duration) {
 	f.t.Helper()
-	s, err := newServer(ServeOptions{Config: f.cfg, Watch: f})
+	s, err := newServer(Options{Config: f.cfg, Watch: f})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	s.run, s.past = f.run, f.past
-	s.stand = func(context.Context, StatusOptions) (*Status, error) { return &Status{}, nil }
+	s.stand = func(context.Context, jobs.StatusOptions) (*jobs.Status, error) { return &jobs.Status{}, nil }
 	ctx, cancel := context.WithTimeout(f.t.Context(), d)
 	defer cancel()
-	if err := s.serve(ctx); !isStop(err, ReasonInterrupted) {
+	if err := s.serve(ctx); !isStop(err, jobs.ReasonInterrupted) {
 		f.t.Errorf("serve: %v", err)
 	}
 	synctest.Wait()
@@ -86,12 +87,12 @@ func (f *office) serve(d time.Duration) {
 	}
 }
 
-func isStop(err error, reason Reason) bool {
-	stop, ok := errors.AsType[*StopError](err)
+func isStop(err error, reason jobs.Reason) bool {
+	stop, ok := errors.AsType[*jobs.StopError](err)
 	return ok && stop.Reason == reason
 }
 
-func (f *office) run(ctx context.Context, o RunOptions) (*report.Report, error) {
+func (f *office) run(ctx context.Context, o jobs.RunOptions) (*report.Report, error) {
 	begun := time.Now()
 	f.mu.Lock()
 	if f.atWork[o.Job] {
@@ -107,7 +108,7 @@ func (f *office) run(ctx context.Context, o RunOptions) (*report.Report, error) 
 	case <-time.After(f.took(o.Job, begun)):
 	case <-ctx.Done():
 		time.Sleep(10 * time.Second) // its last commit
-		rep.Outcome, rep.Users.Unchanged, err = "stopped", 1, stopf(ReasonInterrupted, "interrupted")
+		rep.Outcome, rep.Users.Unchanged, err = "stopped", 1, jobs.Stopf(jobs.ReasonInterrupted, "interrupted")
 	}
 	rep.Finished = time.Now()
 	f.mu.Lock()
@@ -331,20 +332,20 @@ func (f *office) made(after time.Duration, r report.Report) {
 
 func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 	t.Parallel()
-	for reason, want := range map[Reason]Reason{
-		ReasonInterrupted: ReasonInterrupted, ReasonTooManyFailed: ReasonInterrupted, ReasonSink: ReasonSink, ReasonUnexpected: ReasonUnexpected,
+	for reason, want := range map[jobs.Reason]jobs.Reason{
+		jobs.ReasonInterrupted: jobs.ReasonInterrupted, jobs.ReasonTooManyFailed: jobs.ReasonInterrupted, jobs.ReasonSink: jobs.ReasonSink, jobs.ReasonUnexpected: jobs.ReasonUnexpected,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newOffice(t, map[string][]string{"a": {`schedule: "* * * * *"`, "catch_up: 1s"}, "b": {`schedule: "@yearly"`, "catch_up: 1s"}})
-			s, err := newServer(ServeOptions{Config: f.cfg})
+			s, err := newServer(Options{Config: f.cfg})
 			if err != nil {
 				t.Fatal(err)
 			}
 			s.past = f.past
-			s.stand = func(context.Context, StatusOptions) (*Status, error) { return nil, errors.New("none") }
-			s.run = func(ctx context.Context, _ RunOptions) (*report.Report, error) {
+			s.stand = func(context.Context, jobs.StatusOptions) (*jobs.Status, error) { return nil, errors.New("none") }
+			s.run = func(ctx context.Context, _ jobs.RunOptions) (*report.Report, error) {
 				<-ctx.Done()
-				return nil, stopf(reason, "no")
+				return nil, jobs.Stopf(reason, "no")
 			}
 			time.Sleep(2 * time.Second)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -358,8 +359,8 @@ func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 
 func TestServingNeedsASchedule(t *testing.T) {
 	t.Parallel()
-	err := Serve(t.Context(), ServeOptions{Config: parsed(t, "finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs: {nightly: {}}\n")})
-	if !isStop(err, ReasonConfig) || !strings.Contains(err.Error(), "nightly") {
+	err := Run(t.Context(), Options{Config: parsed(t, "finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs: {nightly: {}}\n")})
+	if !isStop(err, jobs.ReasonConfig) || !strings.Contains(err.Error(), "nightly") {
 		t.Errorf("got %v", err)
 	}
 }

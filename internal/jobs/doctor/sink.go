@@ -1,4 +1,4 @@
-package jobs
+package doctor
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
@@ -14,9 +15,9 @@ import (
 
 // sink tries what a run needs of the object store.
 func (d *doctor) sink(ctx context.Context) {
-	store, err := OpenStore(ctx, d.o.Config.Sink, d.o.Job, d.o.Logger)
+	store, err := jobs.OpenStore(ctx, d.o.Config.Sink, d.o.Job, d.o.Logger)
 	if err != nil {
-		d.fail(ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
+		d.fail(jobs.ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
 		return
 	}
 	if d.o.WrapStore != nil {
@@ -29,15 +30,15 @@ func (d *doctor) sink(ctx context.Context) {
 		case check.Err == nil:
 			d.ok(what, "%s", store)
 		case errors.Is(check.Err, sink.ErrLyingStore):
-			d.fail(ReasonSink, what, "use another store or a newer version of it: nothing is safe on this one", "%v", check.Err)
+			d.fail(jobs.ReasonSink, what, "use another store or a newer version of it: nothing is safe on this one", "%v", check.Err)
 		case errors.Is(check.Err, bucket.ErrDenied):
-			d.fail(ReasonSink, what, "grant the permission: README.md lists those that are needed", "%v", check.Err)
+			d.fail(jobs.ReasonSink, what, "grant the permission: README.md lists those that are needed", "%v", check.Err)
 		default:
-			d.fail(ReasonSink, what, "see that the store can be reached and is healthy", "%v", check.Err)
+			d.fail(jobs.ReasonSink, what, "see that the store can be reached and is healthy", "%v", check.Err)
 		}
 	}
 	if err != nil {
-		d.fail(ReasonSink, "sink", "try again", "%v", err)
+		d.fail(jobs.ReasonSink, "sink", "try again", "%v", err)
 		return
 	}
 	d.encryption()

@@ -1,4 +1,4 @@
-package jobs
+package doctor
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
@@ -62,7 +63,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		what   string
 		saw    string
 		do     string
-		reason Reason // where a check fails
+		reason jobs.Reason // where a check fails
 	}{
 		"nothing differs": {job: []string{"sync: {user_ip: 203.0.113.7, when: always}"}, status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
 		"another path": {
@@ -72,7 +73,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 				}
 				return strings.Replace(p, "/recurring", "/contracts", 1)
 			}},
-			status: CheckFail, what: "contracts", saw: "not found (404)", do: "the user exists, so the path differs: set finoos.paths.contracts", reason: ReasonAPI,
+			status: CheckFail, what: "contracts", saw: "not found (404)", do: "the user exists, so the path differs: set finoos.paths.contracts", reason: jobs.ReasonAPI,
 		},
 		"another path that is set": {
 			api: another{path: func(p string) string {
@@ -87,7 +88,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		"pages that count from 0": {
 			bank: sandbox.Options{PageSize: 3}, faults: sandbox.Faults{ZeroPages: true, NoContext: true},
 			finoos: func(f *config.FinoOS) { f.FirstPage = "1" },
-			status: CheckFail, what: "pages of users", saw: "count from 0, but finoos.first_page is 1", do: `set finoos.first_page to "0"`, reason: ReasonConfig,
+			status: CheckFail, what: "pages of users", saw: "count from 0, but finoos.first_page is 1", do: `set finoos.first_page to "0"`, reason: jobs.ReasonConfig,
 		},
 		"pages that count from 0, found out": {
 			bank: sandbox.Options{PageSize: 3}, faults: sandbox.Faults{ZeroPages: true, NoContext: true},
@@ -110,11 +111,11 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 				}
 				return body
 			}},
-			status: CheckFail, what: "contracts", saw: "contractId: missing", do: "report it", reason: ReasonAPI,
+			status: CheckFail, what: "contracts", saw: "contractId: missing", do: "report it", reason: jobs.ReasonAPI,
 		},
 		"a scope that is missing": {
 			bank:   sandbox.Options{Scopes: []string{"banking", "categorization", "account-history"}},
-			status: CheckFail, what: "scopes", saw: "lacks the scope contracts", do: "have it granted", reason: ReasonCredentials,
+			status: CheckFail, what: "scopes", saw: "lacks the scope contracts", do: "have it granted", reason: jobs.ReasonCredentials,
 		},
 		"a tenant that is mistyped": {
 			finoos: func(f *config.FinoOS) { f.Tenant = "sandbocks" },
@@ -122,11 +123,11 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		},
 		"credentials that are refused": {
 			finoos: func(f *config.FinoOS) { f.ClientSecret = "wrong-secret" },
-			status: CheckFail, what: "token", saw: "auth", do: "belong together", reason: ReasonCredentials,
+			status: CheckFail, what: "token", saw: "auth", do: "belong together", reason: jobs.ReasonCredentials,
 		},
 		"a store that ignores conditions": {
 			store:  func(s bucket.Store) bucket.Store { return unconditional{s} },
-			status: CheckFail, what: "sink: write under a condition", saw: "If-None-Match is ignored", do: "use another store", reason: ReasonSink,
+			status: CheckFail, what: "sink: write under a condition", saw: "If-None-Match is ignored", do: "use another store", reason: jobs.ReasonSink,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,8 +148,8 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 			if tt.finoos != nil {
 				tt.finoos(&cfg.FinoOS)
 			}
-			checks, err := Doctor(t.Context(), DoctorOptions{Config: cfg, Job: "nightly", Transport: tt.api, WrapStore: tt.store})
-			var stop *StopError
+			checks, err := Run(t.Context(), Options{Config: cfg, Job: "nightly", Transport: tt.api, WrapStore: tt.store})
+			var stop *jobs.StopError
 			switch isStop := errors.As(err, &stop); {
 			case tt.status == CheckFail && (!isStop || stop.Reason != tt.reason):
 				t.Errorf("ended with %v, want reason %d", err, tt.reason)
@@ -190,7 +191,7 @@ func TestTheDoctorSaysWhichFieldsItExpectsAndDoesNotSee(t *testing.T) {
 		}
 		return body
 	}}
-	checks, err := Doctor(t.Context(), DoctorOptions{Config: banktest.Config(t, t.TempDir()), Job: "nightly", User: sb.UserID(1), Transport: api})
+	checks, err := Run(t.Context(), Options{Config: banktest.Config(t, t.TempDir()), Job: "nightly", User: sb.UserID(1), Transport: api})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +214,7 @@ func TestTheDoctorFindsOutWhatADiffMeans(t *testing.T) {
 	seen := map[CheckStatus]int{}
 	ask := func() {
 		for i := range 6 {
-			checks, err := Doctor(t.Context(), DoctorOptions{Config: cfg, Job: "nightly", User: sb.UserID(i), Transport: sb.Transport()})
+			checks, err := Run(t.Context(), Options{Config: cfg, Job: "nightly", User: sb.UserID(i), Transport: sb.Transport()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +229,7 @@ func TestTheDoctorFindsOutWhatADiffMeans(t *testing.T) {
 	if seen[CheckNote] != 6 {
 		t.Errorf("before the first run: %v", seen)
 	}
-	if _, err := Run(t.Context(), RunOptions{Config: cfg, Job: "nightly", Holder: t.Name(), Transport: sb.Transport(), Now: sb.Now}); err != nil {
+	if _, err := jobs.Run(t.Context(), jobs.RunOptions{Config: cfg, Job: "nightly", Holder: t.Name(), Transport: sb.Transport(), Now: sb.Now}); err != nil {
 		t.Fatal(err)
 	}
 	clear(seen)
