@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
-	"math"
 	"slices"
+
+	"finoos-syncer/internal/scratch"
 )
 
 // Fingerprints are what a cursor remembers of the records it has seen, so
@@ -27,7 +28,7 @@ func (k keyed) appendTo(b []byte) []byte {
 	keys := keysInOrder(k)
 	b = binary.AppendUvarint(growFor(b, keys), uint64(len(k)))
 	for _, key := range keys {
-		b = appendString(b, key)
+		b = scratch.AppendString(b, key)
 		b = binary.LittleEndian.AppendUint64(b, k[key])
 	}
 	return b
@@ -53,117 +54,36 @@ func growFor(b []byte, keys []string) []byte {
 func (k keyed) encode() []byte { return k.appendTo([]byte{stateVersion}) }
 
 func decodeKeyed(state []byte) (keyed, error) {
-	d := newDecoder(state)
-	k := d.keyed()
-	return k, d.end()
+	d := stateReader(state)
+	k := readKeyed(d)
+	return k, atEnd(d)
 }
 
-// decoder reads what the encode methods wrote. The first failure sticks.
-type decoder struct {
-	b    []byte
-	text string // ends in b, for strings that need no memory of their own; or ""
-	bad  bool
-}
-
-func newDecoder(state []byte) *decoder {
-	d := &decoder{b: state}
-	if d.byte() != stateVersion {
-		d.bad = true
+// stateReader reads what the encode methods wrote.
+func stateReader(state []byte) *scratch.Reader {
+	d := scratch.NewReader(state)
+	if d.Byte() != stateVersion {
+		d.Fail()
 	}
 	return d
 }
 
-func (d *decoder) end() error {
-	if d.bad || len(d.b) > 0 {
+// atEnd says what is wrong with a state that has been read.
+func atEnd(d *scratch.Reader) error {
+	if d.Failed() || len(d.Rest()) > 0 {
 		return errState
 	}
 	return nil
 }
 
-func (d *decoder) take(n uint64) []byte {
-	if d.bad || n > uint64(len(d.b)) {
-		d.bad = true
-		return nil
-	}
-	out := d.b[:n]
-	d.b = d.b[n:]
-	return out
-}
-
-func (d *decoder) byte() byte {
-	if b := d.take(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if d.bad || n <= 0 {
-		d.bad = true
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if d.bad || n <= 0 {
-		d.bad = true
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) uint32() uint32 {
-	if b := d.take(4); len(b) == 4 {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	if b := d.take(8); len(b) == 8 {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (d *decoder) string() string {
-	b := d.take(d.uvarint())
-	if d.text == "" {
-		return string(b)
-	}
-	end := len(d.text) - len(d.b)
-	return d.text[end-len(b) : end]
-}
-
-// count reads a number of items of at least size bytes each, so that a
-// damaged state cannot ask for more memory than it has bytes.
-func (d *decoder) count(size int) int {
-	n := d.uvarint()
-	if n > math.MaxInt32 || int(n) > len(d.b)/size {
-		d.bad = true
-		return 0
-	}
-	return int(n)
-}
-
-func (d *decoder) keyed() keyed {
-	n := d.count(9)
+func readKeyed(d *scratch.Reader) keyed {
+	n := d.Count(9)
 	k := make(keyed, n)
 	for range n {
-		key := d.string()
-		k[key] = d.uint64()
+		key := d.String()
+		k[key] = d.Uint64()
 	}
 	return k
-}
-
-func appendString(b []byte, s string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
 }
 
 // booked is the fingerprint of a transaction: days is its booking date in
@@ -186,13 +106,13 @@ type window struct {
 func (w window) encode() []byte {
 	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(w.newest)))
 	for _, account := range keysInOrder(w.newest) {
-		b = appendString(b, account)
+		b = scratch.AppendString(b, account)
 		b = binary.AppendVarint(b, int64(w.newest[account]))
 	}
 	ids := keysInOrder(w.seen)
 	b = binary.AppendUvarint(growFor(b, ids), uint64(len(ids)))
 	for _, id := range ids {
-		b = appendString(b, id)
+		b = scratch.AppendString(b, id)
 		b = binary.AppendVarint(b, int64(w.seen[id].days))
 		b = binary.LittleEndian.AppendUint64(b, w.seen[id].hash)
 	}
@@ -200,21 +120,21 @@ func (w window) encode() []byte {
 }
 
 func decodeWindow(state []byte) (window, error) {
-	d := newDecoder(state)
-	n := d.count(2)
+	d := stateReader(state)
+	n := d.Count(2)
 	w := window{newest: make(map[string]int32, n)}
 	for range n {
-		account := d.string()
-		w.newest[account] = int32(d.varint()) //nolint:gosec // written from an int32
+		account := d.String()
+		w.newest[account] = int32(d.Varint()) //nolint:gosec // written from an int32
 	}
-	n = d.count(10)
+	n = d.Count(10)
 	w.seen = make(map[string]booked, n)
 	for range n {
-		id := d.string()
-		days := int32(d.varint()) //nolint:gosec // written from an int32
-		w.seen[id] = booked{days: days, hash: d.uint64()}
+		id := d.String()
+		days := int32(d.Varint()) //nolint:gosec // written from an int32
+		w.seen[id] = booked{days: days, hash: d.Uint64()}
 	}
-	return w, d.end()
+	return w, atEnd(d)
 }
 
 // month is the fingerprint of one account's balances of one month: which
@@ -249,7 +169,7 @@ func (h history) encode() []byte {
 	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(keys)))
 	for _, k := range keys {
 		m := h[k]
-		b = appendString(b, k.account)
+		b = scratch.AppendString(b, k.account)
 		b = binary.AppendVarint(b, int64(k.month))
 		b = binary.LittleEndian.AppendUint32(b, m.bitmap)
 		b = binary.LittleEndian.AppendUint64(b, m.hash)
@@ -263,21 +183,21 @@ func (h history) encode() []byte {
 }
 
 func decodeHistory(state []byte) (history, error) {
-	d := newDecoder(state)
-	n := d.count(15)
+	d := stateReader(state)
+	n := d.Count(15)
 	h := make(history, n)
 	for range n {
-		k := monthKey{account: d.string()}
-		k.month = int32(d.varint()) //nolint:gosec // written from an int32
-		m := month{bitmap: d.uint32(), hash: d.uint64()}
-		if days := d.count(5); days > 0 {
+		k := monthKey{account: d.String()}
+		k.month = int32(d.Varint()) //nolint:gosec // written from an int32
+		m := month{bitmap: d.Uint32(), hash: d.Uint64()}
+		if days := d.Count(5); days > 0 {
 			m.days = make(map[int]uint32, days)
 			for range days {
-				day := int(d.byte())
-				m.days[day] = d.uint32()
+				day := int(d.Byte())
+				m.days[day] = d.Uint32()
 			}
 		}
 		h[k] = m
 	}
-	return h, d.end()
+	return h, atEnd(d)
 }

@@ -2,8 +2,9 @@ package jobs
 
 import (
 	"context"
-	"finoos-syncer/internal/jobs/report"
 	"time"
+
+	"finoos-syncer/internal/jobs/report"
 )
 
 // maxWaiting bounds Resume.Waiting. The queue's memory does so as well, at

@@ -115,7 +115,7 @@ func (l *userList) close() error {
 
 func appendUser(b []byte, u *finoos.User) []byte {
 	for _, s := range []string{u.ID, u.CustomUserID, u.Name, u.Type, u.Tenant, u.Extra} {
-		b = appendString(b, s)
+		b = scratch.AppendString(b, s)
 	}
 	b = binary.LittleEndian.AppendUint64(b, u.Hash)
 	var created int64
@@ -134,36 +134,41 @@ func appendList(b []byte, list []string) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(list))+1)
 	for _, s := range list {
-		b = appendString(b, s)
+		b = scratch.AppendString(b, s)
 	}
 	return b
 }
 
+var errHeldUser = errors.New("a held user cannot be decoded")
+
 // decodeUser reads a user; text ends in b, and holds the user's strings.
 func decodeUser(b []byte, text string) (u *finoos.User, rest []byte, err error) {
-	d := &decoder{b: b, text: text}
-	u = &finoos.User{ID: d.string(), CustomUserID: d.string(), Name: d.string(), Type: d.string(), Tenant: d.string()}
-	u.Extra = d.string()
-	u.Hash = d.uint64()
-	if us := d.varint(); us != 0 {
+	d := scratch.NewTextReader(b, text)
+	u = &finoos.User{ID: d.String(), CustomUserID: d.String(), Name: d.String(), Type: d.String(), Tenant: d.String()}
+	u.Extra = d.String()
+	u.Hash = d.Uint64()
+	if us := d.Varint(); us != 0 {
 		u.CreatedAt = time.UnixMicro(us).UTC()
 	}
-	u.Duplicates, u.UserScopes = d.list(), d.list()
-	if d.bad {
-		return nil, nil, errState
+	u.Duplicates, u.UserScopes = readList(d), readList(d)
+	if d.Failed() {
+		return nil, nil, errHeldUser
 	}
-	return u, d.b, nil
+	return u, d.Rest(), nil
 }
 
-func (d *decoder) list() []string {
-	n := d.uvarint()
-	if n == 0 || n-1 > uint64(len(d.b)) {
-		d.bad = d.bad || n > 0
+func readList(d *scratch.Reader) []string {
+	n := d.Uvarint()
+	if n == 0 {
+		return nil
+	}
+	if n-1 > uint64(len(d.Rest())) {
+		d.Fail()
 		return nil
 	}
 	list := make([]string, 0, n-1)
 	for range n - 1 {
-		list = append(list, d.string())
+		list = append(list, d.String())
 	}
 	return list
 }
