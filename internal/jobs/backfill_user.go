@@ -160,7 +160,7 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 func (f *filling) begin(p *filledPull) *result {
 	return &result{
 		user: p.user.id, stream: p.stream, mode: sink.Backfill, outcome: outcomePulled, correlation: p.correlation,
-		extractedAt: p.user.extractedAt(p.stream, f.run.o.Now()), began: time.Now(), alone: f.spilled, turns: f.turns,
+		extractedAt: p.user.extractedAt(p.stream, f.run.o.Now()), began: time.Now(), turn: turn{of: f.reader.Turns},
 	}
 }
 

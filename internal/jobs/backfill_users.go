@@ -52,7 +52,7 @@ func (f *filling) listNamed(ctx context.Context) error {
 			}
 		}
 		for _, id := range ids {
-			if f.fresh && !newUser(id, nil, cursors[id]).known() {
+			if f.fresh && !newUser(id, nil, cursors[id]).pulledBefore() {
 				if err := f.askForStranger(ctx, id); err != nil {
 					return err
 				}

@@ -19,14 +19,17 @@ import (
 func collect[T any](
 	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
 ) error {
-	res.closers = append(res.closers, list)
+	res.turn.closers = append(res.turn.closers, list)
 	if list.Spilled() {
-		if err := res.runAlone(ctx); err != nil {
+		if err := res.turn.beAlone(ctx); err != nil {
 			return err
 		}
 	}
-	if err := res.takeTurn(ctx); err != nil {
-		return err
+	if res.turn.slabs == nil {
+		if err := res.turn.take(ctx); err != nil {
+			return err
+		}
+		res.rows = res.turn.slabs.rows
 	}
 	if res.stamp != nil {
 		// Later than the answer, as a backfill's instant is earlier than its
@@ -85,18 +88,5 @@ func collectKeyed[T any](
 		}
 	}
 	res.state = next.encode()
-	return nil
-}
-
-// remembered returns the fingerprints to compare with, or nil and a result
-// that is set to read everything.
-func (r *run) remembered(u *user, res *result) keyed {
-	c := u.cursor(res.stream)
-	if !r.wantsFull(c) {
-		if old, err := decodeKeyed(c.State); err == nil {
-			return old
-		}
-	}
-	res.readAll()
 	return nil
 }

@@ -101,7 +101,7 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 	}
 	u := newUser(id, nil, cursors[id])
 	if class == finoos.NotFound {
-		if !u.known() {
+		if !u.pulledBefore() {
 			return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
 		}
 		return r.missed(id)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -30,128 +29,17 @@ const (
 // night.
 const markNoAnalysis = "no_analysis"
 
-// result is one pull of one stream while it is made: what was read, and what
-// becomes of it.
-type result struct {
-	user    string
-	stream  config.Stream
-	outcome string
-	mode    sink.Mode
-
-	correlation finoos.Correlation
-	previous    string // the correlation before
-	extractedAt time.Time
-	state       []byte // what the cursor will remember of the records
-	first       bool   // nothing was pulled before
-	whole       bool   // everything that the API has was written, whatever mode says
-	opened      uint64 // the newest record when the run began, of whole pulls
-	// stamp gives the pull its instant again, when its answer is complete; nil
-	// where the instant that it has is to stay.
-	stamp func() time.Time
-
-	// rows are written, then what more yields: a pull that is too large to be
-	// held is decoded again while it is written.
-	rows             []sink.Row
-	slabs            *slabs // that rows come from, while the pull has a turn
-	more             func(yield func(sink.Row) error) error
-	upserts, deletes int64
-	inexact          int64
-
-	class   finoos.Class
-	err     error
-	meter   finoos.Meter
-	began   time.Time // real time
-	closers []io.Closer
-	alone   chan struct{} // one slot, for the one pull at a time that is larger than memory allows
-	isAlone bool
-	turns   chan *slabs // one for each pull whose rows may be held at a time
-}
-
-func (res *result) meta(op sink.Op, extra string) sink.Meta {
-	return sink.Meta{
-		Op: op, Pull: res.mode, CorrelationID: res.correlation.ID, CorrelationAt: res.correlation.At,
-		ExtractedAt: res.extractedAt, Extra: extra,
-	}
-}
-
-// readAll makes the pull one that replaces what was known.
-func (res *result) readAll() {
-	res.mode, res.whole = sink.Full, true
-}
-
-// runAlone waits until no other pull is at work that is larger than memory
-// allows.
-func (res *result) runAlone(ctx context.Context) error {
-	if res.isAlone {
-		return nil
-	}
-	select {
-	case res.alone <- struct{}{}:
-		res.isAlone = true
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// takeTurn waits until this pull may make rows of its answer. Answers are waited
-// for by as many workers as there are, and held to the byte; rows take several
-// times as much, and no more processors make them than there are.
-func (res *result) takeTurn(ctx context.Context) error {
-	if res.slabs != nil {
-		return nil
-	}
-	select {
-	case res.slabs = <-res.turns:
-		res.rows = res.slabs.rows
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// remove adds a row that says that a key is gone.
-func (res *result) remove(row sink.Row) {
-	res.rows = append(res.rows, row)
-	res.deletes++
-}
-
-// forget takes back what has been collected: to read it in another way, or
-// because it failed.
-func (res *result) forget() {
-	rows := res.rows
-	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
-	for _, c := range res.closers {
-		_ = c.Close() // frees memory; nothing is lost by an error
-	}
-	res.closers = nil
-	// Or the next answer would be waited for with a turn, by one who may have to
-	// wait to be alone as well, for one who waits for a turn.
-	if res.isAlone {
-		<-res.alone
-		res.isAlone = false
-	}
-	if res.slabs != nil {
-		res.slabs.clear(rows)
-		res.turns <- res.slabs
-		res.slabs = nil
-	}
-}
-
-// close gives back everything; what was collected has been written.
-func (res *result) close() { res.forget() }
-
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s config.Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, turns: r.turns, opened: r.w.Opened()}
+	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), turn: turn{of: r.reader.Turns}, opened: r.w.Opened()}
 	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()
 	metered := finoos.WithMeter(ctx, &res.meter)
 	changed, err := r.changed(metered, u, res)
 	if err == nil && changed {
-		err = r.read(metered, u, res)
+		err = r.reader.Read(metered, &u.known, res)
 	}
 	switch {
 	case err == nil:
@@ -289,30 +177,6 @@ func (u *user) bankingCursor() (sink.Cursor, bool) {
 	return sink.Cursor{}, false
 }
 
-// read reads a stream that has changed, and compares it with what the cursor
-// remembers.
-func (r *run) read(ctx context.Context, u *user, res *result) error {
-	res.outcome = outcomePulled
-	switch res.stream {
-	case config.StreamUsers:
-		return r.readUser(u, res)
-	case config.StreamBankLogins:
-		return r.readLogins(ctx, u, res)
-	case config.StreamAccounts:
-		return r.readAccounts(ctx, u, res)
-	case config.StreamTransactions:
-		return r.readTransactions(ctx, u, res)
-	case config.StreamCategorization:
-		return r.readCategorization(ctx, u, res)
-	case config.StreamContracts:
-		return r.readContracts(ctx, u, res)
-	case config.StreamAccountHistory:
-		return r.readHistory(ctx, u, res)
-	default:
-		return fmt.Errorf("stream %s cannot be pulled", res.stream)
-	}
-}
-
 // record hands a result to the sink, and lets the user's cursor follow.
 func (r *run) record(ctx context.Context, u *user, res *result) error {
 	if u.gone {
@@ -403,34 +267,6 @@ func (res *result) row() *sink.Pull {
 		p.Error = res.err.Error()
 	}
 	return p
-}
-
-// wantsFull says whether a stream that has changed has to be read in full,
-// whatever its cursor remembers.
-func (r *run) wantsFull(c sink.Cursor) bool {
-	return r.mustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
-}
-
-// mustBeFull says the same of one that may not have changed.
-func (r *run) mustBeFull(c sink.Cursor) bool {
-	return r.o.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
-}
-
-// refreshDue spreads full pulls over the period by the hash of the user id: a
-// refresh is due at the user's own instant of each period, the first one that
-// lies a period (less half a day in a week, for runs that start a bit later
-// than the last time) after the last full pull.
-func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
-	if every <= 0 {
-		return false
-	}
-	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) //nolint:gosec // below every
-	earliest := last.Add(every - every/14)
-	boundary := earliest.Add(-offset).Truncate(every).Add(offset)
-	if boundary.Before(earliest) {
-		boundary = boundary.Add(every)
-	}
-	return !now.Before(boundary)
 }
 
 // asAPIError returns the API's error inside err, or nil.

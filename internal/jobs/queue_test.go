@@ -13,7 +13,7 @@ func TestTheQueueYieldsUsersInTheOrderInWhichTheyAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, start := newQueue(), time.Now()
 		for name, after := range map[string]time.Duration{"c": 3 * time.Second, "a": time.Second, "b": 2 * time.Second} {
-			q.push(&user{id: name}, start.Add(after))
+			q.push(&user{known: known{id: name}}, start.Add(after))
 		}
 		var order []string
 		for !q.idle() {
@@ -52,7 +52,7 @@ func TestASleepingDispatcherWakesWhenTheRunIsStopped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
-		q.push(&user{id: "a"}, time.Now().Add(time.Hour))
+		q.push(&user{known: known{id: "a"}}, time.Now().Add(time.Hour))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()

@@ -16,19 +16,19 @@ import (
 // readCategorization reads the tags of a user's transactions. In mode diff the
 // API says which were added since the correlation of the last pull; in mode
 // full everything is read and compared here, which also finds removed tags.
-func (r *run) readCategorization(ctx context.Context, u *user, res *result) error {
+func (r *Reader) readCategorization(ctx context.Context, u *known, res *result) error {
 	c := u.cursor(res.stream)
-	if r.job.Categorization == config.CategorizationFull {
+	if r.Job.Categorization == config.CategorizationFull {
 		return r.compareTags(ctx, u, res)
 	}
 	since := c.CorrelationID
-	if r.wantsFull(c) {
+	if r.WantsFull(c) {
 		since = ""
 	}
-	list, err := r.client.Categorization(ctx, u.id, since)
+	list, err := r.Client.Categorization(ctx, u.id, since)
 	if since != "" && tooOldForDiff(err) {
 		since = ""
-		list, err = r.client.Categorization(ctx, u.id, "")
+		list, err = r.Client.Categorization(ctx, u.id, "")
 	}
 	if err != nil {
 		return err
@@ -49,15 +49,15 @@ func tooOldForDiff(err error) bool {
 	return api.Status == 400 || api.Status == 404 || api.Status == 410
 }
 
-func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
-	list, err := r.client.Categorization(ctx, u.id, "")
+func (r *Reader) compareTags(ctx context.Context, u *known, res *result) error {
+	list, err := r.Client.Categorization(ctx, u.id, "")
 	if err != nil {
 		return err
 	}
 	c := u.cursor(res.stream)
 	old, err := decodeKeyed(c.State)
 	// A cursor that was left by the mode diff remembers no tags: read all.
-	if r.wantsFull(c) || err != nil || len(c.State) == 0 {
+	if r.WantsFull(c) || err != nil || len(c.State) == 0 {
 		old = nil
 		res.readAll()
 	}
@@ -85,7 +85,7 @@ func collectTags(
 ) error {
 	var seen map[uint64]struct{}
 	var key []byte
-	start := func() { seen = res.slabs.nothingSeen() }
+	start := func() { seen = res.turn.slabs.nothingSeen() }
 	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
@@ -105,7 +105,7 @@ func collectTags(
 					continue
 				}
 			}
-			row := res.slabs.tags.next()
+			row := res.turn.slabs.tags.next()
 			*row = sink.Categorization{
 				UserID: res.user, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
 				Meta: res.meta(sink.Upsert, rec.Extra),

@@ -19,8 +19,8 @@ import (
 // within it are deleted, and an account that is missing deletes nothing. The
 // mode is always diff, so that a full pull does not drop the days that the API
 // no longer tells.
-func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
-	list, err := r.client.AccountHistory(ctx, u.id)
+func (r *Reader) readHistory(ctx context.Context, u *known, res *result) error {
+	list, err := r.Client.AccountHistory(ctx, u.id)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
 	if err != nil {
 		old = history{}
 	}
-	res.whole = err != nil || r.wantsFull(c)
+	res.whole = err != nil || r.WantsFull(c)
 	var next history
 	var deletes []sink.Row
 	start := func() { next, deletes = maps.Clone(old), nil }

@@ -9,9 +9,9 @@ import (
 
 // readUser compares what the list said of a user with what is remembered. It
 // makes no request.
-func (r *run) readUser(u *user, res *result) error {
+func (r *Reader) readUser(u *known, res *result) error {
 	var old keyed
-	if c := u.cursor(res.stream); r.mustBeFull(c) {
+	if c := u.cursor(res.stream); r.MustBeFull(c) {
 		res.readAll()
 	} else {
 		old, _ = decodeKeyed(c.State) // unreadable: written again
@@ -26,11 +26,11 @@ func (r *run) readUser(u *user, res *result) error {
 
 // readLogins reads the sync status of the user's logins. They have no
 // correlation, and are few.
-func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
+func (r *Reader) readLogins(ctx context.Context, u *known, res *result) error {
 	list := u.takeLogins()
 	if list == nil {
 		var err error
-		if list, err = r.client.Logins(ctx, u.id); err != nil {
+		if list, err = r.Client.Logins(ctx, u.id); err != nil {
 			return err
 		}
 	}
@@ -44,11 +44,11 @@ func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
 	}
 	c := u.cursor(res.stream)
 	old, err := decodeKeyed(c.State)
-	if r.mustBeFull(c) || err != nil {
+	if r.MustBeFull(c) || err != nil {
 		res.readAll()
 		return collected(nil)
 	}
-	if err := collected(old); err != nil || res.upserts+res.deletes == 0 || !r.wantsFull(c) {
+	if err := collected(old); err != nil || res.upserts+res.deletes == 0 || !r.WantsFull(c) {
 		return err
 	}
 	// Only a change makes a refresh due: without one, a quiet user stays quiet.
@@ -57,8 +57,8 @@ func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
 	return collected(nil)
 }
 
-func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
-	list, err := r.client.Accounts(ctx, u.id)
+func (r *Reader) readAccounts(ctx context.Context, u *known, res *result) error {
+	list, err := r.Client.Accounts(ctx, u.id)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
 		})
 }
 
-func (r *run) readContracts(ctx context.Context, u *user, res *result) error {
-	list, err := r.client.Contracts(ctx, u.id)
+func (r *Reader) readContracts(ctx context.Context, u *known, res *result) error {
+	list, err := r.Client.Contracts(ctx, u.id)
 	if err != nil {
 		return err
 	}

@@ -25,14 +25,14 @@ const (
 // readTransactions reads a window of transactions that reaches back behind the
 // newest known booking of every account, and compares it with what was there;
 // or all of them, the first time and when an account has appeared.
-func (r *run) readTransactions(ctx context.Context, u *user, res *result) error {
+func (r *Reader) readTransactions(ctx context.Context, u *known, res *result) error {
 	c := u.cursor(res.stream)
 	old, err := decodeWindow(c.State)
-	if r.wantsFull(c) || err != nil || r.accountAppeared(u, old) {
+	if r.WantsFull(c) || err != nil || r.accountAppeared(u, old) {
 		return r.readAllTransactions(ctx, u, res)
 	}
-	start := windowStart(old.newest, r.o.Now(), r.job.Timezone, r.job.Overlap)
-	list, err := r.client.Transactions(ctx, u.id, finoos.TransactionQuery{Since: midnight(start).Add(-earliestZone)})
+	start := windowStart(old.newest, r.Now(), r.Job.Timezone, r.Job.Overlap)
+	list, err := r.Client.Transactions(ctx, u.id, finoos.TransactionQuery{Since: midnight(start).Add(-earliestZone)})
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func (r *run) readTransactions(ctx context.Context, u *user, res *result) error 
 	return nil
 }
 
-func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) error {
-	list, err := r.client.Transactions(ctx, u.id, finoos.TransactionQuery{})
+func (r *Reader) readAllTransactions(ctx context.Context, u *known, res *result) error {
+	list, err := r.Client.Transactions(ctx, u.id, finoos.TransactionQuery{})
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (r *run) readAllTransactions(ctx context.Context, u *user, res *result) err
 // accountAppeared says whether the user has an account now that the cursor of
 // transactions does not know. The accounts are those that this run has pulled,
 // or those of the last time.
-func (r *run) accountAppeared(u *user, old window) bool {
-	if !r.has(config.StreamAccounts) {
+func (r *Reader) accountAppeared(u *known, old window) bool {
+	if !slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		return false // seen from the transactions themselves
 	}
 	for _, id := range u.accounts() {
@@ -84,15 +84,6 @@ func (r *run) accountAppeared(u *user, old window) bool {
 		}
 	}
 	return false
-}
-
-// accounts returns the ids of the user's accounts, as the cursor knows them.
-func (u *user) accounts() []string {
-	known, err := decodeKeyed(u.cursor(config.StreamAccounts).State)
-	if err != nil {
-		return nil
-	}
-	return slices.Collect(maps.Keys(known))
 }
 
 // windowStart is the first day of the next window, in days since 1970: the
@@ -123,16 +114,16 @@ func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/tim
 // collectTransactions emits the transactions from start on that are new or
 // differ. What is older came along because a day begins earlier elsewhere: it
 // is outside of what the fingerprints cover, unless it has just moved there.
-func (r *run) collectTransactions(
+func (r *Reader) collectTransactions(
 	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
 ) (next window, err error) {
-	keepFrom := daysOf(r.o.Now().In(r.job.Timezone)) - int32((oldestWindow+2*r.job.Overlap)/day) - 1 //nolint:gosec // see windowStart
+	keepFrom := daysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 //nolint:gosec // see windowStart
 	var seen map[uint64]struct{}
 	var account string // of the transaction before, as it is for most
 	var newest int32   // that is known of it
 	begin := func() {
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
-		seen = res.slabs.nothingSeen()
+		seen = res.turn.slabs.nothingSeen()
 	}
 	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
@@ -173,9 +164,9 @@ func (r *run) collectTransactions(
 // rememberWindow keeps what the next pull needs: the newest booking of each
 // account that there is, and the fingerprints that its window can reach. An
 // account is there when the user has it, or when its transactions still come.
-func (r *run) rememberWindow(u *user, res *result, next window) {
+func (r *Reader) rememberWindow(u *known, res *result, next window) {
 	there := next.newest
-	if r.has(config.StreamAccounts) {
+	if slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		for _, account := range u.accounts() {
 			if _, booked := there[account]; !booked {
 				there[account] = noDate
@@ -186,12 +177,12 @@ func (r *run) rememberWindow(u *user, res *result, next window) {
 		for account, days := range old.newest {
 			if last, known := there[account]; known {
 				there[account] = max(last, days)
-			} else if !r.has(config.StreamAccounts) {
+			} else if !slices.Contains(r.Job.Streams, config.StreamAccounts) {
 				there[account] = days
 			}
 		}
 	}
-	from := windowStart(there, r.o.Now(), r.job.Timezone, 2*r.job.Overlap)
+	from := windowStart(there, r.Now(), r.Job.Timezone, 2*r.Job.Overlap)
 	maps.DeleteFunc(next.seen, func(_ string, b booked) bool { return b.days != noDate && b.days < from })
 	res.state = next.encode()
 }

@@ -34,7 +34,7 @@ func accountRow(res *result, a *finoos.Account) sink.Row {
 
 func transactionRow(res *result, t *finoos.Transaction) sink.Row {
 	amount, extra := res.money(t.Amount, t.Extra, "amount")
-	row := res.slabs.transactions.next()
+	row := res.turn.slabs.transactions.next()
 	*row = sink.Transaction{
 		UserID: res.user, AccountID: t.AccountID, TransactionID: t.ID, Amount: amount, Currency: t.Currency,
 		BookingDate: sink.DateOf(t.BookingDate), ValueDate: sink.DateOf(t.ValueDate), BookingText: t.BookingText,
@@ -47,7 +47,7 @@ func transactionRow(res *result, t *finoos.Transaction) sink.Row {
 
 func contractRow(res *result, c *finoos.Contract) sink.Row {
 	amount, extra := res.money(c.Amount, c.Extra, "amount")
-	row := res.slabs.contracts.next()
+	row := res.turn.slabs.contracts.next()
 	*row = sink.Contract{
 		UserID: res.user, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
 		AmountConsistency: c.AmountConsistency, Interval: c.Interval, Duration: c.Duration, Category: c.Category,
@@ -63,7 +63,7 @@ func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.R
 	if extra != "" {
 		extra = `{"balances":` + extra + `}`
 	}
-	row := res.slabs.balances.next()
+	row := res.turn.slabs.balances.next()
 	*row = sink.AccountHistory{
 		UserID: res.user, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
 		Meta: res.meta(sink.Upsert, joinExtra(h.Extra, extra)),

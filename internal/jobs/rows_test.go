@@ -27,7 +27,7 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := &result{user: "u", mode: sink.Full, slabs: &slabs{}}
+			res := &result{user: "u", mode: sink.Full, turn: turn{slabs: &slabs{}}}
 			tx := &finoos.Transaction{ID: "t", Amount: tc.amount}
 			tx.Extra = tc.extra
 			row, ok := transactionRow(res, tx).(*sink.Transaction)
@@ -50,7 +50,7 @@ func TestABalancesUnknownFieldsStandUnderTheirPath(t *testing.T) {
 		{Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Balance: "1e-9", Extra: `{"estimated":true}`},
 	}}
 	h.Extra = `{"source":"bank"}`
-	row, ok := historyRow(&result{user: "u", slabs: &slabs{}}, h, &h.Balances[0]).(*sink.AccountHistory)
+	row, ok := historyRow(&result{user: "u", turn: turn{slabs: &slabs{}}}, h, &h.Balances[0]).(*sink.AccountHistory)
 	if !ok {
 		t.Fatal("not a row of account_history")
 	}

@@ -141,8 +141,7 @@ type run struct {
 	gone    goneUsers
 	breaker breaker
 	again   againLater
-	turns   chan *slabs   // one for each pull whose rows may be held at a time
-	spilled chan struct{} // one slot, for the one pull at a time that is larger than memory allows
+	reader  *Reader
 
 	// What a backfill does in another way (backfill.go); set once.
 	backfill string // its name, empty in a nightly run
@@ -171,7 +170,6 @@ func newRun(o RunOptions) (*run, error) {
 	r := &run{
 		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job),
 		listed: userList{dir: o.Config.Sink.ScratchDir}, queue: newQueue(), began: time.Now(),
-		spilled: make(chan struct{}, 1), turns: turnsOf(1 + max(2, runtime.GOMAXPROCS(0))),
 	}
 	r.services, r.step = config.ServicesOf(r.streams), r.work
 	r.tally = newTally(&r.o, id, r.streams)
@@ -184,6 +182,7 @@ func newRun(o RunOptions) (*run, error) {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
 	r.client = client
+	r.reader = &Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
 	return r, nil
 }
 

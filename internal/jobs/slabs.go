@@ -1,6 +1,11 @@
 package jobs
 
-import "finoos-syncer/internal/sink"
+import (
+	"context"
+	"io"
+
+	"finoos-syncer/internal/sink"
+)
 
 // slabs are where the rows of a pull come from, of the streams that have many:
 // they come and go together, so many are allocated at once, and their memory is
@@ -25,13 +30,81 @@ const (
 	keepers = 6
 )
 
-// turnsOf makes room for the rows of so many pulls at a time.
-func turnsOf(n int) chan *slabs {
-	turns := make(chan *slabs, n)
+// Turns bounds what all pulls of a run hold at a time beside their answers.
+// Answers are waited for by as many workers as there are, and held to the byte;
+// rows take several times as much, and no more processors make them than there
+// are.
+type Turns struct {
+	free  chan *slabs   // one for each pull whose rows may be held at a time
+	alone chan struct{} // one slot, for the one pull at a time that is larger than memory allows
+}
+
+// NewTurns makes room for the rows of so many pulls at a time.
+func NewTurns(n int) *Turns {
+	t := &Turns{free: make(chan *slabs, n), alone: make(chan struct{}, 1)}
 	for i := range n {
-		turns <- &slabs{keeps: i < keepers}
+		t.free <- &slabs{keeps: i < keepers}
 	}
-	return turns
+	return t
+}
+
+// turn is what one pull has of them, and of files that its answer lies in.
+//
+//	be alone ──> take a turn ──> make rows ──> write them ──> give back all
+//
+// In this order, and all of it is given back before an answer is waited for
+// again: who waits to be alone while it has a turn would wait for one who is
+// alone and waits for a turn.
+type turn struct {
+	of      *Turns
+	slabs   *slabs // that rows come from, while the pull has a turn
+	isAlone bool
+	closers []io.Closer
+}
+
+// beAlone waits until no other pull is at work that is larger than memory
+// allows.
+func (t *turn) beAlone(ctx context.Context) error {
+	if t.isAlone {
+		return nil
+	}
+	select {
+	case t.of.alone <- struct{}{}:
+		t.isAlone = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take waits until this pull may make rows of its answer.
+func (t *turn) take(ctx context.Context) error {
+	if t.slabs != nil {
+		return nil
+	}
+	select {
+	case t.slabs = <-t.of.free:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// giveBack ends the turn; rows are those that were made in it.
+func (t *turn) giveBack(rows []sink.Row) {
+	for _, c := range t.closers {
+		_ = c.Close() // frees memory; nothing is lost by an error
+	}
+	t.closers = nil
+	if t.isAlone {
+		<-t.of.alone
+		t.isAlone = false
+	}
+	if t.slabs != nil {
+		t.slabs.clear(rows)
+		t.of.free <- t.slabs
+		t.slabs = nil
+	}
 }
 
 // nothingSeen is an empty set of keys that a pull has met.

@@ -60,9 +60,9 @@ func TestAPullThatOutgrowsItsRowsLeavesNoneOfThemBehind(t *testing.T) {
 
 func TestFewSlabsWaitForAPullHoweverManyProcessors(t *testing.T) {
 	t.Parallel()
-	turns, kept := turnsOf(65), 0
+	turns, kept := NewTurns(65), 0
 	for range 65 {
-		s := <-turns
+		s := <-turns.free
 		s.tags.next()
 		s.clear([]sink.Row{nil})
 		kept += len(s.tags.kept)

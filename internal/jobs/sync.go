@@ -210,16 +210,3 @@ func (r *run) noteSession(
 	r.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
 	return nil
 }
-
-// closeLogins gives back the logins that nobody has taken.
-func (u *user) closeLogins() {
-	if list := u.takeLogins(); list != nil {
-		_ = list.Close() // frees memory; nothing is lost by an error
-	}
-}
-
-func (u *user) takeLogins() *finoos.List[finoos.BankLogin] {
-	list := u.logins
-	u.logins = nil
-	return list
-}

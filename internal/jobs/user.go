@@ -17,11 +17,7 @@ import (
 // user is one user on its way through a run. It belongs to the worker that
 // has it, or to the queue while it waits; never to two.
 type user struct {
-	id      string
-	listed  *finoos.User // until the user is begun with; nil where it is not on the list
-	cursors map[config.Stream]sink.Cursor
-	// lastWritten is the last _extracted_at of any stream in this run.
-	lastWritten time.Time
+	known // its id, its cursors, what the list and the bank said of it
 
 	begun    bool
 	early    bool        // came before the circle: see feed
@@ -34,7 +30,6 @@ type user struct {
 
 	settle  *settling // non-nil while the user waits for an analysis
 	probes  map[finoos.Service]probe
-	logins  *finoos.List[finoos.BankLogin] // read already, for the stream bank_logins
 	gone    bool
 	checked bool // the user's own path has been asked for after a 404
 
@@ -56,16 +51,16 @@ type probe struct {
 
 func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
-	u := &user{id: id, listed: listed, cursors: make(map[config.Stream]sink.Cursor, len(cursors)), probes: map[finoos.Service]probe{}}
+	u := &user{known: known{id: id, listed: listed, cursors: make(map[config.Stream]sink.Cursor, len(cursors))}, probes: map[finoos.Service]probe{}}
 	for _, c := range cursors {
 		u.cursors[config.Stream(c.Stream)] = c
 	}
 	return u
 }
 
-// known says whether a run has pulled anything of the user. That a backfill
+// pulledBefore says whether a run has pulled anything of the user. That a backfill
 // has does not count.
-func (u *user) known() bool {
+func (u *user) pulledBefore() bool {
 	for _, c := range u.cursors {
 		if !c.MarkOnly {
 			return true
@@ -84,27 +79,6 @@ func (u *user) size() int64 {
 		n += int64(len(c.State)) + 256
 	}
 	return n
-}
-
-// cursor returns what is remembered of a stream, or an empty cursor.
-func (u *user) cursor(s config.Stream) sink.Cursor {
-	c, ok := u.cursors[s]
-	if !ok {
-		c = sink.Cursor{UserID: u.id, Stream: string(s)}
-	}
-	return c
-}
-
-// extractedAt is the _extracted_at of a new pull: now, but always later than
-// the one before, whatever the clock does.
-func (u *user) extractedAt(s config.Stream, now time.Time) time.Time {
-	now = now.UTC().Truncate(time.Microsecond)
-	for _, last := range []time.Time{u.cursors[s].ExtractedAt, u.cursors[s].BackfilledAt, u.lastWritten} {
-		if !now.After(last) {
-			now = last.Add(time.Microsecond)
-		}
-	}
-	return now
 }
 
 // work takes a user one step further: to its end, or into the queue.

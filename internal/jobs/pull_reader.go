@@ -1,0 +1,72 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
+)
+
+// Reader reads streams of users, and compares them with what the cursors
+// remember. It is safe for concurrent use.
+type Reader struct {
+	Client *finoos.Client
+	Job    *config.Job
+	// Now is the clock of the data.
+	Now func() time.Time
+	// Full reads every stream in full.
+	Full bool
+	// Turns bounds the rows that are held at a time, over all readers of a run.
+	Turns *Turns
+}
+
+// Read reads a stream that has changed, and compares it with what the cursor
+// remembers.
+func (r *Reader) Read(ctx context.Context, u *known, res *result) error {
+	res.outcome = outcomePulled
+	switch res.stream {
+	case config.StreamUsers:
+		return r.readUser(u, res)
+	case config.StreamBankLogins:
+		return r.readLogins(ctx, u, res)
+	case config.StreamAccounts:
+		return r.readAccounts(ctx, u, res)
+	case config.StreamTransactions:
+		return r.readTransactions(ctx, u, res)
+	case config.StreamCategorization:
+		return r.readCategorization(ctx, u, res)
+	case config.StreamContracts:
+		return r.readContracts(ctx, u, res)
+	case config.StreamAccountHistory:
+		return r.readHistory(ctx, u, res)
+	default:
+		return fmt.Errorf("stream %s cannot be pulled", res.stream)
+	}
+}
+
+// WantsFull says whether a stream that has changed has to be read in full,
+// whatever its cursor remembers.
+func (r *Reader) WantsFull(c sink.Cursor) bool {
+	return r.MustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.Now(), r.Job.FullRefreshEvery)
+}
+
+// MustBeFull says the same of one that may not have changed.
+func (r *Reader) MustBeFull(c sink.Cursor) bool {
+	return r.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
+}
+
+// remembered returns the fingerprints to compare with, or nil and a result
+// that is set to read everything.
+func (r *Reader) remembered(u *known, res *result) keyed {
+	c := u.cursor(res.stream)
+	if !r.WantsFull(c) {
+		if old, err := decodeKeyed(c.State); err == nil {
+			return old
+		}
+	}
+	res.readAll()
+	return nil
+}

@@ -1,0 +1,90 @@
+package jobs
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
+)
+
+// result is one pull of one stream while it is made: what was read, and what
+// becomes of it.
+type result struct {
+	user    string
+	stream  config.Stream
+	outcome string
+	mode    sink.Mode
+
+	correlation finoos.Correlation
+	previous    string // the correlation before
+	extractedAt time.Time
+	state       []byte // what the cursor will remember of the records
+	first       bool   // nothing was pulled before
+	whole       bool   // everything that the API has was written, whatever mode says
+	opened      uint64 // the newest record when the run began, of whole pulls
+	// stamp gives the pull its instant again, when its answer is complete; nil
+	// where the instant that it has is to stay.
+	stamp func() time.Time
+
+	// rows are written, then what more yields: a pull that is too large to be
+	// held is decoded again while it is written.
+	rows             []sink.Row
+	more             func(yield func(sink.Row) error) error
+	upserts, deletes int64
+	inexact          int64
+
+	class finoos.Class
+	err   error
+	meter finoos.Meter
+	began time.Time // real time
+	turn  turn
+}
+
+func (res *result) meta(op sink.Op, extra string) sink.Meta {
+	return sink.Meta{
+		Op: op, Pull: res.mode, CorrelationID: res.correlation.ID, CorrelationAt: res.correlation.At,
+		ExtractedAt: res.extractedAt, Extra: extra,
+	}
+}
+
+// readAll makes the pull one that replaces what was known.
+func (res *result) readAll() {
+	res.mode, res.whole = sink.Full, true
+}
+
+// remove adds a row that says that a key is gone.
+func (res *result) remove(row sink.Row) {
+	res.rows = append(res.rows, row)
+	res.deletes++
+}
+
+// forget takes back what has been collected: to read it in another way, or
+// because it failed.
+func (res *result) forget() {
+	rows := res.rows
+	res.rows, res.more, res.upserts, res.deletes, res.inexact = nil, nil, 0, 0, 0
+	res.turn.giveBack(rows)
+}
+
+// close gives back everything; what was collected has been written.
+func (res *result) close() { res.forget() }
+
+// refreshDue spreads full pulls over the period by the hash of the user id: a
+// refresh is due at the user's own instant of each period, the first one that
+// lies a period (less half a day in a week, for runs that start a bit later
+// than the last time) after the last full pull.
+func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
+	if every <= 0 {
+		return false
+	}
+	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) //nolint:gosec // below every
+	earliest := last.Add(every - every/14)
+	boundary := earliest.Add(-offset).Truncate(every).Add(offset)
+	if boundary.Before(earliest) {
+		boundary = boundary.Add(every)
+	}
+	return !now.Before(boundary)
+}
