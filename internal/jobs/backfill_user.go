@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
@@ -62,25 +61,25 @@ func (f *filling) work(ctx context.Context, u *user) error {
 // fill reads the range of one stream. Its error ends the run; a user that
 // fails is a row, and is not done.
 func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
-	pull := &filledPull{user: u, stream: s}
-	err := f.read(finoos.WithMeter(ctx, &pull.meter), pull)
+	p := &filledPull{user: u, stream: s}
+	err := f.read(finoos.WithMeter(ctx, &p.meter), p)
 	if err == nil && u.gone {
 		return nil
 	}
 	if err == nil {
-		if pull.asked() {
+		if p.asked() {
 			f.breaker.success()
 		}
 		f.left.Add(-1)
-		f.tally.pulled(&result{user: u.id, stream: s, outcome: pull.outcome, upserts: pull.rows})
-		u.pulled = u.pulled || pull.outcome == outcomePulled
-		u.noAnalysis = u.noAnalysis || pull.outcome == outcomeNoAnalysis
+		f.tally.pulled(&result{user: u.id, stream: s, outcome: p.outcome, upserts: p.rows})
+		u.pulled = u.pulled || p.outcome == outcomePulled
+		u.noAnalysis = u.noAnalysis || p.outcome == outcomeNoAnalysis
 		return nil
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // dropped: the next run goes on behind the last commit
 	}
-	return f.failedToFill(ctx, pull, err)
+	return f.failedToFill(ctx, p, err)
 }
 
 // filledPull is the reading of one stream of one user, in one step or several.
@@ -158,10 +157,9 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 
 // begin makes the result of the next request, with the instant before it.
 func (f *filling) begin(p *filledPull) *result {
-	return &result{
-		user: p.user.id, stream: p.stream, mode: sink.Backfill, outcome: outcomePulled, correlation: p.correlation,
-		extractedAt: p.user.extractedAt(p.stream, f.run.o.Now()), began: time.Now(), turn: turn{of: f.reader.Turns},
-	}
+	res := f.reader.Begin(&p.user.known, p.stream, sink.Backfill)
+	res.outcome, res.correlation = outcomePulled, p.correlation
+	return res
 }
 
 // add hands the rows of a request to the sink, together with the progress that

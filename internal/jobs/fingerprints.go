@@ -137,6 +137,12 @@ func decodeWindow(state []byte) (window, error) {
 	return w, atEnd(d)
 }
 
+// RememberedTransactions are the ids that a cursor of transactions remembers.
+func RememberedTransactions(state []byte) ([]string, error) {
+	w, err := decodeWindow(state)
+	return keysInOrder(w.seen), err
+}
+
 // month is the fingerprint of one account's balances of one month: which
 // days it had, and the sum of their hashes. days holds a hash for each day
 // where a later answer may have lost the month's first days to the sliding

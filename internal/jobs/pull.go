@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,24 +14,11 @@ import (
 	"finoos-syncer/internal/sink"
 )
 
-// Outcomes of a pull, as in the table pulls.
-const (
-	outcomePulled     = "pulled"
-	outcomeUnchanged  = "unchanged"
-	outcomeNoAnalysis = "no_analysis"
-	outcomeFailed     = "failed"
-	outcomeGone       = "gone"
-)
-
-// markNoAnalysis stands in a cursor's error class while its service has no
-// finished analysis, so that this is written when it begins and not every
-// night.
-const markNoAnalysis = "no_analysis"
-
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s config.Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), turn: turn{of: r.reader.Turns}, opened: r.w.Opened()}
+	res := r.reader.Begin(&u.known, s, sink.Diff)
+	res.opened = r.w.Opened()
 	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()
@@ -220,57 +206,4 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 	}
 	r.tally.pulled(res)
 	return nil
-}
-
-// cursor is what is remembered after this result; moved is false where that
-// is what was remembered before, and nothing has to be written.
-func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved bool) {
-	switch res.outcome {
-	case outcomeUnchanged:
-		if c.Failures == 0 && c.ErrorClass == "" {
-			return c, false
-		}
-		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
-		return c, true
-	case outcomeNoAnalysis:
-		if c.ErrorClass == markNoAnalysis {
-			return c, false
-		}
-		c.Failures, c.ErrorClass, c.RetryAt = 0, markNoAnalysis, time.Time{}
-	case outcomeFailed:
-		c.Failures++
-		c.ErrorClass = string(res.class)
-	case outcomePulled:
-		c.CorrelationID, c.CorrelationAt = res.correlation.ID, res.correlation.At
-		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
-		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
-		if res.whole {
-			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.opened, false
-		}
-	}
-	c.ExtractedAt, c.MarkOnly = res.extractedAt, false
-	return c, true
-}
-
-// row is the result's own row in the table pulls.
-func (res *result) row() *sink.Pull {
-	p := &sink.Pull{
-		UserID: res.user, Stream: string(res.stream), Outcome: res.outcome, PreviousCorrelationID: res.previous,
-		Rows: res.upserts, Deletes: res.deletes, Requests: res.meter.Requests.Load(), Bytes: res.meter.Bytes.Load(),
-		DurationMS: time.Since(res.began).Milliseconds(), ErrorClass: string(res.class), Meta: res.meta(sink.Upsert, ""),
-	}
-	p.Meta.Pull = ""
-	if res.outcome == outcomePulled {
-		p.Mode = string(res.mode)
-	}
-	if res.err != nil {
-		p.Error = res.err.Error()
-	}
-	return p
-}
-
-// asAPIError returns the API's error inside err, or nil.
-func asAPIError(err error) *finoos.Error {
-	api, _ := errors.AsType[*finoos.Error](err)
-	return api
 }

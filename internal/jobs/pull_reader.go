@@ -70,3 +70,11 @@ func (r *Reader) remembered(u *known, res *result) keyed {
 	res.readAll()
 	return nil
 }
+
+// Begin makes the result of a pull that has yet to be read: it has the instant
+// of its beginning.
+func (r *Reader) Begin(u *known, s config.Stream, mode sink.Mode) *result {
+	return &result{
+		user: u.id, stream: s, mode: mode, extractedAt: u.extractedAt(s, r.Now()), began: time.Now(), turn: turn{of: r.Turns},
+	}
+}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -42,8 +43,8 @@ func (r *Reader) readCategorization(ctx context.Context, u *known, res *result) 
 // tooOldForDiff says whether a diff was refused because the API does not know
 // the analysis that it should start from (finoos-api.md, Categorization).
 func tooOldForDiff(err error) bool {
-	api := asAPIError(err)
-	if api == nil {
+	api, ok := errors.AsType[*finoos.Error](err)
+	if !ok {
 		return false
 	}
 	return api.Status == 400 || api.Status == 404 || api.Status == 410

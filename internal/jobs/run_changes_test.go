@@ -182,11 +182,11 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 				if is.FullAt.Equal(cursors[id][config.StreamTransactions].FullAt) {
 					deletes += lacks(known[id], now[id])
 				}
-				w, err := decodeWindow(is.State)
+				ids, err := RememberedTransactions(is.State)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for seen := range w.seen {
+				for _, seen := range ids {
 					if !now[id][seen] {
 						t.Error("a transaction that is no more is remembered")
 					}
