@@ -53,7 +53,7 @@ func (r *run) giveUp(ctx context.Context) error {
 			continue // waits for its analysis: that is for the next run
 		}
 		for _, res := range u.retry {
-			res.extractedAt = u.extractedAt(res.stream, r.o.Now())
+			res.ExtractedAt = u.ExtractedAt(res.Stream, r.o.Now())
 			if err := r.record(ctx, u, res); err != nil {
 				return err
 			}

@@ -233,7 +233,7 @@ func (f *filling) enlistLeft(ctx context.Context, bucket int) enlister {
 func (l *leftOf) enlist(ctx context.Context, users []*user) ([]*user, error) {
 	left := users[:0]
 	for _, u := range users {
-		known, err := l.progress.of(u.id)
+		known, err := l.progress.of(u.ID)
 		if err != nil {
 			return nil, l.sinkError(ctx, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink"
 )
 
@@ -37,7 +38,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 		return nil, err
 	}
 	f, now := &filling{o: o}, o.Now()
-	if err := f.setRange(daysOf(now.In(job.Timezone))); err != nil {
+	if err := f.setRange(pull.DaysOf(now.In(job.Timezone))); err != nil {
 		return nil, err
 	}
 	ceiling := o.Config.FinoOS.RequestsPerSecond
@@ -108,7 +109,7 @@ func names(streams []config.Stream) []string {
 
 // setRange reads the first and the last day.
 func (f *filling) setRange(today int32) (err error) {
-	f.def.Since, f.def.Until = f.o.Since, cmp.Or(f.o.Until, midnight(today).Format(time.DateOnly))
+	f.def.Since, f.def.Until = f.o.Since, cmp.Or(f.o.Until, pull.Midnight(today).Format(time.DateOnly))
 	if f.o.Since == "" {
 		return Stopf(ReasonConfig, "since when? Give the first day: --since 2024-01-31")
 	}
@@ -134,7 +135,7 @@ func dayOf(what, text string) (int32, error) {
 	if err != nil || t.Year() < 1970 {
 		return 0, Stopf(ReasonConfig, "%s %q is no day: write it as 2024-01-31", what, text)
 	}
-	return daysOf(t), nil
+	return pull.DaysOf(t), nil
 }
 
 // nameIt makes a name of what was asked for. Of the last day only if it was

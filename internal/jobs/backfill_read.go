@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -35,8 +36,8 @@ func (f *filling) windows(
 	for from <= to {
 		last := min(from+days-1, to)
 		before()
-		list, err := f.client.Transactions(ctx, u.id, finoos.TransactionQuery{
-			Since: midnight(from).Add(-earliestZone), Until: midnight(last + 1).Add(latestZone),
+		list, err := f.client.Transactions(ctx, u.ID, finoos.TransactionQuery{
+			Since: pull.Midnight(from).Add(-pull.EarliestZone), Until: pull.Midnight(last + 1).Add(latestZone),
 		})
 		if finoos.ClassOf(err) == finoos.TooLarge && last > from {
 			days = (last - from + 1) / 2
@@ -71,14 +72,14 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		from = next
 	}
 	ids := map[uint64]struct{}{}
-	var res *result
+	var res *pull.Result
 	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], from, to int32) error {
 		undated, err := f.collectBooked(ctx, res, list, from, to, ids)
 		if err != nil {
-			res.close()
+			res.Close()
 			return err
 		}
-		progress := sink.Progress{State: []byte(midnight(to + 1).Format(time.DateOnly))}
+		progress := sink.Progress{State: []byte(pull.Midnight(to + 1).Format(time.DateOnly))}
 		if to == f.until {
 			progress.DoneAt = f.run.o.Now().UTC()
 		}
@@ -97,11 +98,11 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 // collectBooked takes the transactions of some days. Of those without a date it
 // counts, with the last of the days, how many are left out.
 func (f *filling) collectBooked(
-	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
+	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
 ) (undated int64, err error) {
 	var seen, dateless map[uint64]struct{}
 	start := func() { seen, dateless = map[uint64]struct{}{}, map[uint64]struct{}{} }
-	err = collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = pull.Collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id, ok := f.booking(t, from, to)
 		if _, twice := seen[id]; twice {
 			return nil
@@ -113,7 +114,7 @@ func (f *filling) collectBooked(
 			return nil
 		}
 		seen[id], ids[id] = struct{}{}, struct{}{}
-		return emit(transactionRow(res, t))
+		return emit(pull.TransactionRow(res, t))
 	})
 	for id := range dateless {
 		if _, booked := ids[id]; !booked {
@@ -131,14 +132,14 @@ func (f *filling) booking(t *finoos.Transaction, from, to int32) (uint64, bool) 
 	if t.BookingDate.IsZero() {
 		return id, to == f.until && f.reachesPresent()
 	}
-	days := daysOf(t.BookingDate)
+	days := pull.DaysOf(t.BookingDate)
 	return id, days >= from && days <= to
 }
 
 // reachesPresent says whether the last day of the range is the day on which the
 // backfill began; however much later it goes on.
 func (f *filling) reachesPresent() bool {
-	return f.until >= daysOf(f.def.CreatedAt.In(f.job.Timezone))
+	return f.until >= pull.DaysOf(f.def.CreatedAt.In(f.job.Timezone))
 }
 
 // booked returns what the transactions in the range are told by: those that
@@ -171,9 +172,9 @@ func (f *filling) fillCategorization(ctx context.Context, p *filledPull) error {
 		return err
 	}
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Categorization], error) {
-		return f.client.Categorization(ctx, p.user.id, "")
-	}, func(res *result, list *finoos.List[finoos.Categorization]) error {
-		return collectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool {
+		return f.client.Categorization(ctx, p.user.ID, "")
+	}, func(res *pull.Result, list *finoos.List[finoos.Categorization]) error {
+		return pull.CollectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool {
 			_, in := inRange[xxhash.Sum64String(rec.TransactionID)]
 			return in
 		})
@@ -183,34 +184,34 @@ func (f *filling) fillCategorization(ctx context.Context, p *filledPull) error {
 // fillContracts reads all contracts: they have no day.
 func (f *filling) fillContracts(ctx context.Context, p *filledPull) error {
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Contract], error) {
-		return f.client.Contracts(ctx, p.user.id)
-	}, func(res *result, list *finoos.List[finoos.Contract]) error {
-		return collectKeyed(ctx, res, list, nil,
+		return f.client.Contracts(ctx, p.user.ID)
+	}, func(res *pull.Result, list *finoos.List[finoos.Contract]) error {
+		return pull.CollectKeyed(ctx, res, list, nil,
 			func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
-			func(c *finoos.Contract) sink.Row { return contractRow(res, c) }, nil)
+			func(c *finoos.Contract) sink.Row { return pull.ContractRow(res, c) }, nil)
 	})
 }
 
 // fillHistory reads all balances, and takes those of the days in the range.
 func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.AccountHistory], error) {
-		return f.client.AccountHistory(ctx, p.user.id)
-	}, func(res *result, list *finoos.List[finoos.AccountHistory]) error {
+		return f.client.AccountHistory(ctx, p.user.ID)
+	}, func(res *pull.Result, list *finoos.List[finoos.AccountHistory]) error {
 		type accountDay struct {
 			account string
 			day     int32
 		}
 		var seen map[accountDay]struct{}
 		start := func() { seen = map[accountDay]struct{}{} }
-		return collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+		return pull.Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
 			for i := range rec.Balances {
 				b := &rec.Balances[i]
-				at := accountDay{rec.AccountID, daysOf(b.Date)}
+				at := accountDay{rec.AccountID, pull.DaysOf(b.Date)}
 				if _, twice := seen[at]; twice || b.Date.IsZero() || at.day < f.since || at.day > f.until {
 					continue
 				}
 				seen[at] = struct{}{}
-				if err := emit(historyRow(res, rec, b)); err != nil {
+				if err := emit(pull.HistoryRow(res, rec, b)); err != nil {
 					return err
 				}
 			}
@@ -221,7 +222,7 @@ func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 
 // fillWhole reads a stream with one request, and is done with it.
 func fillWhole[T any](
-	ctx context.Context, f *filling, p *filledPull, ask func() (*finoos.List[T], error), collect func(res *result, list *finoos.List[T]) error,
+	ctx context.Context, f *filling, p *filledPull, ask func() (*finoos.List[T], error), collect func(res *pull.Result, list *finoos.List[T]) error,
 ) error {
 	res := f.begin(p)
 	list, err := ask()
@@ -229,7 +230,7 @@ func fillWhole[T any](
 		return err
 	}
 	if err := collect(res, list); err != nil {
-		res.close()
+		res.Close()
 		return err
 	}
 	return f.add(ctx, res, p, sink.Progress{DoneAt: f.run.o.Now().UTC()})

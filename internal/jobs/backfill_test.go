@@ -17,6 +17,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -328,9 +329,9 @@ func TestWindowsShrinkAndGrowWithTheirAnswers(t *testing.T) {
 					}
 					since, _ := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
 					until, err := time.Parse(time.RFC3339, r.URL.Query().Get("until"))
-					first, last := daysOf(since.Add(earliestZone)), daysOf(until.Add(-latestZone))-1
+					first, last := pull.DaysOf(since.Add(pull.EarliestZone)), pull.DaysOf(until.Add(-latestZone))-1
 					got = append(got, int(last-first)+1)
-					edges = append(edges, midnight(first).Format(time.DateOnly), midnight(last).Format(time.DateOnly))
+					edges = append(edges, pull.Midnight(first).Format(time.DateOnly), pull.Midnight(last).Format(time.DateOnly))
 					resp, sent := b.Sandbox.Transport().RoundTrip(r)
 					if err != nil || sent != nil {
 						return nil, fmt.Errorf("%w, %w", err, sent)

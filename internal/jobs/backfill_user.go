@@ -6,6 +6,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -71,9 +72,9 @@ func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
 			f.breaker.success()
 		}
 		f.left.Add(-1)
-		f.tally.pulled(&result{user: u.id, stream: s, outcome: p.outcome, upserts: p.rows})
-		u.pulled = u.pulled || p.outcome == outcomePulled
-		u.noAnalysis = u.noAnalysis || p.outcome == outcomeNoAnalysis
+		f.tally.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: p.outcome, Upserts: p.rows})
+		u.pulled = u.pulled || p.outcome == pull.Pulled
+		u.noAnalysis = u.noAnalysis || p.outcome == pull.NoAnalysis
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -104,10 +105,10 @@ func (f *filling) read(ctx context.Context, p *filledPull) error {
 		return err
 	}
 	if !there {
-		p.outcome = outcomeNoAnalysis
+		p.outcome = pull.NoAnalysis
 		return f.add(ctx, f.begin(p), p, sink.Progress{DoneAt: f.run.o.Now().UTC()})
 	}
-	p.outcome = outcomePulled
+	p.outcome = pull.Pulled
 	switch p.stream {
 	case config.StreamTransactions:
 		return f.fillTransactions(ctx, p)
@@ -135,7 +136,7 @@ func (f *filling) correlate(ctx context.Context, p *filledPull) (bool, error) {
 		return false, err
 	}
 	p.correlation = c
-	if c.ID != "" || p.user.cursor(p.stream).CorrelationID != "" {
+	if c.ID != "" || p.user.Cursor(p.stream).CorrelationID != "" {
 		return true, nil
 	}
 	return false, f.lookForUser(ctx, p.user)
@@ -148,7 +149,7 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 		return nil
 	}
 	u.checked = true
-	_, err := f.client.User(ctx, u.id)
+	_, err := f.client.User(ctx, u.ID)
 	if finoos.ClassOf(err) == finoos.NotFound {
 		u.gone, err = true, nil
 	}
@@ -156,40 +157,40 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 }
 
 // begin makes the result of the next request, with the instant before it.
-func (f *filling) begin(p *filledPull) *result {
-	res := f.reader.Begin(&p.user.known, p.stream, sink.Backfill)
-	res.outcome, res.correlation = outcomePulled, p.correlation
+func (f *filling) begin(p *filledPull) *pull.Result {
+	res := f.reader.Begin(&p.user.User, p.stream, sink.Backfill)
+	res.Outcome, res.Correlation = pull.Pulled, p.correlation
 	return res
 }
 
 // add hands the rows of a request to the sink, together with the progress that
 // they mean.
-func (f *filling) add(ctx context.Context, res *result, p *filledPull, progress sink.Progress) error {
-	defer res.close()
+func (f *filling) add(ctx context.Context, res *pull.Result, p *filledPull, progress sink.Progress) error {
+	defer res.Close()
 	if p.user.gone {
 		return nil
 	}
-	progress.UserID, progress.Stream, progress.ExtractedAt = p.user.id, string(p.stream), res.extractedAt
-	batch := sink.Batch{Rows: res.rows, Stream: res.more, Progress: []sink.Progress{progress}}
-	if res.upserts > 0 || res.outcome == outcomeFailed {
+	progress.UserID, progress.Stream, progress.ExtractedAt = p.user.ID, string(p.stream), res.ExtractedAt
+	batch := sink.Batch{Rows: res.Rows, Stream: res.More, Progress: []sink.Progress{progress}}
+	if res.Upserts > 0 || res.Outcome == pull.Failed {
 		requests := p.meter.Requests.Swap(0)
 		p.told += requests
-		res.meter.Requests.Store(requests)
-		res.meter.Bytes.Store(p.meter.Bytes.Swap(0))
-		row := res.row()
+		res.Meter.Requests.Store(requests)
+		res.Meter.Bytes.Store(p.meter.Bytes.Swap(0))
+		row := res.Row()
 		row.Mode = string(sink.Backfill)
 		batch.Rows = append(batch.Rows, row)
 	}
 	if err := f.w.Add(ctx, batch); err != nil {
 		return f.sinkError(ctx, fmt.Errorf("write %s: %w", p.stream, err))
 	}
-	p.rows += res.upserts
-	p.user.lastWritten = res.extractedAt
+	p.rows += res.Upserts
+	p.user.LastWritten = res.ExtractedAt
 	p.user.filled.progress[p.stream] = progress
-	if res.inexact > 0 {
+	if res.Inexact > 0 {
 		f.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", p.user.id, "stream", p.stream, "amounts", res.inexact)
-		f.tally.update(func(rep *report.Report) { rep.Inexact += res.inexact })
+			"user_id", p.user.ID, "stream", p.stream, "amounts", res.Inexact)
+		f.tally.update(func(rep *report.Report) { rep.Inexact += res.Inexact })
 	}
 	return nil
 }
@@ -212,13 +213,13 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 		}
 	}
 	res := f.begin(p)
-	res.outcome, res.class, res.err = outcomeFailed, class, cause
+	res.Outcome, res.Class, res.Err = pull.Failed, class, cause
 	if f.canRetry(p.user, class) {
 		p.user.retry = append(p.user.retry, res)
 		return nil
 	}
 	p.user.failed = true
-	f.log.WarnContext(ctx, "backfill failed", "user_id", p.user.id, "stream", p.stream, "class", class, "error", cause)
+	f.log.WarnContext(ctx, "backfill failed", "user_id", p.user.ID, "stream", p.stream, "class", class, "error", cause)
 	f.tally.pulled(res)
 	progress := p.user.filled.progress[p.stream]
 	progress.ErrorClass = string(class)

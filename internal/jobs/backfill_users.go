@@ -97,15 +97,15 @@ func (f *filling) miss(u *user) error {
 	now := f.run.o.Now().UTC()
 	var end []sink.Progress
 	for _, s := range f.streamsLeft(u) {
-		end = append(end, sink.Progress{UserID: u.id, Stream: string(s), ExtractedAt: u.extractedAt(s, now), DoneAt: now})
+		end = append(end, sink.Progress{UserID: u.ID, Stream: string(s), ExtractedAt: u.ExtractedAt(s, now), DoneAt: now})
 	}
 	f.absent.mu.Lock()
 	if f.absent.ends == nil {
 		f.absent.ends = map[string][]sink.Progress{}
 	}
-	f.absent.ends[u.id] = end
+	f.absent.ends[u.ID] = end
 	f.absent.mu.Unlock()
-	return f.gone.add(u.id, u.lastWritten)
+	return f.gone.add(u.ID, u.LastWritten)
 }
 
 // endAbsent is done with the users that are gone: there is nothing to bring.

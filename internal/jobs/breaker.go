@@ -59,7 +59,7 @@ func (b *breaker) failure(user string, failedBefore bool) verdict {
 // weigh counts a request that failed for no reason of the user's. Its error
 // ends the run: the API fails for everyone.
 func (r *run) weigh(ctx context.Context, u *user, cause error) error {
-	switch r.breaker.failure(u.id, u.lastTry || u.early || u.failedBefore()) {
+	switch r.breaker.failure(u.ID, u.lastTry || u.early || u.failedBefore()) {
 	case carryOn:
 		return nil
 	case askAround:

@@ -112,12 +112,12 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 	}
 	u := f.users[0]
 	if f.steps[0].named != nil {
-		f.early[u.id], u.early = true, true
+		f.early[u.ID], u.early = true, true
 	}
 	f.users[0] = nil // its cursors are not held until all are done
 	f.users = f.users[1:]
 	f.leave()
-	f.r.inHand.begin(u.id)
+	f.r.inHand.begin(u.ID)
 	return u, nil
 }
 
@@ -190,7 +190,7 @@ func (f *feed) place() (at *report.Resume, waiting []string) {
 			switch {
 			case i > 0:
 			case len(f.users) > 0:
-				at.UserID = f.users[0].id
+				at.UserID = f.users[0].ID
 			case len(f.listed) > 0:
 				at.UserID = f.listed[0].ID
 			}
@@ -208,7 +208,7 @@ func (f *feed) place() (at *report.Resume, waiting []string) {
 // hasFailed says whether a stream of this job, or the user itself, failed when
 // it was last tried.
 func (r *run) hasFailed(u *user) bool {
-	for s, c := range u.cursors {
+	for s, c := range u.Cursors {
 		if c.Failures > 0 && (s == config.StreamUsers || r.has(s)) {
 			return true
 		}
@@ -217,7 +217,7 @@ func (r *run) hasFailed(u *user) bool {
 }
 
 func (u *user) failedBefore() bool {
-	for _, c := range u.cursors {
+	for _, c := range u.Cursors {
 		if c.Failures > 0 {
 			return true
 		}

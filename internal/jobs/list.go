@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -112,9 +113,9 @@ func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cau
 		}
 	}
 	r.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Failed++ })
-	return r.record(ctx, u, &result{
-		user: id, stream: config.StreamUsers, outcome: outcomeFailed, class: class, err: cause,
-		extractedAt: u.extractedAt(config.StreamUsers, r.o.Now()), began: time.Now(),
+	return r.record(ctx, u, &pull.Result{
+		User: id, Stream: config.StreamUsers, Outcome: pull.Failed, Class: class, Err: cause,
+		ExtractedAt: u.ExtractedAt(config.StreamUsers, r.o.Now()), Began: time.Now(),
 	})
 }
 
@@ -294,7 +295,7 @@ func (r *run) declareGone(ctx context.Context) error {
 		}
 		for _, id := range ids {
 			u := newUser(id, nil, cursors[id])
-			u.lastWritten = r.gone.users[id]
+			u.LastWritten = r.gone.users[id]
 			if err := r.declare(ctx, u); err != nil {
 				return err
 			}
@@ -304,18 +305,18 @@ func (r *run) declareGone(ctx context.Context) error {
 }
 
 func (r *run) declare(ctx context.Context, u *user) error {
-	at := u.extractedAt(config.StreamUsers, r.o.Now())
+	at := u.ExtractedAt(config.StreamUsers, r.o.Now())
 	batch := sink.Batch{Rows: []sink.Row{
-		&sink.User{UserID: u.id, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
-		&sink.Pull{UserID: u.id, Stream: string(config.StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
+		&sink.User{UserID: u.ID, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
+		&sink.Pull{UserID: u.ID, Stream: string(config.StreamUsers), Outcome: pull.Gone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
 	}}
 	for _, s := range append(config.Streams(), config.StreamSyncSessions) {
-		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})
+		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.ID, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := r.w.Add(ctx, batch); err != nil {
 		return r.sinkError(ctx, err)
 	}
 	r.tally.update(func(rep *report.Report) { rep.Users.Gone++ })
-	r.tally.pulled(&result{user: u.id, stream: config.StreamUsers, outcome: outcomeGone, deletes: 1})
+	r.tally.pulled(&pull.Result{User: u.ID, Stream: config.StreamUsers, Outcome: pull.Gone, Deletes: 1})
 	return nil
 }

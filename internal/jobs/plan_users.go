@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink"
 )
 
@@ -62,7 +63,7 @@ func (p *planner) offList(u *user) {
 	switch {
 	case p.offline:
 		p.user(u)
-	case p.pauses(u.cursor(config.StreamUsers)):
+	case p.pauses(u.Cursor(config.StreamUsers)):
 		p.users.Listed++
 		p.users.Quarantined++
 	default:
@@ -79,7 +80,7 @@ func (p *planner) user(u *user) {
 	}
 	p.choose(u)
 	p.users.Listed++
-	if len(u.cursors) == 0 {
+	if len(u.Cursors) == 0 {
 		p.users.New++
 	}
 	if u.quarantined {
@@ -100,7 +101,7 @@ func (p *planner) user(u *user) {
 // stream counts one stream of a user as one that is certainly pulled, or as
 // one that may have changed.
 func (p *planner) stream(u *user, s config.Stream) {
-	c, sp := u.cursor(s), p.counts[s]
+	c, sp := u.Cursor(s), p.counts[s]
 	if _, correlated := config.ServiceOf(s); !correlated {
 		sp.Known++
 		return
@@ -112,7 +113,7 @@ func (p *planner) stream(u *user, s config.Stream) {
 		}
 	}
 	switch {
-	case c.ErrorClass == markNoAnalysis: // most likely still without one
+	case c.ErrorClass == pull.MarkNoAnalysis: // most likely still without one
 	case p.o.Full, c.PulledAt.IsZero(), c.Failures > 0:
 		sp.First++
 	default:
@@ -145,7 +146,7 @@ func (p *planner) banks(u *user) {
 		return
 	}
 	p.due["logins"]++
-	memory := rememberedSessions(u.cursor(config.StreamSyncSessions))
+	memory := rememberedSessions(u.Cursor(config.StreamSyncSessions))
 	sessions := int64(0)
 	for _, last := range memory {
 		if likelyDue(&p.job.Sync, last, p.o.Now()) {
@@ -156,7 +157,7 @@ func (p *planner) banks(u *user) {
 		if p.job.Sync.When == config.SyncAlways {
 			sessions = 1 // at the least
 		}
-		if len(u.cursors) == 0 {
+		if len(u.Cursors) == 0 {
 			p.unseen++
 		}
 	}

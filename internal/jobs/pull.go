@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -17,19 +18,19 @@ import (
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s config.Stream) error {
-	res := r.reader.Begin(&u.known, s, sink.Diff)
-	res.opened = r.w.Opened()
-	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
-	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
-	defer res.close()
-	metered := finoos.WithMeter(ctx, &res.meter)
+	res := r.reader.Begin(&u.User, s, sink.Diff)
+	res.Opened = r.w.Opened()
+	res.Stamp = func() time.Time { return u.ExtractedAt(s, r.o.Now()) }
+	res.Previous, res.First = u.Cursor(s).CorrelationID, u.Cursor(s).PulledAt.IsZero()
+	defer res.Close()
+	metered := finoos.WithMeter(ctx, &res.Meter)
 	changed, err := r.changed(metered, u, res)
 	if err == nil && changed {
-		err = r.reader.Read(metered, &u.known, res)
+		err = r.reader.Read(metered, &u.User, res)
 	}
 	switch {
 	case err == nil:
-		if res.meter.Requests.Load() > 0 {
+		if res.Meter.Requests.Load() > 0 {
 			r.breaker.success()
 		}
 		return r.record(ctx, u, res)
@@ -41,10 +42,10 @@ func (r *run) pull(ctx context.Context, u *user, s config.Stream) error {
 
 // failed decides what a failed pull means: an end of the run, another try at
 // its end, a user that is gone, or a row.
-func (r *run) failed(ctx context.Context, u *user, res *result, err error) error {
+func (r *run) failed(ctx context.Context, u *user, res *pull.Result, err error) error {
 	class := finoos.ClassOf(err)
 	if class == "" || endsRun(class) {
-		return fmt.Errorf("pull %s: %w", res.stream, err)
+		return fmt.Errorf("pull %s: %w", res.Stream, err)
 	}
 	if class == finoos.NotFound {
 		gone, err := r.isGone(ctx, u)
@@ -52,13 +53,13 @@ func (r *run) failed(ctx context.Context, u *user, res *result, err error) error
 			return err
 		}
 	}
-	if mayPass(class) && res.meter.Requests.Load() > 0 { // else an earlier failure is seen once more
+	if mayPass(class) && res.Meter.Requests.Load() > 0 { // else an earlier failure is seen once more
 		if err := r.weigh(ctx, u, err); err != nil {
 			return err
 		}
 	}
-	res.forget()
-	res.outcome, res.class, res.err = outcomeFailed, class, err
+	res.Forget()
+	res.Outcome, res.Class, res.Err = pull.Failed, class, err
 	if r.canRetry(u, class) {
 		u.retry = append(u.retry, res)
 		return nil
@@ -68,8 +69,8 @@ func (r *run) failed(ctx context.Context, u *user, res *result, err error) error
 
 // changed asks whether a stream has to be read: its service's correlation
 // against the cursor's. Streams without a service are always read.
-func (r *run) changed(ctx context.Context, u *user, res *result) (bool, error) {
-	service, ok := config.ServiceOf(res.stream)
+func (r *run) changed(ctx context.Context, u *user, res *pull.Result) (bool, error) {
+	service, ok := config.ServiceOf(res.Stream)
 	if !ok {
 		return true, nil
 	}
@@ -77,19 +78,19 @@ func (r *run) changed(ctx context.Context, u *user, res *result) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	cursor := u.cursor(res.stream)
-	res.correlation = p
+	cursor := u.Cursor(res.Stream)
+	res.Correlation = p
 	switch {
 	case p.ID == "":
-		if cursor.ErrorClass != markNoAnalysis { // it begins tonight: is the user there at all?
+		if cursor.ErrorClass != pull.MarkNoAnalysis { // it begins tonight: is the user there at all?
 			if gone, err := r.isGone(ctx, u); err != nil || gone {
 				return false, err
 			}
 		}
-		res.outcome = outcomeNoAnalysis
+		res.Outcome = pull.NoAnalysis
 		return false, nil
 	case p.ID == cursor.CorrelationID && !r.o.Full:
-		res.outcome = outcomeUnchanged
+		res.Outcome = pull.Unchanged
 		return false, nil
 	}
 	return true, nil
@@ -105,7 +106,7 @@ func (r *run) probe(ctx context.Context, u *user, service finoos.Service) (finoo
 		u.probes[service] = probe{correlation: c}
 		return c, nil
 	}
-	c, err := r.client.Correlation(ctx, u.id, service)
+	c, err := r.client.Correlation(ctx, u.ID, service)
 	if finoos.ClassOf(err) == finoos.NotFound {
 		c, err = finoos.Correlation{}, nil
 	}
@@ -140,13 +141,13 @@ func (r *run) quietByBanking(ctx context.Context, u *user, service finoos.Servic
 // of the user are asked.
 func (r *run) asksAllToday(u *user) bool {
 	day := uint64(r.o.Now().Unix()) / (24 * 60 * 60) //nolint:gosec // after 1970
-	return (day+xxhash.Sum64String(u.id))%7 == 0
+	return (day+xxhash.Sum64String(u.ID))%7 == 0
 }
 
 // caughtUp is the analysis that a service's stream was last pulled from, if
 // that is the given one.
 func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Correlation, bool) {
-	for s, c := range u.cursors {
+	for s, c := range u.Cursors {
 		if of, ok := config.ServiceOf(s); ok && of == service && c.CorrelationID == correlationID {
 			return finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}, true
 		}
@@ -156,7 +157,7 @@ func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Co
 
 func (u *user) bankingCursor() (sink.Cursor, bool) {
 	for _, s := range []config.Stream{config.StreamTransactions, config.StreamAccounts} {
-		if c, ok := u.cursors[s]; ok {
+		if c, ok := u.Cursors[s]; ok {
 			return c, true
 		}
 	}
@@ -164,45 +165,45 @@ func (u *user) bankingCursor() (sink.Cursor, bool) {
 }
 
 // record hands a result to the sink, and lets the user's cursor follow.
-func (r *run) record(ctx context.Context, u *user, res *result) error {
+func (r *run) record(ctx context.Context, u *user, res *pull.Result) error {
 	if u.gone {
 		return nil // said once, when the user is declared gone
 	}
-	_, correlated := config.ServiceOf(res.stream)
-	if res.outcome == outcomePulled && !correlated && res.upserts+res.deletes == 0 && !res.whole {
-		res.outcome = outcomeUnchanged
+	_, correlated := config.ServiceOf(res.Stream)
+	if res.Outcome == pull.Pulled && !correlated && res.Upserts+res.Deletes == 0 && !res.Whole {
+		res.Outcome = pull.Unchanged
 	}
-	batch := sink.Batch{Rows: res.rows, Stream: res.more}
-	cursor, moved := res.cursor(u.cursor(res.stream), r.o.Now())
-	if res.outcome == outcomeFailed {
-		r.quarantine(ctx, &cursor, u.cursor(res.stream))
+	batch := sink.Batch{Rows: res.Rows, Stream: res.More}
+	cursor, moved := res.Cursor(u.Cursor(res.Stream), r.o.Now())
+	if res.Outcome == pull.Failed {
+		r.quarantine(ctx, &cursor, u.Cursor(res.Stream))
 	}
 	if moved {
 		batch.Cursors = []sink.Cursor{cursor}
 	}
-	if res.outcome != outcomeUnchanged && moved && (res.stream != config.StreamUsers || res.outcome == outcomeFailed) {
-		batch.Rows = append(batch.Rows, res.row())
+	if res.Outcome != pull.Unchanged && moved && (res.Stream != config.StreamUsers || res.Outcome == pull.Failed) {
+		batch.Rows = append(batch.Rows, res.Row())
 	}
 	if len(batch.Rows)+len(batch.Cursors) > 0 {
 		if err := r.w.Add(ctx, batch); err != nil {
-			return r.sinkError(ctx, fmt.Errorf("write %s: %w", res.stream, err))
+			return r.sinkError(ctx, fmt.Errorf("write %s: %w", res.Stream, err))
 		}
-		u.cursors[res.stream] = cursor
-		u.lastWritten = res.extractedAt
+		u.Cursors[res.Stream] = cursor
+		u.LastWritten = res.ExtractedAt
 	}
-	switch res.outcome {
-	case outcomePulled:
+	switch res.Outcome {
+	case pull.Pulled:
 		u.pulled = true
-	case outcomeFailed:
+	case pull.Failed:
 		u.failed = true
-		r.log.WarnContext(ctx, "pull failed", "user_id", u.id, "stream", res.stream, "class", res.class, "error", res.err)
-	case outcomeNoAnalysis:
+		r.log.WarnContext(ctx, "pull failed", "user_id", u.ID, "stream", res.Stream, "class", res.Class, "error", res.Err)
+	case pull.NoAnalysis:
 		u.noAnalysis = true
 	}
-	if res.inexact > 0 {
+	if res.Inexact > 0 {
 		r.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", u.id, "stream", res.stream, "amounts", res.inexact)
-		r.tally.update(func(rep *report.Report) { rep.Inexact += res.inexact })
+			"user_id", u.ID, "stream", res.Stream, "amounts", res.Inexact)
+		r.tally.update(func(rep *report.Report) { rep.Inexact += res.Inexact })
 	}
 	r.tally.pulled(res)
 	return nil

@@ -61,7 +61,7 @@ func (r *run) pauses(c sink.Cursor) bool {
 // pathPauses says whether a user that was not listed has failed by its own
 // path so often that it is not asked for this time; it is counted then.
 func (r *run) pathPauses(u *user) bool {
-	if !r.pauses(u.cursor(config.StreamUsers)) {
+	if !r.pauses(u.Cursor(config.StreamUsers)) {
 		return false
 	}
 	r.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
@@ -72,7 +72,7 @@ func (r *run) pathPauses(u *user) bool {
 // that only they need. A user's own row comes from the list and costs nothing.
 func (r *run) choose(u *user) {
 	u.streams = slices.DeleteFunc(slices.Clone(r.streams), func(s config.Stream) bool {
-		if s == config.StreamUsers || !r.pauses(u.cursor(s)) {
+		if s == config.StreamUsers || !r.pauses(u.Cursor(s)) {
 			return false
 		}
 		u.quarantined = true

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"finoos-syncer/internal/jobs/pull"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ func TestTheQueueYieldsUsersInTheOrderInWhichTheyAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, start := newQueue(), time.Now()
 		for name, after := range map[string]time.Duration{"c": 3 * time.Second, "a": time.Second, "b": 2 * time.Second} {
-			q.push(&user{known: known{id: name}}, start.Add(after))
+			q.push(&user{User: pull.User{ID: name}}, start.Add(after))
 		}
 		var order []string
 		for !q.idle() {
@@ -22,7 +23,7 @@ func TestTheQueueYieldsUsersInTheOrderInWhichTheyAreDue(t *testing.T) {
 				q.sleep(t.Context(), wait)
 				continue
 			}
-			order = append(order, u.id)
+			order = append(order, u.ID)
 		}
 		if !slices.Equal(order, []string{"a", "b", "c"}) || time.Since(start) != 3*time.Second {
 			t.Errorf("got %v after %s, want a b c after 3s", order, time.Since(start))
@@ -52,7 +53,7 @@ func TestASleepingDispatcherWakesWhenTheRunIsStopped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
-		q.push(&user{known: known{id: "a"}}, time.Now().Add(time.Hour))
+		q.push(&user{User: pull.User{ID: "a"}}, time.Now().Add(time.Hour))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
@@ -141,7 +142,7 @@ type run struct {
 	gone    goneUsers
 	breaker breaker
 	again   againLater
-	reader  *Reader
+	reader  *pull.Reader
 
 	// What a backfill does in another way (backfill.go); set once.
 	backfill string // its name, empty in a nightly run
@@ -182,7 +183,7 @@ func newRun(o RunOptions) (*run, error) {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
 	r.client = client
-	r.reader = &Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
+	r.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
 	return r, nil
 }
 

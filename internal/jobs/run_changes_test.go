@@ -17,6 +17,7 @@ import (
 
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -182,7 +183,7 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 				if is.FullAt.Equal(cursors[id][config.StreamTransactions].FullAt) {
 					deletes += lacks(known[id], now[id])
 				}
-				ids, err := RememberedTransactions(is.State)
+				ids, err := pull.RememberedTransactions(is.State)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -217,8 +217,8 @@ func drain(t *testing.T, f *feed, n int) []string {
 		if u == nil {
 			break
 		}
-		got = append(got, u.id)
-		f.r.inHand.done(u.id)
+		got = append(got, u.ID)
+		f.r.inHand.done(u.ID)
 	}
 	if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(got) {
 		t.Errorf("%d users, some of them twice", len(got))

@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -46,7 +47,7 @@ func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 		}
 		tried = append(tried, night)
 		before := c
-		c, _ = (&result{outcome: outcomeFailed, extractedAt: now}).cursor(c, now)
+		c, _ = (&pull.Result{Outcome: pull.Failed, ExtractedAt: now}).Cursor(c, now)
 		r.quarantine(t.Context(), &c, before)
 	}
 	// Two nights have no consequence; then 1, 2, 4, and 6 at a time are sat out.

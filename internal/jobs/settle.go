@@ -49,7 +49,7 @@ func (u *user) startSettling(services []finoos.Service, correlationID string, ti
 
 // lastCorrelation is the newest of a service that an earlier run has pulled.
 func (u *user) lastCorrelation(service finoos.Service) (last finoos.Correlation) {
-	for s, c := range u.cursors {
+	for s, c := range u.Cursors {
 		if of, ok := config.ServiceOf(s); ok && of == service && !c.CorrelationAt.Before(last.At) && c.CorrelationID != "" {
 			last = finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}
 		}
@@ -80,7 +80,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 	}
 	defer func() {
 		if u.settle == nil {
-			r.tally.took(report.StageSettle, u.id, time.Since(s.began))
+			r.tally.took(report.StageSettle, u.ID, time.Since(s.began))
 		}
 	}()
 	for _, service := range u.services {

@@ -78,12 +78,12 @@ func remember(p *config.Sync, outcome finoos.Outcome, status string, now time.Ti
 // synchronize asks the banks of the user's logins for fresh data where that
 // is due. Afterwards the user settles, if any session began an analysis.
 func (r *run) synchronize(ctx context.Context, u *user) error {
-	list, err := r.client.Logins(ctx, u.id)
+	list, err := r.client.Logins(ctx, u.ID)
 	if err != nil {
 		return r.skipSync(ctx, u, err)
 	}
-	u.logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := rememberedSessions(u.cursor(config.StreamSyncSessions))
+	u.Logins = list // for the stream bank_logins too, so that they are asked for once
+	memory := rememberedSessions(u.Cursor(config.StreamSyncSessions))
 	asked := false
 	for l, err := range list.All() {
 		if err != nil {
@@ -104,7 +104,7 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 		asked = asked || what == askBank
 	}
 	if asked {
-		u.closeLogins() // out of date now
+		u.CloseLogins() // out of date now
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (r *run) skipSync(ctx context.Context, u *user, err error) error {
 		_, err := r.isGone(ctx, u)
 		return err
 	}
-	r.log.WarnContext(ctx, "sync sessions skipped: logins cannot be read", "user_id", u.id, "class", class, "error", err)
+	r.log.WarnContext(ctx, "sync sessions skipped: logins cannot be read", "user_id", u.ID, "class", class, "error", err)
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (r *run) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory 
 		return err
 	}
 	requested := r.o.Now().UTC()
-	res, err := r.client.Synchronize(ctx, u.id, finoos.SyncRequest{BankLoginID: l.ID, UserIP: r.job.Sync.UserIP.String()})
+	res, err := r.client.Synchronize(ctx, u.ID, finoos.SyncRequest{BankLoginID: l.ID, UserIP: r.job.Sync.UserIP.String()})
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -181,10 +181,10 @@ func (r *run) noteSession(
 	ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory, res finoos.SyncResult, requested time.Time,
 ) error {
 	now := r.o.Now().UTC()
-	c := u.cursor(config.StreamSyncSessions)
-	c.ExtractedAt = u.extractedAt(config.StreamSyncSessions, now)
+	c := u.Cursor(config.StreamSyncSessions)
+	c.ExtractedAt = u.ExtractedAt(config.StreamSyncSessions, now)
 	row := &sink.SyncSession{
-		UserID: u.id, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
+		UserID: u.ID, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
 		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID, RequestedAt: requested,
 		Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: c.ExtractedAt},
 	}
@@ -206,7 +206,7 @@ func (r *run) noteSession(
 	if err := r.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
 		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
-	u.cursors[config.StreamSyncSessions], u.lastWritten = c, c.ExtractedAt
+	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
 	r.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -41,40 +42,40 @@ func (t *tally) update(f func(r *report.Report)) {
 }
 
 // pulled counts one stream's result.
-func (t *tally) pulled(res *result) {
-	if res.stream != config.StreamUsers { // which comes with the list
-		t.took(string(res.stream), res.user, time.Since(res.began))
+func (t *tally) pulled(res *pull.Result) {
+	if res.Stream != config.StreamUsers { // which comes with the list
+		t.took(string(res.Stream), res.User, time.Since(res.Began))
 	}
 	t.update(func(r *report.Report) {
-		s := r.Streams[res.stream]
+		s := r.Streams[res.Stream]
 		if s == nil {
 			s = &report.Stream{}
-			r.Streams[res.stream] = s
+			r.Streams[res.Stream] = s
 		}
-		switch res.outcome {
-		case outcomePulled:
+		switch res.Outcome {
+		case pull.Pulled:
 			s.Pulled++
-			if res.first {
+			if res.First {
 				s.First++
 			}
-		case outcomeUnchanged:
+		case pull.Unchanged:
 			s.Unchanged++
-		case outcomeNoAnalysis:
+		case pull.NoAnalysis:
 			s.NoAnalysis++
-		case outcomeGone:
+		case pull.Gone:
 			s.Gone++
-		case outcomeFailed:
+		case pull.Failed:
 			s.Failed++
 			if r.FailuresByClass == nil {
 				r.FailuresByClass = map[finoos.Class]int64{}
 			}
-			r.FailuresByClass[res.class]++
+			r.FailuresByClass[res.Class]++
 			if len(r.Failures) < report.MaxFailures {
-				r.Failures = append(r.Failures, report.Failure{UserID: res.user, Stream: res.stream, Class: res.class})
+				r.Failures = append(r.Failures, report.Failure{UserID: res.User, Stream: res.Stream, Class: res.Class})
 			}
 		}
-		s.Rows += res.upserts
-		s.Deletes += res.deletes
+		s.Rows += res.Upserts
+		s.Deletes += res.Deletes
 	})
 }
 

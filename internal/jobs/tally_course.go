@@ -16,7 +16,7 @@ import (
 func (r *run) rememberAges(u *user) {
 	u.pulledAt = make([]time.Time, len(r.streams))
 	for i, s := range r.streams {
-		u.pulledAt[i] = u.cursors[s].PulledAt
+		u.pulledAt[i] = u.Cursors[s].PulledAt
 	}
 }
 
@@ -30,7 +30,7 @@ func (t *tally) left(u *user, streams []config.Stream, now time.Time) {
 			f = &report.FreshnessCount{}
 			t.ages[s] = f
 		}
-		f.Add(u.pulledAt[i], u.cursors[s].PulledAt, now)
+		f.Add(u.pulledAt[i], u.Cursors[s].PulledAt, now)
 	}
 }
 

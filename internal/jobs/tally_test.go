@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -25,11 +26,11 @@ func after(length time.Duration, users int) *report.Report {
 		u := newUser(fmt.Sprintf("user %030d", i), nil, nil)
 		u.pulledAt = make([]time.Time, len(streams))
 		for _, s := range streams {
-			tl.pulled(&result{user: u.id, stream: s, outcome: outcomeFailed, class: finoos.Forbidden, began: began.Add(-time.Duration(i))})
-			u.cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
+			tl.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: pull.Failed, Class: finoos.Forbidden, Began: began.Add(-time.Duration(i))})
+			u.Cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
 		}
-		tl.took(report.StageSync, u.id, time.Duration(i))
-		tl.took(report.StageSettle, u.id, time.Duration(users-i))
+		tl.took(report.StageSync, u.ID, time.Duration(i))
+		tl.took(report.StageSettle, u.ID, time.Duration(users-i))
 		tl.left(u, streams, began)
 	}
 	return tl.finish(o.Now(), finoos.Stats{}, length, nil)

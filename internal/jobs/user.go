@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -17,7 +18,7 @@ import (
 // user is one user on its way through a run. It belongs to the worker that
 // has it, or to the queue while it waits; never to two.
 type user struct {
-	known // its id, its cursors, what the list and the bank said of it
+	pull.User // its id, its cursors, what the list and the bank said of it
 
 	begun    bool
 	early    bool        // came before the circle: see feed
@@ -36,7 +37,7 @@ type user struct {
 	// lastTry is set when the user comes for the second time, for what failed
 	// the first time alone: retry.
 	lastTry bool
-	retry   []*result
+	retry   []*pull.Result
 
 	pulled, failed, noAnalysis bool
 
@@ -51,9 +52,9 @@ type probe struct {
 
 func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
-	u := &user{known: known{id: id, listed: listed, cursors: make(map[config.Stream]sink.Cursor, len(cursors))}, probes: map[finoos.Service]probe{}}
+	u := &user{User: pull.User{ID: id, Listed: listed, Cursors: make(map[config.Stream]sink.Cursor, len(cursors))}, probes: map[finoos.Service]probe{}}
 	for _, c := range cursors {
-		u.cursors[config.Stream(c.Stream)] = c
+		u.Cursors[config.Stream(c.Stream)] = c
 	}
 	return u
 }
@@ -61,7 +62,7 @@ func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
 // pulledBefore says whether a run has pulled anything of the user. That a backfill
 // has does not count.
 func (u *user) pulledBefore() bool {
-	for _, c := range u.cursors {
+	for _, c := range u.Cursors {
 		if !c.MarkOnly {
 			return true
 		}
@@ -75,7 +76,7 @@ const userOverhead = 2 << 10
 // size is about how many bytes a user holds while it waits.
 func (u *user) size() int64 {
 	n := int64(userOverhead)
-	for _, c := range u.cursors {
+	for _, c := range u.Cursors {
 		n += int64(len(c.State)) + 256
 	}
 	return n
@@ -83,7 +84,7 @@ func (u *user) size() int64 {
 
 // work takes a user one step further: to its end, or into the queue.
 func (r *run) work(ctx context.Context, u *user) error {
-	defer u.closeLogins()
+	defer u.CloseLogins()
 	step := r.pollAnalysis
 	if !u.begun {
 		u.begun, step = true, r.begin
@@ -101,7 +102,7 @@ func (r *run) work(ctx context.Context, u *user) error {
 	if u.lastTry {
 		streams = make([]config.Stream, 0, len(u.retry))
 		for _, res := range u.retry {
-			streams = append(streams, res.stream)
+			streams = append(streams, res.Stream)
 		}
 		u.retry = nil
 	}
@@ -123,18 +124,18 @@ func (r *run) work(ctx context.Context, u *user) error {
 // begin writes what the list said of the user, and asks its bank for fresh
 // data where that is due.
 func (r *run) begin(ctx context.Context, u *user) error {
-	if r.has(config.StreamUsers) && u.listed != nil {
+	if r.has(config.StreamUsers) && u.Listed != nil {
 		if err := r.pull(ctx, u, config.StreamUsers); err != nil {
 			return err
 		}
 	}
-	u.listed = nil
+	u.Listed = nil
 	if r.job.Sync.When == config.SyncNever || u.gone || r.syncPauses(u) {
 		return nil
 	}
 	began := time.Now()
 	err := r.synchronize(ctx, u)
-	r.tally.took(report.StageSync, u.id, time.Since(began))
+	r.tally.took(report.StageSync, u.ID, time.Since(began))
 	return err
 }
 
@@ -142,7 +143,7 @@ func (r *run) has(s config.Stream) bool { return slices.Contains(r.streams, s) }
 
 // finish counts the user, or keeps it for another try at the end.
 func (r *run) finish(u *user) {
-	r.inHand.done(u.id) // who only waits for another try has had its turn
+	r.inHand.done(u.ID) // who only waits for another try has had its turn
 	if len(u.retry) > 0 && !u.gone {
 		u.lastTry = true
 		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
@@ -176,7 +177,7 @@ func (r *run) isGone(ctx context.Context, u *user) (bool, error) {
 		return u.gone, nil
 	}
 	u.checked = true
-	_, err := r.client.User(ctx, u.id)
+	_, err := r.client.User(ctx, u.ID)
 	switch class := finoos.ClassOf(err); {
 	case err == nil:
 		return false, nil
@@ -184,7 +185,7 @@ func (r *run) isGone(ctx context.Context, u *user) (bool, error) {
 		return false, ctx.Err()
 	case class == finoos.NotFound:
 		u.gone = true
-		return true, r.gone.add(u.id, u.lastWritten)
+		return true, r.gone.add(u.ID, u.LastWritten)
 	case class == "" || endsRun(class):
 		return false, fmt.Errorf("ask for a user: %w", err)
 	default:

@@ -17,15 +17,15 @@ func TestAUserKeepsNothingOfTheList(t *testing.T) {
 		t := b.t
 		id := strings.Repeat("the texts of all users", 10)[:6]
 		u := newUser(id, &finoos.User{ID: id}, nil)
-		if u.id != id || unsafe.StringData(u.id) == unsafe.StringData(id) {
-			t.Errorf("the id %q is a part of the list", u.id)
+		if u.ID != id || unsafe.StringData(u.ID) == unsafe.StringData(id) {
+			t.Errorf("the id %q is a part of the list", u.ID)
 		}
 		r, err := newRun(b.options(b.config("streams: [contracts]", "sync: {when: never}")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.begin(t.Context(), u); err != nil || u.listed != nil {
-			t.Errorf("%v: what the list says is kept beyond the beginning: %v", err, u.listed)
+		if err := r.begin(t.Context(), u); err != nil || u.Listed != nil {
+			t.Errorf("%v: what the list says is kept beyond the beginning: %v", err, u.Listed)
 		}
 	})
 }

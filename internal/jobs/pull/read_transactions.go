@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"context"
@@ -17,22 +17,22 @@ const (
 	// oldestWindow is how far back a window begins at most, less the overlap:
 	// an account without a booking since then holds back nobody's window.
 	oldestWindow = 90 * 24 * time.Hour
-	// earliestZone is how long before midnight UTC a day begins somewhere: a
+	// EarliestZone is how long before midnight UTC a day begins somewhere: a
 	// window is asked for as an instant, but a date has no offset.
-	earliestZone = 14 * time.Hour
+	EarliestZone = 14 * time.Hour
 )
 
 // readTransactions reads a window of transactions that reaches back behind the
 // newest known booking of every account, and compares it with what was there;
 // or all of them, the first time and when an account has appeared.
-func (r *Reader) readTransactions(ctx context.Context, u *known, res *result) error {
-	c := u.cursor(res.stream)
+func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) error {
+	c := u.Cursor(res.Stream)
 	old, err := decodeWindow(c.State)
 	if r.WantsFull(c) || err != nil || r.accountAppeared(u, old) {
 		return r.readAllTransactions(ctx, u, res)
 	}
 	start := windowStart(old.newest, r.Now(), r.Job.Timezone, r.Job.Overlap)
-	list, err := r.Client.Transactions(ctx, u.id, finoos.TransactionQuery{Since: midnight(start).Add(-earliestZone)})
+	list, err := r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{Since: Midnight(start).Add(-EarliestZone)})
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (r *Reader) readTransactions(ctx context.Context, u *known, res *result) er
 	}
 	for account := range next.newest {
 		if _, known := old.newest[account]; !known {
-			res.forget()
+			res.Forget()
 			return r.readAllTransactions(ctx, u, res)
 		}
 	}
@@ -51,14 +51,14 @@ func (r *Reader) readTransactions(ctx context.Context, u *known, res *result) er
 		if _, there := next.seen[id]; there || before.days == noDate || before.days < start {
 			continue
 		}
-		res.remove(&sink.Transaction{UserID: u.id, TransactionID: id, Meta: res.meta(sink.Delete, "")})
+		res.remove(&sink.Transaction{UserID: u.ID, TransactionID: id, Meta: res.meta(sink.Delete, "")})
 	}
 	r.rememberWindow(u, res, next)
 	return nil
 }
 
-func (r *Reader) readAllTransactions(ctx context.Context, u *known, res *result) error {
-	list, err := r.Client.Transactions(ctx, u.id, finoos.TransactionQuery{})
+func (r *Reader) readAllTransactions(ctx context.Context, u *User, res *Result) error {
+	list, err := r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (r *Reader) readAllTransactions(ctx context.Context, u *known, res *result)
 // accountAppeared says whether the user has an account now that the cursor of
 // transactions does not know. The accounts are those that this run has pulled,
 // or those of the last time.
-func (r *Reader) accountAppeared(u *known, old window) bool {
+func (r *Reader) accountAppeared(u *User, old window) bool {
 	if !slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		return false // seen from the transactions themselves
 	}
@@ -90,7 +90,7 @@ func (r *Reader) accountAppeared(u *known, old window) bool {
 // oldest of the accounts' newest booking dates, each at most today and at
 // least oldestWindow ago, less the overlap.
 func windowStart(newest map[string]int32, now time.Time, zone *time.Location, overlap time.Duration) int32 {
-	today := daysOf(now.In(zone))
+	today := DaysOf(now.In(zone))
 	floor := today - int32(oldestWindow/day)
 	start := today
 	for _, days := range newest {
@@ -101,23 +101,23 @@ func windowStart(newest map[string]int32, now time.Time, zone *time.Location, ov
 
 const day = 24 * time.Hour
 
-// daysOf counts the days from 1970 to the calendar day that t shows.
-func daysOf(t time.Time) int32 {
+// DaysOf counts the days from 1970 to the calendar day that t shows.
+func DaysOf(t time.Time) int32 {
 	const seconds = int64(day / time.Second)
 	_, offset := t.Zone()
 	shown := t.Unix() + int64(offset)
 	return int32((shown - (shown%seconds+seconds)%seconds) / seconds) //nolint:gosec // fits for any year of four digits
 }
 
-func midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
+func Midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
 
 // collectTransactions emits the transactions from start on that are new or
 // differ. What is older came along because a day begins earlier elsewhere: it
 // is outside of what the fingerprints cover, unless it has just moved there.
 func (r *Reader) collectTransactions(
-	ctx context.Context, res *result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
+	ctx context.Context, res *Result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
 ) (next window, err error) {
-	keepFrom := daysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 //nolint:gosec // see windowStart
+	keepFrom := DaysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 //nolint:gosec // see windowStart
 	var seen map[uint64]struct{}
 	var account string // of the transaction before, as it is for most
 	var newest int32   // that is known of it
@@ -125,7 +125,7 @@ func (r *Reader) collectTransactions(
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
 		seen = res.turn.slabs.nothingSeen()
 	}
-	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = Collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
 		if _, twice := seen[id]; twice {
 			return nil
@@ -133,7 +133,7 @@ func (r *Reader) collectTransactions(
 		seen[id] = struct{}{}
 		b := booked{days: noDate, hash: t.Hash}
 		if !t.BookingDate.IsZero() {
-			b.days = daysOf(t.BookingDate)
+			b.days = DaysOf(t.BookingDate)
 		}
 		if len(seen) == 1 || t.AccountID != account {
 			last, known := next.newest[t.AccountID]
@@ -156,7 +156,7 @@ func (r *Reader) collectTransactions(
 		if known && before == b {
 			return nil
 		}
-		return emit(transactionRow(res, t))
+		return emit(TransactionRow(res, t))
 	})
 	return next, err
 }
@@ -164,7 +164,7 @@ func (r *Reader) collectTransactions(
 // rememberWindow keeps what the next pull needs: the newest booking of each
 // account that there is, and the fingerprints that its window can reach. An
 // account is there when the user has it, or when its transactions still come.
-func (r *Reader) rememberWindow(u *known, res *result, next window) {
+func (r *Reader) rememberWindow(u *User, res *Result, next window) {
 	there := next.newest
 	if slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		for _, account := range u.accounts() {
@@ -173,7 +173,7 @@ func (r *Reader) rememberWindow(u *known, res *result, next window) {
 			}
 		}
 	}
-	if old, err := decodeWindow(u.cursor(res.stream).State); err == nil && !res.whole {
+	if old, err := decodeWindow(u.Cursor(res.Stream).State); err == nil && !res.Whole {
 		for account, days := range old.newest {
 			if last, known := there[account]; known {
 				there[account] = max(last, days)

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"encoding/json"
@@ -27,15 +27,15 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := &result{user: "u", mode: sink.Full, turn: turn{slabs: &slabs{}}}
+			res := &Result{User: "u", mode: sink.Full, turn: turn{slabs: &slabs{}}}
 			tx := &finoos.Transaction{ID: "t", Amount: tc.amount}
 			tx.Extra = tc.extra
-			row, ok := transactionRow(res, tx).(*sink.Transaction)
+			row, ok := TransactionRow(res, tx).(*sink.Transaction)
 			if !ok || row.Amount != tc.want || row.Extra != tc.left {
 				t.Errorf("got %+v and %q", row.Amount, row.Extra)
 			}
-			if inexact := tc.amount != "" && !tc.want.Valid; (res.inexact == 1) != inexact {
-				t.Errorf("counted %d", res.inexact)
+			if inexact := tc.amount != "" && !tc.want.Valid; (res.Inexact == 1) != inexact {
+				t.Errorf("counted %d", res.Inexact)
 			}
 			if row.Extra != "" && !json.Valid([]byte(row.Extra)) {
 				t.Error("_extra is no JSON")
@@ -50,7 +50,7 @@ func TestABalancesUnknownFieldsStandUnderTheirPath(t *testing.T) {
 		{Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Balance: "1e-9", Extra: `{"estimated":true}`},
 	}}
 	h.Extra = `{"source":"bank"}`
-	row, ok := historyRow(&result{user: "u", turn: turn{slabs: &slabs{}}}, h, &h.Balances[0]).(*sink.AccountHistory)
+	row, ok := HistoryRow(&Result{User: "u", turn: turn{slabs: &slabs{}}}, h, &h.Balances[0]).(*sink.AccountHistory)
 	if !ok {
 		t.Fatal("not a row of account_history")
 	}

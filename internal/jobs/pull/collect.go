@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"context"
@@ -9,15 +9,15 @@ import (
 	"finoos-syncer/internal/sink"
 )
 
-// collect goes through a list and lets visit emit the rows that are to be
+// Collect goes through a list and lets visit emit the rows that are to be
 // written. start is called before each pass.
 //
 // A list that was too large for memory is gone through twice: once here,
 // without keeping a row, so that whatever is wrong with it is known before
 // anything is written; and once more while it is written. visit must emit the
 // same rows both times.
-func collect[T any](
-	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
+func Collect[T any](
+	ctx context.Context, res *Result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
 ) error {
 	res.turn.closers = append(res.turn.closers, list)
 	if list.Spilled() {
@@ -29,13 +29,13 @@ func collect[T any](
 		if err := res.turn.take(ctx); err != nil {
 			return err
 		}
-		res.rows = res.turn.slabs.rows
+		res.Rows = res.turn.slabs.rows
 	}
-	if res.stamp != nil {
+	if res.Stamp != nil {
 		// Later than the answer, as a backfill's instant is earlier than its
 		// request: of two that read the same, the later reader has the later
 		// instant, and no row of a backfill hides what was read after it.
-		res.extractedAt = res.stamp()
+		res.ExtractedAt = res.Stamp()
 	}
 	pass := func(emit func(sink.Row) error) error {
 		start()
@@ -43,32 +43,32 @@ func collect[T any](
 	}
 	if !list.Spilled() {
 		return pass(func(row sink.Row) error {
-			res.rows = append(res.rows, row)
-			res.upserts++
+			res.Rows = append(res.Rows, row)
+			res.Upserts++
 			return nil
 		})
 	}
-	if err := pass(func(sink.Row) error { res.upserts++; return nil }); err != nil {
+	if err := pass(func(sink.Row) error { res.Upserts++; return nil }); err != nil {
 		return err
 	}
-	inexact := res.inexact
-	res.more = func(yield func(sink.Row) error) error {
+	inexact := res.Inexact
+	res.More = func(yield func(sink.Row) error) error {
 		err := pass(yield)
-		res.inexact = inexact // counted once
+		res.Inexact = inexact // counted once
 		return err
 	}
 	return nil
 }
 
-// collectKeyed collects records that have one key and one row each, leaves
+// CollectKeyed collects records that have one key and one row each, leaves
 // out those whose hash is the remembered one, and removes the keys that are
 // not there any more. old is nil for a full pull.
-func collectKeyed[T any](
-	ctx context.Context, res *result, list *finoos.List[T], old keyed,
+func CollectKeyed[T any](
+	ctx context.Context, res *Result, list *finoos.List[T], old keyed,
 	key func(*T) (string, uint64), row func(*T) sink.Row, tombstone func(key string) sink.Row,
 ) error {
 	var next keyed
-	err := collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
+	err := Collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
 		k, hash := key(rec)
 		if _, twice := next[k]; twice {
 			return nil

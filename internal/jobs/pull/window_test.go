@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ var thatNight = time.Date(2026, 11, 22, 2, 30, 0, 0, time.UTC)
 
 func TestTheWindowOfTransactions(t *testing.T) {
 	t.Parallel()
-	today := daysOf(thatNight)
+	today := DaysOf(thatNight)
 	for _, tc := range []struct {
 		name   string
 		newest map[string]int32
@@ -36,7 +36,7 @@ func TestTodayIsTheDayOfTheJobsTimeZone(t *testing.T) {
 	t.Parallel()
 	zone := time.FixedZone("east", 10*3600)
 	late := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC) // the 23rd in the east
-	if got, want := windowStart(nil, late, zone, 0), daysOf(late)+1; got != want {
+	if got, want := windowStart(nil, late, zone, 0), DaysOf(late)+1; got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"context"
@@ -25,9 +25,9 @@ type Reader struct {
 
 // Read reads a stream that has changed, and compares it with what the cursor
 // remembers.
-func (r *Reader) Read(ctx context.Context, u *known, res *result) error {
-	res.outcome = outcomePulled
-	switch res.stream {
+func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
+	res.Outcome = Pulled
+	switch res.Stream {
 	case config.StreamUsers:
 		return r.readUser(u, res)
 	case config.StreamBankLogins:
@@ -43,7 +43,7 @@ func (r *Reader) Read(ctx context.Context, u *known, res *result) error {
 	case config.StreamAccountHistory:
 		return r.readHistory(ctx, u, res)
 	default:
-		return fmt.Errorf("stream %s cannot be pulled", res.stream)
+		return fmt.Errorf("stream %s cannot be pulled", res.Stream)
 	}
 }
 
@@ -60,8 +60,8 @@ func (r *Reader) MustBeFull(c sink.Cursor) bool {
 
 // remembered returns the fingerprints to compare with, or nil and a result
 // that is set to read everything.
-func (r *Reader) remembered(u *known, res *result) keyed {
-	c := u.cursor(res.stream)
+func (r *Reader) remembered(u *User, res *Result) keyed {
+	c := u.Cursor(res.Stream)
 	if !r.WantsFull(c) {
 		if old, err := decodeKeyed(c.State); err == nil {
 			return old
@@ -73,8 +73,8 @@ func (r *Reader) remembered(u *known, res *result) keyed {
 
 // Begin makes the result of a pull that has yet to be read: it has the instant
 // of its beginning.
-func (r *Reader) Begin(u *known, s config.Stream, mode sink.Mode) *result {
-	return &result{
-		user: u.id, stream: s, mode: mode, extractedAt: u.extractedAt(s, r.Now()), began: time.Now(), turn: turn{of: r.Turns},
+func (r *Reader) Begin(u *User, s config.Stream, mode sink.Mode) *Result {
+	return &Result{
+		User: u.ID, Stream: s, mode: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns},
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"context"
@@ -19,29 +19,29 @@ import (
 // within it are deleted, and an account that is missing deletes nothing. The
 // mode is always diff, so that a full pull does not drop the days that the API
 // no longer tells.
-func (r *Reader) readHistory(ctx context.Context, u *known, res *result) error {
-	list, err := r.Client.AccountHistory(ctx, u.id)
+func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
+	list, err := r.Client.AccountHistory(ctx, u.ID)
 	if err != nil {
 		return err
 	}
-	c := u.cursor(res.stream)
+	c := u.Cursor(res.Stream)
 	old, err := decodeHistory(c.State)
 	if err != nil {
 		old = history{}
 	}
-	res.whole = err != nil || r.WantsFull(c)
+	res.Whole = err != nil || r.WantsFull(c)
 	var next history
 	var deletes []sink.Row
 	start := func() { next, deletes = maps.Clone(old), nil }
-	err = collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+	err = Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
 		a := newAccountMonths(rec)
 		a.replace(next)
 		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
-			if before, known := old[key]; known && !res.whole && a.same(key, before) {
+			if before, known := old[key]; known && !res.Whole && a.same(key, before) {
 				continue
 			}
 			for _, i := range a.balances[key] {
-				if err := emit(historyRow(res, rec, &rec.Balances[i])); err != nil {
+				if err := emit(HistoryRow(res, rec, &rec.Balances[i])); err != nil {
 					return err
 				}
 			}
@@ -52,7 +52,7 @@ func (r *Reader) readHistory(ctx context.Context, u *known, res *result) error {
 		}
 		for _, date := range a.vanished(known) {
 			deletes = append(deletes, &sink.AccountHistory{
-				UserID: u.id, AccountID: rec.AccountID, Date: sink.DateOf(midnight(date)), Meta: res.meta(sink.Delete, ""),
+				UserID: u.ID, AccountID: rec.AccountID, Date: sink.DateOf(Midnight(date)), Meta: res.meta(sink.Delete, ""),
 			})
 		}
 		return nil
@@ -85,7 +85,7 @@ func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 	if !a.span(rec) {
 		return a
 	}
-	oldest := monthOf(midnight(a.first))
+	oldest := monthOf(Midnight(a.first))
 	hash := dayHasher(rec)
 	var key monthKey // of the day before, as it is for most
 	var m month
@@ -129,7 +129,7 @@ func (a *accountMonths) span(rec *finoos.AccountHistory) (found bool) {
 		if rec.Balances[i].Date.IsZero() {
 			continue
 		}
-		days := daysOf(rec.Balances[i].Date)
+		days := DaysOf(rec.Balances[i].Date)
 		if !found {
 			found, a.first, a.last = true, days, days
 		}
@@ -165,7 +165,7 @@ func (a *accountMonths) replace(next history) {
 	if len(a.months) == 0 {
 		return
 	}
-	last := monthOf(midnight(a.last))
+	last := monthOf(Midnight(a.last))
 	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.account == a.account && k.month <= last })
 	maps.Copy(next, a.months)
 }
@@ -177,7 +177,7 @@ func (a *accountMonths) same(key monthKey, before month) bool {
 	if now.bitmap == before.bitmap {
 		return now.hash == before.hash
 	}
-	if key.month != monthOf(midnight(a.first)) || before.days == nil || now.bitmap&^before.bitmap != 0 {
+	if key.month != monthOf(Midnight(a.first)) || before.days == nil || now.bitmap&^before.bitmap != 0 {
 		return false
 	}
 	for day, hash := range now.days {
@@ -196,7 +196,7 @@ func (a *accountMonths) everyDay() history {
 		return all
 	}
 	for days := a.first; days <= a.last; days++ {
-		date := midnight(days)
+		date := Midnight(days)
 		key := monthKey{account: a.account, month: monthOf(date)}
 		m := all[key]
 		m.bitmap |= 1 << date.Day()
@@ -214,7 +214,7 @@ func (a *accountMonths) vanished(old history) []int32 {
 			continue
 		}
 		missing := before.bitmap &^ a.months[key].bitmap
-		first := daysOf(time.Date(int(key.month/12), time.Month(key.month%12+1), 1, 0, 0, 0, 0, time.UTC))
+		first := DaysOf(time.Date(int(key.month/12), time.Month(key.month%12+1), 1, 0, 0, 0, 0, time.UTC))
 		for d := int32(1); d <= 31; d++ {
 			if days := first + d - 1; missing&(1<<d) != 0 && days > a.first && days < a.last {
 				gone = append(gone, days)

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 // readCategorization reads the tags of a user's transactions. In mode diff the
 // API says which were added since the correlation of the last pull; in mode
 // full everything is read and compared here, which also finds removed tags.
-func (r *Reader) readCategorization(ctx context.Context, u *known, res *result) error {
-	c := u.cursor(res.stream)
+func (r *Reader) readCategorization(ctx context.Context, u *User, res *Result) error {
+	c := u.Cursor(res.Stream)
 	if r.Job.Categorization == config.CategorizationFull {
 		return r.compareTags(ctx, u, res)
 	}
@@ -26,10 +26,10 @@ func (r *Reader) readCategorization(ctx context.Context, u *known, res *result) 
 	if r.WantsFull(c) {
 		since = ""
 	}
-	list, err := r.Client.Categorization(ctx, u.id, since)
+	list, err := r.Client.Categorization(ctx, u.ID, since)
 	if since != "" && tooOldForDiff(err) {
 		since = ""
-		list, err = r.Client.Categorization(ctx, u.id, "")
+		list, err = r.Client.Categorization(ctx, u.ID, "")
 	}
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (r *Reader) readCategorization(ctx context.Context, u *known, res *result) 
 	if since == "" {
 		res.readAll()
 	}
-	return collectTags(ctx, res, list, nil, nil, nil)
+	return CollectTags(ctx, res, list, nil, nil, nil)
 }
 
 // tooOldForDiff says whether a diff was refused because the API does not know
@@ -50,12 +50,12 @@ func tooOldForDiff(err error) bool {
 	return api.Status == 400 || api.Status == 404 || api.Status == 410
 }
 
-func (r *Reader) compareTags(ctx context.Context, u *known, res *result) error {
-	list, err := r.Client.Categorization(ctx, u.id, "")
+func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
+	list, err := r.Client.Categorization(ctx, u.ID, "")
 	if err != nil {
 		return err
 	}
-	c := u.cursor(res.stream)
+	c := u.Cursor(res.Stream)
 	old, err := decodeKeyed(c.State)
 	// A cursor that was left by the mode diff remembers no tags: read all.
 	if r.WantsFull(c) || err != nil || len(c.State) == 0 {
@@ -63,14 +63,14 @@ func (r *Reader) compareTags(ctx context.Context, u *known, res *result) error {
 		res.readAll()
 	}
 	next := keyed{}
-	if err := collectTags(ctx, res, list, old, next, nil); err != nil {
+	if err := CollectTags(ctx, res, list, old, next, nil); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(old)) {
 		if _, there := next[key]; !there {
 			transaction, tag, _ := strings.Cut(key, "\x00")
 			res.remove(&sink.Categorization{
-				UserID: u.id, TransactionID: transaction, Tag: tag, Meta: res.meta(sink.Delete, ""),
+				UserID: u.ID, TransactionID: transaction, Tag: tag, Meta: res.meta(sink.Delete, ""),
 			})
 		}
 	}
@@ -78,16 +78,16 @@ func (r *Reader) compareTags(ctx context.Context, u *known, res *result) error {
 	return nil
 }
 
-// collectTags makes a row of each tag of each transaction, once, and leaves
+// CollectTags makes a row of each tag of each transaction, once, and leaves
 // out those that old has. next, where it is not nil, receives what was there;
 // wanted, where it is not nil, chooses transactions.
-func collectTags(
-	ctx context.Context, res *result, list *finoos.List[finoos.Categorization], old, next keyed, wanted func(*finoos.Categorization) bool,
+func CollectTags(
+	ctx context.Context, res *Result, list *finoos.List[finoos.Categorization], old, next keyed, wanted func(*finoos.Categorization) bool,
 ) error {
 	var seen map[uint64]struct{}
 	var key []byte
 	start := func() { seen = res.turn.slabs.nothingSeen() }
-	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+	return Collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
 		}
@@ -108,7 +108,7 @@ func collectTags(
 			}
 			row := res.turn.slabs.tags.next()
 			*row = sink.Categorization{
-				UserID: res.user, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
+				UserID: res.User, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
 				Meta: res.meta(sink.Upsert, rec.Extra),
 			}
 			if err := emit(row); err != nil {

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"finoos-syncer/internal/finoos"
@@ -9,34 +9,34 @@ import (
 // what no column holds is in the record's Extra, and an amount that does not
 // fit its column joins it there.
 
-func userRow(res *result, u *finoos.User) sink.Row {
+func userRow(res *Result, u *finoos.User) sink.Row {
 	return &sink.User{
 		UserID: u.ID, CustomUserID: u.CustomUserID, Name: u.Name, Type: u.Type, Tenant: u.Tenant, CreatedAt: u.CreatedAt,
 		Duplicates: u.Duplicates, UserScopes: u.UserScopes, Meta: res.meta(sink.Upsert, u.Extra),
 	}
 }
 
-func loginRow(res *result, l *finoos.BankLogin) sink.Row {
+func loginRow(res *Result, l *finoos.BankLogin) sink.Row {
 	return &sink.BankLogin{
-		UserID: res.user, BankLoginID: l.ID, Status: l.Status, Active: nullable(l.Active),
+		UserID: res.User, BankLoginID: l.ID, Status: l.Status, Active: nullable(l.Active),
 		LastSynchronization: l.LastSynchronization, Meta: res.meta(sink.Upsert, l.Extra),
 	}
 }
 
-func accountRow(res *result, a *finoos.Account) sink.Row {
+func accountRow(res *Result, a *finoos.Account) sink.Row {
 	balance, extra := res.money(a.Balance, a.Extra, "balance")
 	return &sink.Account{
-		UserID: res.user, AccountID: a.ID, AccountNumber: a.Number, Name: a.Name, Owner: a.Owner, Type: a.Type,
+		UserID: res.User, AccountID: a.ID, AccountNumber: a.Number, Name: a.Name, Owner: a.Owner, Type: a.Type,
 		IBAN: a.IBAN, BIC: a.BIC, BankCode: a.BankCode, BankName: a.BankName, Currency: a.Currency, Balance: balance,
 		Status: a.Status, BankLoginID: a.BankLoginID, Meta: res.meta(sink.Upsert, extra),
 	}
 }
 
-func transactionRow(res *result, t *finoos.Transaction) sink.Row {
+func TransactionRow(res *Result, t *finoos.Transaction) sink.Row {
 	amount, extra := res.money(t.Amount, t.Extra, "amount")
 	row := res.turn.slabs.transactions.next()
 	*row = sink.Transaction{
-		UserID: res.user, AccountID: t.AccountID, TransactionID: t.ID, Amount: amount, Currency: t.Currency,
+		UserID: res.User, AccountID: t.AccountID, TransactionID: t.ID, Amount: amount, Currency: t.Currency,
 		BookingDate: sink.DateOf(t.BookingDate), ValueDate: sink.DateOf(t.ValueDate), BookingText: t.BookingText,
 		Purpose: t.Purpose, MerchantCategoryCode: t.MerchantCategoryCode, PartnerName: t.PartnerName,
 		PartnerIBAN: t.PartnerIBAN, PartnerBIC: t.PartnerBIC, PartnerCreditorID: t.PartnerCreditorID,
@@ -45,11 +45,11 @@ func transactionRow(res *result, t *finoos.Transaction) sink.Row {
 	return row
 }
 
-func contractRow(res *result, c *finoos.Contract) sink.Row {
+func ContractRow(res *Result, c *finoos.Contract) sink.Row {
 	amount, extra := res.money(c.Amount, c.Extra, "amount")
 	row := res.turn.slabs.contracts.next()
 	*row = sink.Contract{
-		UserID: res.user, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
+		UserID: res.User, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
 		AmountConsistency: c.AmountConsistency, Interval: c.Interval, Duration: c.Duration, Category: c.Category,
 		Tags: c.Tags, NextBookingDate: sink.DateOf(c.NextBookingDate), NextBookingFrom: sink.DateOf(c.NextBookingFrom),
 		NextBookingTo: sink.DateOf(c.NextBookingTo), MandateReference: c.MandateReference, IsActive: nullable(c.IsActive),
@@ -58,14 +58,14 @@ func contractRow(res *result, c *finoos.Contract) sink.Row {
 	return row
 }
 
-func historyRow(res *result, h *finoos.AccountHistory, b *finoos.Balance) sink.Row {
+func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) sink.Row {
 	balance, extra := res.money(b.Balance, b.Extra, "balance")
 	if extra != "" {
 		extra = `{"balances":` + extra + `}`
 	}
 	row := res.turn.slabs.balances.next()
 	*row = sink.AccountHistory{
-		UserID: res.user, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
+		UserID: res.User, AccountID: h.AccountID, Date: sink.DateOf(b.Date), Balance: balance, Currency: h.Currency,
 		Meta: res.meta(sink.Upsert, joinExtra(h.Extra, extra)),
 	}
 	return row
@@ -75,7 +75,7 @@ func nullable(b finoos.Null[bool]) sink.Null[bool] { return sink.Null[bool]{V: b
 
 // money converts an amount exactly, or leaves it null and puts its text into
 // extra under the name of its field.
-func (res *result) money(n finoos.Number, extra, field string) (d sink.Decimal, extraOut string) {
+func (res *Result) money(n finoos.Number, extra, field string) (d sink.Decimal, extraOut string) {
 	if n == "" {
 		return sink.Decimal{}, extra
 	}
@@ -83,7 +83,7 @@ func (res *result) money(n finoos.Number, extra, field string) (d sink.Decimal, 
 	if err == nil {
 		return d, extra
 	}
-	res.inexact++
+	res.Inexact++
 	return sink.Decimal{}, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
 }
 

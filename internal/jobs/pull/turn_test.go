@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import "testing"
 
@@ -6,7 +6,7 @@ import "testing"
 func TestAPullThatIsReadAgainGivesItsTurnBack(t *testing.T) {
 	t.Parallel()
 	turns := NewTurns(1)
-	res := &result{turn: turn{of: turns}}
+	res := &Result{turn: turn{of: turns}}
 	for range 2 {
 		if err := res.turn.beAlone(t.Context()); err != nil {
 			t.Fatal(err)
@@ -17,7 +17,7 @@ func TestAPullThatIsReadAgainGivesItsTurnBack(t *testing.T) {
 		if len(turns.alone) != 1 || len(turns.free) != 0 {
 			t.Error("it has no turn")
 		}
-		if res.forget(); len(turns.alone) != 0 || len(turns.free) != 1 {
+		if res.Forget(); len(turns.alone) != 0 || len(turns.free) != 1 {
 			t.Error("it still has its turn")
 		}
 	}

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"maps"
@@ -75,7 +75,7 @@ func TestMonthsOfBalances(t *testing.T) {
 		{"weeks that slid out write and delete nothing", []*finoos.AccountHistory{first, dense(day(2024, 12, 24), day(2026, 11, 19), nil)}, nil, nil},
 		{"a slid month that was corrected as well is written", []*finoos.AccountHistory{first, dense(day(2024, 11, 21), day(2026, 11, 19), correct(day(2024, 11, 25)))}, []string{"2024-11"}, nil},
 		{"a corrected day writes its month only", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 19), correct(day(2026, 1, 31)))}, []string{"2026-01"}, nil},
-		{"a day that vanished within the answer is deleted", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 19), without(day(2026, 2, 1)))}, []string{"2026-02"}, []int32{daysOf(day(2026, 2, 1))}},
+		{"a day that vanished within the answer is deleted", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 19), without(day(2026, 2, 1)))}, []string{"2026-02"}, []int32{DaysOf(day(2026, 2, 1))}},
 		{"a newest day that is missing is not deleted", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 18), nil)}, []string{"2026-11"}, nil},
 		{"an empty answer writes and deletes nothing", []*finoos.AccountHistory{first, {AccountID: "acc"}}, nil, nil},
 	} {
@@ -99,7 +99,7 @@ func TestAnAbsentMonthWithinTheAnswerIsDeletedDayByDay(t *testing.T) {
 		dense(day(2026, 1, 1), day(2026, 3, 31), nil),
 		dense(day(2026, 1, 1), day(2026, 3, 31), func(d time.Time, _ *finoos.Balance) bool { return d.Month() != time.February }),
 	)
-	if len(deleted) != 28 || deleted[0] != daysOf(day(2026, 2, 1)) {
+	if len(deleted) != 28 || deleted[0] != DaysOf(day(2026, 2, 1)) {
 		t.Errorf("deleted %v", deleted)
 	}
 }
@@ -110,7 +110,7 @@ func TestAfterABackfillEveryHoleInTheAnswerIsDeleted(t *testing.T) {
 	a := newAccountMonths(dense(day(1, 30), day(3, 2), func(on time.Time, _ *finoos.Balance) bool {
 		return !on.Equal(day(2, 28)) && !on.Equal(day(1, 31))
 	}))
-	want := []int32{daysOf(day(1, 31)), daysOf(day(2, 28))}
+	want := []int32{DaysOf(day(1, 31)), DaysOf(day(2, 28))}
 	if diff := cmp.Diff(want, a.vanished(a.everyDay())); diff != "" {
 		t.Errorf("deleted (-want +got):\n%s", diff)
 	}

@@ -1,4 +1,4 @@
-package jobs
+package pull
 
 import (
 	"encoding/binary"

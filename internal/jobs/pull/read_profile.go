@@ -1,0 +1,84 @@
+package pull
+
+import (
+	"context"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
+)
+
+// readUser compares what the list said of a user with what is remembered. It
+// makes no request.
+func (r *Reader) readUser(u *User, res *Result) error {
+	var old keyed
+	if c := u.Cursor(res.Stream); r.MustBeFull(c) {
+		res.readAll()
+	} else {
+		old, _ = decodeKeyed(c.State) // unreadable: written again
+	}
+	if before, known := old[u.ID]; !known || before != u.Listed.Hash {
+		res.Rows = append(res.Rows, userRow(res, u.Listed))
+		res.Upserts++
+	}
+	res.state = keyed{u.ID: u.Listed.Hash}.encode()
+	return nil
+}
+
+// readLogins reads the sync status of the user's logins. They have no
+// correlation, and are few.
+func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
+	list := u.takeLogins()
+	if list == nil {
+		var err error
+		if list, err = r.Client.Logins(ctx, u.ID); err != nil {
+			return err
+		}
+	}
+	collected := func(old keyed) error {
+		return CollectKeyed(ctx, res, list, old,
+			func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
+			func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
+			func(key string) sink.Row {
+				return &sink.BankLogin{UserID: u.ID, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
+			})
+	}
+	c := u.Cursor(res.Stream)
+	old, err := decodeKeyed(c.State)
+	if r.MustBeFull(c) || err != nil {
+		res.readAll()
+		return collected(nil)
+	}
+	if err := collected(old); err != nil || res.Upserts+res.Deletes == 0 || !r.WantsFull(c) {
+		return err
+	}
+	// Only a change makes a refresh due: without one, a quiet user stays quiet.
+	res.Rows, res.Upserts, res.Deletes = nil, 0, 0
+	res.readAll()
+	return collected(nil)
+}
+
+func (r *Reader) readAccounts(ctx context.Context, u *User, res *Result) error {
+	list, err := r.Client.Accounts(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	return CollectKeyed(ctx, res, list, r.remembered(u, res),
+		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
+		func(a *finoos.Account) sink.Row { return accountRow(res, a) },
+		func(key string) sink.Row {
+			return &sink.Account{UserID: u.ID, AccountID: key, Meta: res.meta(sink.Delete, "")}
+		})
+}
+
+func (r *Reader) readContracts(ctx context.Context, u *User, res *Result) error {
+	list, err := r.Client.Contracts(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	return CollectKeyed(ctx, res, list, r.remembered(u, res),
+		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
+		func(c *finoos.Contract) sink.Row { return ContractRow(res, c) },
+		func(key string) sink.Row {
+			return &sink.Contract{UserID: u.ID, ContractID: key, Meta: res.meta(sink.Delete, "")}
+		})
+}

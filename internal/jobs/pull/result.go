@@ -1,0 +1,151 @@
+package pull
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
+)
+
+// Outcomes of a pull, as in the table pulls.
+const (
+	Pulled     = "pulled"
+	Unchanged  = "unchanged"
+	NoAnalysis = "no_analysis"
+	Failed     = "failed"
+	Gone       = "gone"
+)
+
+// MarkNoAnalysis stands in a cursor's error class while its service has no
+// finished analysis, so that this is written when it begins and not every
+// night.
+const MarkNoAnalysis = "no_analysis"
+
+// Result is one pull of one stream while it is made: what was read, and what
+// becomes of it.
+type Result struct {
+	User    string
+	Stream  config.Stream
+	Outcome string
+	mode    sink.Mode
+
+	Correlation finoos.Correlation
+	Previous    string // the correlation before
+	ExtractedAt time.Time
+	state       []byte // what the cursor will remember of the records
+	First       bool   // nothing was pulled before
+	Whole       bool   // everything that the API has was written, whatever mode says
+	Opened      uint64 // the newest record when the run began, of whole pulls
+	// Stamp gives the pull its instant again, when its answer is complete; nil
+	// where the instant that it has is to stay.
+	Stamp func() time.Time
+
+	// Rows are written, then what more yields: a pull that is too large to be
+	// held is decoded again while it is written.
+	Rows             []sink.Row
+	More             func(yield func(sink.Row) error) error
+	Upserts, Deletes int64
+	Inexact          int64
+
+	Class finoos.Class
+	Err   error
+	Meter finoos.Meter
+	Began time.Time // real time
+	turn  turn
+}
+
+func (res *Result) meta(op sink.Op, extra string) sink.Meta {
+	return sink.Meta{
+		Op: op, Pull: res.mode, CorrelationID: res.Correlation.ID, CorrelationAt: res.Correlation.At,
+		ExtractedAt: res.ExtractedAt, Extra: extra,
+	}
+}
+
+// readAll makes the pull one that replaces what was known.
+func (res *Result) readAll() {
+	res.mode, res.Whole = sink.Full, true
+}
+
+// remove adds a row that says that a key is gone.
+func (res *Result) remove(row sink.Row) {
+	res.Rows = append(res.Rows, row)
+	res.Deletes++
+}
+
+// Forget takes back what has been collected: to read it in another way, or
+// because it failed.
+func (res *Result) Forget() {
+	rows := res.Rows
+	res.Rows, res.More, res.Upserts, res.Deletes, res.Inexact = nil, nil, 0, 0, 0
+	res.turn.giveBack(rows)
+}
+
+// Close gives back everything; what was collected has been written.
+func (res *Result) Close() { res.Forget() }
+
+// refreshDue spreads full pulls over the period by the hash of the user id: a
+// refresh is due at the user's own instant of each period, the first one that
+// lies a period (less half a day in a week, for runs that start a bit later
+// than the last time) after the last full pull.
+func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
+	if every <= 0 {
+		return false
+	}
+	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) //nolint:gosec // below every
+	earliest := last.Add(every - every/14)
+	boundary := earliest.Add(-offset).Truncate(every).Add(offset)
+	if boundary.Before(earliest) {
+		boundary = boundary.Add(every)
+	}
+	return !now.Before(boundary)
+}
+
+// Cursor is what is remembered after this result; moved is false where that
+// is what was remembered before, and nothing has to be written.
+func (res *Result) Cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved bool) {
+	switch res.Outcome {
+	case Unchanged:
+		if c.Failures == 0 && c.ErrorClass == "" {
+			return c, false
+		}
+		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
+		return c, true
+	case NoAnalysis:
+		if c.ErrorClass == MarkNoAnalysis {
+			return c, false
+		}
+		c.Failures, c.ErrorClass, c.RetryAt = 0, MarkNoAnalysis, time.Time{}
+	case Failed:
+		c.Failures++
+		c.ErrorClass = string(res.Class)
+	case Pulled:
+		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
+		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
+		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
+		if res.Whole {
+			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false
+		}
+	}
+	c.ExtractedAt, c.MarkOnly = res.ExtractedAt, false
+	return c, true
+}
+
+// Row is the result's own row in the table pulls.
+func (res *Result) Row() *sink.Pull {
+	p := &sink.Pull{
+		UserID: res.User, Stream: string(res.Stream), Outcome: res.Outcome, PreviousCorrelationID: res.Previous,
+		Rows: res.Upserts, Deletes: res.Deletes, Requests: res.Meter.Requests.Load(), Bytes: res.Meter.Bytes.Load(),
+		DurationMS: time.Since(res.Began).Milliseconds(), ErrorClass: string(res.Class), Meta: res.meta(sink.Upsert, ""),
+	}
+	p.Meta.Pull = ""
+	if res.Outcome == Pulled {
+		p.Mode = string(res.mode)
+	}
+	if res.Err != nil {
+		p.Error = res.Err.Error()
+	}
+	return p
+}
