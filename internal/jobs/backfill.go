@@ -76,8 +76,11 @@ type BackfillOptions struct {
 
 // filling is one backfill at work.
 type filling struct {
-	*run
-	o            BackfillOptions
+	*session
+	flow         *flow
+	list         *listing
+	gone         goneUsers
+	asked        BackfillOptions
 	def          sink.BackfillDefinition
 	since, until int32 // days since 1970
 	finished     *sink.BackfillDone
@@ -95,12 +98,9 @@ func Backfill(ctx context.Context, o BackfillOptions) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.listed.close() }()
-	stop := f.reportProgress(ctx)
-	defer stop()
-	stopTimeline := f.keepTimeline(ctx)
-	defer stopTimeline()
-	return f.conclude(ctx, f.steps(ctx))
+	defer f.list.close()
+	defer f.observe(ctx)()
+	return f.conclude(ctx, f.steps(ctx), f.flow.resume)
 }
 
 // steps is the flow of a backfill.
@@ -110,7 +110,7 @@ func (f *filling) steps(ctx context.Context) error {
 	}
 	return f.take(ctx, []step{
 		{"check credentials", f.checkScopes},
-		{"lease and recover", f.openSink},
+		{"lease and recover", f.open},
 		{"list users", f.listAll}, // before anything is written: an id may be mistyped
 		{"define the backfill", f.define},
 		{"pull users", f.pullUsers},
@@ -124,7 +124,7 @@ func (f *filling) find(ctx context.Context) error {
 	if err := f.openStore(ctx); err != nil {
 		return err
 	}
-	standing, finished, err := sink.FindBackfill(ctx, f.store, f.run.o.Job, f.backfill)
+	standing, finished, err := sink.FindBackfill(ctx, f.store, f.o.Job, f.def.Name)
 	if err != nil {
 		return f.sinkError(ctx, err)
 	}
@@ -141,7 +141,7 @@ func (f *filling) find(ctx context.Context) error {
 
 // adopt takes the definition that stands under the name.
 func (f *filling) adopt(standing *sink.BackfillDefinition) error {
-	if err := sameBackfill(standing, &f.def, f.o.Until != ""); err != nil {
+	if err := sameBackfill(standing, &f.def, f.asked.Until != ""); err != nil {
 		return err
 	}
 	f.def = *standing
@@ -168,6 +168,14 @@ func (f *filling) checkScopes(ctx context.Context) error {
 	}
 	return MissingScopes(granted, need)
 }
+
+// open takes the lease of this name.
+func (f *filling) open(ctx context.Context) error {
+	return f.openSink(ctx, sink.KindBackfill, f.def.Name)
+}
+
+// pullUsers works on all users. A backfill has no deadline.
+func (f *filling) pullUsers(ctx context.Context) error { return f.flow.run(ctx, nil) }
 
 func (f *filling) define(ctx context.Context) error {
 	standing, err := f.w.Define(ctx, f.def)
@@ -204,7 +212,7 @@ func (f *filling) finishAll(ctx context.Context) error {
 		var failed int64
 		f.tally.update(func(rep *report.Report) { failed = rep.Users.Failed })
 		return Stopf(ReasonTooManyFailed, "backfill %s is not finished: %d streams of users are left, %d users failed (the table pulls says who and why); "+
-			"the same command goes on with what is left", f.backfill, n, failed)
+			"the same command goes on with what is left", f.def.Name, n, failed)
 	}
 	finished, err := f.w.Finish(ctx)
 	if err != nil {
@@ -212,9 +220,9 @@ func (f *filling) finishAll(ctx context.Context) error {
 	}
 	if !finished {
 		return Stopf(ReasonTooManyFailed, "backfill %s is not finished: a commit of it is not published yet, or was taken back; "+
-			"the same command goes on with what is left", f.backfill)
+			"the same command goes on with what is left", f.def.Name)
 	}
-	f.finished = &sink.BackfillDone{RunID: f.id, At: f.run.o.Now().UTC()}
+	f.finished = &sink.BackfillDone{RunID: f.id, At: f.o.Now().UTC()}
 	f.describe()
 	return nil
 }
@@ -222,11 +230,11 @@ func (f *filling) finishAll(ctx context.Context) error {
 // leftOf gives the users of a bucket their progress, and leaves out those with
 // whom the backfill is done. It belongs to the feed.
 type leftOf struct {
-	*filling
+	of       *filling
 	progress *stepper[sink.UserProgress]
 }
 
-func (f *filling) enlistLeft(ctx context.Context, bucket int) enlister {
+func (f *filling) enlist(ctx context.Context, bucket int) enlister {
 	return &leftOf{f, newStepper(f.w.EachProgress(ctx, bucket), func(u sink.UserProgress) string { return u.UserID })}
 }
 
@@ -235,15 +243,15 @@ func (l *leftOf) enlist(ctx context.Context, users []*user) ([]*user, error) {
 	for _, u := range users {
 		known, err := l.progress.of(u.ID)
 		if err != nil {
-			return nil, l.sinkError(ctx, err)
+			return nil, l.of.sinkError(ctx, err)
 		}
 		u.filled = newFilled(known.Streams)
-		n := len(l.streamsLeft(u))
-		if l.left.Add(int64(n)); n > 0 {
+		n := len(l.of.streamsLeft(u))
+		if l.of.left.Add(int64(n)); n > 0 {
 			left = append(left, u)
 			continue
 		}
-		l.tally.update(func(rep *report.Report) { rep.Users.Unchanged++ })
+		l.of.tally.update(func(rep *report.Report) { rep.Users.Unchanged++ })
 	}
 	return left, nil
 }

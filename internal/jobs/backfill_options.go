@@ -37,7 +37,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, now := &filling{o: o}, o.Now()
+	f, now := &filling{asked: o}, o.Now()
 	if err := f.setRange(pull.DaysOf(now.In(job.Timezone))); err != nil {
 		return nil, err
 	}
@@ -53,15 +53,16 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if err := sink.CheckBackfill(f.def.Name); err != nil {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
-	if f.run, err = newRun(RunOptions{
+	if f.session, err = newSession(RunOptions{
 		Config: backfillConfig(o.Config, o.Job, streams, rate), Job: o.Job, RunGroup: f.def.Name,
 		Transport: o.Transport, Now: o.Now, Holder: o.Holder, Version: o.Version, Logger: o.Logger,
 		Progress: o.Progress, WrapStore: o.WrapStore,
 	}); err != nil {
 		return nil, err
 	}
-	f.backfill, f.run.step, f.enlist = f.def.Name, f.work, f.enlistLeft
-	f.log = f.log.With("backfill", f.backfill)
+	f.log = f.log.With("backfill", f.def.Name)
+	f.list = newListing(f.session)
+	f.flow = newFlow(f.session, &f.list.held, f)
 	return f, nil
 }
 
@@ -109,8 +110,8 @@ func names(streams []config.Stream) []string {
 
 // setRange reads the first and the last day.
 func (f *filling) setRange(today int32) (err error) {
-	f.def.Since, f.def.Until = f.o.Since, cmp.Or(f.o.Until, pull.Midnight(today).Format(time.DateOnly))
-	if f.o.Since == "" {
+	f.def.Since, f.def.Until = f.asked.Since, cmp.Or(f.asked.Until, pull.Midnight(today).Format(time.DateOnly))
+	if f.asked.Since == "" {
 		return Stopf(ReasonConfig, "since when? Give the first day: --since 2024-01-31")
 	}
 	if f.since, err = dayOf("since", f.def.Since); err != nil {
@@ -141,7 +142,7 @@ func dayOf(what, text string) (int32, error) {
 // nameIt makes a name of what was asked for. Of the last day only if it was
 // named: tomorrow, the same command is to go on.
 func (f *filling) nameIt() string {
-	return f.def.Since + "-" + digestOf(append([]string{f.o.Until, f.def.Users}, f.def.Streams...))[:8]
+	return f.def.Since + "-" + digestOf(append([]string{f.asked.Until, f.def.Users}, f.def.Streams...))[:8]
 }
 
 // digestOf is the same for the same texts in any order; empty for none.

@@ -81,7 +81,7 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		}
 		progress := sink.Progress{State: []byte(pull.Midnight(to + 1).Format(time.DateOnly))}
 		if to == f.until {
-			progress.DoneAt = f.run.o.Now().UTC()
+			progress.DoneAt = f.o.Now().UTC()
 		}
 		if err := f.add(ctx, res, p, progress); err != nil {
 			return err
@@ -233,5 +233,5 @@ func fillWhole[T any](
 		res.Close()
 		return err
 	}
-	return f.add(ctx, res, p, sink.Progress{DoneAt: f.run.o.Now().UTC()})
+	return f.add(ctx, res, p, sink.Progress{DoneAt: f.o.Now().UTC()})
 }

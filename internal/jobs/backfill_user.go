@@ -38,8 +38,8 @@ func (f *filling) streamsLeft(u *user) []config.Stream {
 	return left
 }
 
-// work reads what is left of a user. It takes the place of run.work.
-func (f *filling) work(ctx context.Context, u *user) error {
+// step reads what is left of a user.
+func (f *filling) step(ctx context.Context, u *user) error {
 	u.retry = nil
 	for _, s := range f.streamsLeft(u) {
 		if u.gone {
@@ -55,7 +55,7 @@ func (f *filling) work(ctx context.Context, u *user) error {
 			return err
 		}
 	}
-	f.finish(u)
+	f.flow.finish(u)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
 	}
 	if err == nil {
 		if p.asked() {
-			f.breaker.success()
+			f.flow.breaker.success()
 		}
 		f.left.Add(-1)
 		f.tally.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: p.outcome, Upserts: p.rows})
@@ -106,7 +106,7 @@ func (f *filling) read(ctx context.Context, p *filledPull) error {
 	}
 	if !there {
 		p.outcome = pull.NoAnalysis
-		return f.add(ctx, f.begin(p), p, sink.Progress{DoneAt: f.run.o.Now().UTC()})
+		return f.add(ctx, f.begin(p), p, sink.Progress{DoneAt: f.o.Now().UTC()})
 	}
 	p.outcome = pull.Pulled
 	switch p.stream {
@@ -208,13 +208,13 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 		}
 	}
 	if mayPass(class) && p.asked() { // else an earlier failure is seen once more
-		if err := f.weigh(ctx, p.user, cause); err != nil {
+		if err := f.flow.weigh(ctx, p.user, cause); err != nil {
 			return err
 		}
 	}
 	res := f.begin(p)
 	res.Outcome, res.Class, res.Err = pull.Failed, class, cause
-	if f.canRetry(p.user, class) {
+	if f.flow.canRetry(p.user, class) {
 		p.user.retry = append(p.user.retry, res)
 		return nil
 	}

@@ -15,17 +15,17 @@ import (
 // listAll lists the users, and finds out how many of them may be gone.
 func (f *filling) listAll(ctx context.Context) error {
 	list := f.listNamed
-	if len(f.o.Users) == 0 {
+	if len(f.asked.Users) == 0 {
 		list = f.listEveryone
 	}
 	if err := list(ctx); err != nil {
 		return err
 	}
-	return f.countListed()
+	return f.list.countListed()
 }
 
 func (f *filling) listEveryone(ctx context.Context) error {
-	if err := f.listUsers(ctx); err != nil {
+	if err := f.list.read(ctx); err != nil {
 		return err
 	}
 	known := 0
@@ -43,7 +43,7 @@ func (f *filling) listEveryone(ctx context.Context) error {
 // asked for, nor anybody once the backfill has begun: who was there then may
 // be gone by now, and is no mistake of the caller's.
 func (f *filling) listNamed(ctx context.Context) error {
-	for b, ids := range byBucket(slices.Values(f.o.Users)) {
+	for b, ids := range byBucket(slices.Values(f.asked.Users)) {
 		var cursors map[string][]sink.Cursor
 		if f.fresh {
 			var err error
@@ -57,7 +57,7 @@ func (f *filling) listNamed(ctx context.Context) error {
 					return err
 				}
 			}
-			if err := f.listed.add(listedOnly(id)); err != nil {
+			if err := f.list.held.add(listedOnly(id)); err != nil {
 				return err
 			}
 		}
@@ -94,7 +94,7 @@ type absentUsers struct {
 
 // miss notes that the API does not know u; the error ends the run.
 func (f *filling) miss(u *user) error {
-	now := f.run.o.Now().UTC()
+	now := f.o.Now().UTC()
 	var end []sink.Progress
 	for _, s := range f.streamsLeft(u) {
 		end = append(end, sink.Progress{UserID: u.ID, Stream: string(s), ExtractedAt: u.ExtractedAt(s, now), DoneAt: now})

@@ -134,11 +134,11 @@ func TestABackfillWeighsAFailedProbeOnce(t *testing.T) {
 			service, _ := config.ServiceOf(s)
 			u.probes[service] = probe{err: &finoos.Error{Class: finoos.Server}}
 		}
-		if err := f.work(t.Context(), u); err != nil {
+		if err := f.step(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
-		if len(u.retry) != len(f.streams) || f.breaker.inRow != 0 {
-			t.Errorf("%d streams failed, which weighs %d, though nothing was asked for", len(u.retry), f.breaker.inRow)
+		if len(u.retry) != len(f.streams) || f.flow.breaker.inRow != 0 {
+			t.Errorf("%d streams failed, which weighs %d, though nothing was asked for", len(u.retry), f.flow.breaker.inRow)
 		}
 	})
 }

@@ -58,22 +58,22 @@ func (b *breaker) failure(user string, failedBefore bool) verdict {
 
 // weigh counts a request that failed for no reason of the user's. Its error
 // ends the run: the API fails for everyone.
-func (r *run) weigh(ctx context.Context, u *user, cause error) error {
-	switch r.breaker.failure(u.ID, u.lastTry || u.early || u.failedBefore()) {
+func (f *flow) weigh(ctx context.Context, u *user, cause error) error {
+	switch f.breaker.failure(u.ID, u.lastTry || u.early || u.failedBefore()) {
 	case carryOn:
 		return nil
 	case askAround:
-		if answers, err := r.apiAnswers(ctx); answers || err != nil {
+		if answers, err := f.apiAnswers(ctx); answers || err != nil {
 			return err
 		}
 	case apiIsDown:
 	}
-	return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed at least %d times in a row, for different users; the last: %w", r.breaker.limit, cause)}
+	return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed at least %d times in a row, for different users; the last: %w", f.breaker.limit, cause)}
 }
 
 // apiAnswers asks for the first page of users.
-func (r *run) apiAnswers(ctx context.Context) (bool, error) {
-	for _, err := range r.client.Users(ctx) {
+func (f *flow) apiAnswers(ctx context.Context) (bool, error) {
+	for _, err := range f.client.Users(ctx) {
 		if err == nil {
 			break
 		}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"finoos-syncer/internal/jobs/report"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -12,17 +14,50 @@ import (
 // early, so that memory stays flat however quickly users are pulled.
 const commitAt = 8 << 20
 
-// pullUsers works on all users of the shard with bounded concurrency. A user
-// that waits is in the queue and holds no worker.
-func (r *run) pullUsers(ctx context.Context) error {
+// worker is what a kind of run does with its users. Its methods may be called by
+// several goroutines at once.
+type worker interface {
+	// step takes a user one step further: to its end, or into the queue. Its
+	// error ends the run.
+	step(ctx context.Context, u *user) error
+	// enlist gives the users of a bucket what they need beside their cursors; nil
+	// is for all users, as they are.
+	enlist(ctx context.Context, bucket int) enlister
+}
+
+// flow takes users to workers, one after the other in the order of the feed, and
+// again when they are due. The first group is set once; the second belongs to
+// the dispatcher; the third guards itself.
+type flow struct {
+	*session
+	worker worker
+	held   *userList
+	place  *report.Resume // where the last run stopped, nil at the end
+
+	feed *feed // nil until users are pulled
+
+	inHand  inHand
+	queue   *queue
+	breaker breaker
+	again   againLater
+}
+
+func newFlow(s *session, held *userList, w worker) *flow {
+	return &flow{session: s, worker: w, held: held, queue: newQueue(), breaker: breaker{limit: max(20, 2*s.job.Concurrency)}}
+}
+
+// run works on all users of the shard with bounded concurrency. A user that
+// waits is in the queue and holds no worker. atDeadline, where it is not nil, is
+// called before the end where the deadline has cut the run.
+func (f *flow) run(ctx context.Context, atDeadline func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var background sync.WaitGroup
-	background.Go(func() { r.keepCommitting(ctx, cancel) })
-	background.Go(func() { r.watchLease(ctx, cancel) })
-	err := r.dispatch(ctx)
-	if err == nil && r.deadlinePassed() {
-		err = r.giveUp(ctx)
+	background.Go(func() { f.keepCommitting(ctx, cancel) })
+	background.Go(func() { f.watchLease(ctx, cancel) })
+	err := f.dispatch(ctx)
+	if err == nil && atDeadline != nil && f.deadlinePassed() {
+		err = atDeadline(ctx)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // a worker that was cut short, or none at work, is not the reason
@@ -35,19 +70,19 @@ func (r *run) pullUsers(ctx context.Context) error {
 // dispatch hands users to workers: first those in the queue that are due, then
 // the next of the feed, and when all are done those that failed once more. No
 // further user is begun while those that wait hold as much memory as they may.
-func (r *run) dispatch(ctx context.Context) error {
+func (f *flow) dispatch(ctx context.Context) error {
 	workers, ctx := errgroup.WithContext(ctx)
-	workers.SetLimit(r.job.Concurrency)
-	r.feed = newFeed(r, r.place)
-	defer r.feed.close()
+	workers.SetLimit(f.job.Concurrency)
+	f.feed = newFeed(f, f.place)
+	defer f.feed.close()
 	for ctx.Err() == nil {
-		if r.deadlinePassed() {
-			r.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", r.job.Deadline)
+		if f.deadlinePassed() {
+			f.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", f.job.Deadline)
 			break
 		}
-		u, wait := r.queue.pop(time.Now())
-		if u == nil && !r.queue.full() {
-			next, err := r.feed.next(ctx)
+		u, wait := f.queue.pop(time.Now())
+		if u == nil && !f.queue.full() {
+			next, err := f.feed.next(ctx)
 			if err != nil {
 				workers.Go(func() error { return err })
 				break
@@ -55,64 +90,31 @@ func (r *run) dispatch(ctx context.Context) error {
 			u = next
 		}
 		if u != nil {
-			r.queue.begin()
+			f.queue.begin()
 			workers.Go(func() error {
-				defer r.queue.end()
-				return r.step(ctx, u)
+				defer f.queue.end()
+				return f.worker.step(ctx, u)
 			})
 			continue
 		}
-		if r.queue.idle() {
-			if again := r.again.take(); len(again) > 0 {
-				r.log.InfoContext(ctx, "trying failed users again", "users", len(again))
+		if f.queue.idle() {
+			if again := f.again.take(); len(again) > 0 {
+				f.log.InfoContext(ctx, "trying failed users again", "users", len(again))
 				for _, u := range again {
-					r.queue.push(u, time.Now())
+					f.queue.push(u, time.Now())
 				}
 				continue
 			}
 			break
 		}
-		r.queue.sleep(ctx, r.untilDeadline(wait))
+		f.queue.sleep(ctx, f.untilDeadline(wait))
 	}
 	return workers.Wait()
 }
 
-// deadlinePassed says that no further step of a user is to be begun.
-func (r *run) deadlinePassed() bool {
-	return r.job.Deadline > 0 && time.Since(r.began) >= r.job.Deadline
-}
-
-// untilDeadline shortens a wait to what is left; negative means no end.
-func (r *run) untilDeadline(wait time.Duration) time.Duration {
-	if r.job.Deadline == 0 {
-		return wait
-	}
-	left := max(0, r.job.Deadline-time.Since(r.began))
-	if wait < 0 {
-		return left
-	}
-	return min(wait, left)
-}
-
-// sleep waits until somebody is due, something changes, or ctx ends. A
-// negative wait has no end of its own.
-func (q *queue) sleep(ctx context.Context, wait time.Duration) {
-	var due <-chan time.Time
-	if wait >= 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		due = timer.C
-	}
-	select {
-	case <-ctx.Done():
-	case <-q.woken:
-	case <-due:
-	}
-}
-
 // keepCommitting commits every checkpoint_every, and earlier where many
 // cursors are held.
-func (r *run) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
+func (f *flow) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	last := time.Now()
@@ -122,11 +124,11 @@ func (r *run) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc
 			return
 		case <-look.C:
 		}
-		if time.Since(last) < r.job.CheckpointEvery && r.w.Pending().Bytes < commitAt {
+		if time.Since(last) < f.job.CheckpointEvery && f.w.Pending().Bytes < commitAt {
 			continue
 		}
 		// A commit that has begun is not cut short by the end of the pulls.
-		if err := r.commit(context.WithoutCancel(ctx)); err != nil {
+		if err := f.commit(context.WithoutCancel(ctx)); err != nil {
 			cancel(err)
 			return
 		}
@@ -135,37 +137,10 @@ func (r *run) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc
 }
 
 // watchLease stops the run when another has taken its lease.
-func (r *run) watchLease(ctx context.Context, cancel context.CancelCauseFunc) {
+func (f *flow) watchLease(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
-	case <-r.w.Alive():
-		cancel(r.w.Err())
-	}
-}
-
-// reportProgress calls the caller's function once a second until stopped, and
-// then once more.
-func (r *run) reportProgress(ctx context.Context) (stop func()) {
-	if r.o.Progress == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var background sync.WaitGroup
-	background.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			r.o.Progress(r.tally.progress(r.client.Stats(), time.Since(r.began)))
-			select {
-			case <-ctx.Done():
-				r.o.Progress(r.tally.progress(r.client.Stats(), time.Since(r.began)))
-				return
-			case <-tick.C:
-			}
-		}
-	})
-	return func() {
-		cancel()
-		background.Wait()
+	case <-f.w.Alive():
+		cancel(f.w.Err())
 	}
 }

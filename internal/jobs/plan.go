@@ -78,12 +78,12 @@ type PlannedStream struct {
 // it takes no lease, writes nothing to the bucket, and asks the API for the
 // list of users alone, or with offline for nothing at all.
 func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
-	r, err := newRun(o)
+	s, err := newSession(o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = r.listed.close() }()
-	p := &planner{run: r, offline: offline}
+	p := &planner{session: s, list: newListing(s), offline: offline}
+	defer p.list.close()
 	plan, err := p.make(ctx)
 	if ctx.Err() != nil {
 		return nil, &StopError{Reason: ReasonInterrupted, Err: errors.New("interrupted: nothing was changed")}
@@ -93,7 +93,8 @@ func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
 
 // planner makes one plan.
 type planner struct {
-	*run
+	*session
+	list    *listing
 	offline bool
 	look    *sink.Look
 	history experience
@@ -172,7 +173,7 @@ func (p *planner) listOrRecall(ctx context.Context) error {
 	case p.offline:
 		return nil
 	}
-	return p.listUsers(ctx)
+	return p.list.read(ctx)
 }
 
 // findNamed keeps the named users that the job or the API's list knows.
@@ -197,7 +198,7 @@ func (p *planner) findNamed(ctx context.Context) error {
 		}
 	}
 	for _, id := range known { // only now: the look may have failed halfway
-		if err := p.listed.add(&finoos.User{ID: id}); err != nil {
+		if err := p.list.held.add(&finoos.User{ID: id}); err != nil {
 			return err
 		}
 	}
@@ -215,7 +216,7 @@ func (p *planner) findNamed(ctx context.Context) error {
 				continue
 			}
 			delete(unknown, u.ID)
-			if err := p.listed.add(&u); err != nil {
+			if err := p.list.held.add(&u); err != nil {
 				return err
 			}
 		}

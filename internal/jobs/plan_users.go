@@ -16,7 +16,7 @@ import (
 // bucket plans one bucket of users: those of the list and those that are known,
 // which are both sorted by id. Of the known ones no more than one is held.
 func (p *planner) bucket(ctx context.Context, b int) error {
-	listed, err := p.listed.bucket(b)
+	listed, err := p.list.held.bucket(b)
 	if err != nil {
 		return err
 	}

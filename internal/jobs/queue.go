@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"container/heap"
+	"context"
 	"sync"
 	"time"
 )
@@ -135,4 +136,20 @@ func (w *waiting) Pop() any {
 	w.entries[len(w.entries)-1] = waiter{} // lets the user go
 	w.entries = w.entries[:len(w.entries)-1]
 	return last
+}
+
+// sleep waits until somebody is due, something changes, or ctx ends. A
+// negative wait has no end of its own.
+func (q *queue) sleep(ctx context.Context, wait time.Duration) {
+	var due <-chan time.Time
+	if wait >= 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-q.woken:
+	case <-due:
+	}
 }

@@ -2,11 +2,12 @@ package jobs
 
 import (
 	"context"
-	"finoos-syncer/internal/jobs/pull"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"finoos-syncer/internal/jobs/pull"
 )
 
 func TestTheQueueYieldsUsersInTheOrderInWhichTheyAreDue(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -165,7 +166,9 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 	const users = 700
 	for _, shard := range []sink.Shard{{Count: 1}, {Index: 1, Count: 3}} {
 		b := newBank(t, sandbox.Options{Users: 1})
-		r := &run{o: RunOptions{Shard: shard}, w: openLake(b, shard)}
+		n := &nightly{session: &session{o: RunOptions{Shard: shard}, w: openLake(b, shard), job: &config.Job{}}}
+		var held userList
+		r := newFlow(n.session, &held, n)
 		want := map[string]bool{}
 		var ids []string
 		for i := range users {
@@ -174,7 +177,7 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 			if b := sink.BucketOf(u.ID); shard.Owns(b) {
 				want[u.ID] = true
 				ids = append(ids, u.ID)
-				if err := r.listed.add(u); err != nil {
+				if err := held.add(u); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -218,7 +221,7 @@ func drain(t *testing.T, f *feed, n int) []string {
 			break
 		}
 		got = append(got, u.ID)
-		f.r.inHand.done(u.ID)
+		f.of.inHand.done(u.ID)
 	}
 	if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(got) {
 		t.Errorf("%d users, some of them twice", len(got))

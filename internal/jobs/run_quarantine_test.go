@@ -36,7 +36,7 @@ func (b *bank) nightsAsked(nights int, operation string, lines ...string) (asked
 func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 	t.Parallel()
 	now := tonight
-	r := &run{log: slog.New(slog.DiscardHandler), job: &config.Job{Failures: config.Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
+	r := &session{log: slog.New(slog.DiscardHandler), job: &config.Job{Failures: config.Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
 	var c sink.Cursor
 	var tried []int
 	for night := 1; night <= 27; night++ {

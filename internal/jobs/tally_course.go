@@ -13,10 +13,10 @@ import (
 
 // rememberAges keeps when each stream of the run was pulled last, before this
 // run does it.
-func (r *run) rememberAges(u *user) {
-	u.pulledAt = make([]time.Time, len(r.streams))
-	for i, s := range r.streams {
-		u.pulledAt[i] = u.Cursors[s].PulledAt
+func (s *session) rememberAges(u *user) {
+	u.pulledAt = make([]time.Time, len(s.streams))
+	for i, stream := range s.streams {
+		u.pulledAt[i] = u.Cursors[stream].PulledAt
 	}
 }
 
@@ -69,7 +69,7 @@ func (t *tally) tell(stats finoos.Stats, elapsed time.Duration) {
 }
 
 // keepTimeline samples the run until stopped.
-func (r *run) keepTimeline(ctx context.Context) (stop func()) {
+func (s *session) keepTimeline(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() {
@@ -81,7 +81,7 @@ func (r *run) keepTimeline(ctx context.Context) (stop func()) {
 				return
 			case <-next.C:
 			}
-			next.Reset(r.tally.sample(r.client.Stats(), time.Since(r.began)))
+			next.Reset(s.tally.sample(s.client.Stats(), time.Since(s.began)))
 		}
 	})
 	return func() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,20 +81,20 @@ func (u *user) size() int64 {
 	return n
 }
 
-// work takes a user one step further: to its end, or into the queue.
-func (r *run) work(ctx context.Context, u *user) error {
+// step takes a user one step further: to its end, or into the queue.
+func (n *nightly) step(ctx context.Context, u *user) error {
 	defer u.CloseLogins()
-	step := r.pollAnalysis
+	next := n.pollAnalysis
 	if !u.begun {
-		u.begun, step = true, r.begin
-		r.rememberAges(u)
-		r.choose(u)
+		u.begun, next = true, n.begin
+		n.rememberAges(u)
+		n.choose(u)
 	}
-	if err := step(ctx, u); err != nil {
+	if err := next(ctx, u); err != nil {
 		return err
 	}
 	if u.settle != nil && !u.gone {
-		r.queue.push(u, time.Now().Add(u.settle.next()))
+		n.flow.queue.push(u, time.Now().Add(u.settle.next()))
 		return nil
 	}
 	streams := u.streams
@@ -113,47 +112,45 @@ func (r *run) work(ctx context.Context, u *user) error {
 		if s == config.StreamUsers { // written at the beginning, from the list
 			continue
 		}
-		if err := r.pull(ctx, u, s); err != nil {
+		if err := n.pull(ctx, u, s); err != nil {
 			return err
 		}
 	}
-	r.finish(u)
+	n.flow.finish(u)
 	return nil
 }
 
 // begin writes what the list said of the user, and asks its bank for fresh
 // data where that is due.
-func (r *run) begin(ctx context.Context, u *user) error {
-	if r.has(config.StreamUsers) && u.Listed != nil {
-		if err := r.pull(ctx, u, config.StreamUsers); err != nil {
+func (n *nightly) begin(ctx context.Context, u *user) error {
+	if n.has(config.StreamUsers) && u.Listed != nil {
+		if err := n.pull(ctx, u, config.StreamUsers); err != nil {
 			return err
 		}
 	}
 	u.Listed = nil
-	if r.job.Sync.When == config.SyncNever || u.gone || r.syncPauses(u) {
+	if n.job.Sync.When == config.SyncNever || u.gone || n.syncPauses(u) {
 		return nil
 	}
 	began := time.Now()
-	err := r.synchronize(ctx, u)
-	r.tally.took(report.StageSync, u.ID, time.Since(began))
+	err := n.synchronize(ctx, u)
+	n.tally.took(report.StageSync, u.ID, time.Since(began))
 	return err
 }
 
-func (r *run) has(s config.Stream) bool { return slices.Contains(r.streams, s) }
-
 // finish counts the user, or keeps it for another try at the end.
-func (r *run) finish(u *user) {
-	r.inHand.done(u.ID) // who only waits for another try has had its turn
+func (f *flow) finish(u *user) {
+	f.inHand.done(u.ID) // who only waits for another try has had its turn
 	if len(u.retry) > 0 && !u.gone {
 		u.lastTry = true
 		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
-		r.again.add(u)
+		f.again.add(u)
 		return
 	}
 	if !u.gone {
-		r.tally.left(u, r.streams, r.o.Now())
+		f.tally.left(u, f.streams, f.o.Now())
 	}
-	r.tally.update(func(rep *report.Report) {
+	f.tally.update(func(rep *report.Report) {
 		switch {
 		case u.gone: // counted when it is declared
 		case u.failed:
@@ -172,12 +169,12 @@ func (r *run) finish(u *user) {
 
 // isGone asks the user's own path, once a run, after one of its other paths
 // has answered 404. Where the API cannot say, the user is not gone.
-func (r *run) isGone(ctx context.Context, u *user) (bool, error) {
+func (n *nightly) isGone(ctx context.Context, u *user) (bool, error) {
 	if u.checked || u.gone {
 		return u.gone, nil
 	}
 	u.checked = true
-	_, err := r.client.User(ctx, u.ID)
+	_, err := n.client.User(ctx, u.ID)
 	switch class := finoos.ClassOf(err); {
 	case err == nil:
 		return false, nil
@@ -185,10 +182,22 @@ func (r *run) isGone(ctx context.Context, u *user) (bool, error) {
 		return false, ctx.Err()
 	case class == finoos.NotFound:
 		u.gone = true
-		return true, r.gone.add(u.ID, u.LastWritten)
+		return true, n.gone.add(u.ID, u.LastWritten)
 	case class == "" || endsRun(class):
 		return false, fmt.Errorf("ask for a user: %w", err)
 	default:
 		return false, nil
 	}
 }
+
+func (u *user) failedBefore() bool {
+	for _, c := range u.Cursors {
+		if c.Failures > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// enlist lets all users through as they are.
+func (n *nightly) enlist(context.Context, int) enlister { return nil }

@@ -20,11 +20,11 @@ func TestAUserKeepsNothingOfTheList(t *testing.T) {
 		if u.ID != id || unsafe.StringData(u.ID) == unsafe.StringData(id) {
 			t.Errorf("the id %q is a part of the list", u.ID)
 		}
-		r, err := newRun(b.options(b.config("streams: [contracts]", "sync: {when: never}")))
+		n, err := newNightly(b.options(b.config("streams: [contracts]", "sync: {when: never}")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.begin(t.Context(), u); err != nil || u.Listed != nil {
+		if err := n.begin(t.Context(), u); err != nil || u.Listed != nil {
 			t.Errorf("%v: what the list says is kept beyond the beginning: %v", err, u.Listed)
 		}
 	})

@@ -1,14 +1,18 @@
 package jobs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"slices"
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 )
@@ -171,4 +175,39 @@ func readList(d *scratch.Reader) []string {
 		list = append(list, d.String())
 	}
 	return list
+}
+
+// compareByBucket orders ids as cursors are: by bucket of users, then by id.
+func compareByBucket(a, b string) int {
+	return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
+}
+
+// byBucket yields ids by bucket of users, sorted and each once.
+func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
+	return func(yield func(int, []string) bool) {
+		for left := slices.Compact(slices.SortedFunc(ids, compareByBucket)); len(left) > 0; {
+			b := sink.BucketOf(left[0])
+			n := slices.IndexFunc(left, func(id string) bool { return sink.BucketOf(id) != b })
+			if n < 0 {
+				n = len(left)
+			}
+			if !yield(b, left[:n:n]) {
+				return
+			}
+			left = left[n:]
+		}
+	}
+}
+
+func (l *listing) countListed() error {
+	var n int64
+	for b := range bucketsOfUsers {
+		users, err := l.held.bucket(b)
+		if err != nil {
+			return err
+		}
+		n += int64(len(users))
+	}
+	l.tally.update(func(rep *report.Report) { rep.Users.Listed += n })
+	return nil
 }

@@ -12,15 +12,15 @@ import (
 const maxWaiting = 10_000
 
 // resume says where the next run has to begin, nil where it does not matter.
-func (r *run) resume() *report.Resume {
+func (f *flow) resume() *report.Resume {
 	switch {
-	case r.o.OnlyFailed || len(r.o.Users) > 0:
+	case f.o.OnlyFailed || len(f.o.Users) > 0:
 		return nil
-	case r.feed == nil:
-		return r.place // nobody was begun: it is still the one before
+	case f.feed == nil:
+		return f.place // nobody was begun: it is still the one before
 	}
-	at, waiting := r.feed.place()
-	waiting = append(r.inHand.sorted(), waiting...)
+	at, waiting := f.feed.place()
+	waiting = append(f.inHand.sorted(), waiting...)
 	if at == nil {
 		if len(waiting) == 0 {
 			return nil
@@ -33,21 +33,21 @@ func (r *run) resume() *report.Resume {
 
 // findPlace finds out where the last run of this shard stopped, if it did not
 // come to its end. A report that cannot be had costs fairness, and no run.
-func (r *run) findPlace(ctx context.Context) error {
-	if r.o.OnlyFailed || len(r.o.Users) > 0 {
+func (f *flow) findPlace(ctx context.Context) error {
+	if f.o.OnlyFailed || len(f.o.Users) > 0 {
 		return nil
 	}
 	looked := 0
-	for past, err := range report.Past(ctx, r.w.Reports, time.Now()) {
+	for past, err := range report.Past(ctx, f.w.Reports, time.Now()) {
 		if err != nil {
-			r.log.WarnContext(ctx, "last run report not read: the users come in no special order", "error", err)
+			f.log.WarnContext(ctx, "last run report not read: the users come in no special order", "error", err)
 			return nil
 		}
-		if past.Whole() && past.Shard == r.o.Shard.Index && past.Shards == r.o.Shard.Count {
-			r.place = past.Resume
+		if past.Whole() && past.Shard == f.o.Shard.Index && past.Shards == f.o.Shard.Count {
+			f.place = past.Resume
 			return nil
 		}
-		if looked++; looked > 3*r.o.Shard.Count+8 {
+		if looked++; looked > 3*f.o.Shard.Count+8 {
 			return nil // there were other shards until now
 		}
 	}

@@ -77,26 +77,26 @@ func remember(p *config.Sync, outcome finoos.Outcome, status string, now time.Ti
 
 // synchronize asks the banks of the user's logins for fresh data where that
 // is due. Afterwards the user settles, if any session began an analysis.
-func (r *run) synchronize(ctx context.Context, u *user) error {
-	list, err := r.client.Logins(ctx, u.ID)
+func (n *nightly) synchronize(ctx context.Context, u *user) error {
+	list, err := n.client.Logins(ctx, u.ID)
 	if err != nil {
-		return r.skipSync(ctx, u, err)
+		return n.skipSync(ctx, u, err)
 	}
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := rememberedSessions(u.Cursor(config.StreamSyncSessions))
 	asked := false
 	for l, err := range list.All() {
 		if err != nil {
-			return r.skipSync(ctx, u, err)
+			return n.skipSync(ctx, u, err)
 		}
-		what := decide(&r.job.Sync, &l, memory[l.ID], r.o.Now())
+		what := decide(&n.job.Sync, &l, memory[l.ID], n.o.Now())
 		switch what {
 		case leaveLogin:
 			continue
 		case noteNeedSCA:
-			err = r.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, time.Time{})
+			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, time.Time{})
 		case askBank:
-			err = r.askBank(ctx, u, &l, memory)
+			err = n.askBank(ctx, u, &l, memory)
 		}
 		if err != nil || u.gone {
 			return err
@@ -120,7 +120,7 @@ func rememberedSessions(c sink.Cursor) map[string]loginMemory {
 
 // skipSync goes on without sync sessions where the logins could not be read:
 // the stream bank_logins, if there is one, reads them again and says so.
-func (r *run) skipSync(ctx context.Context, u *user, err error) error {
+func (n *nightly) skipSync(ctx context.Context, u *user, err error) error {
 	class := finoos.ClassOf(err)
 	switch {
 	case ctx.Err() != nil:
@@ -128,21 +128,21 @@ func (r *run) skipSync(ctx context.Context, u *user, err error) error {
 	case class == "" || endsRun(class):
 		return fmt.Errorf("read logins: %w", err)
 	case class == finoos.NotFound:
-		_, err := r.isGone(ctx, u)
+		_, err := n.isGone(ctx, u)
 		return err
 	}
-	r.log.WarnContext(ctx, "sync sessions skipped: logins cannot be read", "user_id", u.ID, "class", class, "error", err)
+	n.log.WarnContext(ctx, "sync sessions skipped: logins cannot be read", "user_id", u.ID, "class", class, "error", err)
 	return nil
 }
 
 // askBank creates one synchronization session. The correlations are read
 // before the first one of a user: what differs from them later is news.
-func (r *run) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory) error {
-	if err := r.readBefore(ctx, u); err != nil || u.gone {
+func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory) error {
+	if err := n.readBefore(ctx, u); err != nil || u.gone {
 		return err
 	}
-	requested := r.o.Now().UTC()
-	res, err := r.client.Synchronize(ctx, u.ID, finoos.SyncRequest{BankLoginID: l.ID, UserIP: r.job.Sync.UserIP.String()})
+	requested := n.o.Now().UTC()
+	res, err := n.client.Synchronize(ctx, u.ID, finoos.SyncRequest{BankLoginID: l.ID, UserIP: n.job.Sync.UserIP.String()})
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -151,19 +151,19 @@ func (r *run) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory 
 	}
 	switch res.Outcome {
 	case finoos.Synced, finoos.Unknown:
-		u.startSettling(u.services, res.CorrelationID, r.job.Sync.SettleTimeout)
+		u.startSettling(u.services, res.CorrelationID, n.job.Sync.SettleTimeout)
 	case finoos.Gone:
-		if gone, err := r.isGone(ctx, u); err != nil || gone {
+		if gone, err := n.isGone(ctx, u); err != nil || gone {
 			return err
 		}
 	default: // nothing was begun
 	}
-	return r.noteSession(ctx, u, l, memory, res, requested)
+	return n.noteSession(ctx, u, l, memory, res, requested)
 }
 
-func (r *run) readBefore(ctx context.Context, u *user) error {
+func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	for _, service := range u.services {
-		if _, err := r.probe(ctx, u, service); err != nil {
+		if _, err := n.probe(ctx, u, service); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -177,10 +177,10 @@ func (r *run) readBefore(ctx context.Context, u *user) error {
 
 // noteSession writes a session's outcome as a row, together with the memory
 // of it. requested is zero where nothing was asked.
-func (r *run) noteSession(
+func (n *nightly) noteSession(
 	ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory, res finoos.SyncResult, requested time.Time,
 ) error {
-	now := r.o.Now().UTC()
+	now := n.o.Now().UTC()
 	c := u.Cursor(config.StreamSyncSessions)
 	c.ExtractedAt = u.ExtractedAt(config.StreamSyncSessions, now)
 	row := &sink.SyncSession{
@@ -194,19 +194,19 @@ func (r *run) noteSession(
 	if res.Status != 0 {
 		row.HTTPStatus = sink.Null[int32]{V: int32(res.Status), Valid: true} //nolint:gosec // an HTTP status
 	}
-	if r.job.Sync.ExportRedirectURL {
+	if n.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
 	}
-	memory[l.ID] = remember(&r.job.Sync, res.Outcome, l.Status, now, r.job.Timezone)
+	memory[l.ID] = remember(&n.job.Sync, res.Outcome, l.Status, now, n.job.Timezone)
 	state, err := json.Marshal(memory)
 	if err != nil {
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := r.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
-		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
+	if err := n.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
+		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
-	r.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
+	n.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
 	return nil
 }

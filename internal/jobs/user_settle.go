@@ -73,14 +73,14 @@ func (s *settling) done(service finoos.Service, c finoos.Correlation) bool {
 // pollAnalysis asks a settling user once for the correlation of each service that has not
 // finished. When none is left, or the time is up, the user no longer settles:
 // what was read last is what it is pulled by.
-func (r *run) pollAnalysis(ctx context.Context, u *user) error {
+func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 	s := u.settle
 	if s == nil {
 		return nil
 	}
 	defer func() {
 		if u.settle == nil {
-			r.tally.took(report.StageSettle, u.ID, time.Since(s.began))
+			n.tally.took(report.StageSettle, u.ID, time.Since(s.began))
 		}
 	}()
 	for _, service := range u.services {
@@ -88,7 +88,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 			continue
 		}
 		delete(u.probes, service)
-		c, err := r.probe(ctx, u, service)
+		c, err := n.probe(ctx, u, service)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -110,7 +110,7 @@ func (r *run) pollAnalysis(ctx context.Context, u *user) error {
 		return nil
 	}
 	u.settle = nil
-	r.tally.update(func(rep *report.Report) { rep.Unsettled++ })
+	n.tally.update(func(rep *report.Report) { rep.Unsettled++ })
 	for service := range s.open {
 		// An analysis that is still running may hide the one before it.
 		if p := u.probes[service]; p.err == nil && p.correlation.ID == "" {

@@ -41,31 +41,31 @@ func (a *againLater) take() []*user {
 }
 
 // canRetry says whether a failed stream is worth another try this night.
-func (r *run) canRetry(u *user, class finoos.Class) bool {
-	return r.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !r.again.full()
+func (f *flow) canRetry(u *user, class finoos.Class) bool {
+	return f.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !f.again.full()
 }
 
 // giveUp makes rows of the failures that the deadline has taken the second
 // try from.
-func (r *run) giveUp(ctx context.Context) error {
-	for _, u := range append(r.again.take(), r.queue.drain()...) {
+func (n *nightly) giveUp(ctx context.Context) error {
+	for _, u := range append(n.flow.again.take(), n.flow.queue.drain()...) {
 		if len(u.retry) == 0 {
 			continue // waits for its analysis: that is for the next run
 		}
 		for _, res := range u.retry {
-			res.ExtractedAt = u.ExtractedAt(res.Stream, r.o.Now())
-			if err := r.record(ctx, u, res); err != nil {
+			res.ExtractedAt = u.ExtractedAt(res.Stream, n.o.Now())
+			if err := n.record(ctx, u, res); err != nil {
 				return err
 			}
 		}
 		u.retry = nil
-		r.finish(u)
+		n.flow.finish(u)
 	}
-	if !r.o.OnlyFailed {
+	if !n.o.OnlyFailed {
 		return nil
 	}
 	for { // so that of those left out only the failed ones count
-		if u, err := r.feed.next(ctx); u == nil || err != nil {
+		if u, err := n.flow.feed.next(ctx); u == nil || err != nil {
 			return err
 		}
 	}

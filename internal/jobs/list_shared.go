@@ -22,39 +22,39 @@ const (
 )
 
 // sharesList says that there are other shards, and a name that they share.
-func (r *run) sharesList() bool {
-	return r.o.Shard.Count > 1 && r.o.RunGroup != r.id && len(r.o.Users) == 0
+func (l *listing) sharesList() bool {
+	return l.o.Shard.Count > 1 && l.o.RunGroup != l.id && len(l.o.Users) == 0
 }
 
 // takeList waits for this shard's part of the list, for list_timeout at most. It
 // reports whether it got it.
-func (r *run) takeList(ctx context.Context) (taken bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.job.ListTimeout, errNoList)
+func (l *listing) takeList(ctx context.Context) (taken bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.job.ListTimeout, errNoList)
 	defer cancel()
 	began := time.Now()
 	for {
-		records, err := r.w.HandedOver(ctx)
+		records, err := l.w.HandedOver(ctx)
 		if err == nil && records != nil {
 			for record, err := range records {
 				if err != nil {
-					return false, r.goWithout(ctx, err)
+					return false, l.goWithout(ctx, err)
 				}
 				u, _, err := decodeUser(record, "")
 				if err != nil {
-					return false, r.goWithout(ctx, err)
+					return false, l.goWithout(ctx, err)
 				}
-				if err := r.listed.add(u); err != nil {
+				if err := l.held.add(u); err != nil {
 					return false, err
 				}
 			}
-			return true, r.listed.complete()
+			return true, l.held.complete()
 		}
 		if err != nil {
-			return false, r.goWithout(ctx, err)
+			return false, l.goWithout(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-			return false, r.goWithout(ctx, context.Cause(ctx))
+			return false, l.goWithout(ctx, context.Cause(ctx))
 		case <-time.After(min(max(time.Since(began)/8, lookSoonest), lookLatest)):
 		}
 	}
@@ -64,31 +64,31 @@ var errNoList = errors.New("no list was there within list_timeout")
 
 // goWithout lets the shard list for itself, unless the run has been stopped.
 // What it has of the list already does no harm: each user counts once.
-func (r *run) goWithout(ctx context.Context, cause error) error {
+func (l *listing) goWithout(ctx context.Context, cause error) error {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errNoList) {
 		return ctx.Err()
 	}
-	r.log.WarnContext(ctx, "listing the users for this shard alone", "reason", cause)
+	l.log.WarnContext(ctx, "listing the users for this shard alone", "reason", cause)
 	return nil
 }
 
 // listLeaver leaves the other shards their parts of the list; nil leaves
 // nothing. What goes wrong costs them a list of their own, and no run.
 type listLeaver struct {
-	r *run
-	h *sink.Handover
+	of *listing
+	h  *sink.Handover
 }
 
-func (r *run) leaveList() *listLeaver {
-	if !r.sharesList() || r.o.Shard.Index != 0 {
+func (l *listing) leaveList() *listLeaver {
+	if !l.sharesList() || l.o.Shard.Index != 0 {
 		return nil
 	}
-	h, err := r.w.HandOver()
+	h, err := l.w.HandOver()
 	if err != nil {
-		r.log.Warn("the other shards have to list the users for themselves", "reason", err)
+		l.log.Warn("the other shards have to list the users for themselves", "reason", err)
 		return nil
 	}
-	return &listLeaver{r: r, h: h}
+	return &listLeaver{of: l, h: h}
 }
 
 // add leaves a user to its shard. Where the table users is not written, its id is
@@ -97,10 +97,10 @@ func (l *listLeaver) add(ctx context.Context, u *finoos.User) {
 	if l == nil || l.h == nil {
 		return
 	}
-	if !l.r.has(config.StreamUsers) {
+	if !l.of.has(config.StreamUsers) {
 		u = &finoos.User{ID: u.ID}
 	}
-	shard := sink.BucketOf(u.ID) % l.r.o.Shard.Count
+	shard := sink.BucketOf(u.ID) % l.of.o.Shard.Count
 	l.check(ctx, l.h.Add(ctx, shard, appendUser(nil, u)))
 }
 
@@ -112,7 +112,7 @@ func (l *listLeaver) done(ctx context.Context) {
 
 func (l *listLeaver) check(ctx context.Context, err error) {
 	if err != nil {
-		l.r.log.WarnContext(ctx, "the other shards have to list the users for themselves", "reason", err)
+		l.of.log.WarnContext(ctx, "the other shards have to list the users for themselves", "reason", err)
 		l.h = nil
 	}
 }

@@ -38,45 +38,45 @@ func untilAfter(nights int, now time.Time) time.Time {
 // quarantine lets a cursor whose stream has failed once more pause, where
 // that is due. What `run --only-failed` tries beside the nightly runs is no
 // night of its own.
-func (r *run) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor) {
-	if r.o.OnlyFailed && before.Failures > 0 {
+func (s *session) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor) {
+	if s.o.OnlyFailed && before.Failures > 0 {
 		c.Failures, c.RetryAt = before.Failures, before.RetryAt
 		return
 	}
-	nights := pauseAfter(c.Failures, r.job.Failures.QuarantineAfter)
+	nights := pauseAfter(c.Failures, s.job.Failures.QuarantineAfter)
 	if nights == 0 {
 		return
 	}
-	c.RetryAt = untilAfter(nights, r.o.Now())
-	r.log.WarnContext(ctx, "stream of a user in quarantine", "user_id", c.UserID, "stream", c.Stream, "failures", c.Failures,
+	c.RetryAt = untilAfter(nights, s.o.Now())
+	s.log.WarnContext(ctx, "stream of a user in quarantine", "user_id", c.UserID, "stream", c.Stream, "failures", c.Failures,
 		"class", c.ErrorClass, "until", c.RetryAt)
 }
 
 // pauses says whether a stream sits this run out. Who asks for failed users,
 // or for everything, gets them.
-func (r *run) pauses(c sink.Cursor) bool {
-	return !r.o.OnlyFailed && !r.o.Full && r.o.Now().Before(c.RetryAt)
+func (s *session) pauses(c sink.Cursor) bool {
+	return !s.o.OnlyFailed && !s.o.Full && s.o.Now().Before(c.RetryAt)
 }
 
 // pathPauses says whether a user that was not listed has failed by its own
 // path so often that it is not asked for this time; it is counted then.
-func (r *run) pathPauses(u *user) bool {
-	if !r.pauses(u.Cursor(config.StreamUsers)) {
+func (s *session) pathPauses(u *user) bool {
+	if !s.pauses(u.Cursor(config.StreamUsers)) {
 		return false
 	}
-	r.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
+	s.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Quarantined++ })
 	return true
 }
 
 // choose leaves out the streams of u that are in quarantine, and the services
 // that only they need. A user's own row comes from the list and costs nothing.
-func (r *run) choose(u *user) {
-	u.streams = slices.DeleteFunc(slices.Clone(r.streams), func(s config.Stream) bool {
-		if s == config.StreamUsers || !r.pauses(u.Cursor(s)) {
+func (s *session) choose(u *user) {
+	u.streams = slices.DeleteFunc(slices.Clone(s.streams), func(stream config.Stream) bool {
+		if stream == config.StreamUsers || !s.pauses(u.Cursor(stream)) {
 			return false
 		}
 		u.quarantined = true
-		r.tally.paused(s)
+		s.tally.paused(stream)
 		return true
 	})
 	u.services = config.ServicesOf(u.streams)
@@ -84,7 +84,7 @@ func (r *run) choose(u *user) {
 
 // syncPauses says that a user's bank is not asked: its logins cannot be read,
 // or nothing would be pulled of what the session brings.
-func (r *run) syncPauses(u *user) bool {
-	nothingToPull := len(u.services) == 0 && len(r.services) > 0
-	return nothingToPull || r.has(config.StreamBankLogins) && !slices.Contains(u.streams, config.StreamBankLogins)
+func (s *session) syncPauses(u *user) bool {
+	nothingToPull := len(u.services) == 0 && len(s.services) > 0
+	return nothingToPull || s.has(config.StreamBankLogins) && !slices.Contains(u.streams, config.StreamBankLogins)
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -25,7 +24,7 @@ import (
 // merged with its list as both are sorted by id (chunk), so that a few hundred
 // users are held.
 type feed struct {
-	r     *run
+	of    *flow
 	early map[string]bool // came before the circle, so not again
 	steps []stretch       // left; the first is at work
 
@@ -55,8 +54,8 @@ type stretch struct {
 }
 
 // newFeed begins at a place; nil is the beginning.
-func newFeed(r *run, at *report.Resume) *feed {
-	f := &feed{r: r, early: map[string]bool{}}
+func newFeed(of *flow, at *report.Resume) *feed {
+	f := &feed{of: of, early: map[string]bool{}}
 	if at == nil {
 		at = &report.Resume{}
 	}
@@ -66,12 +65,12 @@ func newFeed(r *run, at *report.Resume) *feed {
 		named[b] = append(named[b], id)
 	}
 	for _, b := range slices.Sorted(maps.Keys(named)) {
-		if r.o.Shard.Owns(b) {
+		if of.o.Shard.Owns(b) {
 			f.steps = append(f.steps, stretch{bucket: b, named: named[b]})
 		}
 	}
 	for i := range bucketsOfUsers {
-		if b := (at.Bucket + i) % bucketsOfUsers; r.o.Shard.Owns(b) {
+		if b := (at.Bucket + i) % bucketsOfUsers; of.o.Shard.Owns(b) {
 			s := stretch{bucket: b}
 			if b == at.Bucket {
 				s.from = at.UserID
@@ -79,7 +78,7 @@ func newFeed(r *run, at *report.Resume) *feed {
 			f.steps = append(f.steps, s)
 		}
 	}
-	if at.UserID != "" && r.o.Shard.Owns(at.Bucket) {
+	if at.UserID != "" && of.o.Shard.Owns(at.Bucket) {
 		f.steps = append(f.steps, stretch{bucket: at.Bucket, to: at.UserID})
 	}
 	return f
@@ -117,23 +116,21 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 	f.users[0] = nil // its cursors are not held until all are done
 	f.users = f.users[1:]
 	f.leave()
-	f.r.inHand.begin(u.ID)
+	f.of.inHand.begin(u.ID)
 	return u, nil
 }
 
 // enter begins a stretch.
 func (f *feed) enter(ctx context.Context, s *stretch) error {
-	listed, err := f.r.listed.bucket(s.bucket)
+	listed, err := f.of.held.bucket(s.bucket)
 	if err != nil {
 		return err
 	}
 	listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) })
 	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
 	f.listed = listed
-	f.cursors = newStepper(f.r.w.EachUser(ctx, s.bucket), func(u sink.UserCursors) string { return u.UserID })
-	if f.r.enlist != nil {
-		f.more = f.r.enlist(ctx, s.bucket)
-	}
+	f.cursors = newStepper(f.of.w.EachUser(ctx, s.bucket), func(u sink.UserCursors) string { return u.UserID })
+	f.more = f.of.worker.enlist(ctx, s.bucket)
 	return nil
 }
 
@@ -164,11 +161,11 @@ func (f *feed) chunk(ctx context.Context) (err error) {
 	for _, l := range now {
 		known, err := f.cursors.of(l.ID)
 		if err != nil {
-			return f.r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+			return f.of.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
 		u := newUser(l.ID, l, known.Cursors)
-		if f.r.o.OnlyFailed && !f.r.hasFailed(u) {
-			f.r.tally.update(func(rep *report.Report) { rep.Users.Listed-- })
+		if f.of.o.OnlyFailed && !f.of.hasFailed(u) {
+			f.of.tally.update(func(rep *report.Report) { rep.Users.Listed-- })
 			continue
 		}
 		f.users = append(f.users, u)
@@ -203,26 +200,6 @@ func (f *feed) place() (at *report.Resume, waiting []string) {
 		}
 	}
 	return nil, waiting
-}
-
-// hasFailed says whether a stream of this job, or the user itself, failed when
-// it was last tried.
-func (r *run) hasFailed(u *user) bool {
-	for s, c := range u.Cursors {
-		if c.Failures > 0 && (s == config.StreamUsers || r.has(s)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (u *user) failedBefore() bool {
-	for _, c := range u.Cursors {
-		if c.Failures > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // inHand holds the ids of the users that were begun and are not done. They are

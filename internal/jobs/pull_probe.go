@@ -1,0 +1,110 @@
+package jobs
+
+import (
+	"context"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/sink"
+)
+
+// changed asks whether a stream has to be read: its service's correlation
+// against the cursor's. Streams without a service are always read.
+func (n *nightly) changed(ctx context.Context, u *user, res *pull.Result) (bool, error) {
+	service, ok := config.ServiceOf(res.Stream)
+	if !ok {
+		return true, nil
+	}
+	p, err := n.probe(ctx, u, service)
+	if err != nil {
+		return false, err
+	}
+	cursor := u.Cursor(res.Stream)
+	res.Correlation = p
+	switch {
+	case p.ID == "":
+		if cursor.ErrorClass != pull.MarkNoAnalysis { // it begins tonight: is the user there at all?
+			if gone, err := n.isGone(ctx, u); err != nil || gone {
+				return false, err
+			}
+		}
+		res.Outcome = pull.NoAnalysis
+		return false, nil
+	case p.ID == cursor.CorrelationID && !n.o.Full:
+		res.Outcome = pull.Unchanged
+		return false, nil
+	}
+	return true, nil
+}
+
+// probe returns the newest finished analysis of a service, zero where there
+// is none. It is asked for once a run; settling may have done so already.
+func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, error) {
+	if p, ok := u.probes[service]; ok {
+		return p.correlation, p.err
+	}
+	if c, ok := s.quietByBanking(ctx, u, service); ok {
+		u.probes[service] = probe{correlation: c}
+		return c, nil
+	}
+	c, err := s.client.Correlation(ctx, u.ID, service)
+	if finoos.ClassOf(err) == finoos.NotFound {
+		c, err = finoos.Correlation{}, nil
+	}
+	if ctx.Err() == nil {
+		u.probes[service] = probe{correlation: c, err: err}
+	}
+	return c, err
+}
+
+// quietByBanking answers for a service without asking it, where the job
+// probes banking only: banking has not moved, the service had caught up with
+// it, and this is not the day of the week on which all are asked.
+func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, bool) {
+	if s.job.Probe != config.ProbeBanking || service == finoos.Banking || s.o.Full || !slices.Contains(u.services, finoos.Banking) {
+		return finoos.Correlation{}, false
+	}
+	if s.asksAllToday(u) {
+		return finoos.Correlation{}, false
+	}
+	known, ok := u.bankingCursor()
+	if !ok || known.CorrelationID == "" {
+		return finoos.Correlation{}, false
+	}
+	banking, err := s.probe(ctx, u, finoos.Banking)
+	if err != nil || banking.ID != known.CorrelationID {
+		return finoos.Correlation{}, false
+	}
+	return u.caughtUp(service, banking.ID)
+}
+
+// asksAllToday says whether this is the day of the week on which all services
+// of the user are asked.
+func (s *session) asksAllToday(u *user) bool {
+	day := uint64(s.o.Now().Unix()) / (24 * 60 * 60) //nolint:gosec // after 1970
+	return (day+xxhash.Sum64String(u.ID))%7 == 0
+}
+
+// caughtUp is the analysis that a service's stream was last pulled from, if
+// that is the given one.
+func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Correlation, bool) {
+	for s, c := range u.Cursors {
+		if of, ok := config.ServiceOf(s); ok && of == service && c.CorrelationID == correlationID {
+			return finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}, true
+		}
+	}
+	return finoos.Correlation{}, false
+}
+
+func (u *user) bankingCursor() (sink.Cursor, bool) {
+	for _, s := range []config.Stream{config.StreamTransactions, config.StreamAccounts} {
+		if c, ok := u.Cursors[s]; ok {
+			return c, true
+		}
+	}
+	return sink.Cursor{}, false
+}

@@ -1,0 +1,328 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/semaphore"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+// step is a step of a run, with the name that its progress shows.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// take does one step after the other.
+func (s *session) take(ctx context.Context, steps []step) error {
+	for _, step := range steps {
+		s.tally.enter(step.name)
+		s.log.DebugContext(ctx, "step begins", "step", step.name)
+		err := step.do(ctx)
+		if ctx.Err() != nil {
+			return errInterrupted // whatever the step made of it
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// session is what every kind of run has, a plan too: what it is to do, with whom
+// it talks, and what it has counted. All of it is set before users are pulled;
+// what changes from then on guards itself. Kinds of runs embed it as their
+// context: they hide none of its names.
+type session struct {
+	o        RunOptions
+	job      *config.Job
+	id       string
+	log      *slog.Logger
+	client   *finoos.Client
+	store    bucket.Store
+	w        *sink.Writer    // nil until the sink is open, and in a plan
+	streams  []config.Stream // those of the job, in the order in which a user is pulled
+	services []finoos.Service
+	began    time.Time // real time
+	reader   *pull.Reader
+	tally    *tally
+}
+
+func newSession(o RunOptions) (*session, error) {
+	job := o.Config.Jobs[o.Job]
+	if job == nil {
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Shard.Count == 0 {
+		o.Shard.Count = 1
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	id := ulid.Make().String()
+	if o.RunGroup == "" {
+		o.RunGroup = id
+	}
+	s := &session{
+		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job), began: time.Now(),
+	}
+	s.services = config.ServicesOf(s.streams)
+	s.tally = newTally(&s.o, id, s.streams)
+	c := ClientConfig(o.Config, o.Version, s.log)
+	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
+	c.Budget = semaphore.NewWeighted(job.MaxInflightBytes)
+	client, err := finoos.New(c)
+	if err != nil {
+		return nil, &StopError{Reason: ReasonConfig, Err: err}
+	}
+	s.client = client
+	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
+	return s, nil
+}
+
+// openStore opens the object store that the sink lies in.
+func (s *session) openStore(ctx context.Context) error {
+	store, err := OpenStore(ctx, s.o.Config.Sink, s.o.Job, s.log)
+	if err != nil {
+		return err
+	}
+	if s.o.WrapStore != nil {
+		store = s.o.WrapStore(store)
+	}
+	s.store = store
+	return nil
+}
+
+// source is where the job's users come from.
+func (s *session) source() sink.Source {
+	return sink.Source{BaseURL: s.o.Config.FinoOS.BaseURL, Tenant: s.o.Config.FinoOS.Tenant}
+}
+
+// openSink opens the sink for a kind of commits; backfill is the name of the
+// backfill that these are of, if they are of one.
+func (s *session) openSink(ctx context.Context, kind, backfill string) (err error) {
+	if s.store == nil {
+		if err := s.openStore(ctx); err != nil {
+			return err
+		}
+	}
+	masking, err := s.job.Masking()
+	if err != nil {
+		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
+	}
+	c := s.o.Config.Sink
+	s.w, err = sink.Open(ctx, sink.Options{
+		Store: s.store, Job: s.o.Job, RunID: s.id, RunGroup: s.o.RunGroup, Kind: kind, Backfill: backfill, Shard: s.o.Shard, Holder: s.o.Holder,
+		Source:    s.source(),
+		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
+		Now: s.o.Now, Logger: s.log,
+	})
+	if err != nil {
+		return s.sinkError(ctx, err)
+	}
+	return nil
+}
+
+// sinkError gives errors of the object store that have no reason of their own
+// the sink's, so that they do not pass for a fault of the API.
+func (s *session) sinkError(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	var stop *StopError
+	if err = stopReason(err); errors.As(err, &stop) && stop.Reason == ReasonUnexpected {
+		return &StopError{Reason: ReasonSink, Err: stop.Err}
+	}
+	return err
+}
+
+// conclude makes true what is complete, writes the report and gives the lease
+// back, also when the caller's context has been cancelled. resume says where the
+// next run begins.
+func (s *session) conclude(ctx context.Context, runErr error, resume func() *report.Resume) (*report.Report, error) {
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.lastWords(interrupted))
+	defer cancel()
+	s.tally.enter("commit")
+	runErr = stopReason(runErr)
+	if s.w != nil {
+		runErr = s.lastCommit(ctx, runErr)
+	}
+	if runErr == nil {
+		runErr = s.tooManyFailed()
+	}
+	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
+	rep.Resume = resume()
+	if s.w == nil {
+		return rep, runErr
+	}
+	if err := s.writeReport(ctx, rep); err != nil {
+		s.log.WarnContext(ctx, "run report not written", "error", err)
+	}
+	if err := s.w.Close(ctx); err != nil && runErr == nil {
+		runErr = s.sinkError(ctx, fmt.Errorf("close the sink: %w", err))
+	}
+	return rep, runErr
+}
+
+// lastCommit commits what there is. Where it cannot, that is what the run ends
+// with: nothing else that is said of it would be true.
+func (s *session) lastCommit(ctx context.Context, runErr error) error {
+	err := s.commit(ctx)
+	if err == nil {
+		return runErr
+	}
+	if stop, ok := errors.AsType[*StopError](runErr); ok {
+		switch stop.Reason {
+		case ReasonSink, ReasonOvertaken: // the same, said where it happened
+			return runErr
+		case ReasonInterrupted:
+			return stopReason(err)
+		default:
+		}
+	}
+	return stopReason(errors.Join(err, runErr))
+}
+
+// lastWords leaves a run that is over in good order the time that a large
+// last file needs.
+func (s *session) lastWords(interrupted bool) time.Duration {
+	if interrupted {
+		return lastWords
+	}
+	return time.Hour
+}
+
+// commit makes everything that was added so far true.
+func (s *session) commit(ctx context.Context) error {
+	began := time.Now()
+	rec, err := s.w.Commit(ctx)
+	if err != nil {
+		return s.sinkError(ctx, fmt.Errorf("commit: %w", err))
+	}
+	if rec != nil {
+		s.tally.committed(rec)
+		s.tellCommit(rec, time.Since(began))
+		s.log.InfoContext(ctx, "committed", "seq", rec.Seq, "files", len(rec.Files), "cursors", rec.Cursors.Rows)
+	}
+	return nil
+}
+
+func (s *session) writeReport(ctx context.Context, rep *report.Report) error {
+	body, err := json.MarshalIndent(rep, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode run report: %w", err)
+	}
+	return s.w.WriteReport(ctx, append(body, '\n'))
+}
+
+// tellCommit calls the caller's function.
+func (s *session) tellCommit(rec *sink.Record, took time.Duration) {
+	if s.o.Committed == nil {
+		return
+	}
+	c := report.Commit{Took: took, Tables: map[string]report.Table{}}
+	for _, f := range rec.Files {
+		t := c.Tables[f.Table]
+		t.Rows += f.Rows
+		t.Files++
+		t.Bytes += f.Bytes
+		c.Tables[f.Table] = t
+	}
+	s.o.Committed(c)
+}
+
+// deadlinePassed says that no further step of a user is to be begun.
+func (s *session) deadlinePassed() bool {
+	return s.job.Deadline > 0 && time.Since(s.began) >= s.job.Deadline
+}
+
+// untilDeadline shortens a wait to what is left; negative means no end.
+func (s *session) untilDeadline(wait time.Duration) time.Duration {
+	if s.job.Deadline == 0 {
+		return wait
+	}
+	left := max(0, s.job.Deadline-time.Since(s.began))
+	if wait < 0 {
+		return left
+	}
+	return min(wait, left)
+}
+
+// reportProgress calls the caller's function once a second until stopped, and
+// then once more.
+func (s *session) reportProgress(ctx context.Context) (stop func()) {
+	if s.o.Progress == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			s.o.Progress(s.tally.progress(s.client.Stats(), time.Since(s.began)))
+			select {
+			case <-ctx.Done():
+				s.o.Progress(s.tally.progress(s.client.Stats(), time.Since(s.began)))
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return func() {
+		cancel()
+		background.Wait()
+	}
+}
+
+// observe tells the caller of the run's progress and samples its course, until
+// stopped.
+func (s *session) observe(ctx context.Context) (stop func()) {
+	stopProgress, stopTimeline := s.reportProgress(ctx), s.keepTimeline(ctx)
+	return func() {
+		stopTimeline()
+		stopProgress()
+	}
+}
+
+// hasFailed says whether a stream of this job, or the user itself, failed when
+// it was last tried.
+func (s *session) hasFailed(u *user) bool {
+	for stream, c := range u.Cursors {
+		if c.Failures > 0 && (stream == config.StreamUsers || s.has(stream)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) has(stream config.Stream) bool { return slices.Contains(s.streams, stream) }
+
+func (s *session) tooManyFailed() error {
+	var c report.UserCounts
+	s.tally.update(func(rep *report.Report) { c = rep.Users })
+	if total := c.Done(); c.Failed > 0 && float64(c.Failed) > s.job.Failures.MaxRatio*float64(total) {
+		return Stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
+			c.Failed, total, s.job.Failures.MaxRatio)
+	}
+	return nil
+}
