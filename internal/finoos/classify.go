@@ -39,11 +39,15 @@ func (c *Client) refused(call *call, status int, header http.Header, body []byte
 	return e
 }
 
+// tooMany reports whether a request was refused for its rate, or for one of the
+// limits that have the same status.
+func tooMany(status int) bool { return status == http.StatusTooManyRequests }
+
 func classOfStatus(operation string, status int) Class {
 	switch {
 	case status == http.StatusRequestTimeout:
 		return Timeout
-	case status == http.StatusTooManyRequests:
+	case tooMany(status):
 		return RateLimited
 	case status >= 500:
 		return Server

@@ -56,8 +56,7 @@ type Client struct {
 
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
-	gate     *gate
-	pace     *pace
+	pace     *Pacing
 	counters counters
 }
 
@@ -89,13 +88,13 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Pacing == nil {
 		cfg.Pacing = NewPacing(cfg.RequestsPerSecond, cfg.Shards)
 	}
-	c.gate, c.pace = cfg.Pacing.gate, cfg.Pacing.pace
+	c.pace = cfg.Pacing
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
 	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{gate: c.gate, pace: c.pace, next: chain}
+	chain = &pacer{pace: c.pace, next: chain}
 	c.plain = httpClient(chain)
 	c.http = &authorizer{tokens: &c.tokens, next: chain}
 	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}

@@ -7,7 +7,7 @@
 //	  read                 retries: network, timeout, 408, 429, 5xx on reads
 //	    http.Client        never follows a redirect: the token must not travel
 //	      authorizer       token, renewed early, once more on a 401
-//	        pacer          the shared gate (429) and the rate; see governor.go
+//	        pacer          the shared gate (429) and the rate; see package pace
 //	          metering     counts what really goes out
 //	            deadline   of one request, its body included
 //	              http.Transport

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 // quota is an API with a token bucket that its clients are not told of. It
@@ -70,7 +72,7 @@ func (q *quota) take(shard int) (time.Duration, bool) {
 	}
 	counts[shard][second]++
 	if q.tokens < 1 {
-		return seconds((1 - q.tokens) / q.rate), false
+		return time.Duration((1 - q.tokens) / q.rate * float64(time.Second)), false
 	}
 	q.tokens--
 	return 0, true
@@ -91,17 +93,17 @@ func (s shardOf) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(r.body)), -1
 		return resp, nil
 	}
-	if err := sleep(req.Context(), s.q.latency/2); err != nil {
+	if err := wait.For(req.Context(), s.q.latency/2); err != nil {
 		return nil, err
 	}
-	wait, ok := s.q.take(s.shard)
-	if err := sleep(req.Context(), s.q.latency/2); err != nil {
+	after, ok := s.q.take(s.shard)
+	if err := wait.For(req.Context(), s.q.latency/2); err != nil {
 		return nil, err
 	}
 	if !ok {
 		resp.StatusCode = http.StatusTooManyRequests
 		if s.q.retryAfter {
-			resp.Header.Set("Retry-After", strconv.Itoa(int(math.Max(1, math.Ceil(wait.Seconds())))))
+			resp.Header.Set("Retry-After", strconv.Itoa(int(math.Max(1, math.Ceil(after.Seconds())))))
 		}
 	}
 	return resp, nil
@@ -126,7 +128,7 @@ func work(ctx context.Context, c *Client, workers int, between time.Duration) *s
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
-			_ = sleep(ctx, time.Duration(i)*time.Millisecond) // no two at the same instant
+			_ = wait.For(ctx, time.Duration(i)*time.Millisecond) // no two at the same instant
 			for ctx.Err() == nil {
 				call, err := c.newCall(opLogins, testUser, "", nil)
 				if err != nil {
@@ -136,7 +138,7 @@ func work(ctx context.Context, c *Client, workers int, between time.Duration) *s
 					closeQuietly(body)
 				}
 				if between > 0 {
-					_ = sleep(ctx, between)
+					_ = wait.For(ctx, between)
 				}
 			}
 		})

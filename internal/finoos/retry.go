@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 // The backoff before retry n is random between nothing and firstBackoff*2^n,
@@ -35,7 +37,7 @@ func (c *Client) retry(ctx context.Context, call *call, try func() error) error 
 		}
 		c.log.DebugContext(ctx, "call is retried", slog.String("operation", call.op.Name),
 			slog.Int("attempt", attempt+1), slog.Duration("delay", delay), slog.Any("error", err))
-		if sleep(ctx, delay) != nil {
+		if wait.For(ctx, delay) != nil {
 			return call.stopped(ctx)
 		}
 		c.counters.retries.Add(1)
@@ -53,8 +55,7 @@ func (c *Client) delay(call *call, err error, attempt int) time.Duration {
 	delay = max(delay, e.RetryAfter)
 	if e.Class == RateLimited && e.Status != 0 {
 		c.counters.refused.Add(1)
-		pause := c.pace.refused(e.sent, time.Now(), e.RetryAfter, delay)
-		c.gate.close(pause)
+		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)
 		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 const (
@@ -61,7 +63,7 @@ func (a *api) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a.mu.Unlock()
 	if r.after > 0 {
-		if err := sleep(req.Context(), r.after); err != nil {
+		if err := wait.For(req.Context(), r.after); err != nil {
 			return nil, err
 		}
 	}

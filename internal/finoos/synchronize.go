@@ -172,7 +172,7 @@ func (c *Client) rateLimited(header http.Header, errorType string) bool {
 	case strings.Contains(kind, "daily"):
 		return false
 	}
-	return c.gate.refusing()
+	return c.pace.Refusing()
 }
 
 // sessionOf reads the body of a session that needs its user.

@@ -1,4 +1,4 @@
-package finoos
+package pace
 
 import "math"
 

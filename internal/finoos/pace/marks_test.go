@@ -1,9 +1,15 @@
-package finoos
+package pace
 
 import (
 	"fmt"
 	"testing"
 	"time"
+)
+
+// The budget of the design, in percent.
+const (
+	leastUsed   = 97.0
+	mostRefused = 0.5
 )
 
 const ms = time.Millisecond
@@ -70,7 +76,7 @@ func TestLimitJustBelowTheCeilingIsFilledAsWell(t *testing.T) {
 	} {
 		m := (&model{limit: tt.limit, depth: tt.depth, header: tt.header, latency: tt.latency, ceiling: tt.ceiling, shards: 1}).run(200, 1)
 		used, refused, _, _ := m.judge(15, 200, tt.limit)
-		if rate := m.each[0].pace.governor.rate; used < leastUsed-1 || refused > 2*mostRefused || rate <= 0 || rate > tt.ceiling {
+		if rate := m.each[0].turns.governor.rate; used < leastUsed-1 || refused > 2*mostRefused || rate <= 0 || rate > tt.ceiling {
 			t.Errorf("%+v: %.1f %% used, %.2f %% refused, at a rate of %g", tt, used, refused, rate)
 		}
 	}

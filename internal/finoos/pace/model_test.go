@@ -1,10 +1,9 @@
-package finoos
+package pace
 
 import (
 	"container/heap"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -31,7 +30,7 @@ type model struct {
 }
 
 type modelShard struct {
-	pace    *pace
+	turns   *turns
 	closed  time.Time   // until then
 	waiting []time.Time // since when, in order
 	served  []int       // by second
@@ -92,7 +91,7 @@ func (m *model) run(secs int, seed uint64) *model {
 		})
 	}
 	for range m.shards {
-		s := &modelShard{pace: newPace(m.ceiling, m.shards), served: make([]int, secs+1), refused: make([]int, secs+1)}
+		s := &modelShard{turns: newTurns(m.ceiling, m.shards), served: make([]int, secs+1), refused: make([]int, secs+1)}
 		m.each = append(m.each, s)
 		for w := range max(workers/m.shards, 16) {
 			m.at(m.begun.Add(time.Duration(w)*time.Millisecond), func() { m.ask(s) })
@@ -120,11 +119,11 @@ func (m *model) ask(s *modelShard) {
 // turn lets those in the queue go whose time has come.
 func (m *model) turn(s *modelShard) {
 	for len(s.waiting) > 0 {
-		if wait := max(s.closed.Sub(m.now), s.pace.next(m.now)); wait > 0 {
+		if wait := max(s.closed.Sub(m.now), s.turns.until(m.now)); wait > 0 {
 			m.at(m.now.Add(wait), func() { m.turn(s) })
 			return
 		}
-		s.pace.take(s.waiting[0], m.now)
+		s.turns.take(s.waiting[0], m.now)
 		s.waiting = s.waiting[1:]
 		m.send(s)
 	}
@@ -140,7 +139,7 @@ func (m *model) send(s *modelShard) {
 			m.tokens--
 			s.served[second]++
 			m.at(m.now.Add(half), func() {
-				s.pace.answered("", http.StatusOK, m.now, m.now.Sub(sent))
+				s.turns.answered("", m.now, m.now.Sub(sent))
 				m.ask(s)
 			})
 			return
@@ -152,7 +151,7 @@ func (m *model) send(s *modelShard) {
 		}
 		m.at(m.now.Add(half), func() {
 			delay := max(asked, seconds(0.5*m.rng.Float64()))
-			pause := s.pace.refused(sent, m.now, asked, delay)
+			pause := s.turns.refused(sent, m.now, asked, delay)
 			if until := m.now.Add(pause); until.After(s.closed) {
 				s.closed = until
 			}
@@ -174,4 +173,17 @@ func (m *model) judge(from, to int, limit float64) (used, refused, least, most f
 	}
 	mean := float64(ok) / float64(m.shards)
 	return 100 * float64(ok) / limit / float64(to-from), 100 * float64(no) / float64(max(ok+no, 1)), slices.Min(each) / mean, slices.Max(each) / mean
+}
+
+// between sums the counts of all shards over some seconds.
+func between(counts [][]int, from, to int) (sum int, each []int) {
+	for _, seconds := range counts {
+		n := 0
+		for i := from; i < min(to, len(seconds)); i++ {
+			n += seconds[i]
+		}
+		sum += n
+		each = append(each, n)
+	}
+	return sum, each
 }
