@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// This file and syntax.go are the only ones that know JSON's grammar, that of
+// This file and json_syntax.go are the only ones that know JSON's grammar, that of
 // RFC 8259. Scanners take a text and a place in it, and tell where what begins
 // there ends; where that is no JSON, they tell the place of the first byte that
 // is wrong, and not ok.
