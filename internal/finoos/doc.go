@@ -54,11 +54,11 @@
 //	json_record                  the pass
 //	json_hash extra arena        what the pass feeds: fingerprint, extras, texts
 //
-// These files are fenced: do not extend them. They are there because bodies are
-// read for half of a run's processor time, and they are right because an oracle
-// of the plainest code, a golden file and fuzz tests say the same of each
-// answer. A new field is a line in its resource's schema. What needs more than
-// that is better read from [Record] by its user than by a new trick in here.
+// These files are fenced: do not extend them. They stand for speed (what they
+// gain is in bench/README.md), and are trusted because an oracle of the plainest
+// code, a golden file and fuzz tests read each answer as they do. A new field is
+// a line in its resource's schema. What needs more than that is better read from
+// [Record] by its user than by a new trick in here.
 //
 // # Reading leniently, guessing nothing
 //
