@@ -20,12 +20,12 @@ const maxRetryAfter = 24 * time.Hour
 
 // refusal makes the error of an answer that is none, and is the only reader of
 // status codes but for the outcomes of a sync session. It reads resp's body.
-func (c *Client) refusal(call *call, resp *http.Response) *Error {
+func (c *Client) refusal(call *apiCall, resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // best effort: the status says it
 	return c.refused(call, resp.StatusCode, resp.Header, body)
 }
 
-func (c *Client) refused(call *call, status int, header http.Header, body []byte) *Error {
+func (c *Client) refused(call *apiCall, status int, header http.Header, body []byte) *Error {
 	e := call.failed(classOfStatus(call.op.Name, status), nil)
 	e.Status = status
 	kind, message := problemOf(body)
@@ -69,7 +69,7 @@ func classOfStatus(operation string, status int) Class {
 
 // transportError makes the error of a call that got no complete answer. A
 // cancelled context wins over whatever the transport made of it.
-func (c *Client) transportError(ctx context.Context, call *call, err error) error {
+func (c *Client) transportError(ctx context.Context, call *apiCall, err error) error {
 	if ctx.Err() != nil {
 		return call.stopped(ctx)
 	}

@@ -124,7 +124,7 @@ func baseURL(raw string) (string, error) {
 
 // read makes a call that may be repeated and returns its complete answer, nil
 // for a 204.
-func (c *Client) read(ctx context.Context, call *call) (*spool, error) {
+func (c *Client) read(ctx context.Context, call *apiCall) (*spool, error) {
 	var body *spool
 	err := c.retry(ctx, call, func() error {
 		var err error
@@ -135,7 +135,7 @@ func (c *Client) read(ctx context.Context, call *call) (*spool, error) {
 }
 
 // once makes one attempt at a read.
-func (c *Client) once(ctx context.Context, call *call) (*spool, error) {
+func (c *Client) once(ctx context.Context, call *apiCall) (*spool, error) {
 	resp, err := c.send(ctx, call)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (c *Client) once(ctx context.Context, call *call) (*spool, error) {
 }
 
 // send makes one attempt and returns whatever the API answers.
-func (c *Client) send(ctx context.Context, call *call) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, call *apiCall) (*http.Response, error) {
 	req, err := call.request(ctx)
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)

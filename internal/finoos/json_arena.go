@@ -36,7 +36,7 @@ func (a *arena) keep(b []byte) string {
 }
 
 // keepText is the text of v: see [value.text].
-func (d *decoder) keepText(v value) string {
+func (d *recordDecoder) keepText(v value) string {
 	if v.form == 0 {
 		return d.texts.keep(v.plain())
 	}
@@ -44,7 +44,7 @@ func (d *decoder) keepText(v value) string {
 }
 
 // list is room for a list of texts; done ends it.
-func (d *decoder) list() []string {
+func (d *recordDecoder) list() []string {
 	const lists, least = 256, 8
 	if cap(d.lists)-len(d.lists) < least {
 		d.lists = make([]string, 0, min(max(least, 2*cap(d.lists)), lists))
@@ -52,7 +52,7 @@ func (d *decoder) list() []string {
 	return d.lists[len(d.lists):]
 }
 
-func (d *decoder) done(list []string) []string {
+func (d *recordDecoder) done(list []string) []string {
 	if cap(list) == cap(d.lists)-len(d.lists) { // it did not outgrow its room
 		d.lists = d.lists[:len(d.lists)+len(list)]
 	}

@@ -32,11 +32,11 @@ func parseValue(b []byte) (value, bool) {
 	return v, true
 }
 
-// stream reads the list of an answer item by item, and passes by what stands
+// recordStream reads the list of an answer item by item, and passes by what stands
 // around it. The list is the answer itself, or a member of it under one of
 // names, or its only list if that is not empty: an empty one under a name that
 // nobody documented does not mean that there is nothing.
-type stream struct {
+type recordStream struct {
 	open  func() io.Reader
 	names []string
 	*parser
@@ -54,7 +54,7 @@ type stream struct {
 
 // parser is what a stream needs memory for.
 type parser struct {
-	window window
+	window bodyWindow
 	syntax syntax
 	usual  int // size of the last item
 }
@@ -72,20 +72,20 @@ const (
 	atEnd
 )
 
-func newStream(open func() io.Reader, names []string) *stream {
-	s := &stream{open: open, names: names}
+func newStream(open func() io.Reader, names []string) *recordStream {
+	s := &recordStream{open: open, names: names}
 	s.parser, _ = parsers.Get().(*parser)
 	s.rewind()
 	return s
 }
 
-func (s *stream) rewind() {
+func (s *recordStream) rewind() {
 	s.window.reset(s.open())
 	s.where, s.between, s.usual = atStart, false, 0
 }
 
 // close gives the memory back: what next showed is gone.
-func (s *stream) close() {
+func (s *recordStream) close() {
 	if cap(s.window.buf) <= maxKept {
 		s.window.r = nil // it shall not keep the answer alive
 		parsers.Put(s.parser)
@@ -97,7 +97,7 @@ func (s *stream) close() {
 // again with more of it if it was cut off, and repaired if it was not in UTF-8:
 // what read returned before does not count then, be it an error or not. After
 // the end of the answer next returns io.EOF.
-func (s *stream) next(read func(b []byte) (end int, err error)) error {
+func (s *recordStream) next(read func(b []byte) (end int, err error)) error {
 	for {
 		var err error
 		switch s.where {
@@ -125,7 +125,7 @@ func (s *stream) next(read func(b []byte) (end int, err error)) error {
 	}
 }
 
-func (s *stream) begin() error {
+func (s *recordStream) begin() error {
 	c, err := s.peek()
 	switch {
 	case err != nil:
@@ -145,7 +145,7 @@ func (s *stream) begin() error {
 }
 
 // around is how many brackets are open.
-func (s *stream) around() int {
+func (s *recordStream) around() int {
 	switch s.where {
 	case atStart, atEnd:
 		return 0
@@ -156,7 +156,7 @@ func (s *stream) around() int {
 	return 1
 }
 
-func (s *stream) leaveList() {
+func (s *recordStream) leaveList() {
 	if s.where == inBareList {
 		s.where = atEnd
 	} else {
@@ -166,7 +166,7 @@ func (s *stream) leaveList() {
 
 // member reads the name of the wrapper's next member, and passes by its value
 // unless it is the list.
-func (s *stream) member() error {
+func (s *recordStream) member() error {
 	ended, err := s.separator('}')
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (s *stream) member() error {
 
 // end checks that the answer is complete, and begins its second reading where
 // the list stands under another name.
-func (s *stream) end() error {
+func (s *recordStream) end() error {
 	switch _, err := s.peek(); {
 	case err == nil:
 		return s.wrong(0) // there is something after the end

@@ -47,7 +47,7 @@ func (e *extra) take(mark int) string {
 }
 
 // compact is the text of v without the space between its tokens.
-func (d *decoder) compact(v value) string {
+func (d *recordDecoder) compact(v value) string {
 	mark := len(d.extra.buf)
 	d.extra.buf = v.appendCompact(d.extra.buf)
 	text := d.texts.keep(d.extra.buf[mark:])

@@ -14,8 +14,8 @@ var (
 )
 
 // text is a field of text; a number or boolean keeps its spelling.
-func text[T any](name string, at func(*T) *string) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+func text[T any](name string, at func(*T) *string) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
 		if k := v.kind(); k == kindObject || k == kindArray {
 			return errType
 		}
@@ -32,15 +32,15 @@ func scalar(v value) (string, error) {
 }
 
 // number is a field of a number, quoted or not.
-func number[T any](name string, at func(*T) *Number) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+func number[T any](name string, at func(*T) *Number) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
 		n, err := numberOf(d, v)
 		*at(to) = n
 		return err
 	}}
 }
 
-func numberOf(d *decoder, v value) (Number, error) {
+func numberOf(d *recordDecoder, v value) (Number, error) {
 	switch v.kind() {
 	case kindNumber:
 		return Number(d.texts.keep(v.raw)), nil
@@ -63,8 +63,8 @@ func isNumber(quoted []byte) bool {
 }
 
 // flag is a field of a boolean, quoted or not.
-func flag[T any](name string, at func(*T) *Null[bool]) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+func flag[T any](name string, at func(*T) *Null[bool]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
 		s, err := scalar(v)
 		if err != nil {
 			return err
@@ -82,8 +82,8 @@ func flag[T any](name string, at func(*T) *Null[bool]) *field[T] {
 }
 
 // count is a field of a number that is only a hint: what is no count is not known.
-func count[T any](name string, at func(*T) *Null[int]) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+func count[T any](name string, at func(*T) *Null[int]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
 		if n, err := strconv.Atoi(v.text()); err == nil && n >= 0 {
 			*at(to) = Null[int]{V: n, Valid: true}
 		}
@@ -92,17 +92,17 @@ func count[T any](name string, at func(*T) *Null[int]) *field[T] {
 }
 
 // day is a field of a date; of a time it takes the day as written.
-func day[T any](name string, at func(*T) *time.Time) *field[T] {
+func day[T any](name string, at func(*T) *time.Time) *fieldOf[T] {
 	return dateField(name, at, dayOf)
 }
 
 // instant is a field of a time; a plain date is its midnight in UTC.
-func instant[T any](name string, at func(*T) *time.Time) *field[T] {
+func instant[T any](name string, at func(*T) *time.Time) *fieldOf[T] {
 	return dateField(name, at, instantOf)
 }
 
-func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (time.Time, error)) *field[T] {
-	return &field[T]{name: name, set: func(_ *decoder, to *T, v value) error {
+func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (time.Time, error)) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
 		t, err := parse(v)
 		if err != nil {
 			return err
@@ -190,8 +190,8 @@ func instantOf(v value) (time.Time, error) {
 }
 
 // raw is a field of any type, kept as JSON text.
-func raw[T any](name string, at func(*T) *string) *field[T] {
-	return &field[T]{name: name, set: func(d *decoder, to *T, v value) error {
+func raw[T any](name string, at func(*T) *string) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
 		*at(to) = d.compact(v)
 		return nil
 	}}

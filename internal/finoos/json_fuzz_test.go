@@ -107,7 +107,7 @@ func FuzzHash(f *testing.F) {
 		if !ok {
 			return
 		}
-		var d decoder
+		var d recordDecoder
 		for range 2 { // the second time the names are known
 			a, err := accountSchema.decode(&d, v)
 			if err != nil {

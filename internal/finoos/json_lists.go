@@ -3,25 +3,25 @@ package finoos
 import "fmt"
 
 // texts is a field of a list of text.
-func texts[T any](name string, at func(*T) *[]string) *field[T] {
+func texts[T any](name string, at func(*T) *[]string) *fieldOf[T] {
 	return textsOf(name, at)
 }
 
 // tags is a field of a list of tags. A tag may come as an object, of which its
 // id or else its name is the tag.
-func tags[T any](name string, at func(*T) *[]string) *field[T] {
+func tags[T any](name string, at func(*T) *[]string) *fieldOf[T] {
 	return textsOf(name, at, "id", "name")
 }
 
 // textsOf is a field of a list of text, an item of which may come as an
 // object: then the first of names that it has is the text. Where objects say
 // more than that, the list is kept as an extra field as well.
-func textsOf[T any](name string, at func(*T) *[]string, names ...string) *field[T] {
+func textsOf[T any](name string, at func(*T) *[]string, names ...string) *fieldOf[T] {
 	c := &choice{names: names, level: level[string]{id: newLevel(), byName: map[string]int{}}}
 	for i, name := range names {
 		c.byName[name] = i
 	}
-	return &field[T]{name: name, hashes: true, read: func(d *decoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
+	return &fieldOf[T]{name: name, hashes: true, read: func(d *recordDecoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
 		*at(to), sum, end, err = d.textList(c, b, i, hash, depth)
 		return sum, end, err
 	}}
@@ -37,7 +37,7 @@ type choice struct {
 
 // textList reads a list of text; items that say nothing are left out. Its error
 // is errKeep where there is more to it.
-func (d *decoder) textList(c *choice, b []byte, i int, hash bool, depth int) (list []string, sum uint64, end int, err error) {
+func (d *recordDecoder) textList(c *choice, b []byte, i int, hash bool, depth int) (list []string, sum uint64, end int, err error) {
 	if b[i] != kindArray {
 		return nil, 0, i, errType
 	}
@@ -75,7 +75,7 @@ func (d *decoder) textList(c *choice, b []byte, i int, hash bool, depth int) (li
 
 // item is the text of the item that begins at b[i], and whether the item says
 // more than that.
-func (d *decoder) item(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
+func (d *recordDecoder) item(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
 	if b[i] == kindObject && len(c.names) > 0 {
 		if text, sum, more, end, err = d.pick(c, b, i, hash, depth); err == nil && text.raw == nil {
 			err = fmt.Errorf("%s: %w", c.names[0], errMissing)
@@ -91,7 +91,7 @@ func (d *decoder) item(c *choice, b []byte, i int, hash bool, depth int) (text v
 
 // pick returns the member of an object that is its text, if there is one, and
 // whether any other says something.
-func (d *decoder) pick(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
+func (d *recordDecoder) pick(c *choice, b []byte, i int, hash bool, depth int) (text value, sum uint64, more bool, end int, err error) {
 	names := d.namesOf(c.id)
 	names.next = 0
 	best, said := len(c.names), 0
@@ -121,8 +121,8 @@ func (d *decoder) pick(c *choice, b []byte, i int, hash bool, depth int) (text v
 }
 
 // records is a field of a list of records of another schema.
-func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *field[T] {
-	return &field[T]{name: name, read: func(d *decoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
+func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *fieldOf[T] {
+	return &fieldOf[T]{name: name, read: func(d *recordDecoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
 		if b[i] != '[' {
 			return 0, i, errType
 		}

@@ -9,7 +9,7 @@ import (
 
 func TestLongNamesAreNotRemembered(t *testing.T) {
 	t.Parallel()
-	d := new(decoder)
+	d := new(recordDecoder)
 	for i := range 12 {
 		v, ok := parseValue(fmt.Appendf(nil, `{"transactionId":"t","%d%s":null}`, i, strings.Repeat("n", 4096)))
 		if !ok {
@@ -60,7 +60,7 @@ func TestADecoderThatIsKeptRefersToNoAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := new(decoder)
+			d := new(recordDecoder)
 			v, ok := parseValue([]byte(record))
 			if _, err := contractSchema.decode(d, v); err != nil || !ok {
 				t.Fatal(err, ok)

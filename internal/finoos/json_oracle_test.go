@@ -181,7 +181,7 @@ type oracleObject[T any] struct {
 func (o *oracleObject[T]) object(l *level[T], v []byte) (extra string, err error) {
 	var kept []string
 	keep := func(m pair, value string) { kept = append(kept, string(m.name)+":"+value) }
-	store := func(f *field[T], m pair) {
+	store := func(f *fieldOf[T], m pair) {
 		switch {
 		case o.seen&f.bit != 0:
 			keep(m, oracleCompact(m.value))
@@ -222,7 +222,7 @@ func (o *oracleObject[T]) object(l *level[T], v []byte) (extra string, err error
 }
 
 // set stores a value alone, in a place of its own: nothing around it matters.
-func (o *oracleObject[T]) set(f *field[T], raw []byte) error {
+func (o *oracleObject[T]) set(f *fieldOf[T], raw []byte) error {
 	v, ok := parseValue(bytes.Clone(raw))
 	switch {
 	case !ok:
@@ -230,9 +230,9 @@ func (o *oracleObject[T]) set(f *field[T], raw []byte) error {
 	case f.within != nil:
 		return errType
 	case f.set != nil:
-		return f.set(&decoder{}, o.to, v)
+		return f.set(&recordDecoder{}, o.to, v)
 	}
-	_, _, err := f.read(&decoder{}, o.to, v.raw, 0, false, 0)
+	_, _, err := f.read(&recordDecoder{}, o.to, v.raw, 0, false, 0)
 	return err
 }
 

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// decoder holds the buffers of one pass over records.
-type decoder struct {
+// recordDecoder holds the buffers of one pass over records.
+type recordDecoder struct {
 	hash  hasher
 	extra extra
 	texts arena
@@ -20,18 +20,18 @@ type decoder struct {
 }
 
 // decoders are kept for the names that they know, and for their buffers.
-var decoders sync.Pool // of *decoder
+var decoders sync.Pool // of *recordDecoder
 
-func newDecoder() *decoder {
-	if d, ok := decoders.Get().(*decoder); ok {
+func newDecoder() *recordDecoder {
+	if d, ok := decoders.Get().(*recordDecoder); ok {
 		return d
 	}
-	return new(decoder)
+	return new(recordDecoder)
 }
 
 // release gives d back, unless it has grown large; what is spent is not given
 // back at all. What d made is not its own any more.
-func (d *decoder) release() {
+func (d *recordDecoder) release() {
 	if cap(d.extra.buf)+cap(d.hash.path)+cap(d.hash.text) > maxKept {
 		return
 	}
@@ -40,7 +40,7 @@ func (d *decoder) release() {
 }
 
 // forget lets go of what d refers to beside its own buffers.
-func (d *decoder) forget() {
+func (d *recordDecoder) forget() {
 	d.texts, d.lists, d.seen = arena{}, nil, nil
 	if cap(d.late) > maxNames { // it refers to the answer
 		d.late = nil
@@ -56,12 +56,12 @@ func (d *decoder) forget() {
 // mark is how far a decoder has come.
 type mark struct{ path, base, around, extra, late int }
 
-func (d *decoder) mark() mark {
+func (d *recordDecoder) mark() mark {
 	return mark{len(d.hash.path), d.hash.base, d.hash.syntax.around, len(d.extra.buf), len(d.late)}
 }
 
 // reset forgets what came behind m, where it ended in an error.
-func (d *decoder) reset(m mark) {
+func (d *recordDecoder) reset(m mark) {
 	d.hash.path, d.hash.base, d.hash.syntax.around = d.hash.path[:m.path], m.base, m.around
 	d.extra.buf, d.late = d.extra.buf[:m.extra], d.late[:m.late]
 }
@@ -95,7 +95,7 @@ const (
 )
 
 // namesOf returns what is remembered of a level.
-func (d *decoder) namesOf(id int) *names {
+func (d *recordDecoder) namesOf(id int) *names {
 	if id >= len(d.names) {
 		d.names = append(d.names, make([]*names, id+1-len(d.names))...)
 	}
@@ -147,7 +147,7 @@ func (l *level[T]) learn(n *names, name value) *knownName {
 
 // decode makes a T of the record v, which has been checked. After an error d is
 // spent.
-func (s *schema[T]) decode(d *decoder, v value) (T, error) {
+func (s *schema[T]) decode(d *recordDecoder, v value) (T, error) {
 	var to T
 	if v.kind() != kindObject {
 		return to, fmt.Errorf("%s: %w", s.model, errType)
@@ -159,7 +159,7 @@ func (s *schema[T]) decode(d *decoder, v value) (T, error) {
 // decodeAt makes a T of the record that should begin at b[i], and returns where
 // it ends. to must be zero. That the record is no JSON is errNoJSON, also where
 // it is not in UTF-8.
-func (s *schema[T]) decodeAt(d *decoder, to *T, b []byte, i int) (end int, err error) {
+func (s *schema[T]) decodeAt(d *recordDecoder, to *T, b []byte, i int) (end int, err error) {
 	if b[i] != kindObject {
 		return i, fmt.Errorf("%s: %w", s.model, errType)
 	}
@@ -194,7 +194,7 @@ func (s *schema[T]) decodeAt(d *decoder, to *T, b []byte, i int) (end int, err e
 // meets.
 type pass[T any] struct {
 	schema *schema[T]
-	d      *decoder
+	d      *recordDecoder
 	to     *T
 	seen   uint64
 }
@@ -270,7 +270,7 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 	return sum, end, p.keep(l, id, name, value{raw: b[i:end]})
 }
 
-func (l *level[T]) field(i int) *field[T] {
+func (l *level[T]) field(i int) *fieldOf[T] {
 	if i < 0 {
 		return nil
 	}
@@ -294,7 +294,7 @@ func (p *pass[T]) keep(l *level[T], id int, name, v value) error {
 
 // inPlace stores, and hashes, an object or a list that nobody has gone through
 // yet.
-func (p *pass[T]) inPlace(f *field[T], name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
+func (p *pass[T]) inPlace(f *fieldOf[T], name value, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
 	p.seen |= f.bit
 	if f.read != nil {
 		sum, end, err = f.read(p.d, p.to, b, i, hash, depth)
@@ -326,7 +326,7 @@ func (p *pass[T]) storeLate(l *level[T], mark int) error {
 
 // store puts a member where it belongs. The first that says something counts;
 // what comes under the same name again is kept as an extra.
-func (p *pass[T]) store(f *field[T], name, v value) error {
+func (p *pass[T]) store(f *fieldOf[T], name, v value) error {
 	if p.seen&f.bit != 0 {
 		p.d.extra.add(name, v)
 		return nil
@@ -345,7 +345,7 @@ func (p *pass[T]) store(f *field[T], name, v value) error {
 }
 
 // stored tells what a member's error means, and keeps the member if that is it.
-func (p *pass[T]) stored(f *field[T], name, v value, err error) error {
+func (p *pass[T]) stored(f *fieldOf[T], name, v value, err error) error {
 	switch {
 	case err == nil:
 		return nil

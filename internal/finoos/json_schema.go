@@ -11,7 +11,7 @@ import (
 type schema[T any] struct {
 	model    string // what a record is called in errors
 	members  *level[T]
-	required []*field[T]
+	required []*fieldOf[T]
 	keep     func(*T, Record) // stores extra and hash; nil = T has no place for them
 	hashed   bool             // somebody wants the hash
 	empty    func(*T)         // empties a T for the next record; nil = nothing of it can be used again
@@ -20,33 +20,33 @@ type schema[T any] struct {
 // level is the members of one object.
 type level[T any] struct {
 	id     int // of the names that a decoder remembers
-	fields []*field[T]
+	fields []*fieldOf[T]
 	byName map[string]int // index into fields, by lower-cased name
 	skip   *fieldTree
 }
 
-// field binds a name of the API to a place in T. It has a setter, or fields of
+// fieldOf binds a name of the API to a place in T. It has a setter, or fields of
 // its own if it is an object whose members are bound.
-type field[T any] struct {
+type fieldOf[T any] struct {
 	name   string
-	set    setter[T]
-	read   reader[T] // in place of set, for lists
-	hashes bool      // read can hash, too
-	nested []*field[T]
+	set    fieldSetter[T]
+	read   fieldReader[T] // in place of set, for lists
+	hashes bool           // read can hash, too
+	nested []*fieldOf[T]
 
 	must   bool
-	second *field[T] // this is a second name of that field, used where that is missing
+	second *fieldOf[T] // this is a second name of that field, used where that is missing
 
 	within *level[T] // of nested
 	bit    uint64    // this field in the set of those seen
 }
 
-// setter stores a value that says something.
-type setter[T any] func(d *decoder, to *T, v value) error
+// fieldSetter stores a value that says something.
+type fieldSetter[T any] func(d *recordDecoder, to *T, v value) error
 
-// reader stores the value that begins at b[i], and returns where it ends and,
+// fieldReader stores the value that begins at b[i], and returns where it ends and,
 // if that is wanted and it can, what the value contributes to the hash.
-type reader[T any] func(d *decoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error)
+type fieldReader[T any] func(d *recordDecoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error)
 
 // errKeep is returned by a setter that wants the value in Extra as well.
 var errKeep = errors.New("kept as an extra field")
@@ -56,7 +56,7 @@ var (
 	errType    = errors.New("of an impossible type")
 )
 
-func newSchema[T any](model string, keep func(*T, Record), fields ...*field[T]) *schema[T] {
+func newSchema[T any](model string, keep func(*T, Record), fields ...*fieldOf[T]) *schema[T] {
 	s := &schema[T]{model: model, keep: keep, hashed: keep != nil}
 	next := uint64(1)
 	s.members = s.index(fields, "", volatileOf(model), &next)
@@ -76,7 +76,7 @@ func (s *schema[T]) reuse(empty func(*T)) *schema[T] {
 }
 
 // index maps fields by their lower-cased names, and gives each its bit.
-func (s *schema[T]) index(fields []*field[T], path string, skip *fieldTree, next *uint64) *level[T] {
+func (s *schema[T]) index(fields []*fieldOf[T], path string, skip *fieldTree, next *uint64) *level[T] {
 	l := &level[T]{id: newLevel(), fields: fields, byName: make(map[string]int, len(fields)), skip: skip}
 	for i, f := range fields {
 		lower := strings.ToLower(f.name)
@@ -95,19 +95,19 @@ func (s *schema[T]) index(fields []*field[T], path string, skip *fieldTree, next
 }
 
 // require makes a record without this field malformed.
-func (f *field[T]) require() *field[T] {
+func (f *fieldOf[T]) require() *fieldOf[T] {
 	f.must = true
 	return f
 }
 
 // object is a field whose members are bound to fields of the same T.
-func object[T any](name string, fields ...*field[T]) *field[T] {
-	return &field[T]{name: name, nested: fields}
+func object[T any](name string, fields ...*fieldOf[T]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, nested: fields}
 }
 
 // alias is a second name of f, used where f itself is missing.
-func alias[T any](name string, f *field[T]) *field[T] {
-	return &field[T]{name: name, second: f}
+func alias[T any](name string, f *fieldOf[T]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, second: f}
 }
 
 // documented tells which fields a schema has.
@@ -123,7 +123,7 @@ func (s *schema[T]) without(seen uint64) []string {
 	return names
 }
 
-func (f *field[T]) without(seen uint64) []string {
+func (f *fieldOf[T]) without(seen uint64) []string {
 	if f.second != nil || seen&f.bit != 0 && f.within == nil {
 		return nil
 	}

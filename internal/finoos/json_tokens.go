@@ -10,7 +10,7 @@ import (
 // wrong may only be cut off.
 
 // peek passes by space, and returns the byte that follows.
-func (s *stream) peek() (byte, error) {
+func (s *recordStream) peek() (byte, error) {
 	for {
 		b := s.window.text()
 		i := skipSpace(b, 0)
@@ -26,7 +26,7 @@ func (s *stream) peek() (byte, error) {
 
 // separator passes by the comma before the next value or name of an object or
 // array, or by closing, its end.
-func (s *stream) separator(closing byte) (ended bool, err error) {
+func (s *recordStream) separator(closing byte) (ended bool, err error) {
 	c, err := s.peek()
 	switch {
 	case err != nil:
@@ -47,7 +47,7 @@ func (s *stream) separator(closing byte) (ended bool, err error) {
 }
 
 // name reads a member's name and the colon.
-func (s *stream) name() (string, error) {
+func (s *recordStream) name() (string, error) {
 	for s.window.text()[0] == '"' {
 		b := s.window.text()
 		end, f, ok := stringEnd(b, 0)
@@ -73,7 +73,7 @@ func (s *stream) name() (string, error) {
 }
 
 // skip passes by a value of any size in little memory.
-func (s *stream) skip() error {
+func (s *recordStream) skip() error {
 	s.syntax.around = s.around()
 	for s.syntax.begin(); ; {
 		at, wrong, ended := s.syntax.check(s.window.text(), 0)
@@ -88,7 +88,7 @@ func (s *stream) skip() error {
 }
 
 // value shows a value to read: see next.
-func (s *stream) value(read func(b []byte) (end int, err error)) error {
+func (s *recordStream) value(read func(b []byte) (end int, err error)) error {
 	s.syntax.around = s.around()
 	// What is cut off is read twice, so it shall not be, if it is like the last.
 	for s.window.size() < s.usual && s.window.err == nil {
@@ -117,7 +117,7 @@ func (s *stream) value(read func(b []byte) (end int, err error)) error {
 
 // review looks at a value that could not be read: the error counts if the value
 // is right and ended, and not just in a wrong encoding.
-func (s *stream) review(b []byte, read func(b []byte) (end int, err error), err error) (end int, ended bool, _ error) {
+func (s *recordStream) review(b []byte, read func(b []byte) (end int, err error), err error) (end int, ended bool, _ error) {
 	s.syntax.begin()
 	end, wrong, ended := s.syntax.check(b, 0)
 	switch {
@@ -131,7 +131,7 @@ func (s *stream) review(b []byte, read func(b []byte) (end int, err error), err 
 
 // mend reads more of the answer where what is wrong at text[i] may only be cut
 // off.
-func (s *stream) mend(i int) error {
+func (s *recordStream) mend(i int) error {
 	if i < s.window.size() {
 		return s.wrong(i)
 	}
@@ -143,6 +143,6 @@ func (s *stream) mend(i int) error {
 }
 
 // wrong is the error of text[i], without any of its content.
-func (s *stream) wrong(i int) error {
+func (s *recordStream) wrong(i int) error {
 	return fmt.Errorf("%w (at byte %d)", errNoJSON, s.window.at(i))
 }

@@ -27,7 +27,7 @@ func walked[T any](t *testing.T, s *schema[T], text string, window int) (r readi
 	t.Helper()
 	l := listOfText(t, s, "[]", "list")
 	defer closeQuietly(l)
-	answer := &stream{open: func() io.Reader { return strings.NewReader(text) }, names: l.names, parser: &parser{}}
+	answer := &recordStream{open: func() io.Reader { return strings.NewReader(text) }, names: l.names, parser: &parser{}}
 	answer.window.buf = make([]byte, 0, window)
 	answer.rewind()
 	_, err := l.scanAll(answer, func(to *T) { var none T; *to = none }, func(to *T) error {
@@ -375,7 +375,7 @@ func TestReadingThatFailsIsNoFailureOfTheAPI(t *testing.T) {
 	text := `{"a":[1,"b"],"list":[{"bankLoginId":"a"},{"bankLoginId":"b"}],"z":{}}`
 	broken := &localError{errors.New("broken disk")}
 	for n := range len(text) {
-		s := &stream{parser: &parser{window: window{buf: make([]byte, 0, 4+n)}}, names: []string{"list"}}
+		s := &recordStream{parser: &parser{window: bodyWindow{buf: make([]byte, 0, 4+n)}}, names: []string{"list"}}
 		s.open = func() io.Reader { return io.MultiReader(strings.NewReader(text[:n]), failedReader{broken}) }
 		s.rewind()
 		l := listOfText(t, loginSchema, "[]")
@@ -388,7 +388,7 @@ func TestReadingThatFailsIsNoFailureOfTheAPI(t *testing.T) {
 // syntaxOf checks text in a window that is small, from a reader that gives one
 // byte at a time.
 func syntaxOf(text string) error {
-	s := &stream{open: func() io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }, parser: &parser{}}
+	s := &recordStream{open: func() io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }, parser: &parser{}}
 	s.window.buf = make([]byte, 0, 4)
 	s.rewind()
 	s.found = true

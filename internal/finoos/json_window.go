@@ -17,9 +17,9 @@ const (
 
 var errRecordTooBig = fmt.Errorf("a record beyond %d MiB", maxRecord>>20)
 
-// window is the part of an answer that is in memory: it moves on as the answer
+// bodyWindow is the part of an answer that is in memory: it moves on as the answer
 // is read, and grows only for a record that has no room in it.
-type window struct {
+type bodyWindow struct {
 	r     io.Reader
 	err   error  // why r gives no more
 	buf   []byte // what was read, and the mark behind it
@@ -28,24 +28,24 @@ type window struct {
 }
 
 // reset makes w read afresh.
-func (w *window) reset(r io.Reader) {
+func (w *bodyWindow) reset(r io.Reader) {
 	if w.buf == nil {
 		w.buf = make([]byte, 0, chunkSize)
 	}
-	*w = window{r: r, buf: append(w.buf[:0], endMark)}
+	*w = bodyWindow{r: r, buf: append(w.buf[:0], endMark)}
 }
 
 // text is what is in memory and has not been passed by; it ends in the mark.
-func (w *window) text() []byte { return w.buf[w.start:] }
+func (w *bodyWindow) text() []byte { return w.buf[w.start:] }
 
 // size is that of text, without the mark.
-func (w *window) size() int { return len(w.buf) - 1 - w.start }
+func (w *bodyWindow) size() int { return len(w.buf) - 1 - w.start }
 
 // pass passes by n bytes of text.
-func (w *window) pass(n int) { w.start += n }
+func (w *bodyWindow) pass(n int) { w.start += n }
 
 // at is the place in the answer of a byte of text.
-func (w *window) at(i int) int64 {
+func (w *bodyWindow) at(i int) int64 {
 	if i == w.size() && errors.Is(w.err, io.EOF) {
 		i-- // the space behind the end is none of the answer's
 	}
@@ -55,7 +55,7 @@ func (w *window) at(i int) int64 {
 // more reads more behind text, which may move. After the end of the answer
 // stands one space, since a number that the text ends with may be cut off; then
 // comes [io.EOF].
-func (w *window) more() error {
+func (w *bodyWindow) more() error {
 	switch {
 	case w.err != nil:
 		return w.err
@@ -76,7 +76,7 @@ func (w *window) more() error {
 }
 
 // room moves text to the front, without the mark, and makes room behind it.
-func (w *window) room() []byte {
+func (w *bodyWindow) room() []byte {
 	text := w.text()[:w.size()]
 	w.base += int64(w.start)
 	w.start = 0

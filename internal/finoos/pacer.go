@@ -46,7 +46,7 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 // giveUpFor is the error of a retry that a pause of everybody makes too late. A
 // call that has not sent anything yet waits for as long as the pause takes: to it
 // this is no attempt.
-func (c *call) giveUpFor(pause time.Duration) error {
+func (c *apiCall) giveUpFor(pause time.Duration) error {
 	if c == nil || !c.tooLate(pause) {
 		return nil
 	}

@@ -21,7 +21,7 @@ const (
 // retry runs try until it succeeds, fails for good, or the call's patience ends;
 // then it returns the last error. It is the only loop of its kind. What may be
 // repeated is decided by again.
-func (c *Client) retry(ctx context.Context, call *call, try func() error) error {
+func (c *Client) retry(ctx context.Context, call *apiCall, try func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := try()
 		if err == nil || !again(err) {
@@ -46,7 +46,7 @@ func (c *Client) retry(ctx context.Context, call *call, try func() error) error 
 
 // delay is how long to wait before the next attempt. Where the rate was the
 // reason, everybody waits.
-func (c *Client) delay(call *call, err error, attempt int) time.Duration {
+func (c *Client) delay(call *apiCall, err error, attempt int) time.Duration {
 	delay := backoff(attempt)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

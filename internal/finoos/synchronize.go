@@ -103,7 +103,7 @@ func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) 
 
 // synchronizeOnce makes one attempt. An error means that the request did not
 // reach the bank, unless the outcome is Unknown.
-func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, error) {
+func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult, error) {
 	call.handed = false
 	call.written.Store(false)
 	resp, err := c.send(ctx, call)
@@ -142,7 +142,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, e
 // unsent reports whether the request of a failed attempt certainly did not
 // reach the bank: it still waited for its token or its turn, or there was no
 // connection to send it on.
-func unsent(call *call, err error) bool {
+func unsent(call *apiCall, err error) bool {
 	if !call.handed {
 		return true
 	}
