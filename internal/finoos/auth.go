@@ -155,7 +155,7 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req.Header["Authorization"] = []string{"Bearer " + g.token}
 	resp, err := a.next.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+	if err != nil || !isUnauthorized(resp.StatusCode) {
 		return resp, err
 	}
 	again := req.Clone(req.Context())

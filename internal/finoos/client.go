@@ -141,9 +141,9 @@ func (c *Client) once(ctx context.Context, call *apiCall) (*spool, error) {
 		return nil, err
 	}
 	defer closeQuietly(resp.Body)
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo:
-	case http.StatusNoContent:
+	switch {
+	case isWhole(resp.StatusCode):
+	case isEmpty(resp.StatusCode):
 		return nil, nil //nolint:nilnil // nothing, and that is no error
 	default:
 		return nil, c.refusal(call, resp)

@@ -129,9 +129,9 @@ func (c *Client) ask(ctx context.Context, call *apiCall, e *Examination) (*spool
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		e.Clock = at
 	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNoContent:
+	switch {
+	case isPlain(resp.StatusCode):
+	case isEmpty(resp.StatusCode):
 		return &spool{}, nil
 	default:
 		return nil, c.refusal(call, resp)

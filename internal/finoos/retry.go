@@ -53,7 +53,7 @@ func (c *Client) delay(call *apiCall, err error, attempt int) time.Duration {
 		return delay
 	}
 	delay = max(delay, e.RetryAfter)
-	if e.Class == RateLimited && e.Status != 0 {
+	if e.Class == RateLimited && e.Answered() {
 		c.counters.refused.Add(1)
 		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)

@@ -2,7 +2,6 @@ package finoos
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,22 +46,6 @@ const (
 	Failed              Outcome = "failed"               // refused otherwise, or never sent
 	Unknown             Outcome = "unknown"              // sent, and the answer was lost
 )
-
-var outcomeOfStatus = map[int]Outcome{
-	http.StatusOK:                         Synced,
-	http.StatusCreated:                    Synced,
-	http.StatusAccepted:                   Synced,
-	http.StatusNoContent:                  Synced,
-	http.StatusBadRequest:                 Rejected,
-	http.StatusForbidden:                  SyncForbidden,
-	http.StatusNotFound:                   Gone,
-	http.StatusGone:                       Gone,
-	http.StatusConflict:                   InterfaceDeprecated,
-	http.StatusUnprocessableEntity:        CredentialsRequired,
-	http.StatusLocked:                     Blocked,
-	http.StatusTooManyRequests:            DailyLimit,
-	http.StatusUnavailableForLegalReasons: SCARequired,
-}
 
 // Synchronize asks finoOS to fetch fresh data from the user's bank. Such
 // sessions are scarce. One is therefore asked for again only where the request
@@ -118,7 +101,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult
 	defer closeQuietly(resp.Body)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // the status is the answer
 	result := SyncResult{
-		Outcome:       cmp.Or(outcomeOfStatus[resp.StatusCode], Failed),
+		Outcome:       outcomeOf(resp.StatusCode),
 		Status:        resp.StatusCode,
 		CorrelationID: resp.Header.Get("Finoos-Correlation-Id"),
 	}
