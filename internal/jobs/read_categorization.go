@@ -42,10 +42,7 @@ func (r *run) readCategorization(ctx context.Context, u *user, res *result) erro
 // the analysis that it should start from (finoos-api.md, Categorization).
 func tooOldForDiff(err error) bool {
 	api := asAPIError(err)
-	if api == nil {
-		return false
-	}
-	return api.Status == 400 || api.Status == 404 || api.Status == 410
+	return api != nil && api.StaleCorrelation()
 }
 
 func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
