@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -54,7 +55,7 @@ func checkName(form, name string) error {
 		}
 		names = append(names, op.Name)
 	}
-	if hint := didYouMean(name, names); hint != "" {
+	if hint := human.Meant(name, names); hint != "" {
 		return errors.New("unknown operation" + hint)
 	}
 	return errors.New("unknown operation: there are " + strings.Join(names, ", "))
