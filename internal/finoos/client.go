@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -64,7 +63,7 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	base, err := baseURL(cfg.BaseURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("base url %w", err) // "is no address: …"
 	}
 	operations, err := withPaths(cfg.Paths)
 	if err != nil {
@@ -102,24 +101,6 @@ func New(cfg Config) (*Client, error) {
 		c.common["Tenantid"] = []string{cfg.Tenant}
 	}
 	return c, nil
-}
-
-// baseURL checks the URL that all paths are below.
-func baseURL(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return "", errors.New("base url: not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("base url: must begin with https:// or http://")
-	case u.Host == "":
-		return "", errors.New("base url: names no host")
-	case u.User != nil:
-		return "", errors.New("base url: must hold no credentials, use client_id and client_secret")
-	case u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("base url: must have no query and no fragment")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
 
 // read makes a call that may be repeated and returns its complete answer, nil
