@@ -41,11 +41,11 @@ func (d *recordDecoder) release() {
 
 // forget lets go of what d refers to beside its own buffers.
 func (d *recordDecoder) forget() {
-	d.texts, d.lists, d.seen = arena{}, nil, nil
-	if cap(d.late) > maxNames { // it refers to the answer
+	d.texts, d.lists, d.seen = arena{}, nil, nil // texts and lists are the records' own
+	if cap(d.late) > maxNames {                  // it refers to the answer
 		d.late = nil
 	}
-	clear(d.late[:cap(d.late)])
+	clear(d.late[:cap(d.late)]) // beyond its length stands what earlier records left
 	for _, n := range d.names {
 		if n != nil {
 			n.long = knownName{}
@@ -114,6 +114,7 @@ func (l *level[T]) find(n *names, b []byte, i int) (k *knownName, at int, ok boo
 		}
 		k = &n.known[n.next]
 		n.next++
+		// The closing quote is compared as well: no name is taken for a longer one.
 		if len(b)-i >= len(k.raw) && string(b[i:i+len(k.raw)]) == string(k.raw) {
 			at, ok = colonEnd(b, i+len(k.raw))
 			return k, at, ok
@@ -138,7 +139,7 @@ func (l *level[T]) learn(n *names, name value) *knownName {
 		return &n.long
 	}
 	if len(n.known) == maxNames {
-		n.known = n.known[:0]
+		n.known = n.known[:0] // what comes again is learnt again
 	}
 	n.known = append(n.known, k)
 	n.next = len(n.known)
@@ -210,7 +211,7 @@ func (p *pass[T]) object(l *level[T], b []byte, i int, hash bool, depth int) (su
 	d.hash.syntax.around++
 	second := len(d.late)
 	names := d.namesOf(l.id)
-	names.next = 0
+	names.next = 0 // the object before may have ended early
 	for i = skipSpace(b, i+1); b[i] != '}'; {
 		k, at, ok := l.find(names, b, i)
 		if !ok {
@@ -252,6 +253,8 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 	if hash {
 		h.path = append(h.path, k.lower...)
 	}
+	// A second value under the same name is an extra, and so is passed by as one. A
+	// list whose reader cannot hash has to be gone through twice, if hashes are due.
 	if f := l.field(id); f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == kindObject ||
 		f.read != nil && b[i] == kindArray && (!hash || f.hashes && k.skip == nil)) {
 		sum, end, err = p.inPlace(f, name, b, i, hash, depth)

@@ -6,8 +6,9 @@ import (
 	"io"
 )
 
-// How a stream reads an answer, by tokens and by values: in all of it, what is
-// wrong may only be cut off.
+// A stream reads an answer by tokens and by values, of which the window has only
+// the beginning at times. So nothing that looks wrong is called wrong before mend
+// has had a look at more of the answer: the end of the window looks like a fault.
 
 // peek passes by space, and returns the byte that follows.
 func (s *recordStream) peek() (byte, error) {
@@ -33,7 +34,7 @@ func (s *recordStream) separator(closing byte) (ended bool, err error) {
 		return false, err
 	case c == closing:
 		s.window.pass(1)
-		s.between = true // in what is around it
+		s.between = true // what ended is a value of the object or array around it
 		return true, nil
 	case !s.between:
 		s.between = true
@@ -55,7 +56,7 @@ func (s *recordStream) name() (string, error) {
 			if err := s.mend(end); err != nil {
 				return "", err
 			}
-			continue
+			continue // from the quote on: the text may have moved
 		}
 		name := value{b[:end], f}.text()
 		s.window.pass(end)
@@ -77,7 +78,7 @@ func (s *recordStream) skip() error {
 	s.syntax.around = s.around()
 	for s.syntax.begin(); ; {
 		at, wrong, ended := s.syntax.check(s.window.text(), 0)
-		s.window.pass(at)
+		s.window.pass(at) // what is checked makes room, so the window need not grow
 		if ended {
 			return nil
 		}
@@ -90,7 +91,8 @@ func (s *recordStream) skip() error {
 // value shows a value to read: see next.
 func (s *recordStream) value(read func(b []byte) (end int, err error)) error {
 	s.syntax.around = s.around()
-	// What is cut off is read twice, so it shall not be, if it is like the last.
+	// A value that is cut off is read twice. Records of a list are alike in size, so
+	// the window is filled for one like the last before the first try.
 	for s.window.size() < s.usual && s.window.err == nil {
 		if err := s.window.more(); err != nil {
 			return err
@@ -99,7 +101,7 @@ func (s *recordStream) value(read func(b []byte) (end int, err error)) error {
 	for {
 		b := s.window.text()
 		end, err := read(b)
-		if err != nil {
+		if err != nil { // cut off, miscoded, no JSON, or refused: only a review can tell
 			var ended bool
 			end, ended, err = s.review(b, read, err)
 			if err == nil && !ended {
@@ -110,7 +112,7 @@ func (s *recordStream) value(read func(b []byte) (end int, err error)) error {
 			return err
 		}
 		s.window.pass(end)
-		s.usual = min(end, maxRecord/2)
+		s.usual = min(end, maxRecord/2) // one huge record must not make every read huge
 		return nil
 	}
 }
@@ -123,7 +125,7 @@ func (s *recordStream) review(b []byte, read func(b []byte) (end int, err error)
 	switch {
 	case !ended:
 		return 0, false, s.mend(wrong)
-	case s.syntax.miscoded:
+	case s.syntax.miscoded: // end stays that of the text as it came
 		_, err = read(append(repaired(b[:end]), endMark))
 	}
 	return end, true, err
