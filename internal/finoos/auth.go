@@ -127,7 +127,7 @@ func (c *Client) fetchToken(ctx context.Context) (grant, error) {
 
 // tokenError makes the error of a failed token request. An answer that is no
 // token, such as the page of a proxy, is the server's failure and may pass.
-func (c *Client) tokenError(ctx context.Context, call *call, err error) error {
+func (c *Client) tokenError(ctx context.Context, call *apiCall, err error) error {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return c.refused(call, refused.Response.StatusCode, refused.Response.Header, refused.Body)
 	}
@@ -155,7 +155,7 @@ func (a *authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req.Header["Authorization"] = []string{"Bearer " + g.token}
 	resp, err := a.next.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+	if err != nil || !isUnauthorized(resp.StatusCode) {
 		return resp, err
 	}
 	again := req.Clone(req.Context())

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// call is one use of an operation, with all its attempts.
-type call struct {
+// apiCall is one use of an operation, with all its attempts.
+type apiCall struct {
 	op     *Operation
 	userID string
 	url    string
@@ -31,21 +31,21 @@ type call struct {
 
 type callKey struct{}
 
-func withCall(ctx context.Context, call *call) context.Context {
+func withCall(ctx context.Context, call *apiCall) context.Context {
 	return context.WithValue(ctx, callKey{}, call)
 }
 
-func callOf(ctx context.Context) *call {
-	call, _ := ctx.Value(callKey{}).(*call)
+func callOf(ctx context.Context) *apiCall {
+	call, _ := ctx.Value(callKey{}).(*apiCall)
 	return call
 }
 
 var errBadID = errors.New("no usable user id")
 
 // newCall fills in the path of an operation.
-func (c *Client) newCall(name, userID string, service Service, query url.Values) (*call, error) {
+func (c *Client) newCall(name, userID string, service Service, query url.Values) (*apiCall, error) {
 	op := c.operations[name]
-	call := &call{op: op, userID: userID, patience: c.cfg.RetryMaxElapsed}
+	call := &apiCall{op: op, userID: userID, patience: c.cfg.RetryMaxElapsed}
 	path := op.Path
 	if strings.Contains(path, userPlaceholder) {
 		// "." and ".." are not escaped in paths, and would lead elsewhere.
@@ -64,7 +64,7 @@ func (c *Client) newCall(name, userID string, service Service, query url.Values)
 }
 
 // request makes the request of one attempt.
-func (c *call) request(ctx context.Context) (*http.Request, error) {
+func (c *apiCall) request(ctx context.Context) (*http.Request, error) {
 	var body io.Reader = http.NoBody
 	if c.body != nil {
 		body = bytes.NewReader(c.body)
@@ -81,25 +81,25 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 }
 
 // begin starts the clock of the call: waiting for a first turn is no attempt.
-func (c *call) begin() {
+func (c *apiCall) begin() {
 	if c.giveUp.IsZero() {
 		c.giveUp = time.Now().Add(c.patience)
 	}
 }
 
 // tooLate reports whether a retry after d would come too late.
-func (c *call) tooLate(d time.Duration) bool {
+func (c *apiCall) tooLate(d time.Duration) bool {
 	return !c.giveUp.IsZero() && time.Now().Add(d).After(c.giveUp)
 }
 
 // failed makes an error of this call.
-func (c *call) failed(class Class, cause error) *Error {
+func (c *apiCall) failed(class Class, cause error) *Error {
 	return &Error{Class: class, Operation: c.op.Name, Method: c.op.Method, Path: c.op.Path, Err: cause, sent: c.sent}
 }
 
 // unreadable makes the error of an answer that was complete but not what the
 // document says. err must not have any of its content.
-func (c *call) unreadable(err error) error {
+func (c *apiCall) unreadable(err error) error {
 	class := Malformed
 	switch {
 	case errors.Is(err, errRecordTooBig):
@@ -117,7 +117,7 @@ func (c *call) unreadable(err error) error {
 }
 
 // stopped is the error of a call whose context has ended.
-func (c *call) stopped(ctx context.Context) error {
+func (c *apiCall) stopped(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
 		return fmt.Errorf("call %s: %w: %w", c.op.Name, ctx.Err(), cause)
 	}

@@ -2,6 +2,7 @@ package finoos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,14 +19,15 @@ const maxProblem = 64 << 10
 // maxRetryAfter caps what a server may ask for: beyond it a misreading is likelier.
 const maxRetryAfter = 24 * time.Hour
 
-// refusal makes the error of an answer that is none, and is the only reader of
-// status codes but for the outcomes of a sync session. It reads resp's body.
-func (c *Client) refusal(call *call, resp *http.Response) *Error {
+// This file alone reads status codes: everybody else asks by meaning.
+
+// refusal makes the error of an answer that is none. It reads resp's body.
+func (c *Client) refusal(call *apiCall, resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // best effort: the status says it
 	return c.refused(call, resp.StatusCode, resp.Header, body)
 }
 
-func (c *Client) refused(call *call, status int, header http.Header, body []byte) *Error {
+func (c *Client) refused(call *apiCall, status int, header http.Header, body []byte) *Error {
 	e := call.failed(classOfStatus(call.op.Name, status), nil)
 	e.Status = status
 	kind, message := problemOf(body)
@@ -39,11 +41,60 @@ func (c *Client) refused(call *call, status int, header http.Header, body []byte
 	return e
 }
 
+// isWhole reports whether an answer brings what a read asked for. A proxy's 203
+// and a 201 or 202 that nobody documented have bodies like a 200.
+func isWhole(status int) bool {
+	return status >= http.StatusOK && status <= http.StatusNonAuthoritativeInfo
+}
+
+// isPlain reports whether an answer is the documented success of a read.
+func isPlain(status int) bool { return status == http.StatusOK }
+
+// isEmpty reports whether an answer says that there is nothing.
+func isEmpty(status int) bool { return status == http.StatusNoContent }
+
+// isUnauthorized reports whether the token was refused.
+func isUnauthorized(status int) bool { return status == http.StatusUnauthorized }
+
+// StaleCorrelation reports whether a diff was refused because the API does not
+// know the analysis that it should begin with: no such correlation, one that is
+// gone, or one that it calls a wrong request.
+func (e *Error) StaleCorrelation() bool {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone:
+		return true
+	}
+	return false
+}
+
+var outcomeOfStatus = map[int]Outcome{
+	http.StatusOK:                         Synced,
+	http.StatusCreated:                    Synced,
+	http.StatusAccepted:                   Synced,
+	http.StatusNoContent:                  Synced,
+	http.StatusBadRequest:                 Rejected,
+	http.StatusForbidden:                  SyncForbidden,
+	http.StatusNotFound:                   Gone,
+	http.StatusGone:                       Gone,
+	http.StatusConflict:                   InterfaceDeprecated,
+	http.StatusUnprocessableEntity:        CredentialsRequired,
+	http.StatusLocked:                     Blocked,
+	http.StatusTooManyRequests:            DailyLimit,
+	http.StatusUnavailableForLegalReasons: SCARequired,
+}
+
+// outcomeOf is how a session ended by the status of its answer.
+func outcomeOf(status int) Outcome { return cmp.Or(outcomeOfStatus[status], Failed) }
+
+// tooMany reports whether a request was refused for its rate, or for one of the
+// limits that have the same status.
+func tooMany(status int) bool { return status == http.StatusTooManyRequests }
+
 func classOfStatus(operation string, status int) Class {
 	switch {
 	case status == http.StatusRequestTimeout:
 		return Timeout
-	case status == http.StatusTooManyRequests:
+	case tooMany(status):
 		return RateLimited
 	case status >= 500:
 		return Server
@@ -51,7 +102,7 @@ func classOfStatus(operation string, status int) Class {
 		// Whatever the token endpoint says, it is not about a user: its 404
 		// must not be mistaken for one who is gone.
 		return Auth
-	case status == http.StatusUnauthorized:
+	case isUnauthorized(status):
 		return Auth
 	case status == http.StatusForbidden:
 		return Forbidden
@@ -65,7 +116,7 @@ func classOfStatus(operation string, status int) Class {
 
 // transportError makes the error of a call that got no complete answer. A
 // cancelled context wins over whatever the transport made of it.
-func (c *Client) transportError(ctx context.Context, call *call, err error) error {
+func (c *Client) transportError(ctx context.Context, call *apiCall, err error) error {
 	if ctx.Err() != nil {
 		return call.stopped(ctx)
 	}

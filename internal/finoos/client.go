@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -56,8 +55,7 @@ type Client struct {
 
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
-	gate     *gate
-	pace     *pace
+	pace     *Pacing
 	counters counters
 }
 
@@ -65,7 +63,7 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	base, err := baseURL(cfg.BaseURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("base url %w", err) // "is no address: …"
 	}
 	operations, err := withPaths(cfg.Paths)
 	if err != nil {
@@ -89,13 +87,13 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Pacing == nil {
 		cfg.Pacing = NewPacing(cfg.RequestsPerSecond, cfg.Shards)
 	}
-	c.gate, c.pace = cfg.Pacing.gate, cfg.Pacing.pace
+	c.pace = cfg.Pacing
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
 	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{gate: c.gate, pace: c.pace, next: chain}
+	chain = &pacer{pace: c.pace, next: chain}
 	c.plain = httpClient(chain)
 	c.http = &authorizer{tokens: &c.tokens, next: chain}
 	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}
@@ -105,27 +103,9 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// baseURL checks the URL that all paths are below.
-func baseURL(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return "", errors.New("base url: not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("base url: must begin with https:// or http://")
-	case u.Host == "":
-		return "", errors.New("base url: names no host")
-	case u.User != nil:
-		return "", errors.New("base url: must hold no credentials, use client_id and client_secret")
-	case u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("base url: must have no query and no fragment")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
-}
-
 // read makes a call that may be repeated and returns its complete answer, nil
 // for a 204.
-func (c *Client) read(ctx context.Context, call *call) (*spool, error) {
+func (c *Client) read(ctx context.Context, call *apiCall) (*spool, error) {
 	var body *spool
 	err := c.retry(ctx, call, func() error {
 		var err error
@@ -136,15 +116,15 @@ func (c *Client) read(ctx context.Context, call *call) (*spool, error) {
 }
 
 // once makes one attempt at a read.
-func (c *Client) once(ctx context.Context, call *call) (*spool, error) {
+func (c *Client) once(ctx context.Context, call *apiCall) (*spool, error) {
 	resp, err := c.send(ctx, call)
 	if err != nil {
 		return nil, err
 	}
 	defer closeQuietly(resp.Body)
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo:
-	case http.StatusNoContent:
+	switch {
+	case isWhole(resp.StatusCode):
+	case isEmpty(resp.StatusCode):
 		return nil, nil //nolint:nilnil // nothing, and that is no error
 	default:
 		return nil, c.refusal(call, resp)
@@ -160,7 +140,7 @@ func (c *Client) once(ctx context.Context, call *call) (*spool, error) {
 }
 
 // send makes one attempt and returns whatever the API answers.
-func (c *Client) send(ctx context.Context, call *call) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, call *apiCall) (*http.Response, error) {
 	req, err := call.request(ctx)
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)

@@ -26,15 +26,15 @@ var contractID = text("contractId", func(c *Contract) *string { return &c.ID }).
 var contractSchema = newSchema("contract", func(c *Contract, r Record) { c.Record = r },
 	contractID,
 	alias("id", contractID),
-	&field[Contract]{name: "contractPartner", set: setPartner},
-	&field[Contract]{name: "amount", set: setContractAmount},
+	&fieldOf[Contract]{name: "contractPartner", set: setPartner},
+	&fieldOf[Contract]{name: "amount", set: setContractAmount},
 	text("amountConsistency", func(c *Contract) *string { return &c.AmountConsistency }),
 	text("interval", func(c *Contract) *string { return &c.Interval }),
 	text("duration", func(c *Contract) *string { return &c.Duration }),
 	text("category", func(c *Contract) *string { return &c.Category }),
 	tags("tags", func(c *Contract) *[]string { return &c.Tags }),
 	day("nextBookingDate", func(c *Contract) *time.Time { return &c.NextBookingDate }),
-	&field[Contract]{name: "nextBookingRange", set: setBookingRange},
+	&fieldOf[Contract]{name: "nextBookingRange", set: setBookingRange},
 	text("mref", func(c *Contract) *string { return &c.MandateReference }),
 	flag("isActive", func(c *Contract) *Null[bool] { return &c.IsActive }),
 	textsOf("transactions", func(c *Contract) *[]string { return &c.TransactionIDs }, "transactionid"),
@@ -53,7 +53,7 @@ var partnerSchema = newSchema("partner", nil,
 
 // setPartner keeps the partner as a whole besides its id and name, so nothing
 // of it is an extra field.
-func setPartner(d *decoder, c *Contract, v value) error {
+func setPartner(d *recordDecoder, c *Contract, v value) error {
 	if _, err := partnerSchema.decodeAt(d, c, v.raw, 0); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func setPartner(d *decoder, c *Contract, v value) error {
 
 // setContractAmount leaves an amount with its currency, which nobody has
 // documented, to the extra fields.
-func setContractAmount(d *decoder, c *Contract, v value) (err error) {
+func setContractAmount(d *recordDecoder, c *Contract, v value) (err error) {
 	if v.kind() == kindObject {
 		return errKeep
 	}
@@ -85,7 +85,7 @@ var (
 
 // setBookingRange reads [from, to] or an object of the two. The form is our
 // reading only: anything else is kept as an extra field.
-func setBookingRange(d *decoder, c *Contract, v value) error {
+func setBookingRange(d *recordDecoder, c *Contract, v value) error {
 	var r bookingRange
 	var err error
 	before := d.mark()

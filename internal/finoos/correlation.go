@@ -2,6 +2,7 @@ package finoos
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (c *Client) Correlation(ctx context.Context, userID string, s Service) (Cor
 	correlation, found, err := single(ctx, c, call, correlationSchema, "")
 	if err == nil && !found {
 		e := call.failed(NotFound, nil)
-		e.Status, e.Message = 204, errNothing.Error()
+		e.Status, e.Message = http.StatusNoContent, errNothing.Error()
 		err = e
 	}
 	return correlation, err

@@ -7,7 +7,7 @@
 //	  read                 retries: network, timeout, 408, 429, 5xx on reads
 //	    http.Client        never follows a redirect: the token must not travel
 //	      authorizer       token, renewed early, once more on a 401
-//	        pacer          the shared gate (429) and the rate; see governor.go
+//	        pacer          the shared gate (429) and the rate; see package pace
 //	          metering     counts what really goes out
 //	            deadline   of one request, its body included
 //	              http.Transport
@@ -19,6 +19,20 @@
 // middle of a list. What surfaces there is only a body that arrived complete
 // and is not what the API's document says ([Malformed]). Such a body is not
 // asked for again and no part of it is guessed.
+//
+// # The files
+//
+//	client call retry pacer        a request, its attempts, and when they leave;
+//	auth meter transport           the decorators that it passes, and
+//	classify errors scrub secret   what its failure means and may say
+//	operations                     the table of what may be called
+//	accounts … users               one file a resource: the call, the model, its schema
+//	synchronize examine*           the calls that are not plain reads
+//	spool list* single             a complete body, and its records one by one
+//	json_*                         the record reader: see below
+//
+// The law by which the pacer finds the rate is package pace, which knows nothing
+// of this one.
 //
 // # Reading once
 //
@@ -32,7 +46,19 @@
 // errors like any other; only then the stream has the syntax of the record
 // checked alone, and shows more of it, or a repaired one, or gives up. So an
 // error that the pass found counts only where the record is right and ended.
-// See decode.go, and scan.go for the grammar.
+//
+//	json_window tokens decode    the stream: a body, moving on through memory
+//	json_scan syntax             the grammar: where what begins here ends
+//	json_walk                    a checked value, its members and texts
+//	json_schema fields lists     which members a model has, and how each is read
+//	json_record                  the pass
+//	json_hash extra arena        what the pass feeds: fingerprint, extras, texts
+//
+// These files are fenced: do not extend them. They stand for speed (what they
+// gain is in bench/README.md), and are trusted because an oracle of the plainest
+// code, a golden file and fuzz tests read each answer as they do. A new field is
+// a line in its resource's schema. What needs more than that is better read from
+// [Record] by its user than by a new trick in here.
 //
 // # Reading leniently, guessing nothing
 //
@@ -46,7 +72,7 @@
 //
 // [Record] carries a hash of everything the API said about the record. It
 // is computed from the record's fields and not from the columns made of them,
-// so that a column which is added later changes no hash. See hash.go.
+// so that a column which is added later changes no hash. See json_hash.go.
 //
 // # Errors
 //

@@ -45,7 +45,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "call %s: %s %s: %s", e.Operation, e.Method, e.Path, e.Class)
-	if e.Status != 0 {
+	if e.Answered() {
 		fmt.Fprintf(&b, " (%d)", e.Status)
 	}
 	if e.Type != "" {
@@ -59,6 +59,9 @@ func (e *Error) Error() string {
 	}
 	return b.String()
 }
+
+// Answered reports whether it was an answer that said so.
+func (e *Error) Answered() bool { return e.Status != 0 }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

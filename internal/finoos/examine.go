@@ -103,7 +103,7 @@ func examine[T any](ctx context.Context, c *Client, operation, userID string, s 
 	defer closeQuietly(body)
 	e.Bytes = body.size
 	o := observed[T]{schema: of, unknown: map[string]bool{}}
-	d := decoder{seen: map[documented]uint64{}}
+	d := recordDecoder{seen: map[documented]uint64{}}
 	if as.single {
 		e.Err = o.single(call, body, &d, as, &e)
 	} else {
@@ -118,7 +118,7 @@ func examine[T any](ctx context.Context, c *Client, operation, userID string, s 
 }
 
 // ask makes the one attempt.
-func (c *Client) ask(ctx context.Context, call *call, e *Examination) (*spool, error) {
+func (c *Client) ask(ctx context.Context, call *apiCall, e *Examination) (*spool, error) {
 	began := time.Now()
 	resp, err := c.send(ctx, call)
 	if err != nil {
@@ -129,9 +129,9 @@ func (c *Client) ask(ctx context.Context, call *call, e *Examination) (*spool, e
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		e.Clock = at
 	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNoContent:
+	switch {
+	case isPlain(resp.StatusCode):
+	case isEmpty(resp.StatusCode):
 		return &spool{}, nil
 	default:
 		return nil, c.refusal(call, resp)
@@ -143,7 +143,7 @@ func (c *Client) ask(ctx context.Context, call *call, e *Examination) (*spool, e
 	return body, nil
 }
 
-func (o observed[T]) list(call *call, body *spool, d *decoder, as shape, e *Examination) error {
+func (o observed[T]) list(call *apiCall, body *spool, d *recordDecoder, as shape, e *Examination) error {
 	if body.size == 0 {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (o observed[T]) list(call *call, body *spool, d *decoder, as shape, e *Exam
 	}
 }
 
-func (o observed[T]) single(call *call, body *spool, d *decoder, as shape, e *Examination) error {
+func (o observed[T]) single(call *apiCall, body *spool, d *recordDecoder, as shape, e *Examination) error {
 	if body.size == 0 {
 		return call.unreadable(errNothing)
 	}
@@ -197,7 +197,7 @@ func (o observed[T]) single(call *call, body *spool, d *decoder, as shape, e *Ex
 }
 
 // record looks at one record, as it is decoded everywhere else.
-func (o observed[T]) record(d *decoder, v value) error {
+func (o observed[T]) record(d *recordDecoder, v value) error {
 	if _, err := o.decode(d, v); err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (o observed[T]) record(d *decoder, v value) error {
 func (o observed[T]) undocumented(v value, l *level[T], path string) {
 	for m := v.members(); m.next(); {
 		name := string(m.name.appendLower(nil))
-		var f *field[T]
+		var f *fieldOf[T]
 		if i, ok := l.byName[name]; ok {
 			f = l.fields[i]
 		}

@@ -11,7 +11,7 @@ import (
 // List is the records of one listing, complete and spooled. Close it: until
 // then it holds memory of the budget, or a scratch file.
 type List[T any] struct {
-	call   *call
+	call   *apiCall
 	schema *schema[T]
 	names  []string // under which the list may stand in the answer
 	parts  []*spool // one a page
@@ -137,7 +137,7 @@ func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageI
 	return l.scanAll(s, empty, visit)
 }
 
-func (l *List[T]) scanAll(s *stream, empty func(*T), visit func(*T) error) (pageInfo, error) {
+func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	d := newDecoder()
 	to := new(T)
 	read := func(b []byte) (end int, err error) {
@@ -164,12 +164,12 @@ func (l *List[T]) scanAll(s *stream, empty func(*T), visit func(*T) error) (page
 }
 
 // newList is a listing without any pages yet, which is an empty one.
-func newList[T any](call *call, schema *schema[T], names ...string) *List[T] {
+func newList[T any](call *apiCall, schema *schema[T], names ...string) *List[T] {
 	return &List[T]{call: call, schema: schema, names: names}
 }
 
 // list makes a call and returns its answer as a list. A 204 is an empty list.
-func list[T any](ctx context.Context, c *Client, call *call, schema *schema[T], names ...string) (*List[T], error) {
+func list[T any](ctx context.Context, c *Client, call *apiCall, schema *schema[T], names ...string) (*List[T], error) {
 	body, err := c.read(ctx, call)
 	if err != nil {
 		return nil, err

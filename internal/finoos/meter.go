@@ -55,7 +55,7 @@ type counters struct {
 func (c *Client) Stats() Stats {
 	c.counters.mu.Lock()
 	defer c.counters.mu.Unlock()
-	rate, limit, pauses := c.pace.known()
+	rate, limit, pauses := c.pace.Learned()
 	return Stats{
 		Requests:    c.counters.requests.Load(),
 		Refused:     c.counters.refused.Load(),

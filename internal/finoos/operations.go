@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"finoos-syncer/internal/human"
 )
 
 // Sureness says where a line of the operations table comes from.
@@ -76,7 +78,7 @@ func withPaths(overrides map[string]string) (map[string]*Operation, error) {
 	for _, name := range slices.Sorted(maps.Keys(overrides)) {
 		op := byName[name]
 		if op == nil {
-			return nil, fmt.Errorf("paths: no operation is named %q; did you mean %q?", name, nearest(name))
+			return nil, fmt.Errorf("paths: no operation is named %q%s", name, human.Meant(name, slices.Sorted(maps.Keys(byName))))
 		}
 		if err := checkPath(op.Path, overrides[name]); err != nil {
 			return nil, fmt.Errorf("paths: %s: %w", name, err)
@@ -106,36 +108,4 @@ func checkPath(standard, path string) error {
 		return fmt.Errorf("%q holds an unknown placeholder", path)
 	}
 	return nil
-}
-
-// nearest is the operation whose name was probably meant.
-func nearest(name string) string {
-	best, least := "", len(name)+100
-	for _, op := range operations {
-		if d := distance(strings.ToLower(name), op.Name); d < least {
-			best, least = op.Name, d
-		}
-	}
-	return best
-}
-
-// distance is the number of edits that make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 // The backoff before retry n is random between nothing and firstBackoff*2^n,
@@ -19,7 +21,7 @@ const (
 // retry runs try until it succeeds, fails for good, or the call's patience ends;
 // then it returns the last error. It is the only loop of its kind. What may be
 // repeated is decided by again.
-func (c *Client) retry(ctx context.Context, call *call, try func() error) error {
+func (c *Client) retry(ctx context.Context, call *apiCall, try func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := try()
 		if err == nil || !again(err) {
@@ -35,7 +37,7 @@ func (c *Client) retry(ctx context.Context, call *call, try func() error) error 
 		}
 		c.log.DebugContext(ctx, "call is retried", slog.String("operation", call.op.Name),
 			slog.Int("attempt", attempt+1), slog.Duration("delay", delay), slog.Any("error", err))
-		if sleep(ctx, delay) != nil {
+		if wait.For(ctx, delay) != nil {
 			return call.stopped(ctx)
 		}
 		c.counters.retries.Add(1)
@@ -44,17 +46,16 @@ func (c *Client) retry(ctx context.Context, call *call, try func() error) error 
 
 // delay is how long to wait before the next attempt. Where the rate was the
 // reason, everybody waits.
-func (c *Client) delay(call *call, err error, attempt int) time.Duration {
+func (c *Client) delay(call *apiCall, err error, attempt int) time.Duration {
 	delay := backoff(attempt)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return delay
 	}
 	delay = max(delay, e.RetryAfter)
-	if e.Class == RateLimited && e.Status != 0 {
+	if e.Class == RateLimited && e.Answered() {
 		c.counters.refused.Add(1)
-		pause := c.pace.refused(e.sent, time.Now(), e.RetryAfter, delay)
-		c.gate.close(pause)
+		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)
 		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 const (
@@ -61,7 +63,7 @@ func (a *api) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a.mu.Unlock()
 	if r.after > 0 {
-		if err := sleep(req.Context(), r.after); err != nil {
+		if err := wait.For(req.Context(), r.after); err != nil {
 			return nil, err
 		}
 	}
@@ -220,7 +222,7 @@ func decodeText[T any](s *schema[T], text string) (T, error) {
 		var none T
 		return none, errNoJSON
 	}
-	return s.decode(&decoder{}, v)
+	return s.decode(&recordDecoder{}, v)
 }
 
 // listOfText is a list whose answer is text.
@@ -230,7 +232,7 @@ func listOfText[T any](t *testing.T, s *schema[T], text string, names ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newList(&call{op: &Operation{Name: "test", Path: "/test"}}, s, names...)
+	l := newList(&apiCall{op: &Operation{Name: "test", Path: "/test"}}, s, names...)
 	l.parts = append(l.parts, body)
 	return l
 }

@@ -8,7 +8,7 @@ import (
 
 // single makes a call and decodes its answer, which is one record: the answer
 // itself, or its member wrapper. found is false for a 204.
-func single[T any](ctx context.Context, c *Client, call *call, schema *schema[T], wrapper string) (record T, found bool, err error) {
+func single[T any](ctx context.Context, c *Client, call *apiCall, schema *schema[T], wrapper string) (record T, found bool, err error) {
 	body, err := c.read(ctx, call)
 	if body == nil || err != nil {
 		return record, false, err

@@ -77,21 +77,21 @@ func (s *spool) spill(dir string) error {
 		return err
 	}
 	s.file = file
-	for _, c := range s.chunks { // all of them are full
+	for _, c := range s.chunks { // all of them are full: a short one ends a body
 		if _, err := file.Write(c[:]); err != nil {
 			return err
 		}
 	}
-	s.freeMemory()
+	s.freeMemory() // the budget serves other bodies while this one goes on in the file
 	return nil
 }
 
 func (s *spool) fillFile(body io.Reader, limit int64) error {
-	c := newChunk()
+	c := newChunk() // beyond the budget: one a body, or nothing could ever be spilled
 	defer chunkPool.Put(c)
 	for {
 		n, err := readChunk(body, c)
-		if s.size += int64(n); s.size > limit {
+		if s.size += int64(n); s.size > limit { // before it is written: the disk is bounded, too
 			return errTooLarge
 		}
 		if _, err := s.file.Write(c[:n]); err != nil {
@@ -123,7 +123,7 @@ func (s *spool) tail(n int64) ([]byte, error) {
 		return nil, errClosed
 	}
 	n = min(n, s.size)
-	tail := make([]byte, 0, n+2) // see parseValue
+	tail := make([]byte, 0, n+2) // parseValue writes two bytes behind it
 	if s.file != nil {
 		_, err := s.file.ReadAt(tail[:n], s.size-n)
 		return tail[:n], err
@@ -137,7 +137,8 @@ func (s *spool) tail(n int64) ([]byte, error) {
 	return tail, nil
 }
 
-// Close gives back memory and disk.
+// Close gives back memory and disk. Readers from before must not be used again: the
+// pool hands their chunks to other bodies.
 func (s *spool) Close() error {
 	s.closed = true
 	s.freeMemory()

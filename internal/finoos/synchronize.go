@@ -2,7 +2,6 @@ package finoos
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,22 +47,6 @@ const (
 	Unknown             Outcome = "unknown"              // sent, and the answer was lost
 )
 
-var outcomeOfStatus = map[int]Outcome{
-	http.StatusOK:                         Synced,
-	http.StatusCreated:                    Synced,
-	http.StatusAccepted:                   Synced,
-	http.StatusNoContent:                  Synced,
-	http.StatusBadRequest:                 Rejected,
-	http.StatusForbidden:                  SyncForbidden,
-	http.StatusNotFound:                   Gone,
-	http.StatusGone:                       Gone,
-	http.StatusConflict:                   InterfaceDeprecated,
-	http.StatusUnprocessableEntity:        CredentialsRequired,
-	http.StatusLocked:                     Blocked,
-	http.StatusTooManyRequests:            DailyLimit,
-	http.StatusUnavailableForLegalReasons: SCARequired,
-}
-
 // Synchronize asks finoOS to fetch fresh data from the user's bank. Such
 // sessions are scarce. One is therefore asked for again only where the request
 // certainly did not reach the bank: no connection came about, or the rate limit
@@ -103,7 +86,7 @@ func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) 
 
 // synchronizeOnce makes one attempt. An error means that the request did not
 // reach the bank, unless the outcome is Unknown.
-func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, error) {
+func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult, error) {
 	call.handed = false
 	call.written.Store(false)
 	resp, err := c.send(ctx, call)
@@ -118,7 +101,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, e
 	defer closeQuietly(resp.Body)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // the status is the answer
 	result := SyncResult{
-		Outcome:       cmp.Or(outcomeOfStatus[resp.StatusCode], Failed),
+		Outcome:       outcomeOf(resp.StatusCode),
 		Status:        resp.StatusCode,
 		CorrelationID: resp.Header.Get("Finoos-Correlation-Id"),
 	}
@@ -142,7 +125,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *call) (SyncResult, e
 // unsent reports whether the request of a failed attempt certainly did not
 // reach the bank: it still waited for its token or its turn, or there was no
 // connection to send it on.
-func unsent(call *call, err error) bool {
+func unsent(call *apiCall, err error) bool {
 	if !call.handed {
 		return true
 	}
@@ -172,7 +155,7 @@ func (c *Client) rateLimited(header http.Header, errorType string) bool {
 	case strings.Contains(kind, "daily"):
 		return false
 	}
-	return c.gate.refusing()
+	return c.pace.Refusing()
 }
 
 // sessionOf reads the body of a session that needs its user.

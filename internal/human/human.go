@@ -1,6 +1,6 @@
-// Package human writes numbers as people read them: thousands apart, sizes and
-// durations in the unit that fits. It rounds, so what it writes is for eyes
-// only.
+// Package human is for people: it writes numbers as they read them, thousands
+// apart, sizes and durations in the unit that fits, and guesses which name they
+// meant to write. It rounds and guesses, so what it says is for eyes only.
 package human
 
 import (

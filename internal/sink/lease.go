@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/wait"
 )
 
 // leaseBody is the content of a lease. When it was written, and what time it
@@ -88,8 +89,8 @@ func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
 
 // acquire takes the lease that own describes, and returns its ETag. It waits
 // for a holder at most as long as it is told, then gives up with a HeldError.
-func (ls *leases) acquire(ctx context.Context, own leaseBody, wait time.Duration) (etag string, err error) {
-	deadline := time.Now().Add(wait)
+func (ls *leases) acquire(ctx context.Context, own leaseBody, patience time.Duration) (etag string, err error) {
+	deadline := time.Now().Add(patience)
 	for {
 		held, etag, err := ls.try(ctx, own)
 		if err != nil || held == nil {
@@ -99,7 +100,7 @@ func (ls *leases) acquire(ctx context.Context, own leaseBody, wait time.Duration
 		if left <= 0 {
 			return "", held
 		}
-		if err := sleep(ctx, min(left, max(ls.ttl/30, 100*time.Millisecond))); err != nil {
+		if err := wait.For(ctx, min(left, max(ls.ttl/30, 100*time.Millisecond))); err != nil {
 			return "", err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 // patience says how long the protocol tries to find out what became of a
@@ -23,18 +25,7 @@ var patient = patience{attempts: 8, first: 100 * time.Millisecond, longest: 5 * 
 // jitter over the upper half.
 func (p patience) pause(ctx context.Context, n int) error {
 	d := min(p.first<<n, p.longest)
-	return sleep(ctx, d/2+rand.N(d/2+1))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return wait.For(ctx, d/2+rand.N(d/2+1))
 }
 
 // outlive returns a context that ends no later than d after ctx does. Steps

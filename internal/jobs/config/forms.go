@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -17,7 +18,7 @@ import (
 func setForm(v reflect.Value, form, text string) error {
 	switch form {
 	case "base_url":
-		if err := checkBaseURL(text); err != nil {
+		if err := finoos.CheckBaseURL(text); err != nil {
 			return err
 		}
 		// The state is pinned to this text: one address, one spelling.
@@ -54,23 +55,10 @@ func checkName(form, name string) error {
 		}
 		names = append(names, op.Name)
 	}
-	if hint := didYouMean(name, names); hint != "" {
+	if hint := human.Meant(name, names); hint != "" {
 		return errors.New("unknown operation" + hint)
 	}
 	return errors.New("unknown operation: there are " + strings.Join(names, ", "))
-}
-
-func checkBaseURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		return errors.New("is no address: write one such as https://os.fino.cloud/api")
-	case u.User != nil:
-		return errors.New("holds a user or password: credentials belong in client_id and client_secret")
-	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "?#"):
-		return errors.New("holds a query or fragment: write the address up to the path only")
-	}
-	return nil
 }
 
 // checkSinkURL checks what can be told without opening the store.

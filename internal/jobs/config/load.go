@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
+
+	"finoos-syncer/internal/human"
 )
 
 // maxConfig bounds a configuration file.
@@ -200,7 +202,7 @@ func (l *loader) mapping(n *yaml.Node, specs []*spec, path string, v reflect.Val
 }
 
 func (l *loader) unknown(e entry, specs []*spec, at string) {
-	hint := didYouMean(e.name, keys(specs))
+	hint := human.Meant(e.name, keys(specs))
 	if path := elsewhere(e.name); hint == "" && path != "" {
 		hint = "; it belongs in " + path
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 )
 
 // jobName is what the name of a job may be: it is part of object keys.
@@ -198,7 +199,7 @@ func setText(v reflect.Value, s *spec, text string) error {
 		return nil
 	}
 	if s.allow != nil && !slices.Contains(s.allow, text) {
-		return fmt.Errorf("is not one of %s%s", strings.Join(s.allow, ", "), didYouMean(text, s.allow))
+		return fmt.Errorf("is not one of %s%s", strings.Join(s.allow, ", "), human.Meant(text, s.allow))
 	}
 	switch p := v.Addr().Interface().(type) {
 	case *time.Duration:

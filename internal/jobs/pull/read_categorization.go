@@ -44,10 +44,7 @@ func (r *Reader) readCategorization(ctx context.Context, u *User, res *Result) e
 // the analysis that it should start from (finoos-api.md, Categorization).
 func tooOldForDiff(err error) bool {
 	api, ok := errors.AsType[*finoos.Error](err)
-	if !ok {
-		return false
-	}
-	return api.Status == 400 || api.Status == 404 || api.Status == 410
+	return ok && api.StaleCorrelation()
 }
 
 func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 const tempSuffix = ".tmp"
@@ -52,16 +54,12 @@ func (f *folderStore) exclusively(ctx context.Context, root *os.Root, fn func() 
 // lock waits for a file's exclusive lock. Closing the file, or the end of the
 // process, releases it. Polling keeps it cancellable; it is held for moments.
 func lock(ctx context.Context, file *os.File) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, lockPoll) {
+	for pause := time.Millisecond; ; pause = min(2*pause, lockPoll) {
 		held, err := tryLock(file)
 		if held || err != nil {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if wait.For(ctx, pause) != nil {
 			return ctx.Err()
 		}
 	}

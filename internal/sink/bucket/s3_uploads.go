@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"finoos-syncer/internal/wait"
 )
 
 // uploadKey is the metadata key of an upload's token.
@@ -107,21 +109,17 @@ const (
 
 // awaitCompleted waits for the object that a store said was complete.
 func (s *s3Store) awaitCompleted(ctx context.Context, up Upload, size int64) error {
-	for wait := completeWait; ; wait *= 2 {
+	for pause := completeWait; ; pause *= 2 {
 		found, err := s.lookFor(ctx, up, size)
 		switch {
 		case err != nil:
 			return err
 		case found == ours:
 			return nil
-		case wait > completeLongest || found == anothers && wait > completeShort:
+		case pause > completeLongest || found == anothers && pause > completeShort:
 			return fmt.Errorf("complete upload %s: %w: answered with success, but %s at the key", up.Key, ErrNoUpload, found)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if wait.For(ctx, pause) != nil {
 			return fmt.Errorf("complete upload %s: %w", up.Key, ctx.Err())
 		}
 	}

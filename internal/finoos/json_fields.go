@@ -1,0 +1,198 @@
+package finoos
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+var (
+	errNotNumber  = errors.New("not a number")
+	errNotBoolean = errors.New("not a boolean")
+	errNotDate    = errors.New("not a date")
+	errNotTime    = errors.New("not a time with its offset")
+)
+
+// text is a field of text; a number or boolean keeps its spelling.
+func text[T any](name string, at func(*T) *string) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
+		if k := v.kind(); k == kindObject || k == kindArray {
+			return errType
+		}
+		*at(to) = d.keepText(v)
+		return nil
+	}}
+}
+
+func scalar(v value) (string, error) {
+	if k := v.kind(); k == kindObject || k == kindArray {
+		return "", errType
+	}
+	return v.text(), nil
+}
+
+// number is a field of a number, quoted or not.
+func number[T any](name string, at func(*T) *Number) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
+		n, err := numberOf(d, v)
+		*at(to) = n
+		return err
+	}}
+}
+
+func numberOf(d *recordDecoder, v value) (Number, error) {
+	switch v.kind() {
+	case kindNumber:
+		return Number(d.texts.keep(v.raw)), nil
+	case kindString:
+		if v.form != 0 {
+			v.raw = append(v.appendText([]byte{'"'}), '"')
+		}
+		if isNumber(v.raw) {
+			return Number(d.texts.keep(v.plain())), nil
+		}
+		return "", errNotNumber
+	}
+	return "", errType
+}
+
+// isNumber reports whether a text in quotes is a number by JSON's grammar.
+func isNumber(quoted []byte) bool {
+	end, ok := numberEnd(quoted, 1)
+	return ok && end == len(quoted)-1
+}
+
+// flag is a field of a boolean, quoted or not.
+func flag[T any](name string, at func(*T) *Null[bool]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
+		s, err := scalar(v)
+		if err != nil {
+			return err
+		}
+		switch s {
+		case "true", "True", "TRUE":
+			*at(to) = Null[bool]{V: true, Valid: true}
+		case "false", "False", "FALSE":
+			*at(to) = Null[bool]{Valid: true}
+		default:
+			return errNotBoolean
+		}
+		return nil
+	}}
+}
+
+// count is a field of a number that is only a hint: what is no count is not known.
+func count[T any](name string, at func(*T) *Null[int]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
+		if n, err := strconv.Atoi(v.text()); err == nil && n >= 0 {
+			*at(to) = Null[int]{V: n, Valid: true}
+		}
+		return nil
+	}}
+}
+
+// day is a field of a date; of a time it takes the day as written.
+func day[T any](name string, at func(*T) *time.Time) *fieldOf[T] {
+	return dateField(name, at, dayOf)
+}
+
+// instant is a field of a time; a plain date is its midnight in UTC.
+func instant[T any](name string, at func(*T) *time.Time) *fieldOf[T] {
+	return dateField(name, at, instantOf)
+}
+
+func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (time.Time, error)) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(_ *recordDecoder, to *T, v value) error {
+		t, err := parse(v)
+		if err != nil {
+			return err
+		}
+		*at(to) = t
+		if t.IsZero() {
+			return errKeep // Go's zero time stands for null here
+		}
+		return nil
+	}}
+}
+
+// dayOf reads the day as written. What follows it must look like a time, but
+// neither time nor offset matter.
+func dayOf(v value) (time.Time, error) {
+	if k := v.kind(); k == kindObject || k == kindArray {
+		return time.Time{}, errType
+	}
+	text := v.plain()
+	if v.form != 0 {
+		text = v.appendText(nil)
+	}
+	const length = len(time.DateOnly)
+	if len(text) < length || (len(text) > length && text[length] != 'T' && text[length] != ' ') || text[4] != '-' || text[7] != '-' {
+		return time.Time{}, errNotDate
+	}
+	y, yok := digits(text[:4])
+	m, mok := digits(text[5:7])
+	d, dok := digits(text[8:length])
+	if !yok || !mok || !dok || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
+		return time.Time{}, errNotDate
+	}
+	return time.Unix(daysUntil(y, m, d)*secondsOfDay, 0).UTC(), nil
+}
+
+const secondsOfDay = 24 * 60 * 60
+
+func daysIn(year, month int) int {
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		return 29
+	}
+	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month-1]
+}
+
+// daysUntil counts the days from 1970 to a date, in a fraction of the time that
+// [time.Date] takes for all that it knows of zones and overflows. Years are
+// counted from March: so the leap day is the last of a year, and the months
+// before any other take (153 months + 2) / 5 days, in whole numbers.
+func daysUntil(year, month, day int) int64 {
+	year += 400 // which repeat: no year before March is below 0
+	if month -= 3; month < 0 {
+		month += 12
+		year--
+	}
+	const until1970 = 719468 + 146097 // from March of the year 0, and the 400
+	return int64(365*year + year/4 - year/100 + year/400 + (153*month+2)/5 + day - 1 - until1970)
+}
+
+// digits reads a short text of nothing but digits.
+func digits(b []byte) (n int, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, true
+}
+
+// The forms of an instant, the likeliest first. All tell their offset, but for
+// the plain date; a time of an unknown zone would be a guess.
+var instantForms = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly}
+
+func instantOf(v value) (time.Time, error) {
+	s, err := scalar(v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, form := range instantForms {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, errNotTime
+}
+
+// raw is a field of any type, kept as JSON text.
+func raw[T any](name string, at func(*T) *string) *fieldOf[T] {
+	return &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
+		*at(to) = d.compact(v)
+		return nil
+	}}
+}

@@ -1,0 +1,57 @@
+package finoos
+
+import (
+	"net/http"
+	"time"
+
+	"finoos-syncer/internal/finoos/pace"
+)
+
+// Pacing is the pace of one or several clients: they keep together below one
+// ceiling, adapt to one limit, and pause together when one of them is refused.
+// Safe for concurrent use.
+type Pacing = pace.Limiter
+
+// NewPacing makes a pace to share by [Config.Pacing]. perSecond and shards are as
+// in [Config].
+func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecond, shards) }
+
+// pacer holds requests back. All of the client's pass here, those for tokens too.
+type pacer struct {
+	pace *Pacing
+	next http.RoundTripper
+}
+
+func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := callOf(req.Context())
+	if err := p.pace.Wait(req.Context(), call.giveUpFor); err != nil {
+		_ = req.Body.Close()
+		return nil, err
+	}
+	operation, begun := "", time.Now()
+	if call != nil {
+		call.begin()
+		call.sent = begun
+		operation = call.op.Name
+	}
+	resp, err := p.next.RoundTrip(req)
+	// A refusal is not judged here: it may be the daily limit of a bank, which
+	// says nothing about the rate; see [Client.delay].
+	if err == nil && !tooMany(resp.StatusCode) {
+		p.pace.Answered(operation, time.Since(begun))
+	}
+	return resp, err
+}
+
+// giveUpFor is the error of a retry that a pause of everybody makes too late. A
+// call that has not sent anything yet waits for as long as the pause takes: to it
+// this is no attempt.
+func (c *apiCall) giveUpFor(pause time.Duration) error {
+	if c == nil || !c.tooLate(pause) {
+		return nil
+	}
+	e := c.failed(RateLimited, nil)
+	e.Message = "requests are paused until the server accepts them again"
+	e.RetryAfter = pause
+	return e
+}
