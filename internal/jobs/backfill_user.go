@@ -198,23 +198,26 @@ func (f *filling) add(ctx context.Context, res *pull.Result, p *filledPull, prog
 // failedToFill decides what a failure means: an end of the run, another try at
 // its end, a user that is gone, or a row and another run.
 func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) error {
-	class := finoos.ClassOf(cause)
-	if class == "" || endsRun(class) {
+	what, class := consequenceOf(cause)
+	switch what {
+	case endRun:
 		return fmt.Errorf("backfill %s: %w", p.stream, cause)
-	}
-	if class == finoos.NotFound {
+	case lookForUser:
 		if err := f.lookForUser(ctx, p.user); err == nil && p.user.gone {
 			return nil
 		}
-	}
-	if mayPass(class) && p.asked() { // else an earlier failure is seen once more
+	case tryAgain:
+		if !p.asked() {
+			break // an earlier failure is seen once more
+		}
 		if err := f.flow.weigh(ctx, p.user, cause); err != nil {
 			return err
 		}
+	default:
 	}
 	res := f.begin(p)
 	res.Outcome, res.Class, res.Err = pull.Failed, class, cause
-	if f.flow.canRetry(p.user, class) {
+	if what == tryAgain && f.flow.canRetry(p.user) {
 		p.user.retry = append(p.user.retry, res)
 		return nil
 	}

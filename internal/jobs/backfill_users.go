@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -69,14 +68,14 @@ func (f *filling) listNamed(ctx context.Context) error {
 // cannot say, the reading of the user will.
 func (f *filling) askForStranger(ctx context.Context, id string) error {
 	_, err := f.client.User(ctx, id)
-	switch class := finoos.ClassOf(err); {
+	switch what, _ := consequenceOf(err); {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case class == finoos.NotFound:
+	case what == lookForUser:
 		return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
-	case class == "" || endsRun(class):
+	case what == endRun:
 		return fmt.Errorf("ask for a user that is named: %w", err)
 	default:
 		return nil
@@ -148,10 +147,10 @@ func (f *filling) findPresent(ctx context.Context) error {
 			continue
 		}
 		_, err := f.client.User(ctx, u.ID)
-		switch class := finoos.ClassOf(err); {
+		switch what, _ := consequenceOf(err); {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil, class == "", endsRun(class):
+		case ctx.Err() != nil, what == endRun:
 			return fmt.Errorf("ask for a user who is listed: %w", err)
 		}
 		if asked++; asked == controls {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"finoos-syncer/internal/finoos"
 )
 
 // breaker tells an API that is down from users that are bad: requests that
@@ -24,7 +22,7 @@ type breaker struct {
 type verdict int
 
 const (
-	carryOn verdict = iota
+	believe verdict = iota // the API is there
 	askAround
 	apiIsDown
 )
@@ -48,7 +46,7 @@ func (b *breaker) failure(user string, failedBefore bool) verdict {
 	}
 	switch {
 	case b.inRow < b.limit:
-		return carryOn
+		return believe
 	case len(b.users) >= b.limit/2:
 		return apiIsDown
 	}
@@ -60,7 +58,7 @@ func (b *breaker) failure(user string, failedBefore bool) verdict {
 // ends the run: the API fails for everyone.
 func (f *flow) weigh(ctx context.Context, u *user, cause error) error {
 	switch f.breaker.failure(u.ID, u.lastTry || u.early || u.failedBefore()) {
-	case carryOn:
+	case believe:
 		return nil
 	case askAround:
 		if answers, err := f.apiAnswers(ctx); answers || err != nil {
@@ -77,7 +75,7 @@ func (f *flow) apiAnswers(ctx context.Context) (bool, error) {
 		if err == nil {
 			break
 		}
-		if ctx.Err() != nil || endsRun(finoos.ClassOf(err)) {
+		if what, _ := consequenceOf(err); ctx.Err() != nil || what == endRun {
 			return false, fmt.Errorf("see whether the API is there: %w", err)
 		}
 		return false, nil

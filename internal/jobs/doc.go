@@ -1,58 +1,79 @@
-// Package jobs is what a run does: it reads jobs.yaml, and takes the users of
-// a job from the API to the sink.
+// Package jobs is what a run does: it takes the users of a job from the API to
+// the sink.
 //
 // # One run
 //
-// The method steps of run is the flow, in order; each step has a file.
+// The method steps of nightly is the flow, in order; each step has a file, and
+// so does each thing that a step does with a user or with a stream.
 //
-//	jobs.yaml ── config*.go
-//	    │
-//	check credentials        run.go       before anything is written
-//	lease and recover        run.go       the sink's part: what a killed run left is finished or cleared
-//	see where it stopped     resume.go    the last run, if it did not come to its end: those left out come first
-//	list users               list.go      paged, this shard's, held by bucket of users (userlist.go)
-//	look for missing users   list.go      known but not listed: asked for one by one
-//	pull users               dispatch.go  bounded workers; who waits is in the queue (queue.go), who is next in the feed (feed.go)
-//	    quarantine           quarantine.go  streams that failed night after night sit some out
-//	    begin                user.go      the user's own row
-//	    sync sessions        sync.go      where due by policy; the outcome is a row
-//	    settle               settle.go    polls the correlations, holds no worker between two looks
-//	    probe, pull          pull.go      equal correlation: unchanged, nothing is read
-//	    read, compare        read_*.go    against the cursor's fingerprints (fingerprints.go, collect.go)
-//	    rows                 rows.go      API records become table rows
-//	    try again            again.go     at the end, what may have passed
-//	    commit               dispatch.go  every checkpoint_every, earlier when many cursors are held
-//	declare users gone       list.go      all of them or, beyond max_gone, none
-//	commit, report           run.go, report.go
-//	    its course           report_timeline.go, report_slowest.go, report_ages.go: of fixed size, however long the run
+//	run.go                    Run, and the steps
+//	session.go                what a run is made with: options, client, store, sink; commit, report
+//	    open.go  memory.go    how a client and a store are made of jobs.yaml; what a run may take
+//	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
+//	list_place.go             where the last run stopped, if it did not come to its end: those left out come first
+//	list_page.go              the list of users, paged
+//	    list_shared.go        left by shard 0 for the others
+//	    list_named.go         or those that are named, each asked for
+//	    list_held.go          held by bucket of users, on disk where it is long
+//	list_missing.go           known but not listed: asked for one by one
+//	dispatch.go               pull users: bounded workers, commits now and then
+//	    list_feed.go  list_stepper.go    who is next, with its cursors
+//	    queue.go              who waits, and until when
+//	    breaker.go            an API that is down, told from users that are bad
+//	    user.go               one user, step by step
+//	        user_quarantine.go    streams that failed night after night sit some out
+//	        user_sync.go          sync sessions where due by policy; the outcome is a row
+//	        user_settle.go        polls the correlations, holds no worker between two looks
+//	        pull.go               one stream of one user
+//	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
+//	            jobs/pull         read, compare, rows
+//	            pull_record.go    what came of it: rows and the cursor, as one batch
+//	        user_again.go         at the end, what may have passed
+//	list_gone.go              who is gone: all of them are declared or, beyond max_gone, none
+//	tally.go  tally_course.go    the run report (jobs/report) while it is made
+//	errors.go                 why a run ends, and what a failed request means
 //
-// # A plan
+// Three values are handed on. The session is what every kind of run has. The
+// flow takes users to a worker, again where they have to wait. The worker is what
+// is done with a user: nightly, or the filling of a backfill.
 //
-// [MakePlan] (plan*.go) goes through the same users and cursors and counts what
-// a run would ask for. It uses the policies of the run itself (quarantine, sync
-// sessions, probes), holds no lease and writes nothing.
+//	session <── flow ──> worker
+//	   ^                 /    \
+//	   ├──────── nightly      filling ──┐
+//	   └── planner                      │
+//	   ^────────────────────────────────┘
 //
 // # Backfills
 //
-// A backfill takes the same way with other users and other reads: backfill.go
-// has its flow, backfill_user.go what becomes of a user, backfill_read.go the
-// requests.
-// # A service
+// A backfill (backfill.go, backfill_options.go) takes the same way with other
+// users (backfill_users.go) and other reads (backfill_read.go); backfill_user.go
+// has what becomes of a user.
 //
-// [Serve] (serve*.go) keeps the schedules of all jobs (schedule.go), one
-// goroutine for each. A run is [Run], as the command line calls it; what was
-// missed or stopped is told from the run reports in the bucket, so a restart
-// needs no memory of its own.
+// # A plan
+//
+// [MakePlan] (plan.go, plan_users.go, plan_history.go, plan_result.go) goes
+// through the same users and cursors and counts what a run would ask for. It uses
+// the policies of the run itself (quarantine, sync sessions, probes), holds no
+// lease and writes nothing. [ReadStatus] (status.go) tells how a job stands from
+// the bucket alone.
+//
+// # The rooms beside
+//
+//	jobs/config      jobs.yaml: what is pulled, when, from where, into what
+//	jobs/pull        reading one stream of one user, and comparing it
+//	jobs/report      the run report; jobs/reportpage shows it, jobs/metrics counts it
+//	jobs/service     keeps the schedules of all jobs
+//	jobs/doctor      finds out whether a run would work
+//	jobs/banktest    simulated banks for tests
 //
 // # What fails
 //
-// Every error has one of three outcomes, decided in two places. [Run] ends a
-// run with a [StopError], whose reason becomes the exit code (errors.go). A
-// failure that belongs to one user and stream is decided in run.failed: it
-// is tried again at the end of the run where that may help, or becomes a row
-// of the table pulls with its class. A 404 is first checked against the
-// user's own path, since users vanish while a run is at work. An API that is
-// down is told from bad users by the breaker (breaker.go).
+// What a failure means is decided in one file, errors.go. [Run] ends a run with a
+// [StopError], whose reason becomes the exit code (stopReason). What a failed
+// request means is told by consequenceOf: it ends the run, makes the user be
+// looked for (users vanish while a run is at work), is tried again at the end of
+// the run, or becomes a row of the table pulls with its class. An API that is
+// down is told from bad users by the breaker.
 //
 // A user's streams stand alone: one that fails leaves no row and its
 // correlation does not move, so the next run reads it again. What is complete

@@ -56,6 +56,7 @@ func (e *StopError) Error() string { return e.Err.Error() }
 // Unwrap returns the wrapped error.
 func (e *StopError) Unwrap() error { return e.Err }
 
+// Stopf makes a *StopError of a text, as fmt.Errorf does.
 func Stopf(reason Reason, format string, args ...any) error {
 	return &StopError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
@@ -108,21 +109,42 @@ func stopReason(err error) error {
 	}
 }
 
-// endsRun says whether a failed request means the same for every user, so
-// that going on would only fail them one by one.
-func endsRun(class finoos.Class) bool { return class == finoos.Auth }
+// consequence is what a failed request means for the run that has made it.
+type consequence int
 
-// mayPass says whether a failure of this class may be over in a few minutes,
-// so that one more try at the end of the run is worth its requests.
-func mayPass(class finoos.Class) bool {
+const (
+	carryOn     consequence = iota // it has not failed
+	endRun                         // it would fail for every user, or is nothing that a user could help
+	lookForUser                    // a 404: is the user there at all?
+	tryAgain                       // it may be over in a few minutes
+	failUser                       // it stays so for tonight
+)
+
+// consequenceOf decides what a failed request means, and tells its class; no
+// other place reads classes to decide that. An error of no class, such as that of
+// a scratch file, ends the run. So does one of a context that has ended: who
+// calls looks for that first.
+func consequenceOf(err error) (consequence, finoos.Class) {
+	class := finoos.ClassOf(err)
 	switch class {
+	case "":
+		if err == nil {
+			return carryOn, class
+		}
+		return endRun, class
+	case finoos.Auth:
+		return endRun, class
+	case finoos.NotFound:
+		return lookForUser, class
 	case finoos.Network, finoos.Timeout, finoos.Server, finoos.RateLimited:
-		return true
+		return tryAgain, class
 	default:
-		return false
+		return failUser, class
 	}
 }
 
+// MissingScopes compares the scopes that a token names with those that streams
+// need. Its error is a *StopError of ReasonCredentials.
 func MissingScopes(granted []string, streams []config.Stream) error {
 	need := map[string]config.Stream{}
 	for _, s := range streams {

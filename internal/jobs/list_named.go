@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -41,18 +40,18 @@ func (n *nightly) askFor(ctx context.Context, ids []string) error {
 // are cursors of this user.
 func (n *nightly) ask(ctx context.Context, id string, known bool) error {
 	u, err := n.client.User(ctx, id)
-	switch class := finoos.ClassOf(err); {
+	switch what, _ := consequenceOf(err); {
 	case err == nil:
 		n.flow.breaker.success()
 		return n.list.held.add(&u)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case class == "" || endsRun(class):
+	case what == endRun:
 		return fmt.Errorf("ask for a user that was not listed: %w", err)
-	case class == finoos.NotFound && known:
+	case what == lookForUser && known:
 		return n.missed(id)
 	default:
-		return n.unanswered(ctx, id, class, err)
+		return n.unanswered(ctx, id, err)
 	}
 }
 
@@ -63,19 +62,20 @@ func (n *nightly) missed(id string) error {
 
 // unanswered deals with a user whose own path did not answer with the user,
 // where its cursors matter.
-func (n *nightly) unanswered(ctx context.Context, id string, class finoos.Class, cause error) error {
+func (n *nightly) unanswered(ctx context.Context, id string, cause error) error {
 	cursors, err := n.w.Cursors(ctx, sink.BucketOf(id), id)
 	if err != nil {
 		return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 	}
 	u := newUser(id, nil, cursors[id])
-	if class == finoos.NotFound {
+	what, class := consequenceOf(cause)
+	if what == lookForUser {
 		if !u.pulledBefore() {
 			return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
 		}
 		return n.missed(id)
 	}
-	if mayPass(class) {
+	if what == tryAgain {
 		if err := n.flow.weigh(ctx, u, cause); err != nil {
 			return err
 		}

@@ -39,24 +39,26 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 // failed decides what a failed pull means: an end of the run, another try at
 // its end, a user that is gone, or a row.
 func (n *nightly) failed(ctx context.Context, u *user, res *pull.Result, err error) error {
-	class := finoos.ClassOf(err)
-	if class == "" || endsRun(class) {
+	what, class := consequenceOf(err)
+	switch what {
+	case endRun:
 		return fmt.Errorf("pull %s: %w", res.Stream, err)
-	}
-	if class == finoos.NotFound {
-		gone, err := n.isGone(ctx, u)
-		if err != nil || gone {
+	case lookForUser:
+		if gone, err := n.isGone(ctx, u); err != nil || gone {
 			return err
 		}
-	}
-	if mayPass(class) && res.Meter.Requests.Load() > 0 { // else an earlier failure is seen once more
+	case tryAgain:
+		if res.Meter.Requests.Load() == 0 {
+			break // an earlier failure is seen once more
+		}
 		if err := n.flow.weigh(ctx, u, err); err != nil {
 			return err
 		}
+	default:
 	}
 	res.Forget()
 	res.Outcome, res.Class, res.Err = pull.Failed, class, err
-	if n.flow.canRetry(u, class) {
+	if what == tryAgain && n.flow.canRetry(u) {
 		u.retry = append(u.retry, res)
 		return nil
 	}

@@ -175,15 +175,15 @@ func (n *nightly) isGone(ctx context.Context, u *user) (bool, error) {
 	}
 	u.checked = true
 	_, err := n.client.User(ctx, u.ID)
-	switch class := finoos.ClassOf(err); {
+	switch what, _ := consequenceOf(err); {
 	case err == nil:
 		return false, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case class == finoos.NotFound:
+	case what == lookForUser:
 		u.gone = true
 		return true, n.gone.add(u.ID, u.LastWritten)
-	case class == "" || endsRun(class):
+	case what == endRun:
 		return false, fmt.Errorf("ask for a user: %w", err)
 	default:
 		return false, nil

@@ -3,8 +3,6 @@ package jobs
 import (
 	"context"
 	"sync"
-
-	"finoos-syncer/internal/finoos"
 )
 
 // againLater holds the users with a stream that may go better at the end of
@@ -40,9 +38,10 @@ func (a *againLater) take() []*user {
 	return users
 }
 
-// canRetry says whether a failed stream is worth another try this night.
-func (f *flow) canRetry(u *user, class finoos.Class) bool {
-	return f.job.Failures.RetryAtEnd && !u.lastTry && mayPass(class) && !f.again.full()
+// canRetry says whether there is another try this night for a stream whose
+// failure may pass.
+func (f *flow) canRetry(u *user) bool {
+	return f.job.Failures.RetryAtEnd && !u.lastTry && !f.again.full()
 }
 
 // giveUp makes rows of the failures that the deadline has taken the second

@@ -93,7 +93,7 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if class := finoos.ClassOf(err); class == "" || endsRun(class) {
+			if what, _ := consequenceOf(err); what == endRun {
 				return fmt.Errorf("wait for the analysis: %w", err)
 			}
 			continue // asked again; if it stays so, the pull says it

@@ -121,13 +121,13 @@ func rememberedSessions(c sink.Cursor) map[string]loginMemory {
 // skipSync goes on without sync sessions where the logins could not be read:
 // the stream bank_logins, if there is one, reads them again and says so.
 func (n *nightly) skipSync(ctx context.Context, u *user, err error) error {
-	class := finoos.ClassOf(err)
+	what, class := consequenceOf(err)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case class == "" || endsRun(class):
+	case what == endRun:
 		return fmt.Errorf("read logins: %w", err)
-	case class == finoos.NotFound:
+	case what == lookForUser:
 		_, err := n.isGone(ctx, u)
 		return err
 	}
@@ -167,7 +167,7 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if class := finoos.ClassOf(err); class == "" || endsRun(class) {
+			if what, _ := consequenceOf(err); what == endRun {
 				return fmt.Errorf("read correlation: %w", err)
 			}
 		}
