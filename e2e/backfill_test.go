@@ -211,8 +211,11 @@ func TestWhatABackfillChangedAndTheAPIChangedBackEndsAsItWas(t *testing.T) {
 	}
 	begun := time.Now()
 	if _, err := jobs.Backfill(t.Context(), jobs.BackfillOptions{
-		Config: cfg, Job: "nightly", Since: "2025-01-01", Holder: t.Name(),
-		Now: func() time.Time { return b.Now().Add(time.Minute + time.Since(begun)) },
+		RunOptions: jobs.RunOptions{
+			Config: cfg, Job: "nightly", Holder: t.Name(),
+			Now: func() time.Time { return b.Now().Add(time.Minute + time.Since(begun)) },
+		},
+		Since: "2025-01-01",
 	}); err != nil {
 		t.Fatal(err)
 	}

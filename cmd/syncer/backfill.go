@@ -99,9 +99,11 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	}
 	p := newProgress(a.console, a.log, time.Now)
 	o := jobs.BackfillOptions{
-		Config: cfg, Job: job, Name: f.name, Since: f.since, Until: f.until, Users: users, Rate: f.rate,
-		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-		Progress: func(s report.Progress) { p.report(ctx, s) },
+		RunOptions: jobs.RunOptions{
+			Config: cfg, Job: job, Users: users, Holder: holder(), Version: thisBuild().Version, Logger: a.log,
+			Progress: func(s report.Progress) { p.report(ctx, s) },
+		},
+		Name: f.name, Since: f.since, Until: f.until, Rate: f.rate,
 	}
 	for _, s := range f.streams {
 		o.Streams = append(o.Streams, config.Stream(strings.TrimSpace(s)))

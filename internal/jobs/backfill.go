@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
-	"time"
 
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
-	"finoos-syncer/internal/sink/bucket"
 )
 
 // A backfill is a run of another kind. It goes through the users with the same
@@ -46,32 +43,24 @@ import (
 // what was not committed; and it asks again for the transactions of users of
 // whom only the tags are left, to know which of these are in the range.
 
-// BackfillOptions say what Backfill does. Those that RunOptions has as well
-// mean the same there.
+// BackfillOptions say what Backfill does.
 type BackfillOptions struct {
-	Config *config.Config
-	Job    string
+	// RunOptions say for whom, and by whom. Users restricts the backfill to these
+	// ids, nil means all that are listed. Shard, RunGroup, OnlyFailed, Full and
+	// Pacing are not for backfills, and passed over.
+	RunOptions
+
 	// Name of the backfill; empty makes one of the range, streams and users.
 	// The same name goes on where the last run with it stopped.
 	Name string
 	// Since and Until are the first and the last day, as 2006-01-02. Since is
 	// needed; an empty Until means today, or what the name began with.
 	Since, Until string
-	// Users restricts it to these ids; nil means all that are listed.
-	Users []string
 	// Streams are those to bring; nil means all of the job's that have a past.
 	Streams []config.Stream
 	// Rate is its ceiling of requests per second; 0 means a quarter of the
 	// job's.
 	Rate float64
-
-	Transport http.RoundTripper
-	Now       func() time.Time
-	Holder    string
-	Version   string
-	Logger    *slog.Logger
-	Progress  func(report.Progress)
-	WrapStore func(bucket.Store) bucket.Store
 }
 
 // filling is one backfill at work.

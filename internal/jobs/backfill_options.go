@@ -46,18 +46,17 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	if rate < 0 || rate > ceiling {
 		return nil, Stopf(ReasonConfig, "a rate of %g requests per second: give one above 0 and up to requests_per_second, which is %g", rate, ceiling)
 	}
-	f.def.Streams = names(config.PullOrder(&config.Job{Streams: streams}))
+	f.def.Streams = streamNames(config.PullOrder(&config.Job{Streams: streams}))
 	f.def.Users = digestOf(o.Users)
 	f.def.CreatedAt = now.UTC()
 	f.def.Name = cmp.Or(o.Name, f.nameIt())
 	if err := sink.CheckBackfill(f.def.Name); err != nil {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
-	if f.session, err = newSession(RunOptions{
-		Config: backfillConfig(o.Config, o.Job, streams, rate), Job: o.Job, RunGroup: f.def.Name,
-		Transport: o.Transport, Now: o.Now, Holder: o.Holder, Version: o.Version, Logger: o.Logger,
-		Progress: o.Progress, WrapStore: o.WrapStore,
-	}); err != nil {
+	ro := o.RunOptions
+	ro.Config, ro.RunGroup, ro.Users = backfillConfig(o.Config, o.Job, streams, rate), f.def.Name, nil
+	ro.Shard, ro.OnlyFailed, ro.Full, ro.Pacing = sink.Shard{}, false, false, nil
+	if f.session, err = newSession(ro); err != nil {
 		return nil, err
 	}
 	f.log = f.log.With("backfill", f.def.Name)
@@ -87,11 +86,11 @@ func backfillStreams(name string, job *config.Job, asked []config.Stream) ([]con
 		}
 	}
 	if len(possible) == 0 {
-		return nil, Stopf(ReasonConfig, "job %s has no stream with a past to bring; these have one: %s", name, strings.Join(names(pastStreams()), ", "))
+		return nil, Stopf(ReasonConfig, "job %s has no stream with a past to bring; these have one: %s", name, strings.Join(streamNames(pastStreams()), ", "))
 	}
 	for _, s := range asked {
 		if !slices.Contains(possible, s) {
-			return nil, Stopf(ReasonConfig, "stream %q cannot be backfilled in job %s: choose from %s", s, name, strings.Join(names(possible), ", "))
+			return nil, Stopf(ReasonConfig, "stream %q cannot be backfilled in job %s: choose from %s", s, name, strings.Join(streamNames(possible), ", "))
 		}
 	}
 	if len(asked) == 0 {
@@ -100,7 +99,7 @@ func backfillStreams(name string, job *config.Job, asked []config.Stream) ([]con
 	return asked, nil
 }
 
-func names(streams []config.Stream) []string {
+func streamNames(streams []config.Stream) []string {
 	out := make([]string, 0, len(streams))
 	for _, s := range streams {
 		out = append(out, string(s))

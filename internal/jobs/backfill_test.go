@@ -27,8 +27,10 @@ import (
 func (b *bank) backfillOptions(since string, lines ...string) BackfillOptions {
 	o := b.options(b.config(lines...))
 	return BackfillOptions{
-		Config: o.Config, Job: o.Job, Since: since, Transport: o.Transport, Now: o.Now, Holder: o.Holder, Logger: o.Logger,
-		WrapStore: b.wrap, Rate: 10000,
+		RunOptions: RunOptions{
+			Config: o.Config, Job: o.Job, Transport: o.Transport, Now: o.Now, Holder: o.Holder, Logger: o.Logger, WrapStore: b.wrap,
+		},
+		Since: since, Rate: 10000,
 	}
 }
 

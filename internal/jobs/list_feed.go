@@ -69,8 +69,8 @@ func newFeed(of *flow, at *report.Resume) *feed {
 			f.steps = append(f.steps, stretch{bucket: b, named: named[b]})
 		}
 	}
-	for i := range bucketsOfUsers {
-		if b := (at.Bucket + i) % bucketsOfUsers; of.o.Shard.Owns(b) {
+	for i := range sink.Buckets {
+		if b := (at.Bucket + i) % sink.Buckets; of.o.Shard.Owns(b) {
 			s := stretch{bucket: b}
 			if b == at.Bucket {
 				s.from = at.UserID

@@ -21,19 +21,17 @@ import (
 // scratch file, so that the list of a million users costs no memory.
 const spillAt = 4 << 20
 
-const bucketsOfUsers = 256
-
 // userList holds the users of a run by bucket of users, in the order in which
 // they were listed. Adding ends before reading begins. Not safe for
 // concurrent use.
 type userList struct {
 	dir  string
-	held [bucketsOfUsers][]byte
+	held [sink.Buckets][]byte
 	size int
 
 	file     *os.File // nil until the first spill; already unlinked
 	written  int64
-	segments [bucketsOfUsers][]segment
+	segments [sink.Buckets][]segment
 }
 
 type segment struct{ at, n int64 }
@@ -201,7 +199,7 @@ func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
 
 func (l *listing) countListed() error {
 	var n int64
-	for b := range bucketsOfUsers {
+	for b := range sink.Buckets {
 		users, err := l.held.bucket(b)
 		if err != nil {
 			return err

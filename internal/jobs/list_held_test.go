@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink"
 )
 
 func listedUser(i int) *finoos.User {
@@ -46,7 +47,7 @@ func TestTheListOfUsersComesBackAsItWasListedHeldOrSpilled(t *testing.T) {
 			t.Fatalf("%d users: spilled %v", n, spilled)
 		}
 		got := map[string]*finoos.User{}
-		for b := range bucketsOfUsers {
+		for b := range sink.Buckets {
 			users, err := l.bucket(b)
 			if err != nil {
 				t.Fatal(err)

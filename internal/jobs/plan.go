@@ -151,7 +151,7 @@ func (p *planner) count(ctx context.Context) (*Plan, error) {
 	for _, s := range p.streams {
 		p.counts[s] = &PlannedStream{}
 	}
-	for b := range bucketsOfUsers {
+	for b := range sink.Buckets {
 		if p.o.Shard.Owns(b) {
 			if err := p.bucket(ctx, b); err != nil {
 				return nil, err

@@ -174,7 +174,7 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 	}
 	defer look.Close()
 	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[config.Stream]*StreamStatus{}, []StatusCommit{}
-	for b := range bucketsOfUsers {
+	for b := range sink.Buckets {
 		for u, err := range look.EachUser(ctx, b) {
 			if err != nil {
 				return err

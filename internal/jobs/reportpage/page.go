@@ -45,21 +45,21 @@ func Write(w io.Writer, r *report.Report) error {
 	return nil
 }
 
-// page is what the template shows.
-type page struct {
+// shownRun is what the template shows.
+type shownRun struct {
 	*report.Report
 
-	Outcome  outcome
+	End      outcome
 	Facts    []string
 	Notes    []string
 	Figures  []figure
 	Shares   []share // of the users, by what became of them
 	Chart    *chart  // nil where there is nothing to draw
-	Tables   []bar
+	Written  []bar
 	AllRows  int64
 	AllFiles int64
 	AllBytes int64
-	Streams  []stream
+	Pulls    []stream
 	Sessions []bar
 	Stages   []stage
 	Ages     []streamAges
@@ -116,15 +116,15 @@ const (
 	shownSlow     = 5
 )
 
-func newPage(r *report.Report) *page {
-	p := &page{Report: r, Outcome: outcomes[r.Outcome], Facts: facts(r), Notes: notes(r), Shares: shares(r), Chart: newChart(r)}
-	if p.Outcome.Title == "" {
-		p.Outcome = outcome{Title: r.Outcome, Kind: "warn"}
+func newPage(r *report.Report) *shownRun {
+	p := &shownRun{Report: r, End: outcomes[r.Outcome], Facts: facts(r), Notes: notes(r), Shares: shares(r), Chart: newChart(r)}
+	if p.End.Title == "" {
+		p.End = outcome{Title: r.Outcome, Kind: "warn"}
 	}
 	p.written(r)
 	for _, s := range config.Streams() {
 		if sr := r.Streams[s]; sr != nil {
-			p.Streams = append(p.Streams, stream{s, sr})
+			p.Pulls = append(p.Pulls, stream{s, sr})
 		}
 		if f, ok := r.Freshness[s]; ok {
 			p.Ages = append(p.Ages, streamAges{s, f})
@@ -153,22 +153,22 @@ func failedOf(s *report.Stream) int64 {
 }
 
 // written lists what was committed, in the order of the tables.
-func (p *page) written(r *report.Report) {
+func (p *shownRun) written(r *report.Report) {
 	var most int64
 	for _, t := range sink.Tables() {
 		if c, ok := r.Tables[t.Name]; ok {
-			p.Tables = append(p.Tables, bar{Name: t.Name, N: c.Rows, Files: c.Files, Bytes: c.Bytes})
+			p.Written = append(p.Written, bar{Name: t.Name, N: c.Rows, Files: c.Files, Bytes: c.Bytes})
 			p.AllRows, p.AllFiles, p.AllBytes = p.AllRows+c.Rows, p.AllFiles+c.Files, p.AllBytes+c.Bytes
 			most = max(most, c.Rows)
 		}
 	}
-	for i := range p.Tables {
-		p.Tables[i].Percent = percent(p.Tables[i].N, most)
+	for i := range p.Written {
+		p.Written[i].Percent = percent(p.Written[i].N, most)
 	}
 }
 
 // stages lists the slowest users: sync and settle first, then the streams.
-func (p *page) stages(r *report.Report) {
+func (p *shownRun) stages(r *report.Report) {
 	order := []string{"sync", "settle"}
 	for _, s := range config.Streams() {
 		order = append(order, string(s))
@@ -197,7 +197,7 @@ func (p *page) stages(r *report.Report) {
 	}
 }
 
-func (p *page) figures(r *report.Report) {
+func (p *shownRun) figures(r *report.Report) {
 	commits := "nothing to write"
 	switch {
 	case r.Commits > 1:
