@@ -192,7 +192,7 @@ func (n *nightly) noteSession(
 		row.FinishedAt = now
 	}
 	if res.Status != 0 {
-		row.HTTPStatus = sink.Null[int32]{V: int32(res.Status), Valid: true} //nolint:gosec // an HTTP status
+		row.HTTPStatus = sink.Null[int32]{V: int32(res.Status), Valid: true} // an HTTP status
 	}
 	if n.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()

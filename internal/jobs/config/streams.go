@@ -58,6 +58,7 @@ func PullOrder(job *Job) []Stream {
 	return out
 }
 
+// ServicesOf are the services that streams need, each once.
 func ServicesOf(streams []Stream) []finoos.Service {
 	var out []finoos.Service
 	for _, s := range streams {
@@ -68,6 +69,7 @@ func ServicesOf(streams []Stream) []finoos.Service {
 	return out
 }
 
+// JobNames lists the jobs of a configuration, for errors that name them.
 func JobNames(c *Config) string {
 	if len(c.Jobs) == 0 {
 		return "none"

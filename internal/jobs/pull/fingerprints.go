@@ -125,13 +125,13 @@ func decodeWindow(state []byte) (window, error) {
 	w := window{newest: make(map[string]int32, n)}
 	for range n {
 		account := d.String()
-		w.newest[account] = int32(d.Varint()) //nolint:gosec // written from an int32
+		w.newest[account] = int32(d.Varint()) // written from an int32
 	}
 	n = d.Count(10)
 	w.seen = make(map[string]booked, n)
 	for range n {
 		id := d.String()
-		days := int32(d.Varint()) //nolint:gosec // written from an int32
+		days := int32(d.Varint()) // written from an int32
 		w.seen[id] = booked{days: days, hash: d.Uint64()}
 	}
 	return w, atEnd(d)
@@ -181,7 +181,7 @@ func (h history) encode() []byte {
 		b = binary.LittleEndian.AppendUint64(b, m.hash)
 		b = binary.AppendUvarint(b, uint64(len(m.days)))
 		for _, day := range slices.Sorted(maps.Keys(m.days)) {
-			b = append(b, byte(day)) //nolint:gosec // a day of a month
+			b = append(b, byte(day)) // a day of a month
 			b = binary.LittleEndian.AppendUint32(b, m.days[day])
 		}
 	}
@@ -194,7 +194,7 @@ func decodeHistory(state []byte) (history, error) {
 	h := make(history, n)
 	for range n {
 		k := monthKey{account: d.String()}
-		k.month = int32(d.Varint()) //nolint:gosec // written from an int32
+		k.month = int32(d.Varint()) // written from an int32
 		m := month{bitmap: d.Uint32(), hash: d.Uint64()}
 		if days := d.Count(5); days > 0 {
 			m.days = make(map[int]uint32, days)

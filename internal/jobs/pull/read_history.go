@@ -114,7 +114,7 @@ func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 			if m.days == nil {
 				m.days = make(map[int]uint32, 31)
 			}
-			m.days[on] = uint32(h) //nolint:gosec // half of the hash is enough for a day
+			m.days[on] = uint32(h) // half of the hash is enough for a day
 		}
 		days = append(days, i)
 	}
@@ -156,7 +156,7 @@ func dayHasher(rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
 
 func monthOf(t time.Time) int32 {
 	y, m, _ := t.Date()
-	return int32(y)*12 + int32(m) - 1 //nolint:gosec // a year of four digits
+	return int32(y)*12 + int32(m) - 1 // a year of four digits
 }
 
 // replace puts the answer's months into what will be remembered, and takes

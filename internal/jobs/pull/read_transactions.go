@@ -96,7 +96,7 @@ func windowStart(newest map[string]int32, now time.Time, zone *time.Location, ov
 	for _, days := range newest {
 		start = min(start, max(min(days, today), floor))
 	}
-	return start - int32(overlap/day) //nolint:gosec // an overlap of five million years is refused elsewhere
+	return start - int32(overlap/day) // an overlap of five million years is refused elsewhere
 }
 
 const day = 24 * time.Hour
@@ -106,9 +106,10 @@ func DaysOf(t time.Time) int32 {
 	const seconds = int64(day / time.Second)
 	_, offset := t.Zone()
 	shown := t.Unix() + int64(offset)
-	return int32((shown - (shown%seconds+seconds)%seconds) / seconds) //nolint:gosec // fits for any year of four digits
+	return int32((shown - (shown%seconds+seconds)%seconds) / seconds) // fits for any year of four digits
 }
 
+// Midnight is the beginning of a day in UTC, by its days since 1970.
 func Midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
 
 // collectTransactions emits the transactions from start on that are new or
@@ -117,7 +118,7 @@ func Midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/tim
 func (r *Reader) collectTransactions(
 	ctx context.Context, res *Result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
 ) (next window, err error) {
-	keepFrom := DaysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 //nolint:gosec // see windowStart
+	keepFrom := DaysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 // see windowStart
 	var seen map[uint64]struct{}
 	var account string // of the transaction before, as it is for most
 	var newest int32   // that is known of it

@@ -94,7 +94,7 @@ func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
 	if every <= 0 {
 		return false
 	}
-	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) //nolint:gosec // below every
+	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) // below every
 	earliest := last.Add(every - every/14)
 	boundary := earliest.Add(-offset).Truncate(every).Add(offset)
 	if boundary.Before(earliest) {

@@ -32,6 +32,7 @@ func accountRow(res *Result, a *finoos.Account) sink.Row {
 	}
 }
 
+// TransactionRow is the row of a transaction; the pull must have its turn.
 func TransactionRow(res *Result, t *finoos.Transaction) sink.Row {
 	amount, extra := res.money(t.Amount, t.Extra, "amount")
 	row := res.turn.slabs.transactions.next()
@@ -45,6 +46,7 @@ func TransactionRow(res *Result, t *finoos.Transaction) sink.Row {
 	return row
 }
 
+// ContractRow is the row of a contract; the pull must have its turn.
 func ContractRow(res *Result, c *finoos.Contract) sink.Row {
 	amount, extra := res.money(c.Amount, c.Extra, "amount")
 	row := res.turn.slabs.contracts.next()
@@ -58,6 +60,7 @@ func ContractRow(res *Result, c *finoos.Contract) sink.Row {
 	return row
 }
 
+// HistoryRow is the row of a day of an account; the pull must have its turn.
 func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) sink.Row {
 	balance, extra := res.money(b.Balance, b.Extra, "balance")
 	if extra != "" {
