@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The budget of DESIGN.md, in percent.
+// The budget of docs/design.md, "Budgets", in percent.
 const (
 	leastUsed   = 97.0
 	mostRefused = 0.5

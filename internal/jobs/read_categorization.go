@@ -39,7 +39,7 @@ func (r *run) readCategorization(ctx context.Context, u *user, res *result) erro
 }
 
 // tooOldForDiff says whether a diff was refused because the API does not know
-// the analysis that it should start from (finoos-api.md, Categorization).
+// the analysis that it should start from (docs/design.md, "What a row means").
 func tooOldForDiff(err error) bool {
 	api := asAPIError(err)
 	if api == nil {

@@ -80,7 +80,7 @@ func Run(ctx context.Context, o RunOptions) (*Report, error) {
 	return r.conclude(ctx, r.steps(ctx))
 }
 
-// steps is the flow of DESIGN.md, in its order.
+// steps is the flow of docs/design.md, "The flow of one run", in its order.
 func (r *run) steps(ctx context.Context) error {
 	return r.take(ctx, []step{
 		{"check credentials", r.checkCredentials},
