@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,21 +41,26 @@ func TestTheDemoLeavesALakeThatItsQueriesCanRead(t *testing.T) {
 	}
 }
 
-// What the README says of DuckDB is done as it is printed there: the command is
+// What the docs say of DuckDB is done as it is printed there: the command is
 // run, what it prints goes into DuckDB, and the queries find something.
-func TestTheReadmesWayIntoDuckDBWorksAsPrinted(t *testing.T) {
+func TestTheWayIntoDuckDBOfTheDocsWorksAsPrinted(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	if code := start(t, home, nil, "demo").wait(t); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
+	page, err := os.ReadFile(filepath.Join("..", "docs", "warehouse.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	piped := regexp.MustCompile(`(?m)^ *bin/syncer (sql .*) \| duckdb lake\.duckdb`).FindSubmatch(readme)
-	if piped == nil {
-		t.Fatal("the README pipes nothing into duckdb")
+	pipe := regexp.MustCompile(`(?m)^ *bin/syncer (sql .*) \| duckdb lake\.duckdb`)
+	piped, short := pipe.FindSubmatch(page), pipe.FindSubmatch(readme)
+	if piped == nil || short == nil || !bytes.Equal(piped[1], short[1]) {
+		t.Fatalf("docs/warehouse.md pipes %q into duckdb, the README %q", piped, short)
 	}
 	c := start(t, home, nil, strings.Fields(string(piped[1]))...)
 	if code := c.wait(t); code != 0 {
@@ -66,7 +72,7 @@ func TestTheReadmesWayIntoDuckDBWorksAsPrinted(t *testing.T) {
 	l.exec(t, c.stdout.String())
 	l.close()
 
-	// Another session, as the README has it: the views are kept in the file.
+	// Another session, as the docs have it: the views are kept in the file.
 	l.db = openDuckDB(t, file)
 	t.Cleanup(l.close)
 	l.exec(t, "SET TimeZone = 'UTC'; SET file_search_path = '"+filepath.ToSlash(home)+"'")
@@ -74,15 +80,16 @@ func TestTheReadmesWayIntoDuckDBWorksAsPrinted(t *testing.T) {
 	if compare(t, tb, openLake(t, l.dir).current(t, tb), l.current(t, tb)) == 0 {
 		t.Error("there are no contracts: nothing is shown")
 	}
-	_, rest, found := strings.Cut(string(readme), "```sql\n")
+	_, rest, found := strings.Cut(string(page), "## Loading a warehouse")
+	_, rest, hasBlock := strings.Cut(rest, "```sql\n")
 	block, _, closed := strings.Cut(rest, "```")
 	queries := statements.FindAllString(block, -1)
-	if !found || !closed || len(queries) < 2 {
-		t.Fatalf("the README shows %d queries", len(queries))
+	if !found || !hasBlock || !closed || len(queries) < 2 {
+		t.Fatalf("docs/warehouse.md shows %d queries", len(queries))
 	}
 	for _, q := range queries {
 		if rows := l.query(t, selectText(l.here(q))); len(rows) == 0 {
-			t.Errorf("a query that the README shows finds nothing:\n%s", q)
+			t.Errorf("a query that the docs show finds nothing:\n%s", q)
 		}
 	}
 }

@@ -26,8 +26,8 @@ const (
 	exitTerminated    = 143
 )
 
-// exitCodes is what --help and README.md say about them; a test keeps all three
-// equal.
+// exitCodes is what --help and docs/operators.md say about them; a test keeps all
+// three equal.
 var exitCodes = []struct {
 	codes   []int
 	meaning string

@@ -139,7 +139,7 @@ func jobStatusText(p *page, s *jobs.Status) {
 		if !c.Published {
 			note += ", not published yet"
 		}
-		t.add(int64(c.Seq), moment(c.CommittedAt, s.At), int64(c.Files), c.Rows, size(c.Bytes), note) //nolint:gosec // numbers of commits are small
+		t.add(int64(c.Seq), moment(c.CommittedAt, s.At), int64(c.Files), c.Rows, size(c.Bytes), note) // numbers of commits are small
 	}
 	p.indent(t.lines())
 }

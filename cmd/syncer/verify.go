@@ -81,7 +81,7 @@ func (a *app) verifySink(ctx context.Context, c config.Sink, job string) (*sink.
 	return sink.Verify(ctx, sink.VerifyOptions{
 		Store: store, Job: job, ScratchDir: c.ScratchDir,
 		Progress: func(v *sink.Verification) {
-			a.console.show(fmt.Sprintf("commit %s · %s rows · %d problems", count(int64(v.LastSeq)), count(verifiedTotal(v).Rows), v.ProblemCount)) //nolint:gosec // numbers of commits are small
+			a.console.show(fmt.Sprintf("commit %s · %s rows · %d problems", count(int64(v.LastSeq)), count(verifiedTotal(v).Rows), v.ProblemCount)) // numbers of commits are small
 		},
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"finoos-syncer/internal/wait"
 )
 
-// The budget of DESIGN.md, in percent.
+// The budget of docs/design.md, "Budgets", in percent.
 const (
 	leastUsed   = 97.0
 	mostRefused = 0.5

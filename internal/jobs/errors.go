@@ -17,7 +17,7 @@ import (
 )
 
 // Reason says why a run ended early or badly. The command line turns it into
-// an exit code (DESIGN.md, Command line).
+// an exit code (docs/design.md, "Command line").
 type Reason int
 
 // The reasons a run can stop for.

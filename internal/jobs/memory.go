@@ -8,7 +8,7 @@ import (
 )
 
 // What a run may take by default, and what configuration adds to it: a night of
-// DESIGN.md, with 16 workers and 32 MiB of pulls in flight, stays below 100 MiB
+// docs/design.md, "Budgets", with 16 workers and 32 MiB of pulls in flight, stays below 100 MiB
 // resident, of which some 25 MiB are the program itself.
 const (
 	memoryOfRun    = 68 << 20

@@ -73,7 +73,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	return n.conclude(ctx, n.steps(ctx), n.flow.resume)
 }
 
-// steps is the flow of DESIGN.md, in its order.
+// steps is the flow of docs/design.md, "The flow of one run", in its order.
 func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []step{
 		{"check credentials", n.checkCredentials},

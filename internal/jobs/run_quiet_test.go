@@ -80,7 +80,7 @@ func (w *smallWorld) forget() {
 	}
 }
 
-// TestAQuietNightCostsTheDocumentedMinimum is the budget of DESIGN.md: one
+// TestAQuietNightCostsTheDocumentedMinimum is the budget of docs/design.md, "Budgets": one
 // probe per user and service, one call for the logins, the user list; and no
 // file written.
 func TestAQuietNightCostsTheDocumentedMinimum(t *testing.T) {

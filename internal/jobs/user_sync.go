@@ -33,7 +33,7 @@ const (
 
 const statusSCARequired = "SCA_REQUIRED"
 
-// decide is the policy of sync sessions (DESIGN.md, Configuration). now is the
+// decide is the policy of sync sessions (docs/design.md, "Bank synchronisations"). now is the
 // clock of the data.
 func decide(p *config.Sync, l *finoos.BankLogin, last loginMemory, now time.Time) decision {
 	sameStatus := last.Status == l.Status

@@ -32,7 +32,7 @@ func (d *doctor) sink(ctx context.Context) {
 		case errors.Is(check.Err, sink.ErrLyingStore):
 			d.fail(jobs.ReasonSink, what, "use another store or a newer version of it: nothing is safe on this one", "%v", check.Err)
 		case errors.Is(check.Err, bucket.ErrDenied):
-			d.fail(jobs.ReasonSink, what, "grant the permission: README.md lists those that are needed", "%v", check.Err)
+			d.fail(jobs.ReasonSink, what, "grant the permission: docs/operators.md lists those that are needed", "%v", check.Err)
 		default:
 			d.fail(jobs.ReasonSink, what, "see that the store can be reached and is healthy", "%v", check.Err)
 		}

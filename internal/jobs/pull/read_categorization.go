@@ -41,7 +41,7 @@ func (r *Reader) readCategorization(ctx context.Context, u *User, res *Result) e
 }
 
 // tooOldForDiff says whether a diff was refused because the API does not know
-// the analysis that it should start from (finoos-api.md, Categorization).
+// the analysis that it should start from (docs/design.md, "What a row means").
 func tooOldForDiff(err error) bool {
 	api, ok := errors.AsType[*finoos.Error](err)
 	return ok && api.StaleCorrelation()

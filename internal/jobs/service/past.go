@@ -2,11 +2,12 @@ package service
 
 import (
 	"context"
-	"finoos-syncer/internal/jobs"
-	"finoos-syncer/internal/jobs/report"
 	"fmt"
 	"iter"
 	"time"
+
+	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // pastReports yields the reports of a job's runs, newest first.

@@ -4,7 +4,7 @@
 //
 // # What it makes
 //
-//	contracts            every row of every file, as README.md describes it; grows, is never updated
+//	contracts            every row of every file, as docs/warehouse.md has it; grows, is never updated
 //	current_contracts    the current state: one row per key
 //	history_contracts    every state that there was, each with valid_from and valid_to
 //	freshness            per stream, how long ago something last came

@@ -9,15 +9,15 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// The overlay that README.md shows is built, from here instead of from a
+// The overlay that docs/operators.md shows is built, from here instead of from a
 // repository.
-func TestTheOverlayOfTheReadmeIsWhatItSays(t *testing.T) {
+func TestTheOverlayOfTheDocsIsWhatItSays(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/operators.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(readme), "# kustomization.yaml\n")
+	_, text, _ := strings.Cut(string(page), "# kustomization.yaml\n")
 	text, _, _ = strings.Cut(text, "```")
 	fs := filesys.MakeFsOnDisk()
 	dir := overlay(t, fs, "nightly", []string{"irsa"})
