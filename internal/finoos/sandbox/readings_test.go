@@ -271,3 +271,25 @@ func TestMixturesAreDecidedByTheirSeed(t *testing.T) {
 		t.Errorf("20 seeds make %d mixtures", len(seen))
 	}
 }
+
+func TestTheSameReadingsGiveTheSameAnswers(t *testing.T) {
+	t.Parallel()
+	r := parsed(t, "turnover=few,moving=reorder,order=request,repeats=different,dates=epoch,pending=undated,outage=cut,bad_user=slow,not_ready=206")
+	var first []string
+	watch(t, r, func(what string) bool {
+		first = append(first, what)
+		return true
+	})
+	n := 0
+	watch(t, r, func(what string) bool {
+		if n >= len(first) || first[n] != what {
+			t.Errorf("answer %d differs: %.200s", n, what)
+			return false
+		}
+		n++
+		return true
+	})
+	if n != len(first) {
+		t.Errorf("%d answers, then %d", len(first), n)
+	}
+}

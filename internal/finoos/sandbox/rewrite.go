@@ -198,8 +198,17 @@ func rereads(table string, rows func(*Sandbox, int, func(row) bool) bool) func(*
 			return rows(s, index, yield)
 		}
 		x := s.rewriter(s.ids.id(index))
+		// Without its account, the tag of a booking may be that of another with
+		// the same id: one row.
+		seen := map[string]bool{}
+		merged := table == "categorization" && x.hidesAccounts()
 		return rows(s, index, func(r row) bool {
 			for _, r := range x.truth(table, r) {
+				if key := rowID(r, "transaction_id", "tag"); merged && seen[key] {
+					continue
+				} else if merged {
+					seen[key] = true
+				}
 				if !yield(r) {
 					return false
 				}
