@@ -77,7 +77,7 @@ func (s *Sandbox) refusesWindow(query url.Values, st *state) (answer, bool) {
 		given[strings.ToLower(name)] = values[0]
 	}
 	r := s.opts.Readings
-	refuse := func(status string, kind string) (answer, bool) {
+	refuse := func(status, kind string) (answer, bool) {
 		codes := map[string]int{"400": http.StatusBadRequest, "403": http.StatusForbidden, "404": http.StatusNotFound, "416": http.StatusRequestedRangeNotSatisfiable}
 		code, refused := codes[status]
 		return failure(code, kind, "the parameter is not accepted"), refused

@@ -35,25 +35,29 @@ type layout struct {
 var layouts = map[string]layout{
 	"users": {
 		"id:user_id:text customUserID:custom_user_id:text name:name:text type:type:text tenant:tenant:text createdAt:created_at:moment duplicates:duplicates:list userScopes:user_scopes:list",
-		"", []string{"user_id"},
+		"",
+		[]string{"user_id"},
 	},
 	"bank_logins": {
 		"bankLoginId:bank_login_id:text status:status:text lastSynchronization:last_synchronization:moment", "active", []string{"user_id", "bank_login_id"},
 	},
 	"accounts": {
 		"accountId:account_id:text name:name:text owner:owner:text bankCode:bank_code:text balance:balance:money currency:currency:text",
-		"accountNumber type iban bic bankName status bankLoginId", []string{"user_id", "account_id"},
+		"accountNumber type iban bic bankName status bankLoginId",
+		[]string{"user_id", "account_id"},
 	},
 	"transactions": {
 		"transactionId:transaction_id:text accountId:account_id:text amount:amount:money currency:currency:text bookingDate:booking_date:date valueDate:value_date:date bookingText:booking_text:text purpose:purpose:text tags:tags:list",
-		"merchantCategoryCode", []string{"user_id", "account_id", "transaction_id"},
+		"merchantCategoryCode",
+		[]string{"user_id", "account_id", "transaction_id"},
 	},
 	"categorization": {
 		"transactionId:transaction_id:text accountId:account_id:key", "", []string{"user_id", "account_id", "transaction_id", "tag"},
 	},
 	"contracts": {
 		"contractId:contract_id:text id:contract_id:text amount:amount:money nextBookingDate:next_booking_date:date category:category:text",
-		"contractPartner amountConsistency interval duration tags nextBookingRange mref isActive attributes transactions", []string{"user_id", "contract_id"},
+		"contractPartner amountConsistency interval duration tags nextBookingRange mref isActive attributes transactions",
+		[]string{"user_id", "contract_id"},
 	},
 	"account_history": {
 		"date:date:date balance:balance:money", "", []string{"user_id", "account_id", "currency", "date"},

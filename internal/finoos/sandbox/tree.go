@@ -144,9 +144,6 @@ func (n *node) text(name string) string {
 	return ""
 }
 
-// become replaces a value in its place.
-func (n *node) become(other *node) { *n = *other }
-
 // clone is deep, so that what changes in one is not seen in the other.
 func (n *node) clone() *node {
 	c := &node{raw: n.raw, open: n.open}
