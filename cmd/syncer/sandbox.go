@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type sandboxFlags struct {
 	seed       uint64
 	rateLimit  float64
 	faults     string
+	readings   string
 	data       string
 	today      string
 	nightEvery time.Duration
@@ -51,12 +53,20 @@ Faults of single users are kind=operation:user:after, where user is a number or 
 id, the operation may be left out (all of them) and so may the number of requests
 that go well before: malformed=contracts:3, never_analysed=5, deleted=6:10. Kinds:
 malformed forbidden not_found server_error reset truncated never_analysed deleted,
-and for synchronize each outcome of a sync session.`,
+and for synchronize each outcome of a sync session.
+
+Where the document leaves open what finoOS does, --reading chooses: settings
+name=value with commas between them; "list" prints all of them, with what each
+imitates, and ends. --reading mix:N is a mixture that the number N decides.`,
 		Example: `  syncer sandbox --users 200
   syncer sandbox --rate-limit 20 --night-every 1m
-  syncer sandbox --faults error_rate=0.01,malformed=contracts:3`,
+  syncer sandbox --faults error_rate=0.01,malformed=contracts:3
+  syncer sandbox --reading page_size=20,token=cursor,outage=html,outage_of=services`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.readings == "list" {
+				return listReadings(a.stdout)
+			}
 			return a.serveSandbox(cmd.Context(), f)
 		},
 	}
@@ -66,6 +76,7 @@ and for synchronize each outcome of a sync session.`,
 	flags.Uint64Var(&f.seed, "seed", 1, "what everything random is made from")
 	flags.Float64Var(&f.rateLimit, "rate-limit", 0, "requests a second that are served; 0 for no limit")
 	flags.StringVar(&f.faults, "faults", "", "how it misbehaves: `settings` as above")
+	flags.StringVar(&f.readings, "reading", "", "how it reads the document: `settings`, or list")
 	flags.StringVar(&f.data, "data", "", "serve the Berka accounts in this `folder` instead of invented ones")
 	flags.StringVar(&f.today, "today", "", "the simulated `day` at the start, as 2026-11-19; the real one unless given")
 	flags.DurationVar(&f.nightEvery, "night-every", 0, "let a night pass this often")
@@ -77,10 +88,14 @@ func (f sandboxFlags) open(now time.Time) (*sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, usagef("%s", strings.ReplaceAll("--faults: "+err.Error(), "\n", "; "))
 	}
+	readings, err := f.read()
+	if err != nil {
+		return nil, usagef("%s", strings.ReplaceAll("--reading: "+err.Error(), "\n", "; "))
+	}
 	if f.rateLimit > 0 {
 		faults.RateLimit = f.rateLimit
 	}
-	o := sandbox.Options{Users: f.users, Seed: f.seed, Data: f.data, Faults: faults, NoHistory: true}
+	o := sandbox.Options{Users: f.users, Seed: f.seed, Data: f.data, Faults: faults, Readings: readings, NoHistory: true}
 	switch {
 	case f.users < 1 || f.rateLimit < 0 || f.nightEvery < 0:
 		return nil, usagef("--users is at least 1, --rate-limit and --night-every are not negative")
@@ -96,6 +111,33 @@ func (f sandboxFlags) open(now time.Time) (*sandbox.Sandbox, error) {
 		return nil, usagef("open the sandbox: %w", err)
 	}
 	return s, nil
+}
+
+// mixShare is how many of the readings a mixture changes.
+const mixShare = 0.15
+
+func (f sandboxFlags) read() (sandbox.Readings, error) {
+	number, mixed := strings.CutPrefix(f.readings, "mix:")
+	if !mixed {
+		return sandbox.ParseReadings(f.readings)
+	}
+	seed, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return sandbox.Readings{}, fmt.Errorf("%q is no number: write mix:7", number)
+	}
+	return sandbox.MixReadings(seed, mixShare), nil
+}
+
+// listReadings prints what --reading can be set to.
+func listReadings(w io.Writer) error {
+	var p page
+	for _, r := range sandbox.AllReadings() {
+		p.printf("%s=%s\n    %s\n", r.Name, strings.Join(r.Values, "|"), r.Why)
+		if r.With != "" {
+			p.printf("    shows beside %s\n", r.With)
+		}
+	}
+	return p.writeTo(w)
 }
 
 // serveSandbox serves until the context ends, which is how it is meant to end.
@@ -162,6 +204,9 @@ func sandboxWelcome(w io.Writer, address string, now time.Time, f sandboxFlags) 
 		who = "the accounts in " + f.data
 	}
 	p.printf("A finoOS with %s, on %s\n", who, address)
+	if r, err := f.read(); err == nil && r != (sandbox.Readings{}) {
+		p.printf("It reads the document so: %s\n", r)
+	}
 	p.printf("It is %s there. A night passes with: curl -X POST %s/sandbox/night\n\n", now.Format("Monday, 2 January 2006"), address)
 	p.printf("To pull from it with the jobs.yaml that comes with syncer:\n\n")
 	p.printf("  export FINOOS_BASE_URL=%s FINOOS_CLIENT_ID=sandbox FINOOS_CLIENT_SECRET=sandbox\n", address)

@@ -170,6 +170,9 @@ func (s *Sandbox) finished(l life, svc service, now time.Time) int {
 	for k := len(l.analyses); k > 0; k-- {
 		a := l.analyses[k-1]
 		took := s.opts.AnalysisDelay * time.Duration(1+int(svc)) / time.Duration(serviceCount)
+		if s.unfinished(l, k, svc) {
+			continue
+		}
 		if a.started.IsZero() || !now.Before(a.started.Add(took)) {
 			return k
 		}

@@ -29,10 +29,10 @@ func (s *Sandbox) authenticate(c *call) answer {
 	s.mu.Unlock()
 	var w wire
 	w.open('{')
-	w.str("access_token", s.token(generation, c.now.Add(tokenLife)))
-	w.number("expires_in", int64(tokenLife/time.Second))
+	w.str("access_token", s.opts.Readings.spoilToken(s.token(generation, c.now.Add(tokenLife))))
+	s.opts.Readings.writeExpiry(&w)
 	w.str("token_type", "Bearer")
-	w.str("scope", strings.Join(s.opts.Scopes, " "))
+	s.opts.Readings.writeScopes(&w, s.opts.Scopes)
 	w.str("session_state", s.seed.on("session", int(c.now.Unix())).uuid())
 	w.number("not-before-policy", 0)
 	w.close('}')

@@ -10,13 +10,13 @@ func (s *Sandbox) getCategorization(c *call) answer {
 	if !known {
 		return failure(s.opts.UnknownCorrelation, "unknown_correlation", "there is no such analysis, or it is too old")
 	}
-	n, valid := s.pageAsked(c, s.Faults())
+	n, valid := s.pageAsked(c, s.listing())
 	if !valid {
 		return failure(http.StatusBadRequest, "invalid_request", "there is no such page")
 	}
 	var some []*booking
 	for i := range st.bookings {
-		if t := &st.bookings[i]; since < 0 || t.tags(since, st.last()) != nil {
+		if t := &st.bookings[i]; s.opts.Readings.changed(t, since, st.last()) {
 			some = append(some, t)
 		}
 	}
@@ -30,23 +30,24 @@ func (s *Sandbox) since(c *call, st *state) (int, bool) {
 		return -1, true
 	}
 	for k := st.last(); k >= 0 && k > st.last()-s.opts.KeepAnalyses; k-- {
-		if st.analyses[k].id == id {
-			return k, true
+		if s.correlationID(st.analyses[k], categorization) == id {
+			return s.opts.Readings.from(k, true)
 		}
 	}
-	return 0, false
+	return s.opts.Readings.from(0, false)
 }
 
 func (s *Sandbox) writeCategorization(st *state, some []*booking, since, n int) answer {
-	f := s.Faults()
+	f := s.listing()
 	size := s.opts.CategorizationPageSize
-	if f.NoContext {
+	if f.NoContext || s.opts.Readings.Context == "null" {
 		size = max(1, len(some)) // without metaData nobody could know of a second page
 	}
 	if len(some) == 0 && st.h.user.style.noContent {
 		return answer{status: http.StatusNoContent}
 	}
-	p := cut(n, size, len(some), ShiftNone)
+	f.Shift = ShiftNone
+	p := s.cutAround("categorization", n, size, len(some), f)
 	p.number = n + s.firstPage(f)
 	w := wire{ascii: st.h.user.style.ascii}
 	w.open('{')
@@ -60,9 +61,7 @@ func (s *Sandbox) writeCategorization(st *state, some []*booking, since, n int) 
 		st.categorize(&w, t, t.tags(told, st.last()))
 	}
 	w.close(']')
-	if !f.NoContext {
-		p.meta(&w, "metaData")
-	}
+	s.meta(&w, f, p, "metaData")
 	w.close('}')
 	return ok(w.b)
 }

@@ -27,7 +27,7 @@ func (st *state) contract(w *wire, c *contract) {
 	w.b = append(w.b, '[')
 	for _, t := range c.bookings {
 		w.open('{')
-		w.str(s.id("transaction"), t.id(st.h))
+		w.str(s.id("transaction"), st.txID(t))
 		w.close('}')
 	}
 	w.close(']')

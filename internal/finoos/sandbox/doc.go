@@ -53,6 +53,27 @@
 // that does not exist answers a loud 404 of type "unknown_route" and is
 // counted: see UnknownRoutes.
 //
+// # Readings
+//
+// The document leaves much open, and this sandbox has to decide: where pages
+// begin, what an unknown correlation is answered with, which date a window
+// compares. Each such decision is a reading with other values beside it (see
+// Readings; AllReadings lists them with what they imitate), and so are the ways
+// in which other banking APIs and what stands in front of them were seen to
+// differ from their documents. A reading is applied at one place:
+//
+//	reading_list, reading_users, reading_token   who is listed, and how
+//	reading_outage, reading_attack               answers in place of an operation's
+//	reading_analysis, reading_transactions       what an operation looks for
+//	reading_values, reading_records              how records are written (rewrite.go)
+//
+// The last two change an answer and the row of Truth alike, by the same dice:
+// what can be read without a guess fills its column, the rest is null and kept
+// in _extra under the name that the answer had. Where an answer holds different
+// records under one key, Alternatives tells what may stand in Truth's place.
+// Trouble (outages, bad users, answers that are not ready, ids that are none)
+// leaves Truth as it is: a reader has to say that it could not reach it.
+//
 // # Limitations
 //
 // Creating, changing and deleting (users, contracts, webhooks, uploads) are

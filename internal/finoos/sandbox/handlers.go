@@ -64,6 +64,10 @@ func (s *Sandbox) getTransactions(c *call) answer {
 	if err != nil {
 		return failure(http.StatusBadRequest, "invalid_request", err.Error())
 	}
+	if a, refused := s.refusesWindow(c.r.URL.Query(), st); refused {
+		return a
+	}
+	want = want.bend(s.opts.Readings)
 	var some []*booking
 	for i := range st.bookings {
 		if t := &st.bookings[i]; want.has(st, t) {
@@ -89,7 +93,7 @@ func (svc service) correlation(s *Sandbox, c *call) answer {
 	}
 	var w wire
 	w.open('{')
-	w.str("correlationID", l.analyses[k-1].id)
+	w.str("correlationID", s.correlationID(l.analyses[k-1], svc))
 	w.instant("correlationTimestamp", l.analyses[k-1].at)
 	w.close('}')
 	return ok(w.b)

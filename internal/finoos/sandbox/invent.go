@@ -15,7 +15,9 @@ func (v *invented) users() int { return v.opts.Users }
 func (v *invented) of(index int) dice { return v.seed.on("user", index) }
 
 func (v *invented) user(index int, joined day) *user {
-	return newUser(v.of(index), v.ids, index, v.opts.Tenant, joined, v.opts.Plain)
+	u := newUser(v.of(index), v.ids, index, v.opts.Tenant, joined, v.opts.Plain)
+	v.opts.Readings.withhold(u, v.of(index))
+	return u
 }
 
 func (v *invented) logins(index int) []loginSpec {
@@ -36,6 +38,7 @@ func (v *invented) household(index int, joined day) *household {
 	h := &household{
 		user: v.user(index, joined), dice: d, person: who(d),
 		logins: v.logins(index), genesis: joined - past, tagNames: v.opts.TagNames,
+		transactionIDs: v.opts.Readings.TransactionIDs, pending: v.opts.Readings.Pending != "",
 	}
 	h.income = income(d.on("income"), h.person.persona)
 	h.open()

@@ -19,14 +19,15 @@ type booking struct {
 	counts  day // from this day on it is in the balance
 
 	// What analyses made of it, by index of the analysis.
-	first    int  // appeared
-	tagged   int  // got its source's tags; never if it has none
-	told     bool // the tags are in banking/transactions too
-	untagged bool // the source's tags were taken away again
-	more     []extraTag
-	revised  int    // how often it changed
-	gone     bool   // it has vanished
-	extern   string // its id, where that is not ours to choose
+	first      int  // appeared
+	tagged     int  // got its source's tags; never if it has none
+	told       bool // the tags are in banking/transactions too
+	untagged   bool // the source's tags were taken away again
+	untaggedAt int  // by which analysis
+	more       []extraTag
+	revised    int    // how often it changed
+	gone       bool   // it has vanished
+	extern     string // its id, where that is not ours to choose
 }
 
 // extraTag is a tag that a later analysis added.

@@ -118,6 +118,6 @@ func (b *builder) rewrite(j int, d dice) {
 func (b *builder) untag(j int, d dice) {
 	t := &b.bookings[d.on("untag which").below(len(b.bookings))]
 	if t.tagged <= j {
-		t.untagged = true
+		t.untagged, t.untaggedAt = true, j
 	}
 }

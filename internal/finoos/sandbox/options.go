@@ -91,6 +91,9 @@ type Options struct {
 	// Logger is told of unknown routes and of faults that struck; nil is silent.
 	Logger *slog.Logger
 
+	// Readings are how a real finoOS may differ, from the start to the end.
+	Readings Readings
+
 	// Faults are those in force from the start.
 	Faults Faults
 }

@@ -10,16 +10,17 @@ type page struct {
 	number, size, total int // number as the client counts
 	from, to            int // positions in the list
 	past                bool
+	holes               int // empty pages in the middle
 }
 
 // pages is how many there are; an empty list has one, an empty one.
-func (p page) pages() int { return max(1, (p.total+p.size-1)/p.size) }
+func (p page) pages() int { return max(1, (p.total+p.size-1)/p.size) + p.holes }
 
 func (s *Sandbox) firstPage(f Faults) int {
-	if f.ZeroPages || s.opts.FirstPage == PageZero {
+	if f.ZeroPages || s.opts.FirstPage == PageZero && s.opts.Readings.FirstPage == "" {
 		return 0
 	}
-	return s.opts.FirstPage
+	return max(1, s.opts.FirstPage)
 }
 
 // pageAsked reads ?page=N. Without it the first page is meant. A page before
@@ -27,6 +28,9 @@ func (s *Sandbox) firstPage(f Faults) int {
 func (s *Sandbox) pageAsked(c *call, f Faults) (int, bool) {
 	first := s.firstPage(f)
 	asked := c.r.URL.Query().Get("page")
+	if c.op.name == "users" && s.opts.Readings.Token != "" {
+		return s.tokenAsked(asked)
+	}
 	if asked == "" {
 		return 0, true
 	}
@@ -54,47 +58,59 @@ func cut(n, size, total int, shift Shift) page {
 	return p
 }
 
-// meta writes what is known of a page.
-func (p page) meta(w *wire, name string) {
-	w.key(name)
-	w.open('{')
-	w.number("page", int64(p.number))
-	w.number("pageSize", int64(p.size))
-	w.number("totalPages", int64(p.pages()))
-	w.number("total", int64(p.total))
-	w.close('}')
-}
-
 // listUsers answers GET /users.
 func (s *Sandbox) listUsers(c *call) answer {
-	f := s.Faults()
+	f := s.listing()
 	n, valid := s.pageAsked(c, f)
 	if !valid {
 		return failure(http.StatusBadRequest, "invalid_request", "there is no such page")
 	}
 	s.mu.Lock()
-	total := s.alive()
+	total := s.listed(s.alive())
 	if !s.mine(c.r) {
 		total = 0
 	}
-	p := cut(n, s.opts.PageSize, total, f.Shift)
+	size := s.userPageSize()
+	if s.opts.Readings.Paging == "ignored" {
+		n = 0
+	}
+	p := s.cutAround("users", n, size, total, f)
 	if (p.past || total == 0) && f.End == EndRepeat && total > 0 {
-		for n = 0; !cut(n+1, s.opts.PageSize, total, f.Shift).past; n++ {
+		for n = 0; !s.cutAround("users", n+1, size, total, f).past; n++ {
 		}
-		p = cut(n, s.opts.PageSize, total, f.Shift)
+		p = s.cutAround("users", n, size, total, f)
 	}
 	p.number = n + s.firstPage(f)
 	indices := make([]int, 0, p.to-p.from)
 	for k := p.from; k < p.to; k++ {
-		indices = append(indices, s.nth(k))
+		indices = append(indices, k)
+	}
+	s.places(f, p, indices)
+	for i, k := range indices {
+		indices[i] = s.nth(k)
 	}
 	s.mu.Unlock()
-	if len(indices) == 0 {
-		if a, special := pastTheEnd(f.End); special {
+	if len(indices) == 0 && (p.past || total == 0) {
+		if a, special := specialEnd(f.End); special {
 			return a
 		}
 	}
 	return s.writeUsers(f, p, indices)
+}
+
+// cutAround is cut, with an empty page in the middle where a reading wants it.
+func (s *Sandbox) cutAround(list string, n, size, total int, f Faults) page {
+	p := cut(n, size, total, f.Shift)
+	hole := s.hole(list, f, p)
+	switch {
+	case hole < 0 || n < hole:
+	case n == hole:
+		p.to, p.past = p.from, false
+	default:
+		p = cut(n-1, size, total, f.Shift)
+	}
+	p.holes = min(1, hole+1)
+	return p
 }
 
 func pastTheEnd(end End) (answer, bool) {
@@ -121,13 +137,14 @@ func (s *Sandbox) writeUsers(f Faults, p page, indices []int) answer {
 	}
 	var w wire
 	w.open('{')
-	if !f.NoContext {
-		p.meta(&w, "context")
-	}
+	s.meta(&w, f, p, "context")
 	w.key("users")
 	w.b = append(w.b, '[')
-	for _, i := range indices {
+	for n, i := range indices {
 		s.writeUser(&w, i)
+		if n == 0 {
+			s.opts.Readings.writeOddity(&w)
+		}
 	}
 	w.close(']')
 	w.close('}')

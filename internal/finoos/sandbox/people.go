@@ -89,6 +89,7 @@ type user struct {
 	scopes     []string // nil: not told
 	automatic  string   // automaticAnalysis
 	expires    bool     // has expiresIn
+	withheld   bool     // has not granted all scopes
 	extra      extras
 	style      style
 }

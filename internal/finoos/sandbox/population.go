@@ -36,7 +36,7 @@ func (s *Sandbox) Night() {
 	s.nights++
 	start, d := s.joined[0], s.seed.on("population", s.nights)
 	total := s.total()
-	s.joined = append(s.joined, total+s.come(d, start))
+	s.joined = append(s.joined, total+s.come(d, start)+s.turnOver(total))
 	odds := s.opts.Nightly.Gone
 	if odds <= 0 || s.fixed {
 		return

@@ -14,13 +14,21 @@ import (
 type wanted struct {
 	since, until day
 	ids          []string // nil: any
+	byValue      bool     // since and until compare value dates
 }
 
 func (q wanted) has(st *state, t *booking) bool {
 	if q.ids != nil {
-		return slices.Contains(q.ids, t.id(st.h))
+		return slices.Contains(q.ids, st.txID(t))
 	}
-	return t.day >= q.since && t.day <= q.until
+	if st.pending(t) {
+		return true // without a date there is nothing to compare
+	}
+	at := t.day
+	if value := t.valueDate(st.h); q.byValue && value != 0 {
+		at = value
+	}
+	return at >= q.since && at <= q.until
 }
 
 // parseWanted reads a query. Names are read in any case, as the document

@@ -121,12 +121,14 @@ func (st *state) standingOrders() string {
 func (st *state) transaction(w *wire, t *booking) {
 	h, s := st.h, st.h.user.style
 	w.open('{')
-	w.str(s.id("transaction"), t.id(h))
+	w.str(s.id("transaction"), st.txID(t))
 	w.str(s.id("account"), h.accounts[t.account].id)
 	w.cents("amount", t.cents)
 	w.str("currency", h.accounts[t.account].currency)
-	s.date(w, "bookingDate", t.day)
-	s.optDate(w, "valueDate", t.valueDate(h))
+	if !st.pending(t) {
+		s.date(w, "bookingDate", t.day)
+		s.optDate(w, "valueDate", t.valueDate(h))
+	}
 	s.opt(w, "bookingText", t.src.text)
 	s.opt(w, "purpose", t.words(h))
 	s.code(w, "merchantCategoryCode", t.src.mcc)

@@ -64,6 +64,9 @@ func (s *Sandbox) route() {
 	for _, op := range s.all {
 		s.mux.HandleFunc(op.method+" "+op.pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, op) })
 	}
+	if s.opts.Readings.Outage == "login" || s.opts.Readings.BadUser == "login" {
+		s.mux.HandleFunc("GET "+loginPage, showLogin)
+	}
 	lost := operation{name: unknownRoute, answer: (*Sandbox).lost}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, lost) })
 }

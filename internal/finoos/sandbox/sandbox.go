@@ -35,8 +35,9 @@ type Sandbox struct {
 	failing  map[int]map[string]UserFault
 	seen     map[int]int // requests of failing users
 	bucket   bucket
-	rolls    int // random faults decided so far
-	tokens   int // tokens before this one are dead
+	ready    map[string]bool // what has been asked for since an analysis
+	rolls    int             // random faults decided so far
+	tokens   int             // tokens before this one are dead
 }
 
 // spending is the manual synchronisations of a login on a day.
@@ -48,10 +49,14 @@ type spending struct {
 // New prepares a sandbox. It costs the same for one user as for a million,
 // except with Options.Data, which is read and kept.
 func New(opts Options) (*Sandbox, error) {
+	if err := opts.Readings.settle(); err != nil {
+		return nil, err
+	}
 	opts.fill()
+	opts.bend()
 	s := &Sandbox{
 		opts: opts, seed: dice(mix(opts.Seed)), start: dayOf(opts.Today), log: opts.Logger,
-		left: map[int]int{}, syncs: map[int][]analysis{}, spent: map[spending]int{},
+		left: map[int]int{}, ready: map[string]bool{}, syncs: map[int][]analysis{}, spent: map[spending]int{},
 		cache: newCache(opts.CacheUsers), known: map[string]bool{},
 		asked: history{off: opts.NoHistory, limit: opts.HistoryLimit, counts: map[string]int{}},
 	}
@@ -59,6 +64,7 @@ func New(opts Options) (*Sandbox, error) {
 		s.known[scope] = true
 	}
 	s.ids = newUserIDs(s.seed)
+	s.ids.form = opts.Readings.UserIDs
 	s.world = &invented{seed: s.seed, ids: s.ids, opts: &s.opts, active: opts.Nightly.Analysed}
 	if opts.Data != "" {
 		b, err := readBerka(&s.opts, s.seed, s.ids)

@@ -69,14 +69,28 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	}
 	a, refused := s.gate(c, faults)
 	if !refused && c.spoil != reset {
-		a = op.answer(s, c)
+		a = s.respond(c)
 	}
 	s.harm(c, &a)
+	s.opts.Readings.comeBack(a)
+	a = s.opts.Readings.dress(c, a)
 	if c.spoil == reset {
 		panic(http.ErrAbortHandler)
 	}
 	s.asked.end(asked, a.status)
 	c.send(w, a)
+}
+
+// respond has the operation answer, unless a reading answers in its place;
+// what it says is then written as the readings have it.
+func (s *Sandbox) respond(c *call) answer {
+	for _, instead := range []func(*Sandbox, *call) (answer, bool){(*Sandbox).strange, (*Sandbox).refusesScope, (*Sandbox).attack} {
+		if a, does := instead(s, c); does {
+			return a
+		}
+	}
+	a := s.opts.Readings.gateway(c, c.op.answer(s, c))
+	return s.rewrite(c, s.delay(c, a))
 }
 
 func (c *call) service() string {
@@ -90,7 +104,9 @@ func (c *call) service() string {
 func (c *call) send(w http.ResponseWriter, a answer) {
 	maps.Copy(w.Header(), a.header)
 	if len(a.body) > 0 {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		if w.Header().Get("Content-Type") == "" {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		}
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)

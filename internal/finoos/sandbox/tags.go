@@ -34,7 +34,7 @@ func (t *booking) bankTags(last int) []string {
 func (st *state) categorize(w *wire, t *booking, tags []string) {
 	s := st.h.user.style
 	w.open('{')
-	w.str(s.id("transaction"), t.id(st.h))
+	w.str(s.id("transaction"), st.txID(t))
 	w.str(s.id("account"), st.h.accounts[t.account].id)
 	switch {
 	case tags == nil:

@@ -76,7 +76,7 @@ func rowsOf(table string) func(*Sandbox, int, func(row) bool) bool {
 	if !known {
 		panic(fmt.Sprintf("sandbox: there is no truth of table %q", table))
 	}
-	return rows
+	return rereads(table, rows)
 }
 
 func (s *Sandbox) truthUser(index int, yield func(row) bool) bool {
@@ -141,10 +141,14 @@ func (s *Sandbox) truthTransactions(index int, yield func(row) bool) bool {
 		if p.extra != nil {
 			e.add("paymentPartner", p.extra.object())
 		}
+		booked, valued := dateOf(t.day), dateOf(t.valueDate(st.h))
+		if st.pending(t) {
+			booked, valued = nil, nil
+		}
 		if !yield(row{
-			"user_id": st.h.user.id, "account_id": st.h.accounts[t.account].id, "transaction_id": t.id(st.h),
+			"user_id": st.h.user.id, "account_id": st.h.accounts[t.account].id, "transaction_id": st.txID(t),
 			"amount": decimal(t.cents), "currency": text(st.h.accounts[t.account].currency),
-			"booking_date": dateOf(t.day), "value_date": dateOf(t.valueDate(st.h)), "booking_text": text(t.src.text),
+			"booking_date": booked, "value_date": valued, "booking_text": text(t.src.text),
 			"purpose": text(t.words(st.h)), "merchant_category_code": text(t.src.mcc),
 			"partner_name": text(p.name), "partner_iban": text(p.iban), "partner_bic": text(p.bic),
 			"partner_creditor_id": text(p.creditorID), "partner_mandate_reference": text(p.mandate),
@@ -162,7 +166,7 @@ func (s *Sandbox) truthCategorization(index int, yield func(row) bool) bool {
 		t := &st.bookings[i]
 		for _, tag := range t.tags(-1, st.last()) {
 			if !yield(row{
-				"user_id": st.h.user.id, "account_id": st.h.accounts[t.account].id, "transaction_id": t.id(st.h),
+				"user_id": st.h.user.id, "account_id": st.h.accounts[t.account].id, "transaction_id": st.txID(t),
 				"tag": tag, "_extra": held("categorization", t.categorizationExtra(st.h)),
 			}) {
 				return false

@@ -5,6 +5,9 @@ import "strconv"
 func (s *Sandbox) truthContracts(index int, yield func(row) bool) bool {
 	st, _ := s.state(index, contracts)
 	style := st.h.user.style
+	if s.withholds(st.h.user) {
+		return true
+	}
 	for i := range st.contracts {
 		c := &st.contracts[i]
 		from, to := c.span()
@@ -14,7 +17,7 @@ func (s *Sandbox) truthContracts(index int, yield func(row) bool) bool {
 		}
 		ids := make([]string, len(c.bookings))
 		for k, t := range c.bookings {
-			ids[k] = t.id(st.h)
+			ids[k] = st.txID(t)
 		}
 		if !yield(row{
 			"user_id": st.h.user.id, "contract_id": c.deal.id, "partner_id": text(c.deal.partnerID), "partner_name": text(c.partner.name),

@@ -17,6 +17,7 @@ const (
 
 type userIDs struct {
 	seed   dice
+	form   string // Readings.UserIDs
 	offset uint64
 	inv1   uint64
 	inv2   uint64
@@ -47,18 +48,21 @@ func (u userIDs) id(index int) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], x<<16|u.check(index)>>48)
 	binary.BigEndian.PutUint64(b[8:], u.check(index))
-	return uuidText(b)
+	return u.shape(x, uuidText(b))
 }
 
 func (u userIDs) check(index int) uint64 { return uint64(u.seed.on("check", index)) }
 
 // index leads from an id to its user; false for an id that was never given.
 func (u userIDs) index(id string) (int, bool) {
-	raw, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
-	if err != nil || len(raw) != 16 {
-		return 0, false
+	x, known := u.hidden(id)
+	if !known {
+		raw, err := hex.DecodeString(strings.ReplaceAll(id[:min(len(id), 36)], "-", ""))
+		if err != nil || len(raw) != 16 {
+			return 0, false
+		}
+		x = binary.BigEndian.Uint64(raw) >> 16
 	}
-	x := binary.BigEndian.Uint64(raw) >> 16
 	x ^= x >> 24
 	x = x * u.inv2 & mask48
 	x ^= x >> 24

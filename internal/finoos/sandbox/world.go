@@ -39,6 +39,10 @@ type household struct {
 	fixed bool
 	// tagNames gives tag objects a name beside their id.
 	tagNames bool
+	// transactionIDs is how bookings are named: see Readings.TransactionIDs.
+	transactionIDs string
+	// pending leaves fresh bookings without a date at first.
+	pending bool
 }
 
 // loginSpec is a connection to a bank.

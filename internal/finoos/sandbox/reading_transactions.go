@@ -1,0 +1,115 @@
+package sandbox
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// transactionReadings are about which transactions are answered, and how they
+// are named.
+func transactionReadings() []reading {
+	return []reading{
+		{"transaction_ids", "own shared number", "banks repeat an id in several accounts of a user, own transfers above all; others have numbers too long for a float", "", func(r *Readings) *string { return &r.TransactionIDs }},
+		{"pending", "none undated", "what is only reserved has no date, and comes back booked under another id", "", func(r *Readings) *string { return &r.Pending }},
+		{"since_compares", "booking_date value_date", "which date since and until compare is not documented", "", func(r *Readings) *string { return &r.SinceCompares }},
+		{"window", "taken 400 403 416 old_400 ignored", "banks refuse windows, or those that reach back more than 90 days, or ignore them", "", func(r *Readings) *string { return &r.Window }},
+		{"by_id", "taken ignored 400 404", "transactionIds may be ignored or refused", "", func(r *Readings) *string { return &r.ByID }},
+	}
+}
+
+// txID is what the newest analysis calls a booking.
+func (st *state) txID(t *booking) string {
+	switch {
+	case st.pending(t):
+		return "pending-" + st.roll(t, "pending").uuid()
+	case t.extern != "":
+		return t.extern
+	case st.h.transactionIDs == "shared" && t.mirror:
+		other := *t
+		other.mirror = false
+		return other.id(st.h)
+	case st.h.transactionIDs == "number":
+		side := 0
+		if t.mirror {
+			side = 1
+		}
+		return "9" + st.roll(t, "number").on("side", side).digits(19)
+	default:
+		return t.id(st.h)
+	}
+}
+
+func (st *state) roll(t *booking, what string) dice {
+	return st.h.dice.on(what, t.src.key, t.no, int(t.day), t.account)
+}
+
+// pending tells whether a booking is only reserved as yet: it is fresh, and
+// nothing knows it but banking/transactions, since what has tags or belongs to
+// a contract must not come back under another id.
+func (st *state) pending(t *booking) bool {
+	return st.h.pending && t.extern == "" && t.first == st.last() && t.day > st.today()-7 &&
+		t.tagged > st.last() && len(t.more) == 0 && t.src.deal == nil && t.src.every == 0 && t.src.to <= 0 && !t.mirror
+}
+
+// numbersIn writes the ids of transactions as number literals.
+func numbersIn(records *node) {
+	for _, rec := range records.items {
+		literal(rec.get("transactionId"))
+		if of := rec.get("transactions"); of != nil {
+			numbersIn(of)
+		}
+	}
+}
+
+// literal takes the quotes off a number.
+func literal(n *node) {
+	if n != nil && strings.Trim(n.raw, `"0123456789`) == "" {
+		n.raw = strings.Trim(n.raw, `"`)
+	}
+}
+
+// refusesWindow answers queries that this reading of the API does not take.
+func (s *Sandbox) refusesWindow(query url.Values, st *state) (answer, bool) {
+	given := map[string]string{}
+	for name, values := range query {
+		given[strings.ToLower(name)] = values[0]
+	}
+	r := s.opts.Readings
+	refuse := func(status, kind string) (answer, bool) {
+		codes := map[string]int{"400": http.StatusBadRequest, "403": http.StatusForbidden, "404": http.StatusNotFound, "416": http.StatusRequestedRangeNotSatisfiable}
+		code, refused := codes[status]
+		return failure(code, kind, "the parameter is not accepted"), refused
+	}
+	if given["transactionids"] != "" {
+		return refuse(r.ByID, "invalid_parameter")
+	}
+	since := given["since"]
+	if since == "" && given["until"] == "" {
+		return answer{}, false
+	}
+	if r.Window != "old_400" {
+		return refuse(r.Window, "invalid_period")
+	}
+	at, err := time.Parse(time.RFC3339, since)
+	if since != "" && (err != nil || len(st.analyses) == 0 || !at.Before((st.today() - 92).at(0))) {
+		return answer{}, false
+	}
+	return refuse("400", "invalid_period")
+}
+
+// bend makes of a query what this reading of the API takes it for.
+func (q wanted) bend(r Readings) wanted {
+	q.byValue = r.SinceCompares == "value_date"
+	if r.ByID == "ignored" {
+		q.ids = nil
+	}
+	if r.Window == "ignored" && q.ids == nil {
+		all, err := parseWanted(nil, nil)
+		if err == nil {
+			return all
+		}
+	}
+	return q
+}
