@@ -63,8 +63,8 @@ func (a *app) plan(ctx context.Context, job string, f runFlags, offline bool) er
 }
 
 // planText says first what matters most: how many requests, and how long.
-func planText(plan *jobs.Plan) *page {
-	p := new(page)
+func planText(plan *jobs.Plan) *tablePage {
+	p := new(tablePage)
 	shard := ""
 	if plan.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", plan.Shard, plan.Shards)

@@ -26,7 +26,7 @@ type summary struct {
 
 func (s summary) text(w io.Writer) error {
 	r := s.report
-	var p page
+	var p tablePage
 	shard := ""
 	if r.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", r.Shard, r.Shards)
@@ -59,7 +59,7 @@ func (s summary) text(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-func (s summary) failures(p *page) {
+func (s summary) failures(p *tablePage) {
 	failed := s.report.Failures
 	if len(failed) == 0 {
 		return

@@ -79,18 +79,18 @@ func beside(left, right []string) []string {
 	return lines
 }
 
-// page collects text and writes it at once, so that only one error is looked at.
-type page struct{ strings.Builder }
+// tablePage collects text and writes it at once, so that only one error is looked at.
+type tablePage struct{ strings.Builder }
 
-func (p *page) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+func (p *tablePage) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
 
-func (p *page) indent(lines []string) {
+func (p *tablePage) indent(lines []string) {
 	for _, l := range lines {
 		p.printf("%s\n", strings.TrimRight("  "+l, " "))
 	}
 }
 
-func (p *page) writeTo(w io.Writer) error {
+func (p *tablePage) writeTo(w io.Writer) error {
 	_, err := io.WriteString(w, p.String())
 	return err
 }

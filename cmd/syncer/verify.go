@@ -98,8 +98,8 @@ func verifiedTotal(v *sink.Verification) (all sink.VerifiedTable) {
 
 // verifiedText is one line for each thing that was found, what was read, and a
 // line that sums up.
-func verifiedText(v *sink.Verification) *page {
-	p := new(page)
+func verifiedText(v *sink.Verification) *tablePage {
+	p := new(tablePage)
 	findings(p, "problem", v.Problems, v.ProblemCount)
 	findings(p, "note", v.Notes, v.NoteCount)
 	t := newTable("read back", "rows", "deletes", "files", "size")
@@ -127,7 +127,7 @@ func verifiedText(v *sink.Verification) *page {
 	return p
 }
 
-func findings(p *page, kind string, found []sink.Finding, all int64) {
+func findings(p *tablePage, kind string, found []sink.Finding, all int64) {
 	for _, f := range found {
 		p.printf("%s: %s: %s; %s\n", kind, f.Where, f.What, f.Do)
 	}

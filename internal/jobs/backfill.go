@@ -94,10 +94,10 @@ func Backfill(ctx context.Context, o BackfillOptions) (*report.Report, error) {
 
 // steps is the flow of a backfill.
 func (f *filling) steps(ctx context.Context) error {
-	if err := f.take(ctx, []step{{"find the backfill", f.find}}); err != nil || f.finished != nil {
+	if err := f.take(ctx, []runStep{{"find the backfill", f.find}}); err != nil || f.finished != nil {
 		return err
 	}
-	return f.take(ctx, []step{
+	return f.take(ctx, []runStep{
 		{"check credentials", f.checkScopes},
 		{"lease and recover", f.open},
 		{"list users", f.listAll}, // before anything is written: an id may be mistyped

@@ -22,14 +22,14 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 )
 
-// step is a step of a run, with the name that its progress shows.
-type step struct {
+// runStep is a step of a run, with the name that its progress shows.
+type runStep struct {
 	name string
 	do   func(context.Context) error
 }
 
 // take does one step after the other.
-func (s *session) take(ctx context.Context, steps []step) error {
+func (s *session) take(ctx context.Context, steps []runStep) error {
 	for _, step := range steps {
 		s.tally.enter(step.name)
 		s.log.DebugContext(ctx, "step begins", "step", step.name)

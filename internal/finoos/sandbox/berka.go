@@ -55,9 +55,9 @@ type berkaOrder struct {
 
 func (b *berka) users() int { return len(b.clients) }
 
-func (b *berka) user(index int, _ day) *user {
+func (b *berka) user(index int, _ day) *customer {
 	c, d := b.clients[index], b.seed.on("user", index)
-	u := &user{
+	u := &customer{
 		index: index, id: b.ids.id(index), customID: "client-" + c.id, name: "Klient " + c.id, kind: "person",
 		tenant: b.opts.Tenant, created: c.accounts[0].opened.at(12 * time.Hour), automatic: "active",
 		style: newStyle(d, b.opts.Plain),

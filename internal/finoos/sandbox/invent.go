@@ -14,7 +14,7 @@ func (v *invented) users() int { return v.opts.Users }
 
 func (v *invented) of(index int) dice { return v.seed.on("user", index) }
 
-func (v *invented) user(index int, joined day) *user {
+func (v *invented) user(index int, joined day) *customer {
 	u := newUser(v.of(index), v.ids, index, v.opts.Tenant, joined, v.opts.Plain)
 	v.opts.Readings.withhold(u, v.of(index))
 	return u

@@ -77,8 +77,8 @@ func rollPersona(d dice) persona {
 	}
 }
 
-// user is what GET /users/{id} tells.
-type user struct {
+// customer is what GET /users/{id} tells.
+type customer struct {
 	index      int
 	id         string
 	customID   string
@@ -96,9 +96,9 @@ type user struct {
 
 // newUser rolls what the list of users shows; it stays cheap, a page of the
 // list has a hundred of them.
-func newUser(d dice, ids userIDs, index int, tenant string, joined day, plain bool) *user {
+func newUser(d dice, ids userIDs, index int, tenant string, joined day, plain bool) *customer {
 	p := who(d)
-	u := &user{
+	u := &customer{
 		index: index, id: ids.id(index), name: p.name, kind: "person", tenant: tenant,
 		automatic: "active", style: newStyle(d, plain),
 		created: (joined - 1 - day(d.on("age").below(900))).at(time.Duration(d.on("hour").below(86400)) * time.Second),

@@ -96,7 +96,7 @@ func (s *Sandbox) turnOver(total int) int {
 const withheldScope = "contracts"
 
 // withhold rolls whether a user has not granted everything.
-func (r Readings) withhold(u *user, d dice) {
+func (r Readings) withhold(u *customer, d dice) {
 	if r.UserScopes != "" && d.on("withheld").chance(0.35) {
 		u.withheld = true
 		u.scopes = []string{"banking", "categorization"}
@@ -116,6 +116,6 @@ func (s *Sandbox) refusesScope(c *call) (answer, bool) {
 }
 
 // withholds tells whether nothing of a scope is ever answered for a user.
-func (s *Sandbox) withholds(u *user) bool {
+func (s *Sandbox) withholds(u *customer) bool {
 	return u.withheld && slices.Contains([]string{"enforced", "bare_403"}, s.opts.Readings.UserScopes)
 }

@@ -3,7 +3,7 @@ package sandbox
 import "strconv"
 
 // write writes a user as the list and the user's own path tell it.
-func (u *user) write(w *wire, analyses int) {
+func (u *customer) write(w *wire, analyses int) {
 	w.ascii = u.style.ascii
 	w.open('{')
 	w.str("id", u.id)
@@ -21,7 +21,7 @@ func (u *user) write(w *wire, analyses int) {
 
 // unheld are the fields that no column holds. What is left of expiresIn
 // changes with every analysis, so it belongs into no fingerprint.
-func (u *user) unheld(analyses int) extras {
+func (u *customer) unheld(analyses int) extras {
 	var e extras
 	e.text("automaticAnalysis", u.automatic)
 	if u.expires {

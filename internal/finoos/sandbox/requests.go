@@ -16,8 +16,8 @@ type Request struct {
 	At time.Time
 }
 
-// history remembers what was asked.
-type history struct {
+// requestHistory remembers what was asked.
+type requestHistory struct {
 	off   bool
 	limit int
 
@@ -28,7 +28,7 @@ type history struct {
 }
 
 // begin notes a request as it comes, so that the list is in order of arrival.
-func (h *history) begin(r Request) *Request {
+func (h *requestHistory) begin(r Request) *Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.counts[r.Operation]++
@@ -45,7 +45,7 @@ func (h *history) begin(r Request) *Request {
 	return &r
 }
 
-func (h *history) end(r *Request, status int) {
+func (h *requestHistory) end(r *Request, status int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.Status = status

@@ -20,7 +20,7 @@ type Sandbox struct {
 	all   []operation
 	known map[string]bool // scopes that the token grants
 	log   *slog.Logger
-	asked history
+	asked requestHistory
 	cache *cache
 
 	mu       sync.Mutex // guards what nights, sync sessions and tests change
@@ -58,7 +58,7 @@ func New(opts Options) (*Sandbox, error) {
 		opts: opts, seed: dice(mix(opts.Seed)), start: dayOf(opts.Today), log: opts.Logger,
 		left: map[int]int{}, ready: map[string]bool{}, syncs: map[int][]analysis{}, spent: map[spending]int{},
 		cache: newCache(opts.CacheUsers), known: map[string]bool{},
-		asked: history{off: opts.NoHistory, limit: opts.HistoryLimit, counts: map[string]int{}},
+		asked: requestHistory{off: opts.NoHistory, limit: opts.HistoryLimit, counts: map[string]int{}},
 	}
 	for _, scope := range opts.Scopes {
 		s.known[scope] = true

@@ -7,7 +7,7 @@ type world interface {
 	// users is how many there are on the first day.
 	users() int
 	// user is what the list of users tells; joined is the day the user came.
-	user(index int, joined day) *user
+	user(index int, joined day) *customer
 	// logins are the user's bank logins, without the work that household does.
 	logins(index int) []loginSpec
 	// household is everything a user has.
@@ -19,7 +19,7 @@ type world interface {
 // household is a user with accounts and habits. It knows nothing of nights:
 // its nominal bookings are what would happen if nobody corrected anything.
 type household struct {
-	user     *user
+	user     *customer
 	dice     dice
 	person   person
 	logins   []loginSpec

@@ -16,7 +16,7 @@ import (
 //	need     the key must be given
 //	allow    the only values, separated by |
 //	min max  bounds, both included, in the unit of the key
-//	form     how a text is checked beyond being text: see config_forms.go
+//	form     how a text is checked beyond being text: see forms.go
 //	file     <key>_file may be given instead: the value is that file's content;
 //	         a relative path starts at the folder of jobs.yaml
 //

@@ -48,8 +48,8 @@ type row struct {
 	Rows, Commits  int64
 }
 
-// stretch is a point with its beginning and its rates.
-type stretch struct {
+// span is a point with its beginning and its rates.
+type span struct {
 	report.Point
 
 	from              float64
@@ -72,16 +72,16 @@ func newChart(r *report.Report) *chart {
 	}
 	top, topRefused := niceAbove(max(peak, peakAllowed)), niceAbove(peakRefused)
 	c := &chart{
-		Area: steps(list, length, top, true, func(s stretch) float64 { return s.perSecond }), UsersDone: users, UsersAll: max(r.Users.Listed, users),
+		Area: steps(list, length, top, true, func(s span) float64 { return s.perSecond }), UsersDone: users, UsersAll: max(r.Users.Listed, users),
 		Users:    usersLine(list, length, max(r.Users.Listed, users)),
 		MostRate: perSecond(top), HalfRate: perSecond(top / 2), Ticks: ticks(length),
 		Rows: rows(list),
 	}
 	if peakAllowed > 0 {
-		c.Line = steps(list, length, top, false, func(s stretch) float64 { return s.Rate })
+		c.Line = steps(list, length, top, false, func(s span) float64 { return s.Rate })
 	}
 	if peakRefused > 0 {
-		c.Refused = steps(list, length, topRefused, true, func(s stretch) float64 { return s.denied })
+		c.Refused = steps(list, length, topRefused, true, func(s span) float64 { return s.denied })
 		c.MostRefused = perSecond(topRefused)
 	}
 	for _, s := range list {
@@ -95,12 +95,12 @@ func newChart(r *report.Report) *chart {
 	return c
 }
 
-func stretches(points []report.Point) []stretch {
-	var list []stretch
+func stretches(points []report.Point) []span {
+	var list []span
 	from := 0.0
 	for _, p := range points {
 		if took := p.At - from; took > 0 {
-			list = append(list, stretch{Point: p, from: from, perSecond: float64(p.Requests) / took, denied: float64(p.Refused) / took})
+			list = append(list, span{Point: p, from: from, perSecond: float64(p.Requests) / took, denied: float64(p.Refused) / took})
 			from = p.At
 		}
 	}
@@ -109,7 +109,7 @@ func stretches(points []report.Point) []stretch {
 
 // steps is the path of values that hold for a stretch each, closed along the
 // bottom where it is an area.
-func steps(list []stretch, length, top float64, area bool, value func(stretch) float64) string {
+func steps(list []span, length, top float64, area bool, value func(span) float64) string {
 	var b strings.Builder
 	for i, s := range list {
 		y := panelHeight * (1 - min(1, value(s)/top))
@@ -130,7 +130,7 @@ func steps(list []stretch, length, top float64, area bool, value func(stretch) f
 }
 
 // usersLine is the path of the users done so far.
-func usersLine(list []stretch, length float64, all int64) string {
+func usersLine(list []span, length float64, all int64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "M0 %.1f", panelHeight)
 	var done int64
@@ -202,7 +202,7 @@ func tickLabel(at time.Duration) string {
 const maxRows = 24
 
 // rows puts neighbours together until they fit into a table.
-func rows(list []stretch) []row {
+func rows(list []span) []row {
 	each := (len(list) + maxRows - 1) / maxRows
 	var out []row
 	for i := 0; i < len(list); i += each {
