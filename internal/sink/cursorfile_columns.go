@@ -85,7 +85,7 @@ func cursorInstant(name string, at func(*Cursor) *time.Time) cursorColumn {
 func cursorNumber(name string, at func(*Cursor) *int) cursorColumn {
 	return cursorColumn{
 		field: fixed(name, TypeInt32, func(c *Cursor) (int32, bool) {
-			return int32(*at(c)), true //nolint:gosec // failures in a row, versions
+			return int32(*at(c)), true // failures in a row, versions
 		}).required(),
 		read: func(from *groupReader, into []Cursor) {
 			readColumn(from, name, func(row int, v int32) { *at(&into[row]) = int(v) })
@@ -96,10 +96,10 @@ func cursorNumber(name string, at func(*Cursor) *int) cursorColumn {
 func cursorSeq(name string, at func(*Cursor) *uint64) cursorColumn {
 	return cursorColumn{
 		field: fixed(name, TypeInt64, func(c *Cursor) (int64, bool) {
-			return int64(*at(c)), *at(c) > 0 //nolint:gosec // a number of the log
+			return int64(*at(c)), *at(c) > 0 // a number of the log
 		}),
 		read: func(from *groupReader, into []Cursor) {
-			readColumn(from, name, func(row int, v int64) { *at(&into[row]) = uint64(v) }) //nolint:gosec // written from an uint64
+			readColumn(from, name, func(row int, v int64) { *at(&into[row]) = uint64(v) }) // written from an uint64
 		},
 	}
 }

@@ -139,11 +139,11 @@ func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], erro
 			}
 			for len(chunk) > 0 {
 				size, digits := binary.Uvarint(chunk)
-				if digits <= 0 || size > uint64(len(chunk)-digits) { //nolint:gosec // not negative, since digits were read of it
+				if digits <= 0 || size > uint64(len(chunk)-digits) { // not negative, since digits were read of it
 					yield(nil, errors.New("read what was handed over: a chunk is damaged"))
 					return
 				}
-				end := digits + int(size) //nolint:gosec // within the chunk
+				end := digits + int(size) // within the chunk
 				if !yield(chunk[digits:end], nil) {
 					return
 				}

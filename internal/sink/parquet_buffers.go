@@ -65,7 +65,7 @@ type fixedBuffer[T plain] struct {
 
 func newFixedBuffer[T plain](c Column, file *binding) *fixedBuffer[T] {
 	const level = 1
-	width := int64(unsafe.Sizeof(*new(T))) + level //nolint:gosec // a few bytes
+	width := int64(unsafe.Sizeof(*new(T))) + level
 	return &fixedBuffer[T]{file: file, width: width, nulls: !c.Required}
 }
 

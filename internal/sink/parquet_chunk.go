@@ -51,7 +51,7 @@ func (f *parquetFile) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, 
 	c := &columnChunk{meta: meta, helpers: helpers, bounds: f.props.StatisticsEnabledFor(path)}
 	var err error
 	c.pages, err = file.NewPageWriter(c, f.props.CompressionFor(path), f.props.CompressionLevelFor(path), meta,
-		int16(groups), int16(column), memory.DefaultAllocator, false, nil, nil) //nolint:gosec // only for encrypted files
+		int16(groups), int16(column), memory.DefaultAllocator, false, nil, nil) // the places are for encrypted files
 	if err != nil {
 		return nil, fmt.Errorf("column %s: %w", path, err)
 	}
@@ -168,8 +168,8 @@ func (c *columnChunk) put(p *page) error {
 	if p.repeated {
 		encoding = parquet.Encodings.RLEDict
 	}
-	_, err := c.pages.WriteDataPage(file.NewDataPageV1WithStats(memory.NewBufferBytes(p.body), int32(p.slots), encoding, //nolint:gosec // of a row group
-		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(p.scratch.page)), p.stats)) //nolint:gosec // a page is far smaller
+	_, err := c.pages.WriteDataPage(file.NewDataPageV1WithStats(memory.NewBufferBytes(p.body), int32(p.slots), encoding, // of a row group
+		parquet.Encodings.RLE, parquet.Encodings.RLE, int32(len(p.scratch.page)), p.stats)) // a page is far smaller
 	return err
 }
 
@@ -178,7 +178,7 @@ func (c *columnChunk) put(p *page) error {
 func (c *columnChunk) addDictionary(s *scratch, entries int) error {
 	c.repeated = true
 	c.size += int64(len(s.page))
-	_, err := c.pages.WriteDictionaryPage(file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), parquet.Encodings.Plain)) //nolint:gosec // see dictionaryEntries
+	_, err := c.pages.WriteDictionaryPage(file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), parquet.Encodings.Plain)) // see dictionaryEntries
 	return err
 }
 

@@ -60,7 +60,7 @@ func (d *dictionary) number(s string) (number int32, grown int64) {
 	i := d.find(s)
 	if d.table[i] == 0 {
 		grown = d.insert(i, s)
-		d.last = int32(d.entries() - 1) //nolint:gosec // at most a little above dictionaryEntries
+		d.last = int32(d.entries() - 1) // at most a little above dictionaryEntries
 		return d.last, grown
 	}
 	d.last = d.table[i] - 1
@@ -69,7 +69,7 @@ func (d *dictionary) number(s string) (number int32, grown int64) {
 
 // find returns the place of a string, or the free one where it would go.
 func (d *dictionary) find(s string) uint64 {
-	mask := uint64(len(d.table) - 1) //nolint:gosec // a power of two
+	mask := uint64(len(d.table) - 1) // a power of two
 	i := maphash.String(d.seed, s) & mask
 	for d.table[i] != 0 && string(d.value(d.table[i]-1)) != s {
 		i = (i + 1) & mask
@@ -81,14 +81,14 @@ func (d *dictionary) find(s string) uint64 {
 func (d *dictionary) insert(i uint64, s string) int64 {
 	const offset, places = 4, 2 * 4 // the table is at most half full
 	d.data = append(d.data, s...)
-	d.offsets = append(d.offsets, int32(len(d.data))) //nolint:gosec // bounded by dictionaryBytes and one row
-	d.table[i] = int32(d.entries())                   //nolint:gosec // bounded by dictionaryEntries and one row
+	d.offsets = append(d.offsets, int32(len(d.data))) // bounded by dictionaryBytes and one row
+	d.table[i] = int32(d.entries())                   // bounded by dictionaryEntries and one row
 	if 2*d.entries() > len(d.table) {
 		d.table = make([]int32, 2*len(d.table))
-		for n := range int32(d.entries()) { //nolint:gosec // bounded by dictionaryEntries and one row
-			i := maphash.Bytes(d.seed, d.value(n)) & uint64(len(d.table)-1) //nolint:gosec // a power of two
+		for n := range int32(d.entries()) { // bounded by dictionaryEntries and one row
+			i := maphash.Bytes(d.seed, d.value(n)) & uint64(len(d.table)-1) // a power of two
 			for d.table[i] != 0 {
-				i = (i + 1) & uint64(len(d.table)-1) //nolint:gosec // a power of two
+				i = (i + 1) & uint64(len(d.table)-1) // a power of two
 			}
 			d.table[i] = n + 1
 		}

@@ -19,7 +19,7 @@ func appendHybrid[T byte | int32](dst []byte, numbers []T, width int) []byte {
 		if n := runOf(numbers, len(numbers)); n >= leastRun {
 			dst = binary.AppendUvarint(dst, uint64(n)<<1)
 			for rest := 0; rest < width; rest += 8 {
-				dst = append(dst, byte(uint64(numbers[0])>>rest)) //nolint:gosec // numbers are not negative
+				dst = append(dst, byte(uint64(numbers[0])>>rest)) // numbers are not negative
 			}
 			numbers = numbers[n:]
 			continue
@@ -71,7 +71,7 @@ func widthOf(n int) int { return max(1, bits.Len(uint(max(n, 1)-1))) }
 func appendLevels(dst, levels []byte, width int) []byte {
 	at := len(dst)
 	dst = appendHybrid(append(dst, 0, 0, 0, 0), levels, width)
-	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4)) //nolint:gosec // a page is far smaller
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4)) // a page is far smaller
 	return dst
 }
 
@@ -84,12 +84,12 @@ func appendPlain[T plain](dst []byte, values []T) []byte {
 	case []int64:
 		dst = slices.Grow(dst, 8*len(values))
 		for _, v := range values {
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(v)) //nolint:gosec // two's complement is meant
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
 		}
 	case []int32:
 		dst = slices.Grow(dst, 4*len(values))
 		for _, v := range values {
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(v)) //nolint:gosec // two's complement is meant
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
 		}
 	case []bool:
 		for eight := range slices.Chunk(values, 8) {
@@ -124,5 +124,5 @@ func boundsOf[T plain](values []T) (least, most []byte) {
 
 // appendText appends a text with its length before it.
 func appendText[T string | []byte](dst []byte, text T) []byte {
-	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(text))), text...) //nolint:gosec // bounded by the memory of a row group
+	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(text))), text...) // bounded by the memory of a row group
 }

@@ -88,7 +88,7 @@ func (f *parquetFile) writeRowGroup() error {
 	}
 	group.SetNumRows(f.buffered)
 	f.groups++
-	return group.Finish(size, int16(f.groups-1)) //nolint:gosec // a file has far fewer
+	return group.Finish(size, int16(f.groups-1)) // a file has far fewer
 }
 
 // encode encodes all columns, those that hold most first. Who finds none left

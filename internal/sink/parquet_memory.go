@@ -27,7 +27,7 @@ func (b *textBuffer) release() {
 
 func heldBy[T any](s []T) int64 {
 	var one T
-	return int64(cap(s)) * int64(unsafe.Sizeof(one)) //nolint:gosec // bytes of memory
+	return int64(cap(s)) * int64(unsafe.Sizeof(one)) // bytes of memory
 }
 
 // Memory is what the file's buffers take, used or not.

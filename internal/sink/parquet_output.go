@@ -44,7 +44,7 @@ func (o *fileOutput) end(meta *metadata.FileMetaData) error {
 	if err != nil {
 		return err
 	}
-	tail := binary.LittleEndian.AppendUint32(nil, uint32(n)) //nolint:gosec // the format's own limit
+	tail := binary.LittleEndian.AppendUint32(nil, uint32(n)) // the format's own limit
 	_, _ = o.Write(append(tail, magic...))
 	return o.err
 }

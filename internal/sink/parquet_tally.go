@@ -50,8 +50,8 @@ type sum128 struct {
 
 func (s *sum128) add(v int64) {
 	var carry uint64
-	s.lo, carry = bits.Add64(s.lo, uint64(v), 0) //nolint:gosec // two's complement is meant
-	s.hi += v>>63 + int64(carry)                 //nolint:gosec // a carry is 0 or 1
+	s.lo, carry = bits.Add64(s.lo, uint64(v), 0) // two's complement is meant
+	s.hi += v>>63 + int64(carry)                 // a carry is 0 or 1
 }
 
 // String prints the sum of units of 1/10000 with four decimals.

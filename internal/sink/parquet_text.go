@@ -78,7 +78,7 @@ func (b *textBuffer) addBytes(v []byte) {
 	}
 	b.levels = append(b.levels, levelValue)
 	keepText(&b.data, v)
-	b.lens = append(b.lens, uint32(len(v))) //nolint:gosec // bounded by the memory of a row group
+	b.lens = append(b.lens, uint32(len(v))) // bounded by the memory of a row group
 	b.file.held += 5 + int64(len(v))
 }
 
@@ -133,7 +133,7 @@ func (b *textBuffer) put(s string) {
 		return
 	}
 	keepText(&b.data, s)
-	b.lens = append(b.lens, uint32(len(s))) //nolint:gosec // bounded by the memory of a row group
+	b.lens = append(b.lens, uint32(len(s))) // bounded by the memory of a row group
 	b.file.held += length + int64(len(s))
 }
 

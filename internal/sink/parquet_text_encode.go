@@ -59,7 +59,7 @@ func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *scratch) error {
 			next, n = b.pageEnd(at, end, func(int) int { return size })
 		}
 		b.begin(s, at, next)
-		s.page = appendHybrid(append(s.page, byte(width)), refs[:n], width) //nolint:gosec // at most 32 bits
+		s.page = appendHybrid(append(s.page, byte(width)), refs[:n], width) // at most 32 bits
 		// A page's bounds are the whole dictionary's: wide, but never wrong.
 		var least, most []byte
 		if n > 0 {

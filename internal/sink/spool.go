@@ -135,10 +135,10 @@ func (s *spool) write(cursors []Cursor) (parts []spooledPart, err error) {
 		b := BucketOf(cursors[i].UserID)
 		if n := len(parts); n == 0 || int(parts[n-1].bucket) != b {
 			begun = len(body)
-			parts = append(parts, spooledPart{at: int64(begun), bucket: uint8(b)}) //nolint:gosec // below 256
+			parts = append(parts, spooledPart{at: int64(begun), bucket: uint8(b)}) // below 256
 		}
 		body = appendSpooled(body, &cursors[i])
-		parts[len(parts)-1].size = uint32(len(body) - begun) //nolint:gosec // a row group is far smaller
+		parts[len(parts)-1].size = uint32(len(body) - begun) // a row group is far smaller
 	}
 	file, at, err := s.reserve(int64(len(body)))
 	if err != nil {
@@ -183,10 +183,10 @@ func (s *spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPar
 		user, used := "", 0
 		for used < len(body) {
 			n, prefix := binary.Uvarint(body[used:])
-			if prefix <= 0 || n > uint64(len(body)-used-prefix) { //nolint:gosec // used and prefix are within body
+			if prefix <= 0 || n > uint64(len(body)-used-prefix) { // used and prefix are within body
 				break // it goes on beyond
 			}
-			end := used + prefix + int(n) //nolint:gosec // within body
+			end := used + prefix + int(n) // within body
 			c, err := decodeSpooled(body[used+prefix:end], all, user)
 			if err != nil {
 				return nil, p, err
