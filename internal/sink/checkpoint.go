@@ -65,7 +65,7 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 // these: then a commit costs what it holds, some times over, however many users
 // there are. Until then a start reads that share more than it would have to, and
 // as many objects as may be.
-func (s *state) checkpointDue(shard Shard, through uint64, every int) bool {
+func (s *cursorState) checkpointDue(shard Shard, through uint64, every int) bool {
 	commits, bytes := s.since(shard, through)
 	if commits < every {
 		return false
@@ -79,7 +79,7 @@ func (s *state) checkpointDue(shard Shard, through uint64, every int) bool {
 
 // since counts the commits that changed cursors of the shard since the oldest of
 // its buckets' checkpoints, and the bytes of these.
-func (s *state) since(shard Shard, through uint64) (commits int, bytes int64) {
+func (s *cursorState) since(shard Shard, through uint64) (commits int, bytes int64) {
 	floor := s.floor(shard)
 	for _, r := range s.commits {
 		if r.Seq > floor && r.Seq <= through && r.touches(shard) && (r.Cursors.Path != "" || r.Kind == KindVoid) {
@@ -90,7 +90,7 @@ func (s *state) since(shard Shard, through uint64) (commits int, bytes int64) {
 	return commits, bytes
 }
 
-func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) error {
+func (s *cursorState) writeCheckpoint(ctx context.Context, b int, through uint64) error {
 	if s.newest(b) >= through {
 		return nil // written by a run that did not get to the end
 	}
@@ -106,7 +106,7 @@ func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) erro
 }
 
 // alive yields the cursors of a bucket that a checkpoint keeps, in its order.
-func (s *state) alive(ctx context.Context, b int, through uint64) iter.Seq2[Cursor, error] {
+func (s *cursorState) alive(ctx context.Context, b int, through uint64) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
 		for u, err := range s.each(ctx, b, through, true) {
 			if err != nil {

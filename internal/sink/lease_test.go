@@ -24,7 +24,7 @@ func ownLease(runID string) leaseBody {
 	return leaseBody{RunID: runID, Nonce: "first", Holder: "host of " + runID, Kind: KindRun, Shards: 1}
 }
 
-func keep(t *testing.T, store bucket.Objects, runID string) *keeper {
+func keep(t *testing.T, store bucket.Objects, runID string) *leaseKeeper {
 	t.Helper()
 	ls, own := testLeases(store), ownLease(runID)
 	etag, err := ls.acquire(t.Context(), own, 0)

@@ -18,7 +18,7 @@ import (
 // A run that goes on meanwhile sweeps what newer checkpoints cover: then a
 // method fails with bucket.ErrNotExist, and a new Look succeeds.
 type Look struct {
-	state *state
+	state *cursorState
 	shard Shard
 	upTo  uint64
 

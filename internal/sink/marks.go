@@ -26,7 +26,7 @@ const markPrefix = "backfill:"
 func isMark(stream string) bool { return strings.HasPrefix(stream, markPrefix) }
 
 // marked is a mark as the record with the given number left it.
-func (s *state) marked(c Cursor, seq uint64) Cursor {
+func (s *cursorState) marked(c Cursor, seq uint64) Cursor {
 	c.FullSeq = seq
 	if !s.progress {
 		c = Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}

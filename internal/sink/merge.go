@@ -19,8 +19,8 @@ type UserCursors struct {
 	Cursors []Cursor
 }
 
-// source is an object of cursors on its way through one bucket of users.
-type source struct {
+// cursorSource is an object of cursors on its way through one bucket of users.
+type cursorSource struct {
 	order  int // among the sources: of two cursors of one stream, the later wins
 	next   func() (cursors []Cursor, more bool, err error)
 	effect func(Cursor) Cursor
@@ -29,7 +29,7 @@ type source struct {
 
 // advance drops n cursors, and reads on where none is left. It reports whether
 // there is one.
-func (s *source) advance(n int) (bool, error) {
+func (s *cursorSource) advance(n int) (bool, error) {
 	for s.ready = s.ready[n:]; len(s.ready) == 0; {
 		cursors, more, err := s.next()
 		if err != nil || !more {
@@ -40,24 +40,24 @@ func (s *source) advance(n int) (bool, error) {
 	return true, nil
 }
 
-// sources implements heap.Interface: by user, then the oldest first.
-type sources []*source
+// cursorSources implements heap.Interface: by user, then the oldest first.
+type cursorSources []*cursorSource
 
-func (s sources) Len() int { return len(s) }
+func (s cursorSources) Len() int { return len(s) }
 
-func (s sources) Less(i, j int) bool {
+func (s cursorSources) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(s[i].ready[0].UserID, s[j].ready[0].UserID), cmp.Compare(s[i].order, s[j].order)) < 0
 }
 
-func (s sources) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+func (s cursorSources) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
 
-func (s *sources) Push(x any) {
-	if e, ok := x.(*source); ok {
+func (s *cursorSources) Push(x any) {
+	if e, ok := x.(*cursorSource); ok {
 		*s = append(*s, e)
 	}
 }
 
-func (s *sources) Pop() any {
+func (s *cursorSources) Pop() any {
 	last := len(*s) - 1
 	e := (*s)[last]
 	(*s)[last] = nil
@@ -67,7 +67,7 @@ func (s *sources) Pop() any {
 
 // take adds the cursors of the user who comes first, in the oldest source that
 // has any, to those that older ones had.
-func (s *sources) take(cursors []Cursor) ([]Cursor, error) {
+func (s *cursorSources) take(cursors []Cursor) ([]Cursor, error) {
 	from := (*s)[0]
 	user, n := from.ready[0].UserID, 0
 	for n < len(from.ready) && from.ready[n].UserID == user {
@@ -98,7 +98,7 @@ func (s *sources) take(cursors []Cursor) ([]Cursor, error) {
 // each yields the cursors of the users of a bucket as of record upTo, marks and
 // ended ones included, by user. Unless all is set it is only what they are found
 // by, and then they must not be kept.
-func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
+func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
 	return func(yield func(UserCursors, error) bool) {
 		merged, done, err := s.sources(ctx, b, upTo, all)
 		defer done()
@@ -129,9 +129,9 @@ func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq
 
 // sources opens what the cursors of a bucket stand in, oldest first. done closes
 // it, also after an error.
-func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merged sources, done func(), err error) {
+func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool) (merged cursorSources, done func(), err error) {
 	done = func() {}
-	add := func(from *source) error {
+	add := func(from *cursorSource) error {
 		from.order = len(merged)
 		more, err := from.advance(0)
 		if more {
@@ -141,7 +141,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 	}
 	from := s.newest(b)
 	if from > 0 {
-		var checkpoint *source
+		var checkpoint *cursorSource
 		if checkpoint, done, err = s.checkpointSource(ctx, b, from, all); err == nil {
 			err = add(checkpoint)
 		}
@@ -155,7 +155,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 		}
 		path, effect, err := s.effect(r)
 		if err == nil && path != "" {
-			var object *source
+			var object *cursorSource
 			if object, err = s.objectSource(ctx, path, b, all); err == nil {
 				object.effect = effect
 				err = add(object)
@@ -169,7 +169,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 }
 
 // checkpointSource reads a checkpoint where it lies: nobody else looks at it.
-func (s *state) checkpointSource(ctx context.Context, b int, seq uint64, all bool) (_ *source, done func(), err error) {
+func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, all bool) (_ *cursorSource, done func(), err error) {
 	done = func() {}
 	object, err := s.store.Open(ctx, s.keys.checkpoint(b, seq))
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *state) checkpointSource(ctx context.Context, b int, seq uint64, all boo
 		return nil, done, err
 	}
 	groups := f.holding(b)
-	return &source{effect: itself, next: func() ([]Cursor, bool, error) {
+	return &cursorSource{effect: itself, next: func() ([]Cursor, bool, error) {
 		if len(groups) == 0 {
 			return nil, false, nil
 		}
@@ -197,12 +197,12 @@ func (s *state) checkpointSource(ctx context.Context, b int, seq uint64, all boo
 
 // objectSource reads an object that many buckets are looked up in: it is fetched
 // once.
-func (s *state) objectSource(ctx context.Context, path string, b int, all bool) (*source, error) {
+func (s *cursorState) objectSource(ctx context.Context, path string, b int, all bool) (*cursorSource, error) {
 	parts, err := s.spool.parts(ctx, path, b)
 	if err != nil {
 		return nil, err
 	}
-	return &source{next: func() (cursors []Cursor, more bool, err error) {
+	return &cursorSource{next: func() (cursors []Cursor, more bool, err error) {
 		for len(parts) > 0 && parts[0].size == 0 {
 			parts = parts[1:]
 		}
@@ -216,14 +216,14 @@ func (s *state) objectSource(ctx context.Context, path string, b int, all bool) 
 
 // counts says whether a bucket's cursors as of record upTo stand in a record, and
 // not in a checkpoint already: then its object may have been swept.
-func (s *state) counts(r *Record, b int, upTo uint64) bool {
+func (s *cursorState) counts(r *Record, b int, upTo uint64) bool {
 	return r.Seq > s.newest(b) && r.Seq <= upTo && slices.Contains(r.Buckets, b)
 }
 
 // fetchAll fetches the objects of all commits that the cursors of a shard's
 // buckets stand in, several at once: one after the other they would be what a
 // start waits for.
-func (s *state) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
+func (s *cursorState) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
 	var paths []string
 	for _, r := range s.commits {
 		path, _, err := s.effect(r)

@@ -54,7 +54,7 @@ func bodyLength(b []byte) int {
 func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 	t.Parallel()
 	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
-	s := &state{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
 	defer s.spool.close()
 	type cursorID struct{ user, stream string }
 	want := map[cursorID]Cursor{}
@@ -114,7 +114,7 @@ func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 		{"large state, large commits", 16, 8 << 20, 4 << 20, true},
 		{"large state, many commits", mostCommits, 1000, 4 << 20, true},
 	} {
-		s := &state{sizes: map[int]int64{}}
+		s := &cursorState{sizes: map[int]int64{}}
 		for _, b := range all.buckets() {
 			s.sizes[b] = c.held
 		}
@@ -191,7 +191,7 @@ func (r countedReader) ReadAt(p []byte, at int64) (int, error) {
 func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 	t.Parallel()
 	store := &countedStore{memStore: newMemStore()}
-	s := &state{store: store, keys: jobKeys("j"), spool: &spool{}, checkpoints: map[int][]uint64{7: {1}}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: &spool{}, checkpoints: map[int][]uint64{7: {1}}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	var cursors []Cursor
 	for i := 0; len(cursors) < 1000; i++ {

@@ -10,9 +10,9 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 )
 
-// state finds cursors: those of a bucket of users stand in its newest
+// cursorState finds cursors: those of a bucket of users stand in its newest
 // checkpoint and in the cursor objects of later commits, where newer ones win.
-type state struct {
+type cursorState struct {
 	store bucket.Objects
 	keys  jobKeys
 	// checkpoints are the numbers up to which each bucket has one, ascending.
@@ -25,8 +25,8 @@ type state struct {
 }
 
 // locate lists the checkpoints. commits are for the caller to fill in.
-func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*state, error) {
-	s := &state{store: store, keys: keys, spool: &spool{store: store, dir: scratch}}
+func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*cursorState, error) {
+	s := &cursorState{store: store, keys: keys, spool: &spool{store: store, dir: scratch}}
 	var err error
 	s.checkpoints, s.sizes, err = listCheckpoints(ctx, store, keys)
 	return s, err
@@ -50,7 +50,7 @@ func listCheckpoints(ctx context.Context, store bucket.Objects, keys jobKeys) (f
 
 // floor returns the number behind which the log is needed for a shard: the
 // oldest of its buckets' newest checkpoints.
-func (s *state) floor(shard Shard) uint64 {
+func (s *cursorState) floor(shard Shard) uint64 {
 	var newest []uint64
 	for _, b := range shard.buckets() {
 		newest = append(newest, s.newest(b))
@@ -59,7 +59,7 @@ func (s *state) floor(shard Shard) uint64 {
 }
 
 // newest is the number of a bucket's newest checkpoint, 0 if it has none.
-func (s *state) newest(b int) uint64 {
+func (s *cursorState) newest(b int) uint64 {
 	if c := s.checkpoints[b]; len(c) > 0 {
 		return c[len(c)-1]
 	}
@@ -74,7 +74,7 @@ func erased(c Cursor) Cursor { return Cursor{UserID: c.UserID, Stream: c.Stream}
 
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
-func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error) {
+func (s *cursorState) effect(r *Record) (path string, f func(Cursor) Cursor, err error) {
 	switch r.Kind {
 	case KindBackfill:
 		return r.Cursors.Path, func(c Cursor) Cursor { return s.marked(c, r.Seq) }, nil
@@ -124,7 +124,7 @@ func (w *Writer) EachUser(ctx context.Context, b int) iter.Seq2[UserCursors, err
 	return w.state.eachUser(ctx, w.o.Shard, b, w.opened)
 }
 
-func (s *state) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) iter.Seq2[UserCursors, error] {
+func (s *cursorState) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) iter.Seq2[UserCursors, error] {
 	return func(yield func(UserCursors, error) bool) {
 		if !shard.Owns(b) || b < 0 || b >= Buckets {
 			yield(UserCursors{}, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, shard.Index, shard.Count))
@@ -145,7 +145,7 @@ func (w *Writer) Cursors(ctx context.Context, b int, users ...string) (map[strin
 	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened, users)
 }
 
-func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64, users []string) (map[string][]Cursor, error) {
+func (s *cursorState) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64, users []string) (map[string][]Cursor, error) {
 	byUser := map[string][]Cursor{}
 	if len(users) == 0 {
 		return byUser, nil

@@ -100,13 +100,13 @@ type Writer struct {
 	store  bucket.Store
 	keys   jobKeys
 	leases *leases
-	lease  *keeper
+	lease  *leaseKeeper
 	vigil  *vigil
 	staged *stager
 	lanes  map[string]*lane
-	state  *state // as of Open; does not change
-	opened uint64 // the newest record then
-	past   *past  // of a backfill, as of Open; nil for a run
+	state  *cursorState // as of Open; does not change
+	opened uint64       // the newest record then
+	past   *past        // of a backfill, as of Open; nil for a run
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.

@@ -19,13 +19,13 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 	age: func(instant string) string {
 		return "date_diff('second', " + instant + ", CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp))"
 	},
-	check: func(l location) error {
+	check: func(l place) error {
 		if err := l.isFrom("Athena", inS3); err != nil {
 			return err
 		}
 		return l.isAmazon("Athena")
 	},
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE DATABASE IF NOT EXISTS " + g.schema}}
 	},
 	table: athenaTable,
@@ -33,7 +33,7 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 
 // athenaTable projects the partitions from the first year in which there is such
 // a lake: a folder that does not exist is an empty partition.
-func athenaTable(g *generator, t *sink.Table) []Statement {
+func athenaTable(g *scriptWriter, t *sink.Table) []Statement {
 	// In a CREATE TABLE Athena speaks Hive's dialect: backticks, also around names
 	// that begin with an underscore.
 	hive := func(name string) string { return "`" + name + "`" }

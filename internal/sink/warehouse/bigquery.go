@@ -18,13 +18,13 @@ keeps one); with Omni, write WITH CONNECTION ` + "`aws-REGION.NAME`" + ` before 
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "+00'" },
 	age:   func(instant string) string { return "TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), " + instant + ", SECOND)" },
 	check: bigqueryCheck,
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
 	},
 	table: bigqueryTable,
 }
 
-func bigqueryCheck(l location) error {
+func bigqueryCheck(l place) error {
 	if err := l.isFrom("BigQuery", inGCS, inS3); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func bigqueryCheck(l location) error {
 
 // bigqueryTable reads all files below the folder, whose ingest_date is no column:
 // a table that is partitioned by it cannot be queried before its first file.
-func bigqueryTable(g *generator, t *sink.Table) []Statement {
+func bigqueryTable(g *scriptWriter, t *sink.Table) []Statement {
 	return []Statement{{
 		Name: t.Name,
 		SQL: "CREATE OR REPLACE EXTERNAL TABLE " + g.source(t.Name) + " (\n" + g.columnTypes(t, g.dialect.quote) + "\n)\nOPTIONS (\n" +

@@ -20,8 +20,8 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 	},
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "Z'" },
 	age:   func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
-	check: func(l location) error { return l.isFrom("Databricks", inS3, inGCS) },
-	setup: func(g *generator) []Statement {
+	check: func(l place) error { return l.isFrom("Databricks", inS3, inGCS) },
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
 	},
 	table: databricksTable,
@@ -29,7 +29,7 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 
 // databricksTable gives the schema, so that nothing is inferred: neither a column
 // that older files lack, nor the folder's ingest_date.
-func databricksTable(g *generator, t *sink.Table) []Statement {
+func databricksTable(g *scriptWriter, t *sink.Table) []Statement {
 	schema := make([]string, 0, len(t.Columns))
 	for _, c := range t.Columns {
 		schema = append(schema, "`"+c.Name+"` "+g.dialect.types[c.Type])

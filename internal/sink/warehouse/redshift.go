@@ -21,13 +21,13 @@ An external table cannot be made in a transaction: let your client commit each s
 	},
 	utc: func(text string) string { return "CAST('" + text + "' AS timestamp)" },
 	age: func(instant string) string { return "DATEDIFF(second, " + instant + ", GETDATE())" },
-	check: func(l location) error {
+	check: func(l place) error {
 		if err := l.isFrom("Redshift", inS3); err != nil {
 			return err
 		}
 		return l.isAmazon("Redshift")
 	},
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		lake := g.schema + g.dialect.tableSchema
 		return []Statement{
 			{SQL: "SET json_serialization_enable TO true"},
@@ -40,7 +40,7 @@ An external table cannot be made in a transaction: let your client commit each s
 
 // redshiftTable has no partitions, which somebody would have to add day by day:
 // Spectrum reads the folders below the location as well.
-func redshiftTable(g *generator, t *sink.Table) []Statement {
+func redshiftTable(g *scriptWriter, t *sink.Table) []Statement {
 	return []Statement{{SQL: "DROP TABLE IF EXISTS " + g.source(t.Name)}, {
 		Name: t.Name,
 		SQL: "CREATE EXTERNAL TABLE " + g.source(t.Name) + " (\n" + g.columnTypes(t, g.dialect.quote) + "\n)\n" +

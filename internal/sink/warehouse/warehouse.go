@@ -73,7 +73,7 @@ func Write(w io.Writer, o Options) error {
 	return err
 }
 
-func (g *generator) statements() []Statement {
+func (g *scriptWriter) statements() []Statement {
 	all := g.dialect.setup(g)
 	for _, t := range g.tables {
 		all = append(all, g.dialect.table(g, t)...)
@@ -91,21 +91,21 @@ func comment(b *strings.Builder, text string) {
 	}
 }
 
-// generator is what the statements of one script have in common.
-type generator struct {
+// scriptWriter is what the statements of one script have in common.
+type scriptWriter struct {
 	dialect  *dialect
-	location location
+	location place
 	schema   string
 	tables   []*sink.Table
 	empty    []string
 }
 
-func newGenerator(o Options) (*generator, error) {
+func newGenerator(o Options) (*scriptWriter, error) {
 	i := slices.IndexFunc(dialects, func(d *dialect) bool { return d.name == o.Dialect })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no dialect %q: there are %s", o.Dialect, strings.Join(Dialects(), ", "))
 	}
-	g := &generator{dialect: dialects[i], schema: o.Schema, empty: o.Empty}
+	g := &scriptWriter{dialect: dialects[i], schema: o.Schema, empty: o.Empty}
 	if g.schema == "" {
 		g.schema = g.dialect.schema
 	}
@@ -159,7 +159,7 @@ func isName(s string) bool {
 }
 
 // name is what a table or view is called in a query.
-func (g *generator) name(of string) string {
+func (g *scriptWriter) name(of string) string {
 	if g.schema == "" {
 		return g.dialect.quote(of)
 	}
@@ -167,7 +167,7 @@ func (g *generator) name(of string) string {
 }
 
 // source is what a table of the lake is called in a query.
-func (g *generator) source(table string) string {
+func (g *scriptWriter) source(table string) string {
 	if g.dialect.tableSchema == "" {
 		return g.name(table)
 	}
