@@ -115,13 +115,6 @@ func (w *Writer) addCursors(cursors []Cursor) {
 	}
 }
 
-// cursorOverhead is about what a Cursor takes up beside its text.
-const cursorOverhead = 256
-
-func (c Cursor) size() int64 {
-	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
-}
-
 // Pending returns what the next commit would make true, so that the caller
 // can commit earlier than planned.
 func (w *Writer) Pending() Pending {

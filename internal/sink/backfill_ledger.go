@@ -46,7 +46,7 @@ type past struct {
 // readPast finds the progress of a backfill in the log, which is read from
 // where the ledger ends.
 func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scratch string) (*past, error) {
-	p := &past{state: &cursorState{store: store, keys: keys, spool: &spool{store: store, dir: scratch}, progress: true}}
+	p := &past{state: &cursorState{store: store, keys: keys, spool: newCursorSpool(store, scratch), progress: true}}
 	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
 	if err != nil || d == nil {
 		return p, err // it has not begun

@@ -122,15 +122,6 @@ func (s *cursorState) alive(ctx context.Context, b int, through uint64) iter.Seq
 	}
 }
 
-// encodeCursors makes a cursor file in memory. It sorts the slice.
-func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
-	var buf bytes.Buffer
-	if rows, err = writeCursors(&buf, sortedCursors(cursors)); err != nil {
-		return nil, 0, fmt.Errorf("encode cursors: %w", err)
-	}
-	return buf.Bytes(), rows, nil
-}
-
 // sweepCursors deletes the shard's checkpoints but the newest two, and before
 // them the cursor objects of commits that the older of these two covers for
 // every bucket that the commit speaks for. Whoever shares a bucket with

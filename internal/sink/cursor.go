@@ -25,6 +25,17 @@ func (s Shard) Owns(b int) bool {
 	return s.Count <= 1 || b%s.Count == s.Index
 }
 
+// buckets lists the buckets of users that the shard owns.
+func (s Shard) buckets() []int {
+	var own []int
+	for b := range Buckets {
+		if s.Owns(b) {
+			own = append(own, b)
+		}
+	}
+	return own
+}
+
 // Cursor is what is remembered for one stream of one user. Instants are kept
 // to the microsecond, in UTC.
 type Cursor struct {
@@ -57,6 +68,14 @@ type Cursor struct {
 	// MarkOnly says that there is nothing but such a mark: no run has pulled
 	// the stream, and a user of whom all cursors are so is not known.
 	MarkOnly bool
+}
+
+// cursorOverhead is about what a Cursor takes up beside its text.
+const cursorOverhead = 256
+
+// size is about the memory that the cursor takes up.
+func (c Cursor) size() int64 {
+	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
 }
 
 // key returns what the cursor is sorted and found by.

@@ -1,11 +1,14 @@
 package sink
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
+
+	"finoos-syncer/internal/sink/parquet"
 )
 
 // A cursor file holds cursors sorted by bucket, user and stream. Its row
@@ -50,7 +53,7 @@ func writeCursors(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, er
 		}
 		rows++
 	}
-	if err := f.close(); err != nil {
+	if err := f.file.Close(); err != nil {
 		return rows, fmt.Errorf("write cursor file: %w", err)
 	}
 	return rows, nil
@@ -58,28 +61,22 @@ func writeCursors(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, er
 
 // cursorWriter cuts cursors into row groups.
 type cursorWriter struct {
-	file    *parquetFile
-	binding *binding
-	fields  boundFields[Cursor]
-	one     [1]*Cursor // at hand
-	last    cursorKey
-	begun   bool
+	file  *parquet.Rows[Cursor]
+	one   [1]*Cursor // at hand
+	last  cursorKey
+	begun bool
 }
 
 func newCursorWriter(w io.Writer) (*cursorWriter, error) {
-	b := &binding{}
-	var columns []Column
-	var fields []field[Cursor]
+	var fields []parquet.Field[Cursor]
 	for _, c := range cursorColumns {
-		columns = append(columns, c.Column)
-		fields = append(fields, c.field)
+		fields = append(fields, c.Field)
 	}
-	bound := bindFields(fields, b)
-	file, err := newParquetFile("cursors", columns, bound.columns, w, "")
+	file, err := parquet.New("cursors", fields, w, parquet.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return &cursorWriter{file: file, binding: b, fields: bound}, nil
+	return &cursorWriter{file: file}, nil
 }
 
 var errUnsorted = errors.New("cursors out of order")
@@ -89,27 +86,22 @@ func (f *cursorWriter) add(c *Cursor) error {
 	if f.begun && f.last.compare(key) >= 0 {
 		return errUnsorted
 	}
-	if held := f.binding.held; held >= cursorGroupMost || held >= cursorGroupLeast && key.Bucket != f.last.Bucket {
-		if err := f.flush(); err != nil {
+	if held := f.file.Held(); held >= cursorGroupMost || held >= cursorGroupLeast && key.Bucket != f.last.Bucket {
+		if err := f.file.Flush(); err != nil {
 			return err
 		}
 	}
 	f.one[0] = c
-	f.fields.add(f.one[:])
-	f.file.buffered++
+	f.file.Add(f.one[:], nil)
 	f.last, f.begun = key, true
 	return nil
 }
 
-func (f *cursorWriter) flush() error {
-	held := f.binding.held
-	f.binding.held = 0
-	return f.file.flush(held)
-}
-
-func (f *cursorWriter) close() error {
-	if err := f.flush(); err != nil {
-		return err
+// encodeCursors makes a cursor file in memory. It sorts the slice.
+func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
+	var buf bytes.Buffer
+	if rows, err = writeCursors(&buf, sortedCursors(cursors)); err != nil {
+		return nil, 0, fmt.Errorf("encode cursors: %w", err)
 	}
-	return f.file.finish()
+	return buf.Bytes(), rows, nil
 }

@@ -2,26 +2,18 @@ package sink
 
 import (
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"sort"
 
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/metadata"
+	"finoos-syncer/internal/sink/parquet"
 )
-
-// cursorReaderAt is an open cursor file.
-type cursorReaderAt interface {
-	io.ReaderAt
-	Size() int64
-}
 
 // cursorFile is a cursor file whose footer was read. It is not safe for concurrent
 // use.
 type cursorFile struct {
-	source *windowReader
-	reader *file.Reader
+	reader *parquet.Reader
+	source *parquet.Source
 	bounds []groupBounds
 }
 
@@ -29,8 +21,8 @@ type cursorFile struct {
 type groupBounds struct{ least, most int }
 
 // holding returns the row groups that can hold a bucket.
-func holding(bounds []groupBounds, bucket int) (groups []int) {
-	for i, b := range bounds {
+func (f *cursorFile) holding(bucket int) (groups []int) {
+	for i, b := range f.bounds {
 		if b.least <= bucket && bucket <= b.most {
 			groups = append(groups, i)
 		}
@@ -38,23 +30,27 @@ func holding(bounds []groupBounds, bucket int) (groups []int) {
 	return groups
 }
 
-func (f *cursorFile) holding(bucket int) []int { return holding(f.bounds, bucket) }
-
-// openCursorFile reads the footer, and with it the last bytes of the file, as
-// many as guessed. The file remains the caller's to close.
-func openCursorFile(r cursorReaderAt, guess int64) (f *cursorFile, err error) {
-	defer recoverCorrupt(&err)
-	source := &windowReader{source: r, size: r.Size()}
-	if err := source.fetch(max(0, r.Size()-guess), r.Size()); err != nil {
+// openCursorFile reads the footer, and with it the last bytes of the file: more of
+// them where the whole file will be read. It remains the caller's to close.
+func openCursorFile(r parquet.Stored, whole bool) (*cursorFile, error) {
+	guess := int64(parquet.FooterGuess)
+	if whole {
+		guess = parquet.WholeGuess
+	}
+	source := parquet.NewSource(r)
+	if err := source.FetchEnd(guess); err != nil {
 		return nil, fmt.Errorf("read footer of cursor file: %w", err)
 	}
-	reader, err := file.NewParquetReader(io.NewSectionReader(source, 0, r.Size()))
+	reader, err := parquet.Open(source)
 	if err != nil {
 		return nil, fmt.Errorf("open cursor file: %w", err)
 	}
-	f = &cursorFile{source: source, reader: reader, bounds: make([]groupBounds, reader.NumRowGroups())}
+	f := &cursorFile{source: source, reader: reader, bounds: make([]groupBounds, reader.Groups())}
 	for i := range f.bounds {
-		f.bounds[i] = f.boundsOf(i)
+		f.bounds[i] = groupBounds{0, Buckets - 1} // where nothing is known, reading it will say
+		if least, most, known := reader.Bounds(i, cursorBucketColumn); known {
+			f.bounds[i] = groupBounds{int(least), int(most)}
+		}
 	}
 	return f, nil
 }
@@ -77,6 +73,20 @@ func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
 	}
 }
 
+// bucket yields the cursors of a bucket as next, a row group at a time, until more
+// is false: only what they are found by unless all is set.
+func (f *cursorFile) bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
+	groups := f.holding(b)
+	return func() ([]Cursor, bool, error) {
+		if len(groups) == 0 {
+			return nil, false, nil
+		}
+		cursors, err := f.of(groups[0], b, all)
+		groups = groups[1:]
+		return cursors, true, err
+	}
+}
+
 // of returns the cursors of a bucket that a row group holds.
 func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
 	cursors, err := f.readGroup(group, all)
@@ -91,45 +101,40 @@ func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
 	return slices.Clone(cursors[begin:end]), nil // not to keep the others
 }
 
-// boundsOf reads the bounds of a row group from its statistics. Where these do
-// not say, reading it will.
-func (f *cursorFile) boundsOf(i int) groupBounds {
-	unknown := groupBounds{0, Buckets - 1}
-	place := f.reader.MetaData().Schema.ColumnIndexByName(cursorBucketColumn)
-	if place < 0 {
-		return unknown
-	}
-	chunk, err := f.reader.RowGroup(i).MetaData().ColumnChunk(place)
-	if err != nil {
-		return unknown
-	}
-	stats, err := chunk.Statistics()
-	if err != nil {
-		return unknown
-	}
-	if s, ok := stats.(*metadata.Int32Statistics); ok && s.HasMinMax() {
-		return groupBounds{int(s.Min()), int(s.Max())}
-	}
-	return unknown
-}
-
 // readGroup reads a row group with one request.
-func (f *cursorFile) readGroup(i int, all bool) (cursors []Cursor, err error) {
-	defer recoverCorrupt(&err)
-	g := &groupReader{schema: f.reader.MetaData().Schema, group: f.reader.RowGroup(i)}
-	var columns []cursorColumn
-	for _, c := range cursorColumns {
-		if all || c.key {
-			columns = append(columns, c)
-			g.want(c.Name)
-		}
-	}
-	if err := f.source.fetch(g.from, g.to); g.err == nil && err != nil {
+func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
+	g, err := f.reader.Group(i)
+	if err != nil {
 		return nil, err
 	}
-	cursors = make([]Cursor, g.group.NumRows())
+	var columns []cursorColumn
+	var names []string
+	for _, c := range cursorColumns {
+		if all || c.key {
+			columns, names = append(columns, c), append(names, c.Name)
+		}
+	}
+	if err := g.Fetch(names...); err != nil {
+		return nil, err
+	}
+	cursors := make([]Cursor, g.Rows())
 	for _, c := range columns {
 		c.read(g, cursors)
 	}
-	return cursors, g.err
+	return cursors, g.Err()
+}
+
+// countCursors reads a whole cursor file.
+func countCursors(r parquet.Stored) (n int64, err error) {
+	f, err := openCursorFile(r, false)
+	if err != nil {
+		return 0, err
+	}
+	for _, err := range f.cursors() {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }

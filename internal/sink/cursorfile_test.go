@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/parquet"
+	"finoos-syncer/internal/sink/parquet/parquettest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,9 +46,9 @@ func cursorsOf(t *testing.T, cursors []Cursor) *countingReader {
 
 // readCursors reads one bucket of users as a merge does: only the row groups that
 // can hold it, and of these all or what they are found by.
-func readCursors(r cursorReaderAt, bucket int, all bool) iter.Seq2[Cursor, error] {
+func readCursors(r parquet.Stored, bucket int, all bool) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		f, err := openCursorFile(r, footerGuess)
+		f, err := openCursorFile(r, false)
 		if err != nil {
 			yield(Cursor{}, err)
 			return
@@ -153,7 +156,7 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 	if !slices.EqualFunc(cursors, got, func(a, b Cursor) bool { return a.Stream == b.Stream && bytes.Equal(a.State, b.State) }) {
 		t.Error("states differ")
 	}
-	if f, err := openCursorFile(r, footerGuess); err != nil || f.reader.NumRowGroups() < 2 {
+	if f, err := openCursorFile(r, false); err != nil || f.reader.Groups() < 2 {
 		t.Errorf("%v; several MiB of one bucket should not be one row group", err)
 	}
 }
@@ -173,11 +176,11 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	})
 	r := cursorsOf(t, cursors)
 	size := r.Size()
-	f, err := openCursorFile(r, footerGuess)
+	f, err := openCursorFile(r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups := f.reader.NumRowGroups()
+	groups := f.reader.Groups()
 	if groups < 20 {
 		t.Fatalf("%d row groups in %d bytes: too few to leave any out", groups, size)
 	}
@@ -198,7 +201,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 		found += len(got)
 		// One for the footer, one more if it is long, and one a row group, of
 		// which a bucket of this size lies in two at most.
-		if r.reads > 4 || r.bytes > 4*size/int64(groups)+2*footerGuess {
+		if r.reads > 4 || r.bytes > 4*size/int64(groups)+2*parquet.FooterGuess {
 			t.Errorf("bucket %d took %d reads of %d bytes in all; the file has %d in %d row groups", b, r.reads, r.bytes, size, groups)
 		}
 	}
@@ -223,7 +226,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 		if diff := cmp.Diff(want, keys); diff != "" {
 			t.Errorf("keys of bucket %d (-want +got):\n%.1000s", b, diff)
 		}
-		if r.reads > 4 || r.bytes > size/int64(4*groups)+2*footerGuess {
+		if r.reads > 4 || r.bytes > size/int64(4*groups)+2*parquet.FooterGuess {
 			t.Errorf("keys of bucket %d took %d reads of %d of %d bytes, in %d row groups", b, r.reads, r.bytes, size, groups)
 		}
 	}
@@ -233,7 +236,7 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	r := cursorsOf(t, randomCursors(rand.New(rand.NewPCG(1, 2)), 20, func() []byte { return []byte{1} }))
 	r.reads = 0
-	f, err := openCursorFile(r, footerGuess)
+	f, err := openCursorFile(r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,14 +293,14 @@ func TestErrorsAroundCursorFilesAreReported(t *testing.T) {
 	t.Parallel()
 	failing := func(yield func(Cursor, error) bool) {
 		if yield(Cursor{UserID: "a", Stream: "s"}, nil) {
-			yield(Cursor{}, errBroken)
+			yield(Cursor{}, parquettest.ErrBroken)
 		}
 	}
-	if _, err := writeCursors(io.Discard, failing); !errors.Is(err, errBroken) {
+	if _, err := writeCursors(io.Discard, failing); !errors.Is(err, parquettest.ErrBroken) {
 		t.Errorf("error of the sequence: %v", err)
 	}
 	cursors := randomCursors(rand.New(rand.NewPCG(1, 2)), 20, func() []byte { return []byte{1} })
-	if _, err := writeCursors(&brokenWriter{left: 100}, sortedCursors(cursors)); !errors.Is(err, errBroken) {
+	if _, err := writeCursors(&parquettest.BrokenWriter{Left: 100}, sortedCursors(cursors)); !errors.Is(err, parquettest.ErrBroken) {
 		t.Errorf("error of the writer: %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+
+	"finoos-syncer/internal/sink/parquet"
 )
 
 // MaskAction is what becomes of a value that is hidden.
@@ -71,7 +73,7 @@ func (t *Table) checkMask(name string, action MaskAction) error {
 		return fmt.Errorf("%q is no way to hide a column: write hmac or drop", action)
 	case name == "_extra" && action == MaskDrop:
 		return nil
-	case t.Name == "pulls" && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
+	case t.Name == pullsName && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
 		return fmt.Errorf("%s cannot be hidden: the current state is told by it", name)
 	case c.Key && action == MaskDrop:
 		return fmt.Errorf("%s is a part of the table's key and cannot be dropped: write hmac", name)
@@ -103,14 +105,20 @@ func (m *Masking) of(table string) *masker {
 	return &masker{columns: mask.Columns, fields: mask.Fields, mac: hmac.New(sha256.New, m.Key)}
 }
 
+// hook is what a file asks of the masker, nil where nothing is hidden.
+func (m *masker) hook() parquet.Hook {
+	if m == nil {
+		return nil
+	}
+	return func(c parquet.Column) (func(string) string, bool) { return m.text(c), m.drops(c.Name) }
+}
+
 // drops reports whether a column is written as null.
 func (m *masker) drops(column string) bool { return m != nil && m.columns[column] == MaskDrop }
 
 // text returns what becomes of a column's values, nil if they stay.
-func (m *masker) text(c Column) func(string) string {
+func (m *masker) text(c parquet.Column) func(string) string {
 	switch {
-	case m == nil:
-		return nil
 	case m.drops(c.Name):
 		return func(string) string { return "" }
 	case c.Type == TypeJSON && len(m.fields) > 0:

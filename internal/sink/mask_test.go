@@ -5,13 +5,15 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/parquet/parquettest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // hidden writes rows with something masked and returns them by column.
 func hidden(t *testing.T, m *Masking, rows ...Row) []map[string]string {
 	t.Helper()
-	columns, read := readTable(t, writeTable(t, fileOptions{RunID: "run", Masking: m}, rows))
+	columns, read := parquettest.Read(t, writeTable(t, fileOptions{RunID: "run", Masking: m}, rows))
 	var out []map[string]string
 	for _, row := range read {
 		values := map[string]string{}

@@ -176,42 +176,21 @@ func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, a
 		return nil, done, err
 	}
 	done = func() { _ = object.Close() } // only read
-	guess := int64(footerGuess)
-	if all {
-		guess = wholeGuess
-	}
-	f, err := openCursorFile(object, guess)
+	f, err := openCursorFile(object, all)
 	if err != nil {
 		return nil, done, err
 	}
-	groups := f.holding(b)
-	return &cursorSource{effect: itself, next: func() ([]Cursor, bool, error) {
-		if len(groups) == 0 {
-			return nil, false, nil
-		}
-		cursors, err := f.of(groups[0], b, all)
-		groups = groups[1:]
-		return cursors, true, err
-	}}, done, nil
+	return &cursorSource{effect: itself, next: f.bucket(b, all)}, done, nil
 }
 
 // objectSource reads an object that many buckets are looked up in: it is fetched
 // once.
 func (s *cursorState) objectSource(ctx context.Context, path string, b int, all bool) (*cursorSource, error) {
-	parts, err := s.spool.parts(ctx, path, b)
+	next, err := s.spool.bucket(ctx, path, b, all)
 	if err != nil {
 		return nil, err
 	}
-	return &cursorSource{next: func() (cursors []Cursor, more bool, err error) {
-		for len(parts) > 0 && parts[0].size == 0 {
-			parts = parts[1:]
-		}
-		if len(parts) == 0 {
-			return nil, false, nil
-		}
-		cursors, parts[0], err = s.spool.read(parts[0], all)
-		return cursors, true, err
-	}}, nil
+	return &cursorSource{next: next}, nil
 }
 
 // counts says whether a bucket's cursors as of record upTo stand in a record, and

@@ -8,53 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"finoos-syncer/internal/sink/bucket"
 )
-
-func TestASpooledCursorComesBackAsItWas(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 1))
-	instant := func() time.Time {
-		if rng.IntN(3) == 0 {
-			return time.Time{}
-		}
-		return time.UnixMicro(rng.Int64N(1 << 52)).UTC()
-	}
-	for range 500 {
-		want := Cursor{
-			UserID: fmt.Sprint("user", rng.IntN(100)), Stream: "accounts", CorrelationID: fmt.Sprintf("c-%d", rng.Uint64()), CorrelationAt: instant(),
-			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), ErrorClass: "server",
-			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(),
-		}
-		for range rng.IntN(300) {
-			want.State = append(want.State, byte(rng.Uint32()))
-		}
-		body := appendSpooled(nil, &want)
-		got, err := decodeSpooled(body[len(body)-bodyLength(body):], true, want.UserID)
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Fatalf("%v (-want +got):\n%s", err, diff)
-		}
-		ids, err := decodeSpooled(body[len(body)-bodyLength(body):], false, "")
-		if diff := cmp.Diff(Cursor{UserID: want.UserID, Stream: want.Stream, Ended: want.Ended}, ids); err != nil || diff != "" {
-			t.Fatalf("ids: %v (-want +got):\n%s", err, diff)
-		}
-	}
-}
-
-// bodyLength is the length that a spooled cursor begins with.
-func bodyLength(b []byte) int {
-	r := spooledReader{b: b}
-	return int(r.uvarint())
-}
 
 // TestOfManyObjectsTheNewestCursorCounts merges a checkpoint with the objects of
 // many commits, of which each has some of the users, and compares with a map.
 func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 	t.Parallel()
 	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
-	s := &cursorState{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: newCursorSpool(store, t.TempDir())}
 	defer s.spool.close()
 	type cursorID struct{ user, stream string }
 	want := map[cursorID]Cursor{}
@@ -191,7 +153,7 @@ func (r countedReader) ReadAt(p []byte, at int64) (int, error) {
 func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 	t.Parallel()
 	store := &countedStore{memStore: newMemStore()}
-	s := &cursorState{store: store, keys: jobKeys("j"), spool: &spool{}, checkpoints: map[int][]uint64{7: {1}}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: newCursorSpool(store, ""), checkpoints: map[int][]uint64{7: {1}}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	var cursors []Cursor
 	for i := 0; len(cursors) < 1000; i++ {
@@ -208,6 +170,7 @@ func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.objects[s.keys.checkpoint(7, 1)] = memObject{body: body}
+	const whole, group = 1 << 20, 2 << 20 // what is fetched at once, and the most that a row group holds
 	first, last := cursors[3].UserID, cursors[len(cursors)-2].UserID
 	for _, c := range []struct {
 		users []string
@@ -215,8 +178,8 @@ func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 		most  int64
 	}{
 		{nil, 0, 0},
-		{[]string{first}, 1, wholeGuess + 2*cursorGroupMost},
-		{[]string{first, first, "u"}, 1, wholeGuess + 2*cursorGroupMost},
+		{[]string{first}, 1, whole + 2*group},
+		{[]string{first, first, "u"}, 1, whole + 2*group},
 		{[]string{last, first, "zzz"}, 2, int64(2 * len(body))},
 	} {
 		store.bytes = 0

@@ -2,22 +2,18 @@ package sink
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"math/big"
 	"math/rand/v2"
 	"reflect"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/schema"
+	"finoos-syncer/internal/sink/parquet/parquettest"
 )
 
-// null is what a null value is printed as; no text of the tests is that.
-const null = "(null)"
+// null is what a null value is printed as.
+const null = parquettest.Null
 
 // writeTable writes rows into a file of their table, now one and now many at a
 // time.
@@ -45,131 +41,7 @@ func writeTable(t *testing.T, opts fileOptions, rows []Row) []byte {
 	return out.Bytes()
 }
 
-func openParquet(t *testing.T, data []byte) *file.Reader {
-	t.Helper()
-	r, err := file.NewParquetReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// readTable reads a file by its own schema, knowing nothing of tables: a row is
-// its values, printed, in the order of the columns.
-func readTable(t *testing.T, data []byte) (columns []string, rows [][]string) {
-	t.Helper()
-	r := openParquet(t, data)
-	fields := r.MetaData().Schema.Root()
-	for i := range fields.NumFields() {
-		columns = append(columns, fields.Field(i).Name())
-	}
-	for g := range r.NumRowGroups() {
-		group := r.RowGroup(g)
-		from := len(rows)
-		rows = append(rows, make([][]string, group.NumRows())...)
-		for c := range columns {
-			chunk, err := group.Column(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			values := readChunk(t, chunk)
-			if len(values) != int(group.NumRows()) {
-				t.Fatalf("column %s has %d rows, want %d", columns[c], len(values), group.NumRows())
-			}
-			for i, v := range values {
-				rows[from+i] = append(rows[from+i], v)
-			}
-		}
-	}
-	return columns, rows
-}
-
-func readChunk(t *testing.T, chunk file.ColumnChunkReader) []string {
-	t.Helper()
-	switch c := chunk.(type) {
-	case *file.BooleanColumnChunkReader:
-		return readValues(t, chunk, c.ReadBatch, strconv.FormatBool)
-	case *file.Int32ColumnChunkReader:
-		return readValues(t, chunk, c.ReadBatch, func(v int32) string {
-			if _, ok := c.Descriptor().LogicalType().(schema.DateLogicalType); ok {
-				return time.Date(1970, 1, 1+int(v), 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-			}
-			return strconv.Itoa(int(v))
-		})
-	case *file.Int64ColumnChunkReader:
-		return readValues(t, chunk, c.ReadBatch, func(v int64) string {
-			switch l := c.Descriptor().LogicalType().(type) {
-			case *schema.DecimalLogicalType:
-				return new(big.Rat).SetFrac(big.NewInt(v), big.NewInt(10000)).FloatString(int(l.Scale()))
-			case *schema.TimestampLogicalType:
-				if l.IsAdjustedToUTC() && l.TimeUnit() == schema.TimeUnitMicros {
-					return time.UnixMicro(v).UTC().Format(timeFormat)
-				}
-			}
-			return strconv.FormatInt(v, 10)
-		})
-	case *file.ByteArrayColumnChunkReader:
-		return readValues(t, chunk, c.ReadBatch, func(v parquet.ByteArray) string { return string(v) })
-	}
-	t.Fatalf("column of type %T", chunk)
-	return nil
-}
-
-// readValues assembles rows from levels: of nulls, and of lists in the three
-// levels that Parquet wants for them.
-func readValues[T any](t *testing.T, chunk file.ColumnChunkReader, read func(int64, []T, []int16, []int16) (int64, int, error), text func(T) string) []string {
-	t.Helper()
-	const batch = 777 // other than the batches of the writer
-	descr := chunk.Descriptor()
-	full, lists := descr.MaxDefinitionLevel(), descr.MaxRepetitionLevel() > 0
-	values, defs, reps := make([]T, batch), make([]int16, batch), make([]int16, batch)
-	var out []string
-	var list []string // the elements of the last row
-	for chunk.HasNext() {
-		n, _, err := read(batch, values, defs, reps)
-		if err != nil || chunk.Err() != nil {
-			t.Fatal(err, chunk.Err())
-		}
-		value := 0
-		for i := range int(n) {
-			s := null
-			if full == 0 || defs[i] == full {
-				s = text(values[value])
-				value++
-			}
-			switch {
-			case !lists:
-				out = append(out, s)
-			case reps[i] == 0 && defs[i] == 0:
-				out = append(out, null)
-			case reps[i] == 0 && defs[i] == 1:
-				out = append(out, "[]")
-			case reps[i] == 0:
-				list = []string{s}
-				out = append(out, quoteList(list))
-			default:
-				list = append(list, s)
-				out[len(out)-1] = ""
-			}
-			if last := i == int(n)-1; lists && len(out) > 0 && out[len(out)-1] == "" && (last || reps[i+1] == 0) {
-				out[len(out)-1] = quoteList(list)
-			}
-		}
-	}
-	return out
-}
-
-func quoteList(list []string) string {
-	text, err := json.Marshal(list)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-const timeFormat = "2006-01-02 15:04:05.000000Z"
-
-// printRow prints a row as readTable does, straight from its struct: the
+// printRow prints a row as parquettest.Read does, straight from its struct: the
 // fields of a row's struct stand in the order of the table's columns.
 func printRow(r Row, runID string) []string {
 	table, m := tableOf(r), r.meta()
@@ -198,7 +70,7 @@ func printValue(v any) string {
 	case string:
 		valid, s = v != "", v
 	case time.Time:
-		valid, s = !v.IsZero(), v.UTC().Truncate(time.Microsecond).Format(timeFormat)
+		valid, s = !v.IsZero(), v.UTC().Truncate(time.Microsecond).Format(parquettest.TimeFormat)
 	case Decimal:
 		valid, s = v.Valid, v.String()
 	case Date:
@@ -210,7 +82,7 @@ func printValue(v any) string {
 	case int64:
 		s = strconv.FormatInt(v, 10)
 	case []string:
-		valid, s = v != nil, quoteList(v)
+		valid, s = v != nil, parquettest.QuoteList(v)
 	default:
 		panic(fmt.Sprintf("value of type %T", v))
 	}

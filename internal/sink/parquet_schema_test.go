@@ -1,17 +1,15 @@
 package sink
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/metadata"
-	"github.com/apache/arrow/go/v17/parquet/schema"
+	"finoos-syncer/internal/sink/parquet"
+	"finoos-syncer/internal/sink/parquet/parquettest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -55,19 +53,17 @@ const contractsSchema = `required group field_id=-1 contracts {
 func TestColumnsHaveTheirTypesInParquet(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
-	r := openParquet(t, writeTable(t, fileOptions{}, []Row{randomRow(rng, contractsTable)}))
-	var got bytes.Buffer
-	schema.PrintSchema(r.MetaData().Schema.Root(), &got, 2)
-	if diff := cmp.Diff(contractsSchema, got.String()); diff != "" {
+	r := parquettest.Open(t, writeTable(t, fileOptions{}, []Row{randomRow(rng, contractsTable)}))
+	if diff := cmp.Diff(contractsSchema, parquettest.Schema(r)); diff != "" {
 		t.Errorf("schema (-want +got):\n%s", diff)
 	}
 	// Older readers know the types by other names.
-	converted := map[string]schema.ConvertedType{
-		"partner":           schema.ConvertedTypes.UTF8,
-		"amount":            schema.ConvertedTypes.Decimal,
-		"next_booking_date": schema.ConvertedTypes.Date,
-		"_extracted_at":     schema.ConvertedTypes.TimestampMicros,
-		"tags":              schema.ConvertedTypes.List,
+	converted := map[string]parquettest.ConvertedType{
+		"partner":           parquettest.ConvertedTypes.UTF8,
+		"amount":            parquettest.ConvertedTypes.Decimal,
+		"next_booking_date": parquettest.ConvertedTypes.Date,
+		"_extracted_at":     parquettest.ConvertedTypes.TimestampMicros,
+		"tags":              parquettest.ConvertedTypes.List,
 	}
 	root := r.MetaData().Schema.Root()
 	for name, want := range converted {
@@ -75,13 +71,13 @@ func TestColumnsHaveTheirTypesInParquet(t *testing.T) {
 			t.Errorf("converted type of %s is %v, want %v", name, got, want)
 		}
 	}
-	if got := r.MetaData().GetCreatedBy(); got != createdBy {
+	if got := r.MetaData().GetCreatedBy(); got != "syncer version 1.0.0" {
 		t.Errorf("created by %q", got)
 	}
 }
 
 // chunks yields the metadata of every column chunk of a file.
-func chunks(t *testing.T, r *file.Reader, each func(group, column int, chunk *metadata.ColumnChunkMetaData)) {
+func chunks(t *testing.T, r *parquettest.Reader, each func(group, column int, chunk *parquettest.ChunkMetaData)) {
 	t.Helper()
 	for g := range r.NumRowGroups() {
 		meta := r.RowGroup(g).MetaData()
@@ -106,13 +102,13 @@ func TestStatisticsTellTheTruth(t *testing.T) {
 				rows = append(rows, randomRow(rng, table))
 			}
 			data := writeTable(t, fileOptions{RunID: "r", RowGroupBytes: 100 << 10}, rows)
-			_, want := readTable(t, data)
-			r := openParquet(t, data)
+			_, want := parquettest.Read(t, data)
+			r := parquettest.Open(t, data)
 			first := make([]int, r.NumRowGroups()+1)
 			for g := range r.NumRowGroups() {
 				first[g+1] = first[g] + int(r.RowGroup(g).NumRows())
 			}
-			chunks(t, r, func(g, c int, chunk *metadata.ColumnChunkMetaData) {
+			chunks(t, r, func(g, c int, chunk *parquettest.ChunkMetaData) {
 				stats, err := chunk.Statistics()
 				if err != nil || stats == nil {
 					t.Fatalf("%s has no statistics: %v", table.Columns[c].Name, err)
@@ -128,12 +124,12 @@ func TestStatisticsTellTheTruth(t *testing.T) {
 
 // chunkClaimsDistinct looks at what stands in the file: the library's reader
 // says 0 where nothing does.
-func chunkClaimsDistinct(r *file.Reader, group, column int) bool {
+func chunkClaimsDistinct(r *parquettest.Reader, group, column int) bool {
 	return r.MetaData().RowGroups[group].Columns[column].MetaData.Statistics.DistinctCount != nil
 }
 
 // checkStats compares a column's statistics with its values in one row group.
-func checkStats(t *testing.T, c Column, stats metadata.TypedStatistics, rows [][]string, place int) {
+func checkStats(t *testing.T, c Column, stats parquettest.Statistics, rows [][]string, place int) {
 	t.Helper()
 	var texts []string
 	nulls := int64(0)
@@ -148,13 +144,13 @@ func checkStats(t *testing.T, c Column, stats metadata.TypedStatistics, rows [][
 	if !stats.HasNullCount() || stats.NullCount() != nulls {
 		t.Errorf("%s has a null count of %d, want %d", c.Name, stats.NullCount(), nulls)
 	}
-	if b, ok := stats.(*metadata.ByteArrayStatistics); ok && c.Type != TypeStringList && len(texts) > 0 {
+	if b, ok := stats.(*parquettest.TextStatistics); ok && c.Type != TypeStringList && len(texts) > 0 {
 		least, most := slices.Min(texts), slices.Max(texts)
 		if !b.HasMinMax() || string(b.Min()) != least || string(b.Max()) != most {
 			t.Errorf("%s has bounds %q and %q, want %q and %q", c.Name, b.Min(), b.Max(), least, most)
 		}
 	}
-	if b, ok := stats.(*metadata.Int32Statistics); ok && c.Type == TypeDate && len(texts) > 0 {
+	if b, ok := stats.(*parquettest.Int32Statistics); ok && c.Type == TypeDate && len(texts) > 0 {
 		least, most := Date{Days: b.Min(), Valid: true}, Date{Days: b.Max(), Valid: true}
 		if least.String() != slices.Min(texts) || most.String() != slices.Max(texts) {
 			t.Errorf("%s has bounds %v and %v, want %s and %s", c.Name, least, most, slices.Min(texts), slices.Max(texts))
@@ -166,7 +162,7 @@ func checkStats(t *testing.T, c Column, stats metadata.TypedStatistics, rows [][
 // leave out what lies above.
 func TestTextsHaveBothBoundsOrNone(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("z", statsBytes+1)
+	long := strings.Repeat("z", parquet.StatsBytes+1)
 	for name, tt := range map[string]struct {
 		texts []string
 		bound bool
@@ -183,7 +179,7 @@ func TestTextsHaveBothBoundsOrNone(t *testing.T) {
 				row.Purpose = tt.texts[i]
 				rows = append(rows, row)
 			}
-			r := openParquet(t, writeTable(t, fileOptions{}, rows))
+			r := parquettest.Open(t, writeTable(t, fileOptions{}, rows))
 			column := slices.IndexFunc(transactionsTable.Columns, func(c Column) bool { return c.Name == "purpose" })
 			stats := r.MetaData().RowGroups[0].Columns[column].MetaData.Statistics
 			if least, most := stats.MinValue != nil, stats.MaxValue != nil; least != tt.bound || most != tt.bound {
@@ -205,7 +201,7 @@ func TestPagesAreBoundedAndCountNothingTheyDidNotCount(t *testing.T) {
 		}
 		rows = append(rows, r)
 	}
-	r := openParquet(t, writeTable(t, fileOptions{Compression: "none", RowGroupBytes: 1 << 30}, rows))
+	r := parquettest.Open(t, writeTable(t, fileOptions{Compression: "none", RowGroupBytes: 1 << 30}, rows))
 	pages := 0
 	for c, column := range transactionsTable.Columns {
 		before := pages
@@ -214,12 +210,12 @@ func TestPagesAreBoundedAndCountNothingTheyDidNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		for reader.Next() {
-			page, ok := reader.Page().(*file.DataPageV1)
+			page, ok := reader.Page().(*parquettest.DataPage)
 			if !ok {
 				continue
 			}
 			pages++
-			if size := len(page.Data()); size > pageBytes+pageBytes/8 {
+			if size := len(page.Data()); size > parquet.PageBytes+parquet.PageBytes/8 {
 				t.Errorf("column %d has a page of %d bytes", c, size)
 			}
 			if stats := page.Statistics(); stats.HasDistinctCount {
@@ -240,14 +236,14 @@ func TestPagesAreBoundedAndCountNothingTheyDidNotCount(t *testing.T) {
 
 func TestRepeatedValuesAreStoredOnceUntilTheDictionaryIsFull(t *testing.T) {
 	t.Parallel()
-	encodings := func(distinct int) []parquet.Encoding {
+	encodings := func(distinct int) []parquettest.Encoding {
 		var rows []Row
-		for i := range 2 * dictionaryEntries {
+		for i := range 2 * parquet.DictionaryEntries {
 			r := transaction("t" + string(rune('0'+i%10)))
 			r.PartnerIBAN = "DE" + string(rune(0x4e00+i%distinct)) // distinct letters
 			rows = append(rows, r)
 		}
-		r := openParquet(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
+		r := parquettest.Open(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
 		chunk, err := r.RowGroup(0).MetaData().ColumnChunk(slices.IndexFunc(transactionsTable.Columns, func(c Column) bool { return c.Name == "partner_iban" }))
 		if err != nil {
 			t.Fatal(err)
@@ -257,16 +253,16 @@ func TestRepeatedValuesAreStoredOnceUntilTheDictionaryIsFull(t *testing.T) {
 	// The dictionary itself is the first of what is plain.
 	plain := func(distinct int) (n int) {
 		for _, e := range encodings(distinct) {
-			if e == parquet.Encodings.Plain {
+			if e == parquettest.Plain {
 				n++
 			}
 		}
 		return n
 	}
-	if e := encodings(100); !slices.Contains(e, parquet.Encodings.RLEDict) {
+	if e := encodings(100); !slices.Contains(e, parquettest.RLEDict) {
 		t.Errorf("encodings of repeated values: %v", e)
 	}
-	if few, many := plain(100), plain(dictionaryEntries+100); few != 1 || many != 2 {
+	if few, many := plain(100), plain(parquet.DictionaryEntries+100); few != 1 || many != 2 {
 		t.Errorf("plain encodings of few values: %d, of many: %d; want 1 and 2", few, many)
 	}
 }

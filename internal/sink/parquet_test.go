@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/parquet"
+	"finoos-syncer/internal/sink/parquet/parquettest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -31,7 +34,7 @@ func TestEveryTableComesBackAsItWasWritten(t *testing.T) {
 				}
 				// Small row groups: several, the last one not full.
 				data := writeTable(t, fileOptions{RunID: "run-1", Compression: compression, RowGroupBytes: 200 << 10}, rows)
-				columns, got := readTable(t, data)
+				columns, got := parquettest.Read(t, data)
 				var names []string
 				for _, c := range table.Columns {
 					names = append(names, c.Name)
@@ -66,7 +69,7 @@ func TestNullAndEmptyListsAreTwoThings(t *testing.T) {
 		r.Tags = tags
 		rows = append(rows, r)
 	}
-	_, got := readTable(t, writeTable(t, fileOptions{}, rows))
+	_, got := parquettest.Read(t, writeTable(t, fileOptions{}, rows))
 	var tags []string
 	for _, row := range got {
 		tags = append(tags, row[15])
@@ -81,7 +84,7 @@ func TestAnythingOfAnySizeComesBack(t *testing.T) {
 	t.Parallel()
 	var rows []Row
 	var want [][]string
-	for i := range dictionaryEntries + 3000 { // more than a dictionary takes, in one row group
+	for i := range parquet.DictionaryEntries + 3000 { // more than a dictionary takes, in one row group
 		r := transaction(strconv.Itoa(i))
 		r.PartnerName = fmt.Sprintf("partner %d", i)
 		r.PartnerBIC = strconv.Itoa(i % 7)
@@ -103,10 +106,10 @@ func TestAnythingOfAnySizeComesBack(t *testing.T) {
 		want = append(want, printRow(r, "run-1"))
 	}
 	data := writeTable(t, fileOptions{RunID: "run-1", RowGroupBytes: 1 << 30}, rows)
-	if n := openParquet(t, data).NumRowGroups(); n != 1 {
+	if n := parquettest.Open(t, data).NumRowGroups(); n != 1 {
 		t.Fatalf("%d row groups, want 1: the test is about one", n)
 	}
-	_, got := readTable(t, data)
+	_, got := parquettest.Read(t, data)
 	for i := range want {
 		if !slices.Equal(want[i], got[i]) {
 			t.Fatalf("row %d: %.300q, want %.300q", i, got[i], want[i])
@@ -124,7 +127,7 @@ func TestAFileWithoutRowsIsAFile(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if columns, rows := readTable(t, out.Bytes()); len(columns) != len(usersTable.Columns) || len(rows) != 0 {
+	if columns, rows := parquettest.Read(t, out.Bytes()); len(columns) != len(usersTable.Columns) || len(rows) != 0 {
 		t.Errorf("%d columns, %d rows", len(columns), len(rows))
 	}
 }
@@ -162,7 +165,7 @@ func TestARowGroupIsWrittenWhenItsBytesOrRowsAreReached(t *testing.T) {
 			Meta: Meta{Op: Upsert, ExtractedAt: time.Unix(1, 0)},
 		})
 	}
-	r := openParquet(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
+	r := parquettest.Open(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
 	if got := r.RowGroup(0).NumRows(); got != maxRowGroupRows {
 		t.Errorf("first row group has %d rows, want %d", got, maxRowGroupRows)
 	}
@@ -219,7 +222,7 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, rows := readTable(t, out.Bytes()); len(rows) != len(broken) {
+	if _, rows := parquettest.Read(t, out.Bytes()); len(rows) != len(broken) {
 		t.Errorf("%d rows, want %d", len(rows), len(broken))
 	}
 	history, err := newTableFile(accountHistoryTable, io.Discard, fileOptions{})
@@ -229,20 +232,6 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 	if err := history.Append(broken["null in a date"](nil)); !errors.Is(err, ErrRow) {
 		t.Errorf("history without a date: %v, want ErrRow", err)
 	}
-}
-
-// brokenWriter fails from a byte on.
-type brokenWriter struct{ left int }
-
-var errBroken = errors.New("disk full")
-
-func (w *brokenWriter) Write(p []byte) (int, error) {
-	n := min(len(p), w.left)
-	w.left -= n
-	if n < len(p) {
-		return n, errBroken
-	}
-	return n, nil
 }
 
 func TestAWriterThatFailsAnywhereIsReported(t *testing.T) {
@@ -255,7 +244,7 @@ func TestAWriterThatFailsAnywhereIsReported(t *testing.T) {
 	size := len(writeTable(t, opts, rows))
 	for left := 0; left < size; left += 61 {
 		err := func() error {
-			f, err := newTableFile(transactionsTable, &brokenWriter{left}, opts)
+			f, err := newTableFile(transactionsTable, &parquettest.BrokenWriter{Left: left}, opts)
 			if err != nil {
 				return err
 			}
@@ -266,7 +255,7 @@ func TestAWriterThatFailsAnywhereIsReported(t *testing.T) {
 			}
 			return f.Close()
 		}()
-		if !errors.Is(err, errBroken) {
+		if !errors.Is(err, parquettest.ErrBroken) {
 			t.Fatalf("writer fails after %d of %d bytes: %v, want its error", left, size, err)
 		}
 	}
@@ -289,7 +278,7 @@ func TestAppendKeepsNothingOfTheRow(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, rows := readTable(t, out.Bytes())
+	_, rows := parquettest.Read(t, out.Bytes())
 	for i, row := range rows {
 		if row[2] != strconv.Itoa(i) || row[15] != fmt.Sprintf(`["tag%d"]`, i) {
 			t.Errorf("row %d: id %s, tags %s", i, row[2], row[15])
@@ -303,31 +292,5 @@ func TestAnUnknownCompressionIsRefused(t *testing.T) {
 		if _, err := newTableFile(usersTable, io.Discard, fileOptions{Compression: c}); err == nil {
 			t.Errorf("compression %q was accepted", c)
 		}
-	}
-}
-
-func TestARunOfRowsHoldsItsTextOnceAndANumberForEach(t *testing.T) {
-	t.Parallel()
-	const number, level, entry = 4, 1, 4 + 2*4 + 3
-	for _, tt := range []struct {
-		claim  string
-		column Column
-		text   string
-		want   int64
-	}{
-		{"a text that may be missing", Column{dictionary: true}, "abc", entry + 10*(number+level)},
-		{"a text that is always there", Column{dictionary: true, Required: true}, "abc", entry + 10*number},
-		{"a null", Column{dictionary: true}, "", 10 * level},
-		{"a text without a dictionary", Column{}, "abc", 10 * (level + 4 + 3)},
-	} {
-		t.Run(tt.claim, func(t *testing.T) {
-			t.Parallel()
-			var file binding
-			b := newTextBuffer(tt.column, &file)
-			b.addRun(tt.text, 10)
-			if file.held != tt.want || b.slots() != 10 {
-				t.Errorf("ten rows hold %d bytes in %d slots, want %d", file.held, b.slots(), tt.want)
-			}
-		})
 	}
 }

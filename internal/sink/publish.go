@@ -14,7 +14,7 @@ import (
 func (l *ledger) publish(ctx context.Context, store bucket.Uploads, r *Record, runID string) error {
 	for _, last := range []bool{false, true} {
 		for _, f := range r.Files {
-			if (f.Table == pullsTable.Name) != last {
+			if (f.Table == pullsName) != last {
 				continue
 			}
 			if err := store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts); err != nil {

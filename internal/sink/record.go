@@ -126,14 +126,3 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 	}
 	return r, nil
 }
-
-// buckets lists the buckets of users that the shard owns.
-func (s Shard) buckets() []int {
-	var own []int
-	for b := range Buckets {
-		if s.Owns(b) {
-			own = append(own, b)
-		}
-	}
-	return own
-}

@@ -13,16 +13,31 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	nameless "finoos-syncer/internal/scratch"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/parquet"
 )
 
-// spool keeps cursor objects on the local disk while they are looked things up
+// cursorSpool keeps cursor objects on the local disk while they are looked things up
 // in, so that 256 look-ups cost one download and are quick (spool_format.go).
-// All of them lie in one file, which has no name. In memory it is a few kilobytes an
-// object, of which a run that was killed may leave hundreds. Safe for concurrent
-// use.
-type spool struct {
+//
+//	object of a commit          scratch file, without a name
+//	┌───────────────────┐       ┌─────────────────────────────┐
+//	│ row group 1  b0 b1├──────►│ b0 · b1 · b1 · b2 · b0 · b2 │ parts
+//	│ row group 2  b1 b2│ once  └─▲────────▲──────────────────┘
+//	└───────────────────┘         in memory: where each part lies
+//
+// All of them lie in one file. In memory it is a few kilobytes an object, of which
+// a run that was killed may leave hundreds.
+//
+// Two locks: that of the spool is held for a moment only, to look at the map and to
+// give out room in the file, never while the store or the disk is waited for. That of
+// an object is held while it is fetched, so that whoever wants the same one waits,
+// and who wants another does not. A goroutine takes an object's first, and at most
+// one of these: there is no circle to wait in.
+//
+// It is safe for concurrent use.
+type cursorSpool struct {
 	store bucket.Objects
 	dir   string
 
@@ -30,6 +45,12 @@ type spool struct {
 	objects map[string]*spooled
 	file    *os.File // nil until something is fetched
 	end     int64    // of what is in use of it
+}
+
+// newCursorSpool returns an empty spool, whose file will lie in a folder; "" is the
+// system's.
+func newCursorSpool(store bucket.Objects, dir string) *cursorSpool {
+	return &cursorSpool{store: store, dir: dir}
 }
 
 // spooled is one object; its lock is held while it is fetched.
@@ -46,8 +67,6 @@ type spooledPart struct {
 }
 
 const (
-	// fetchStep is how much of an object is asked for at once.
-	fetchStep = 4 << 20
 	// fetchersAtOnce bounds concurrent requests for cursor objects, each of which
 	// holds a row group.
 	fetchersAtOnce = 4
@@ -56,9 +75,32 @@ const (
 	spooledStep = 64 << 10
 )
 
+// errSpoolClosed is the answer to reading after close.
+var errSpoolClosed = errors.New("the writer is closed")
+
+// bucket yields the cursors of a bucket as next, some at a time, until more is
+// false: only what they are found by unless all is set. It fetches the object if it
+// is not there yet.
+func (s *cursorSpool) bucket(ctx context.Context, path string, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
+	parts, err := s.parts(ctx, path, b)
+	if err != nil {
+		return nil, err
+	}
+	return func() (cursors []Cursor, more bool, err error) {
+		for len(parts) > 0 && parts[0].size == 0 {
+			parts = parts[1:]
+		}
+		if len(parts) == 0 {
+			return nil, false, nil
+		}
+		cursors, parts[0], err = s.read(parts[0], all)
+		return cursors, true, err
+	}, nil
+}
+
 // parts returns where the cursors of a bucket lie, after fetching the object if
 // it is not there yet.
-func (s *spool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
+func (s *cursorSpool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
 	entry := s.entry(path)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
@@ -74,7 +116,7 @@ func (s *spool) parts(ctx context.Context, path string, b int) ([]spooledPart, e
 	return slices.Clone(entry.parts[from:to]), nil
 }
 
-func (s *spool) entry(path string) *spooled {
+func (s *cursorSpool) entry(path string) *spooled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.objects == nil {
@@ -89,7 +131,7 @@ func (s *spool) entry(path string) *spooled {
 }
 
 // fetchAll fetches what is not there yet, several objects at a time.
-func (s *spool) fetchAll(ctx context.Context, paths []string) error {
+func (s *cursorSpool) fetchAll(ctx context.Context, paths []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchersAtOnce)
 	for _, path := range paths {
@@ -102,13 +144,13 @@ func (s *spool) fetchAll(ctx context.Context, paths []string) error {
 }
 
 // add takes an object apart into the file of all.
-func (s *spool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
+func (s *cursorSpool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
 	r, err := s.store.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // only read
-	f, err := openCursorFile(r, wholeGuess)
+	f, err := openCursorFile(r, true)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", path, err)
 	}
@@ -128,7 +170,7 @@ func (s *spool) add(ctx context.Context, path string) (parts []spooledPart, err 
 }
 
 // write appends cursors that are sorted by bucket.
-func (s *spool) write(cursors []Cursor) (parts []spooledPart, err error) {
+func (s *cursorSpool) write(cursors []Cursor) (parts []spooledPart, err error) {
 	var body []byte
 	begun := 0
 	for i := range cursors {
@@ -154,11 +196,13 @@ func (s *spool) write(cursors []Cursor) (parts []spooledPart, err error) {
 }
 
 // reserve finds a place for n bytes.
-func (s *spool) reserve(n int64) (file *os.File, at int64, err error) {
+func (s *cursorSpool) reserve(n int64) (file *os.File, at int64, err error) {
+	// Room is given out under the lock, and filled without it: objects that are
+	// fetched side by side write to places of their own.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
-		if s.file, err = nameless.File(s.dir, "syncer-cursors"); err != nil {
+		if s.file, err = scratch.File(s.dir, "syncer-cursors"); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -167,13 +211,14 @@ func (s *spool) reserve(n int64) (file *os.File, at int64, err error) {
 	return s.file, at, nil
 }
 
-// read returns the next cursors of a part, and what is left of it.
-func (s *spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPart, err error) {
+// read returns the next cursors of a part, and what is left of it. A cursor may be
+// larger than a step: then twice as much is read, until it is whole.
+func (s *cursorSpool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPart, err error) {
 	s.mu.Lock()
 	file := s.file
 	s.mu.Unlock()
 	if file == nil {
-		return nil, p, errClosed
+		return nil, p, errSpoolClosed
 	}
 	for step := min(spooledStep, int(p.size)); ; step = min(2*step, int(p.size)) {
 		body := make([]byte, step)
@@ -196,7 +241,7 @@ func (s *spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPar
 		if used > 0 || step == int(p.size) {
 			rest = spooledPart{at: p.at + int64(used), size: p.size - uint32(used), bucket: p.bucket}
 			if used == 0 && p.size > 0 {
-				return nil, p, fmt.Errorf("%w: spooled cursors end early", errCorrupt)
+				return nil, p, fmt.Errorf("%w: spooled cursors end early", parquet.ErrCorrupt)
 			}
 			return cursors, rest, nil
 		}
@@ -204,55 +249,11 @@ func (s *spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPar
 }
 
 // close gives the disk space back.
-func (s *spool) close() {
+func (s *cursorSpool) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file != nil {
 		_ = s.file.Close() // it has no name and was only read
 	}
 	s.objects, s.file, s.end = nil, nil, 0
-}
-
-// fetch copies an object to a scratch file of its own, which is the caller's to
-// close.
-func (s *spool) fetch(ctx context.Context, path string) (*scratchFile, error) {
-	r, err := s.store.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = r.Close() }() // only read
-	file, err := nameless.File(s.dir, "syncer-cursors")
-	if err != nil {
-		return nil, err
-	}
-	f := &scratchFile{File: file, size: r.Size()}
-	if err := copyTo(f, r); err != nil {
-		_ = f.Close() // that it could not be filled says enough
-		return nil, fmt.Errorf("fetch %s: %w", path, err)
-	}
-	return f, nil
-}
-
-// scratchFile is a local file without a name; it implements cursorReaderAt.
-type scratchFile struct {
-	*os.File
-	size int64
-}
-
-// Size returns how much was written.
-func (f *scratchFile) Size() int64 { return f.size }
-
-func copyTo(w io.Writer, r bucket.Reader) error {
-	step := make([]byte, min(fetchStep, max(r.Size(), 1)))
-	for at := int64(0); at < r.Size(); {
-		n, err := r.ReadAt(step[:min(int64(len(step)), r.Size()-at)], at)
-		if err != nil && (!errors.Is(err, io.EOF) || n == 0) {
-			return err
-		}
-		if _, err := w.Write(step[:n]); err != nil {
-			return err
-		}
-		at += int64(n)
-	}
-	return nil
 }

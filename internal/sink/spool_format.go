@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"finoos-syncer/internal/sink/parquet"
 )
 
 // Cursor objects are looked things up in by bucket of users, and by each bucket
@@ -117,7 +119,7 @@ func decodeSpooled(body []byte, all bool, user string) (c Cursor, err error) {
 		}
 	}
 	if r.bad {
-		return c, fmt.Errorf("%w: spooled cursor of %d bytes", errCorrupt, len(body))
+		return c, fmt.Errorf("%w: spooled cursor of %d bytes", parquet.ErrCorrupt, len(body))
 	}
 	return c, nil
 }

@@ -19,14 +19,14 @@ type cursorState struct {
 	checkpoints map[int][]uint64
 	sizes       map[int]int64 // of the newest of each bucket
 	commits     []*Record     // in order; newer than the checkpoints of the shard
-	spool       *spool
+	spool       *cursorSpool
 	// progress keeps what marks say of their backfill: see backfill_ledger.go.
 	progress bool
 }
 
 // locate lists the checkpoints. commits are for the caller to fill in.
 func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*cursorState, error) {
-	s := &cursorState{store: store, keys: keys, spool: &spool{store: store, dir: scratch}}
+	s := &cursorState{store: store, keys: keys, spool: newCursorSpool(store, scratch)}
 	var err error
 	s.checkpoints, s.sizes, err = listCheckpoints(ctx, store, keys)
 	return s, err

@@ -2,7 +2,7 @@ package sink
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"slices"
 	"time"
 )
@@ -18,14 +18,7 @@ type Table struct {
 	Key     []string
 	Columns []Column
 
-	open func(*binding) rowBuffers
-}
-
-// rowBuffers takes the rows of one table apart into columns.
-type rowBuffers struct {
-	columns []buffer
-	check   func(Row) error
-	add     func([]Row) // checked ones
+	open func(io.Writer, fileOptions) (tableRows, error)
 }
 
 // Tables returns all tables, in the order of the design. The slice is the
@@ -56,7 +49,7 @@ func tableOf(r Row) *Table { return r.table() }
 func newTable[R any, P interface {
 	*R
 	Row
-}](name string, key []string, own []field[R],
+}](name string, key []string, own []tableField[R],
 ) *Table {
 	meta := func(r *R) *Meta { return P(r).meta() }
 	fields := append(own,
@@ -65,84 +58,24 @@ func newTable[R any, P interface {
 		text("_correlation_id", func(r *R) string { return meta(r).CorrelationID }),
 		instant("_correlation_at", func(r *R) time.Time { return meta(r).CorrelationAt }),
 		instant("_extracted_at", func(r *R) time.Time { return meta(r).ExtractedAt }).required(),
-		runID[R]("_run_id").required(),
+		runID[R]("").required(),
 		jsonText("_extra", func(r *R) string { return meta(r).Extra }),
 	)
 	t := &Table{Name: name, Key: key}
+	erased := make([]bool, len(fields)) // null in a row that deletes
 	for i, f := range fields {
-		if slices.Contains(key, f.Name) {
-			f.Key, f.Required = true, true
+		isKey := slices.Contains(key, f.Name)
+		if isKey {
+			fields[i] = f.required()
 		}
-		fields[i] = f
-		t.Columns = append(t.Columns, f.Column)
+		erased[i] = i < len(own) && !isKey
+		t.Columns = append(t.Columns, Column{Column: fields[i].Column, Key: isKey})
 	}
-	t.open = func(file *binding) rowBuffers { return openColumns[R, P](t, fields, len(own), file) }
+	t.open = func(w io.Writer, o fileOptions) (tableRows, error) { return openRows[R, P](t, fields, erased, w, o) }
 	return t
 }
 
-// openColumns makes the buffers of one file of a table, of whose fields the
-// first own ones are its own.
-func openColumns[R any, P interface {
-	*R
-	Row
-}](t *Table, fields []field[R], own int, file *binding,
-) rowBuffers {
-	b := bindFields(fields, file)
-	erased := make([]bool, len(fields)) // null in a row that deletes
-	var required []field[R]
-	var typed []*R // rows at hand
-	for i, f := range fields {
-		erased[i] = i < own && !f.Key
-		if f.Required {
-			required = append(required, f)
-		}
-	}
-	return rowBuffers{
-		columns: b.columns,
-		check: func(row Row) error {
-			r, ok := row.(P)
-			if !ok {
-				return fmt.Errorf("%w: %T does not belong to table %s", ErrRow, row, t.Name)
-			}
-			return checkRow(t.Name, required, r, r.meta())
-		},
-		add: func(rows []Row) {
-			for len(rows) > 0 {
-				typed = typed[:0]
-				op := rows[0].meta().Op
-				for _, row := range rows {
-					if r, ok := row.(P); ok && row.meta().Op == op {
-						typed = append(typed, r)
-						continue
-					}
-					break
-				}
-				rows = rows[len(typed):]
-				for i, put := range b.puts {
-					if op == Delete && erased[i] {
-						put = nulls[R](b.columns[i])
-					}
-					put(typed)
-				}
-			}
-		},
-	}
-}
-
-// checkRow reports what the writer cannot store truthfully.
-func checkRow[R any](table string, required []field[R], r *R, m *Meta) error {
-	if m.Op != Upsert && m.Op != Delete {
-		return fmt.Errorf("%w: %s: op %q", ErrRow, table, m.Op)
-	}
-	for i := range required {
-		if f := &required[i]; f.isNull(r) {
-			return fmt.Errorf("%w: %s: no %s", ErrRow, table, f.Name)
-		}
-	}
-	return nil
-}
-
-var usersTable = newTable("users", []string{"user_id"}, []field[User]{
+var usersTable = newTable("users", []string{"user_id"}, []tableField[User]{
 	text("user_id", func(r *User) string { return r.UserID }).unique(),
 	text("custom_user_id", func(r *User) string { return r.CustomUserID }).unique(),
 	text("name", func(r *User) string { return r.Name }).unique(),
@@ -153,7 +86,7 @@ var usersTable = newTable("users", []string{"user_id"}, []field[User]{
 	list("user_scopes", func(r *User) []string { return r.UserScopes }),
 })
 
-var syncSessionsTable = newTable("sync_sessions", []string{"user_id", "bank_login_id", "_extracted_at"}, []field[SyncSession]{
+var syncSessionsTable = newTable("sync_sessions", []string{"user_id", "bank_login_id", "_extracted_at"}, []tableField[SyncSession]{
 	text("user_id", func(r *SyncSession) string { return r.UserID }),
 	text("bank_login_id", func(r *SyncSession) string { return r.BankLoginID }),
 	text("outcome", func(r *SyncSession) string { return r.Outcome }),
@@ -167,7 +100,7 @@ var syncSessionsTable = newTable("sync_sessions", []string{"user_id", "bank_logi
 	text("analysis_correlation_id", func(r *SyncSession) string { return r.AnalysisCorrelationID }).unique(),
 })
 
-var bankLoginsTable = newTable("bank_logins", []string{"user_id", "bank_login_id"}, []field[BankLogin]{
+var bankLoginsTable = newTable("bank_logins", []string{"user_id", "bank_login_id"}, []tableField[BankLogin]{
 	text("user_id", func(r *BankLogin) string { return r.UserID }),
 	text("bank_login_id", func(r *BankLogin) string { return r.BankLoginID }).unique(),
 	text("status", func(r *BankLogin) string { return r.Status }),
@@ -175,7 +108,7 @@ var bankLoginsTable = newTable("bank_logins", []string{"user_id", "bank_login_id
 	instant("last_synchronization", func(r *BankLogin) time.Time { return r.LastSynchronization }),
 })
 
-var accountsTable = newTable("accounts", []string{"user_id", "account_id"}, []field[Account]{
+var accountsTable = newTable("accounts", []string{"user_id", "account_id"}, []tableField[Account]{
 	text("user_id", func(r *Account) string { return r.UserID }),
 	text("account_id", func(r *Account) string { return r.AccountID }).unique(),
 	text("account_number", func(r *Account) string { return r.AccountNumber }).unique(),
@@ -192,7 +125,7 @@ var accountsTable = newTable("accounts", []string{"user_id", "account_id"}, []fi
 	text("bank_login_id", func(r *Account) string { return r.BankLoginID }),
 })
 
-var transactionsTable = newTable("transactions", []string{"user_id", "transaction_id"}, []field[Transaction]{
+var transactionsTable = newTable("transactions", []string{"user_id", "transaction_id"}, []tableField[Transaction]{
 	text("user_id", func(r *Transaction) string { return r.UserID }),
 	text("account_id", func(r *Transaction) string { return r.AccountID }),
 	text("transaction_id", func(r *Transaction) string { return r.TransactionID }).unique(),
@@ -211,14 +144,14 @@ var transactionsTable = newTable("transactions", []string{"user_id", "transactio
 	list("tags", func(r *Transaction) []string { return r.Tags }),
 })
 
-var categorizationTable = newTable("categorization", []string{"user_id", "transaction_id", "tag"}, []field[Categorization]{
+var categorizationTable = newTable("categorization", []string{"user_id", "transaction_id", "tag"}, []tableField[Categorization]{
 	text("user_id", func(r *Categorization) string { return r.UserID }),
 	text("account_id", func(r *Categorization) string { return r.AccountID }),
 	text("transaction_id", func(r *Categorization) string { return r.TransactionID }).unique(),
 	text("tag", func(r *Categorization) string { return r.Tag }),
 })
 
-var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, []field[Contract]{
+var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, []tableField[Contract]{
 	text("user_id", func(r *Contract) string { return r.UserID }),
 	text("contract_id", func(r *Contract) string { return r.ContractID }).unique(),
 	text("partner_id", func(r *Contract) string { return r.PartnerID }),
@@ -239,7 +172,7 @@ var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, [
 	jsonText("attributes", func(r *Contract) string { return r.Attributes }).repeated(),
 })
 
-var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "date"}, []field[AccountHistory]{
+var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "date"}, []tableField[AccountHistory]{
 	text("user_id", func(r *AccountHistory) string { return r.UserID }),
 	text("account_id", func(r *AccountHistory) string { return r.AccountID }),
 	date("date", func(r *AccountHistory) Date { return r.Date }),
@@ -247,7 +180,11 @@ var accountHistoryTable = newTable("account_history", []string{"user_id", "accou
 	text("currency", func(r *AccountHistory) string { return r.Currency }),
 })
 
-var pullsTable = newTable("pulls", []string{"user_id", "stream", "_extracted_at"}, []field[Pull]{
+// pullsName is the name of the table that says what the others mean: it is written
+// last, and read first.
+const pullsName = "pulls"
+
+var pullsTable = newTable(pullsName, []string{"user_id", "stream", "_extracted_at"}, []tableField[Pull]{
 	text("user_id", func(r *Pull) string { return r.UserID }),
 	text("stream", func(r *Pull) string { return r.Stream }),
 	text("outcome", func(r *Pull) string { return r.Outcome }),

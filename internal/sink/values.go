@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"finoos-syncer/internal/sink/parquet"
 )
 
 // ErrInexact says that a number is one, but has more integer digits or more
@@ -17,8 +19,8 @@ var ErrInexact = errors.New("does not fit decimal(18,4) exactly")
 var errNotNumber = errors.New("is not a decimal number")
 
 const (
-	decimalScale  = 4
-	decimalDigits = 18
+	decimalScale  = parquet.DecimalScale
+	decimalDigits = parquet.DecimalDigits
 )
 
 // Null is a value that may be absent; its zero value is.

@@ -35,7 +35,7 @@ func (v *verifier) readCheckpoints(ctx context.Context) (err error) {
 
 // countCursorsAt reads a cursor object. What is wrong with it is in why.
 func (v *verifier) countCursorsAt(ctx context.Context, key string) (n int64, why, err error) {
-	f, err := v.spool.fetch(ctx, key)
+	f, err := v.fetch(ctx, key)
 	if errors.Is(err, bucket.ErrNotExist) {
 		return 0, err, nil
 	}

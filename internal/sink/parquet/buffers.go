@@ -1,4 +1,4 @@
-package sink
+package parquet
 
 import (
 	"bytes"
@@ -10,34 +10,11 @@ type buffer interface {
 	addNull()
 	// encode hands everything to the column's chunk. Those of several columns
 	// may be at work at the same time.
-	encode(to *columnChunk, s *scratch) error
+	encode(to *columnChunk, s *workspace) error
 	// reset forgets everything and keeps the memory; release gives that back.
 	reset()
 	release()
 	memory() int64 // bytes, used or not
-}
-
-// boundFields are the buffers of the columns of rows of one type.
-type boundFields[R any] struct {
-	columns []buffer
-	puts    []func([]*R)
-}
-
-func bindFields[R any](fields []field[R], file *binding) boundFields[R] {
-	var b boundFields[R]
-	for _, f := range fields {
-		column, put := f.bind(f.Column, file)
-		b.columns = append(b.columns, column)
-		b.puts = append(b.puts, put)
-	}
-	return b
-}
-
-// add takes rows apart, a column at a time: its buffer then stays at hand.
-func (b *boundFields[R]) add(rows []*R) {
-	for _, put := range b.puts {
-		put(rows)
-	}
 }
 
 // A buffer keeps one level per slot: a row's value or its absence, or, in a
@@ -55,7 +32,7 @@ const (
 )
 
 // fixedBuffer holds values of one width.
-type fixedBuffer[T plain] struct {
+type fixedBuffer[T Plain] struct {
 	file   *binding
 	width  int64 // of a row, in memory
 	levels []byte
@@ -63,7 +40,7 @@ type fixedBuffer[T plain] struct {
 	nulls  bool
 }
 
-func newFixedBuffer[T plain](c Column, file *binding) *fixedBuffer[T] {
+func newFixedBuffer[T Plain](c Column, file *binding) *fixedBuffer[T] {
 	const level = 1
 	width := int64(unsafe.Sizeof(*new(T))) + level
 	return &fixedBuffer[T]{file: file, width: width, nulls: !c.Required}
@@ -90,13 +67,13 @@ func (b *fixedBuffer[T]) reset() {
 	b.levels, b.values = b.levels[:0], b.values[:0]
 }
 
-func (b *fixedBuffer[T]) encode(to *columnChunk, s *scratch) error {
+func (b *fixedBuffer[T]) encode(to *columnChunk, s *workspace) error {
 	values, levels := b.values, b.levels
 	slots := len(values)
 	if b.nulls {
 		slots = len(levels)
 	}
-	most := pageBytes / int(unsafe.Sizeof(*new(T)))
+	most := PageBytes / int(unsafe.Sizeof(*new(T)))
 	for slots > 0 {
 		n := min(most, slots)
 		slots -= n
@@ -117,18 +94,4 @@ func (b *fixedBuffer[T]) encode(to *columnChunk, s *scratch) error {
 	}
 	to.finish(boundsOf(b.values))
 	return nil
-}
-
-// moneyBuffer is a fixedBuffer that knows the sum of all that it ever held.
-type moneyBuffer struct {
-	*fixedBuffer[int64]
-	name string
-	sum  sum128
-}
-
-func (b *moneyBuffer) add(d Decimal) {
-	b.fixedBuffer.add(d.Units, d.Valid)
-	if d.Valid {
-		b.sum.add(d.Units)
-	}
 }

@@ -1,4 +1,4 @@
-package sink
+package parquet
 
 import "unsafe"
 
@@ -31,8 +31,8 @@ func heldBy[T any](s []T) int64 {
 }
 
 // Memory is what the file's buffers take, used or not.
-func (f *tableFile) Memory() (n int64) {
-	for _, c := range f.rows.columns {
+func (f *File) Memory() (n int64) {
+	for _, c := range f.columns {
 		n += c.memory()
 	}
 	return n
@@ -40,11 +40,11 @@ func (f *tableFile) Memory() (n int64) {
 
 // Shed writes the buffered rows as a row group and gives the buffers' memory
 // back.
-func (f *tableFile) Shed() error {
+func (f *File) Shed() error {
 	if err := f.Flush(); err != nil {
 		return err
 	}
-	for _, c := range f.rows.columns {
+	for _, c := range f.columns {
 		c.release()
 	}
 	return nil

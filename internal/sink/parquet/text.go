@@ -1,4 +1,4 @@
-package sink
+package parquet
 
 // textBuffer holds strings, or lists of them. Where the column has a
 // dictionary, each row holds a number instead, until the dictionary is full;
@@ -20,7 +20,7 @@ type textBuffer struct {
 }
 
 func newTextBuffer(c Column, file *binding) *textBuffer {
-	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == TypeStringList, dictSlots: -1}
+	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == StringList, dictSlots: -1}
 	if c.dictionary {
 		b.dict = newDictionary()
 	}

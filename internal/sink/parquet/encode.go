@@ -1,4 +1,4 @@
-package sink
+package parquet
 
 import (
 	"encoding/binary"
@@ -75,11 +75,11 @@ func appendLevels(dst, levels []byte, width int) []byte {
 	return dst
 }
 
-// plain is what columns of one width hold.
-type plain interface{ bool | int32 | int64 }
+// Plain is what columns of one width hold.
+type Plain interface{ bool | int32 | int64 }
 
 // appendPlain appends values one after the other, truth values as bits.
-func appendPlain[T plain](dst []byte, values []T) []byte {
+func appendPlain[T Plain](dst []byte, values []T) []byte {
 	switch values := any(values).(type) {
 	case []int64:
 		dst = slices.Grow(dst, 8*len(values))
@@ -107,7 +107,7 @@ func appendPlain[T plain](dst []byte, values []T) []byte {
 
 // boundsOf returns the least and the greatest value, encoded; nil where there
 // is none.
-func boundsOf[T plain](values []T) (least, most []byte) {
+func boundsOf[T Plain](values []T) (least, most []byte) {
 	if len(values) == 0 {
 		return nil, nil
 	}

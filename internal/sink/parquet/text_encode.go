@@ -1,10 +1,10 @@
-package sink
+package parquet
 
 import "bytes"
 
 // encode hands over what was stored as numbers of the dictionary, then what
 // came when that was full.
-func (b *textBuffer) encode(to *columnChunk, s *scratch) error {
+func (b *textBuffer) encode(to *columnChunk, s *workspace) error {
 	at := 0 // slots that were handed over
 	var least, most []byte
 	if b.dict != nil {
@@ -42,7 +42,7 @@ func (b *textBuffer) encode(to *columnChunk, s *scratch) error {
 
 // encodeRefs hands over the dictionary and the slots below end as references
 // into it.
-func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *scratch) error {
+func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *workspace) error {
 	s.page = s.page[:0]
 	for i := range b.dict.entries() {
 		s.page = appendText(s.page, b.dict.value(int32(i)))
@@ -55,7 +55,7 @@ func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *scratch) error {
 	refs := b.refs
 	for at := 0; at < end; {
 		next, n := end, len(refs)
-		if size*n > pageBytes {
+		if size*n > PageBytes {
 			next, n = b.pageEnd(at, end, func(int) int { return size })
 		}
 		b.begin(s, at, next)
@@ -77,7 +77,7 @@ func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *scratch) error {
 // it has: with a row, and before these exceed the size of a page, unless that is
 // one row. size is that of each value that follows.
 func (b *textBuffer) pageEnd(from, slots int, size func(value int) int) (end, values int) {
-	room := pageBytes
+	room := PageBytes
 	row := from // where the row at hand began
 	rowValues := 0
 	for at := from; at < slots; at++ {
@@ -97,7 +97,7 @@ func (b *textBuffer) pageEnd(from, slots int, size func(value int) int) (end, va
 }
 
 // begin begins a page with the levels of some slots.
-func (b *textBuffer) begin(s *scratch, from, to int) {
+func (b *textBuffer) begin(s *workspace, from, to int) {
 	if b.nulls {
 		s.begin(b.levels[from:to], b.lists)
 		return

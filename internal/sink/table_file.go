@@ -3,6 +3,8 @@ package sink
 import (
 	"fmt"
 	"io"
+
+	"finoos-syncer/internal/sink/parquet"
 )
 
 // fileOptions says how a table's file is written.
@@ -31,11 +33,10 @@ const (
 // tableFile writes one Parquet file of one table. It is not safe for
 // concurrent use.
 type tableFile struct {
-	file    *parquetFile
-	rows    rowBuffers
-	binding *binding
-	limit   int64
-	tally   Tally
+	*parquet.File
+	rows  tableRows
+	limit int64
+	tally Tally
 }
 
 // newTableFile begins a file. It does not close w.
@@ -43,13 +44,11 @@ func newTableFile(t *Table, w io.Writer, opts fileOptions) (*tableFile, error) {
 	if opts.RowGroupBytes <= 0 {
 		opts.RowGroupBytes = defaultRowGroupBytes
 	}
-	b := &binding{runID: opts.RunID, mask: opts.Masking.of(t.Name)}
-	rows := t.open(b)
-	file, err := newParquetFile(t.Name, t.Columns, rows.columns, w, opts.Compression)
+	rows, err := t.open(w, opts)
 	if err != nil {
 		return nil, fmt.Errorf("begin %s file: %w", t.Name, err)
 	}
-	return &tableFile{file: file, rows: rows, binding: b, limit: opts.RowGroupBytes}, nil
+	return &tableFile{File: rows.file, rows: rows, limit: opts.RowGroupBytes}, nil
 }
 
 // appended is how many rows are taken apart at a time: many enough to work a
@@ -62,12 +61,12 @@ const appended = 64
 // and can be written on; any other error is final.
 func (f *tableFile) Append(rows ...Row) error {
 	for len(rows) > 0 {
-		n := min(len(rows), appended, maxRowGroupRows-f.file.buffered)
+		n := min(len(rows), appended, maxRowGroupRows-f.Buffered())
 		if err := f.add(rows[:n]); err != nil {
 			return err
 		}
 		rows = rows[n:]
-		if f.binding.held >= f.limit || f.file.buffered >= maxRowGroupRows {
+		if f.Held() >= f.limit || f.Buffered() >= maxRowGroupRows {
 			if err := f.Flush(); err != nil {
 				return err
 			}
@@ -83,7 +82,6 @@ func (f *tableFile) add(rows []Row) error {
 		}
 	}
 	f.rows.add(rows)
-	f.file.buffered += len(rows)
 	f.tally.Rows += int64(len(rows))
 	for _, r := range rows {
 		if r.meta().Op == Delete {
@@ -95,35 +93,12 @@ func (f *tableFile) add(rows []Row) error {
 	return nil
 }
 
-// Size returns the bytes written so far plus an estimate of what is buffered.
-func (f *tableFile) Size() int64 { return f.file.size(f.binding.held) }
-
-// Held returns the memory that buffered rows take up.
-func (f *tableFile) Held() int64 { return f.binding.held }
-
-// Flush writes the buffered rows as a row group, so that Held becomes zero.
-func (f *tableFile) Flush() error {
-	held := f.binding.held
-	f.binding.held = 0
-	return f.file.flush(held)
-}
-
-// Close writes what is left and the footer.
-func (f *tableFile) Close() error {
-	if err := f.Flush(); err != nil {
-		return err
-	}
-	return f.file.finish()
-}
-
 // Tally returns what was appended.
 func (f *tableFile) Tally() Tally {
 	t := f.tally
 	t.Sums = map[string]string{}
-	for _, c := range f.rows.columns {
-		if money, ok := c.(*moneyBuffer); ok {
-			t.Sums[money.name] = money.sum.String()
-		}
+	for _, of := range f.rows.sums {
+		t.Sums[of.column] = of.sum.String()
 	}
 	return t
 }
