@@ -68,7 +68,7 @@ func readCursors(r parquet.Stored, bucket int, all bool) iter.Seq2[Cursor, error
 	}
 }
 
-func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
+func gather[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
 	var out []T
 	for v, err := range seq {
@@ -123,7 +123,7 @@ func TestCursorsComeBackByBucket(t *testing.T) {
 	r := cursorsOf(t, cursors)                       // sorts them
 	var got []Cursor
 	for b := range Buckets {
-		for _, c := range collect(t, readCursors(r, b, true)) {
+		for _, c := range gather(t, readCursors(r, b, true)) {
 			if BucketOf(c.UserID) != b {
 				t.Fatalf("user %s came with bucket %d", c.UserID, b)
 			}
@@ -152,7 +152,7 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 		}
 	}
 	r := cursorsOf(t, cursors)
-	got := collect(t, readCursors(r, BucketOf("u"), true))
+	got := gather(t, readCursors(r, BucketOf("u"), true))
 	if !slices.EqualFunc(cursors, got, func(a, b Cursor) bool { return a.Stream == b.Stream && bytes.Equal(a.State, b.State) }) {
 		t.Error("states differ")
 	}
@@ -163,7 +163,7 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 
 func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	t.Parallel()
-	if raceEnabled {
+	if underRace {
 		t.Skip("one goroutine writes many megabytes: without the race detector only")
 	}
 	rng := rand.New(rand.NewPCG(8, 8))
@@ -188,7 +188,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	found := 0
 	for _, b := range []int{0, 1, 99, 200, 255} {
 		r.reads, r.bytes = 0, 0
-		got := collect(t, readCursors(r, b, true))
+		got := gather(t, readCursors(r, b, true))
 		want := 0
 		for _, c := range cursors {
 			if BucketOf(c.UserID) == b {
@@ -212,7 +212,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	for _, b := range []int{1, 100} {
 		r.reads, r.bytes = 0, 0
 		var keys, want []cursorKey
-		for _, c := range collect(t, readCursors(r, b, false)) {
+		for _, c := range gather(t, readCursors(r, b, false)) {
 			keys = append(keys, c.key())
 			if c.State != nil {
 				t.Fatal("a state was read that was not asked for")
@@ -240,7 +240,7 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := collect(t, f.cursors()); len(all) != 100 {
+	if all := gather(t, f.cursors()); len(all) != 100 {
 		t.Errorf("%d cursors, want 100", len(all))
 	}
 	if r.reads != 1 {
@@ -251,7 +251,7 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 func TestAnEmptyCursorFileHoldsNothing(t *testing.T) {
 	t.Parallel()
 	r := cursorsOf(t, nil)
-	if got := collect(t, readCursors(r, 7, true)); len(got) != 0 {
+	if got := gather(t, readCursors(r, 7, true)); len(got) != 0 {
 		t.Errorf("%d cursors", len(got))
 	}
 }
@@ -259,7 +259,7 @@ func TestAnEmptyCursorFileHoldsNothing(t *testing.T) {
 func TestOfSeveralCursorsOfOneStreamTheLastIsKept(t *testing.T) {
 	t.Parallel()
 	cursors := []Cursor{{UserID: "a", Stream: "s", Failures: 1}, {UserID: "b", Stream: "s"}, {UserID: "a", Stream: "s", Failures: 2}}
-	got := collect(t, sortedCursors(cursors))
+	got := gather(t, sortedCursors(cursors))
 	if len(got) != 2 {
 		t.Fatalf("%d cursors, want 2", len(got))
 	}
