@@ -113,7 +113,7 @@ func plannedUsers(u jobs.PlannedUsers) string {
 }
 
 // plannedStreams lists the streams that depend on an analysis.
-func plannedStreams(plan *jobs.Plan) *table {
+func plannedStreams(plan *jobs.Plan) *textTable {
 	t := newTable("stream", "pulls", "of users", "changed")
 	for _, s := range jobs.Streams() {
 		sp, ok := plan.Streams[s]

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 	"finoos-syncer/internal/sink/warehouse"
 )
 
@@ -87,7 +87,7 @@ func emptyTables(location string) []string {
 		dir = u.Host + u.Path
 	}
 	var empty []string
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		if !hasParquet(filepath.Join(filepath.FromSlash(dir), t.Name)) {
 			empty = append(empty, t.Name)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // shownFailures is how many failed pulls a summary lists; the table pulls and the
@@ -97,10 +97,10 @@ func sessionsText(sessions map[string]int64) string {
 }
 
 // writtenTable lists what was committed, in the order of the design.
-func writtenTable(r *jobs.Report) *table {
+func writtenTable(r *jobs.Report) *textTable {
 	t := newTable("written to", "rows", "deletes", "files", "size")
 	var rows, deletes, files, bytes int64
-	for _, tab := range sink.Tables() {
+	for _, tab := range table.Tables() {
 		c, ok := r.Tables[tab.Name]
 		if !ok {
 			continue
@@ -117,7 +117,7 @@ func writtenTable(r *jobs.Report) *table {
 }
 
 // askedTable lists requests by operation, in the order of the client's table.
-func askedTable(byOperation map[string]int64) *table {
+func askedTable(byOperation map[string]int64) *textTable {
 	t := newTable("asked for", "requests")
 	var all int64
 	for _, op := range finoos.Operations() {

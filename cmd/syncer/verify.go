@@ -14,6 +14,7 @@ import (
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -102,9 +103,9 @@ func verifiedText(v *sink.Verification) *page {
 	findings(p, "problem", v.Problems, v.ProblemCount)
 	findings(p, "note", v.Notes, v.NoteCount)
 	t := newTable("read back", "rows", "deletes", "files", "size")
-	for _, table := range sink.Tables() {
-		if c, ok := v.Tables[table.Name]; ok {
-			t.add(table.Name, c.Rows, c.Deletes, c.Files, size(c.Bytes))
+	for _, tab := range table.Tables() {
+		if c, ok := v.Tables[tab.Name]; ok {
+			t.add(tab.Name, c.Rows, c.Deletes, c.Files, size(c.Bytes))
 		}
 	}
 	if all := verifiedTotal(v); all.Files > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 const (
@@ -100,7 +101,7 @@ func (f *filling) collectBooked(
 ) (undated int64, err error) {
 	var seen, dateless map[uint64]struct{}
 	start := func() { seen, dateless = map[uint64]struct{}{}, map[uint64]struct{}{} }
-	err = collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(table.Row) error) error {
 		id, ok := f.booking(t, from, to)
 		if _, twice := seen[id]; twice {
 			return nil
@@ -186,7 +187,7 @@ func (f *filling) fillContracts(ctx context.Context, p *filledPull) error {
 	}, func(res *result, list *finoos.List[finoos.Contract]) error {
 		return collectKeyed(ctx, res, list, nil,
 			func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
-			func(c *finoos.Contract) sink.Row { return contractRow(res, c) }, nil)
+			func(c *finoos.Contract) table.Row { return contractRow(res, c) }, nil)
 	})
 }
 
@@ -201,7 +202,7 @@ func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 		}
 		var seen map[accountDay]struct{}
 		start := func() { seen = map[accountDay]struct{}{} }
-		return collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+		return collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
 			for i := range rec.Balances {
 				b := &rec.Balances[i]
 				at := accountDay{rec.AccountID, daysOf(b.Date)}

@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // filled is how far a backfill is with one user.
@@ -157,7 +158,7 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 // begin makes the result of the next request, with the instant before it.
 func (f *filling) begin(p *filledPull) *result {
 	return &result{
-		user: p.user.id, stream: p.stream, mode: sink.Backfill, outcome: outcomePulled, correlation: p.correlation,
+		user: p.user.id, stream: p.stream, mode: table.Backfill, outcome: outcomePulled, correlation: p.correlation,
 		extractedAt: p.user.extractedAt(p.stream, f.run.o.Now()), began: time.Now(), alone: f.spilled, turns: f.turns,
 	}
 }
@@ -177,7 +178,7 @@ func (f *filling) add(ctx context.Context, res *result, p *filledPull, progress 
 		res.meter.Requests.Store(requests)
 		res.meter.Bytes.Store(p.meter.Bytes.Swap(0))
 		row := res.row()
-		row.Mode = string(sink.Backfill)
+		row.Mode = string(table.Backfill)
 		batch.Rows = append(batch.Rows, row)
 	}
 	if err := f.w.Add(ctx, batch); err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // collect goes through a list and lets visit emit the rows that are to be
@@ -17,7 +17,7 @@ import (
 // anything is written; and once more while it is written. visit must emit the
 // same rows both times.
 func collect[T any](
-	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
+	ctx context.Context, res *result, list *finoos.List[T], start func(), visit func(rec *T, emit func(table.Row) error) error,
 ) error {
 	res.closers = append(res.closers, list)
 	if list.Spilled() {
@@ -34,22 +34,22 @@ func collect[T any](
 		// instant, and no row of a backfill hides what was read after it.
 		res.extractedAt = res.stamp()
 	}
-	pass := func(emit func(sink.Row) error) error {
+	pass := func(emit func(table.Row) error) error {
 		start()
 		return list.Each(func(rec *T) error { return visit(rec, emit) })
 	}
 	if !list.Spilled() {
-		return pass(func(row sink.Row) error {
+		return pass(func(row table.Row) error {
 			res.rows = append(res.rows, row)
 			res.upserts++
 			return nil
 		})
 	}
-	if err := pass(func(sink.Row) error { res.upserts++; return nil }); err != nil {
+	if err := pass(func(table.Row) error { res.upserts++; return nil }); err != nil {
 		return err
 	}
 	inexact := res.inexact
-	res.more = func(yield func(sink.Row) error) error {
+	res.more = func(yield func(table.Row) error) error {
 		err := pass(yield)
 		res.inexact = inexact // counted once
 		return err
@@ -62,10 +62,10 @@ func collect[T any](
 // not there any more. old is nil for a full pull.
 func collectKeyed[T any](
 	ctx context.Context, res *result, list *finoos.List[T], old keyed,
-	key func(*T) (string, uint64), row func(*T) sink.Row, tombstone func(key string) sink.Row,
+	key func(*T) (string, uint64), row func(*T) table.Row, tombstone func(key string) table.Row,
 ) error {
 	var next keyed
-	err := collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
+	err := collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(table.Row) error) error {
 		k, hash := key(rec)
 		if _, twice := next[k]; twice {
 			return nil

@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // listUsers pages through the users and keeps this shard's. With an explicit
@@ -303,9 +304,9 @@ func (r *run) declareGone(ctx context.Context) error {
 
 func (r *run) declare(ctx context.Context, u *user) error {
 	at := u.extractedAt(StreamUsers, r.o.Now())
-	batch := sink.Batch{Rows: []sink.Row{
-		&sink.User{UserID: u.id, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
-		&sink.Pull{UserID: u.id, Stream: string(StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
+	batch := sink.Batch{Rows: []table.Row{
+		&table.User{UserID: u.id, Meta: table.Meta{Op: table.Delete, Pull: table.Diff, ExtractedAt: at}},
+		&table.Pull{UserID: u.id, Stream: string(StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at}},
 	}}
 	for _, s := range append(Streams(), streamSyncSessions) {
 		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})

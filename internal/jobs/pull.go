@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Outcomes of a pull, as in the table pulls.
@@ -34,7 +35,7 @@ type result struct {
 	user    string
 	stream  Stream
 	outcome string
-	mode    sink.Mode
+	mode    table.Mode
 
 	correlation finoos.Correlation
 	previous    string // the correlation before
@@ -49,9 +50,9 @@ type result struct {
 
 	// rows are written, then what more yields: a pull that is too large to be
 	// held is decoded again while it is written.
-	rows             []sink.Row
+	rows             []table.Row
 	slabs            *slabs // that rows come from, while the pull has a turn
-	more             func(yield func(sink.Row) error) error
+	more             func(yield func(table.Row) error) error
 	upserts, deletes int64
 	inexact          int64
 
@@ -65,8 +66,8 @@ type result struct {
 	turns   chan *slabs // one for each pull whose rows may be held at a time
 }
 
-func (res *result) meta(op sink.Op, extra string) sink.Meta {
-	return sink.Meta{
+func (res *result) meta(op table.Op, extra string) table.Meta {
+	return table.Meta{
 		Op: op, Pull: res.mode, CorrelationID: res.correlation.ID, CorrelationAt: res.correlation.At,
 		ExtractedAt: res.extractedAt, Extra: extra,
 	}
@@ -74,7 +75,7 @@ func (res *result) meta(op sink.Op, extra string) sink.Meta {
 
 // readAll makes the pull one that replaces what was known.
 func (res *result) readAll() {
-	res.mode, res.whole = sink.Full, true
+	res.mode, res.whole = table.Full, true
 }
 
 // runAlone waits until no other pull is at work that is larger than memory
@@ -109,7 +110,7 @@ func (res *result) takeTurn(ctx context.Context) error {
 }
 
 // remove adds a row that says that a key is gone.
-func (res *result) remove(row sink.Row) {
+func (res *result) remove(row table.Row) {
 	res.rows = append(res.rows, row)
 	res.deletes++
 }
@@ -142,7 +143,7 @@ func (res *result) close() { res.forget() }
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (r *run) pull(ctx context.Context, u *user, s Stream) error {
-	res := &result{user: u.id, stream: s, mode: sink.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, turns: r.turns, opened: r.w.Opened()}
+	res := &result{user: u.id, stream: s, mode: table.Diff, began: time.Now(), extractedAt: u.extractedAt(s, r.o.Now()), alone: r.spilled, turns: r.turns, opened: r.w.Opened()}
 	res.stamp = func() time.Time { return u.extractedAt(s, r.o.Now()) }
 	res.previous, res.first = u.cursor(s).CorrelationID, u.cursor(s).PulledAt.IsZero()
 	defer res.close()
@@ -387,11 +388,11 @@ func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved
 }
 
 // row is the result's own row in the table pulls.
-func (res *result) row() *sink.Pull {
-	p := &sink.Pull{
+func (res *result) row() *table.Pull {
+	p := &table.Pull{
 		UserID: res.user, Stream: string(res.stream), Outcome: res.outcome, PreviousCorrelationID: res.previous,
 		Rows: res.upserts, Deletes: res.deletes, Requests: res.meter.Requests.Load(), Bytes: res.meter.Bytes.Load(),
-		DurationMS: time.Since(res.began).Milliseconds(), ErrorClass: string(res.class), Meta: res.meta(sink.Upsert, ""),
+		DurationMS: time.Since(res.began).Milliseconds(), ErrorClass: string(res.class), Meta: res.meta(table.Upsert, ""),
 	}
 	p.Meta.Pull = ""
 	if res.outcome == outcomePulled {

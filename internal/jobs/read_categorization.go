@@ -9,7 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // readCategorization reads the tags of a user's transactions. In mode diff the
@@ -67,8 +67,8 @@ func (r *run) compareTags(ctx context.Context, u *user, res *result) error {
 	for _, key := range slices.Sorted(maps.Keys(old)) {
 		if _, there := next[key]; !there {
 			transaction, tag, _ := strings.Cut(key, "\x00")
-			res.remove(&sink.Categorization{
-				UserID: u.id, TransactionID: transaction, Tag: tag, Meta: res.meta(sink.Delete, ""),
+			res.remove(&table.Categorization{
+				UserID: u.id, TransactionID: transaction, Tag: tag, Meta: res.meta(table.Delete, ""),
 			})
 		}
 	}
@@ -85,7 +85,7 @@ func collectTags(
 	var seen map[uint64]struct{}
 	var key []byte
 	start := func() { seen = res.slabs.nothingSeen() }
-	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+	return collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(table.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
 		}
@@ -105,9 +105,9 @@ func collectTags(
 				}
 			}
 			row := res.slabs.tags.next()
-			*row = sink.Categorization{
+			*row = table.Categorization{
 				UserID: res.user, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
-				Meta: res.meta(sink.Upsert, rec.Extra),
+				Meta: res.meta(table.Upsert, rec.Extra),
 			}
 			if err := emit(row); err != nil {
 				return err

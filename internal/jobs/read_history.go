@@ -10,7 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // readHistory reads the daily balances of all accounts and writes the months
@@ -31,9 +31,9 @@ func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
 	}
 	res.whole = err != nil || r.wantsFull(c)
 	var next history
-	var deletes []sink.Row
+	var deletes []table.Row
 	start := func() { next, deletes = maps.Clone(old), nil }
-	err = collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+	err = collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
 		a := newAccountMonths(rec)
 		a.replace(next)
 		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
@@ -51,8 +51,8 @@ func (r *run) readHistory(ctx context.Context, u *user, res *result) error {
 			known = a.everyDay() // it may have brought days that the fingerprints do not know
 		}
 		for _, date := range a.vanished(known) {
-			deletes = append(deletes, &sink.AccountHistory{
-				UserID: u.id, AccountID: rec.AccountID, Date: sink.DateOf(midnight(date)), Meta: res.meta(sink.Delete, ""),
+			deletes = append(deletes, &table.AccountHistory{
+				UserID: u.id, AccountID: rec.AccountID, Date: table.DateOf(midnight(date)), Meta: res.meta(table.Delete, ""),
 			})
 		}
 		return nil

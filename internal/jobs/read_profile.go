@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // readUser compares what the list said of a user with what is remembered. It
@@ -37,9 +37,9 @@ func (r *run) readLogins(ctx context.Context, u *user, res *result) error {
 	collected := func(old keyed) error {
 		return collectKeyed(ctx, res, list, old,
 			func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
-			func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
-			func(key string) sink.Row {
-				return &sink.BankLogin{UserID: u.id, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
+			func(l *finoos.BankLogin) table.Row { return loginRow(res, l) },
+			func(key string) table.Row {
+				return &table.BankLogin{UserID: u.id, BankLoginID: key, Meta: res.meta(table.Delete, "")}
 			})
 	}
 	c := u.cursor(res.stream)
@@ -64,9 +64,9 @@ func (r *run) readAccounts(ctx context.Context, u *user, res *result) error {
 	}
 	return collectKeyed(ctx, res, list, r.remembered(u, res),
 		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
-		func(a *finoos.Account) sink.Row { return accountRow(res, a) },
-		func(key string) sink.Row {
-			return &sink.Account{UserID: u.id, AccountID: key, Meta: res.meta(sink.Delete, "")}
+		func(a *finoos.Account) table.Row { return accountRow(res, a) },
+		func(key string) table.Row {
+			return &table.Account{UserID: u.id, AccountID: key, Meta: res.meta(table.Delete, "")}
 		})
 }
 
@@ -77,8 +77,8 @@ func (r *run) readContracts(ctx context.Context, u *user, res *result) error {
 	}
 	return collectKeyed(ctx, res, list, r.remembered(u, res),
 		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
-		func(c *finoos.Contract) sink.Row { return contractRow(res, c) },
-		func(key string) sink.Row {
-			return &sink.Contract{UserID: u.id, ContractID: key, Meta: res.meta(sink.Delete, "")}
+		func(c *finoos.Contract) table.Row { return contractRow(res, c) },
+		func(key string) table.Row {
+			return &table.Contract{UserID: u.id, ContractID: key, Meta: res.meta(table.Delete, "")}
 		})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 const (
@@ -50,7 +50,7 @@ func (r *run) readTransactions(ctx context.Context, u *user, res *result) error 
 		if _, there := next.seen[id]; there || before.days == noDate || before.days < start {
 			continue
 		}
-		res.remove(&sink.Transaction{UserID: u.id, TransactionID: id, Meta: res.meta(sink.Delete, "")})
+		res.remove(&table.Transaction{UserID: u.id, TransactionID: id, Meta: res.meta(table.Delete, "")})
 	}
 	r.rememberWindow(u, res, next)
 	return nil
@@ -133,7 +133,7 @@ func (r *run) collectTransactions(
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
 		seen = res.slabs.nothingSeen()
 	}
-	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(table.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
 		if _, twice := seen[id]; twice {
 			return nil

@@ -1,18 +1,20 @@
 package jobs
 
-import "finoos-syncer/internal/sink"
+import (
+	"finoos-syncer/internal/sink/table"
+)
 
 // slabs are where the rows of a pull come from, of the streams that have many:
 // they come and go together, so many are allocated at once, and their memory is
 // used again for the next pull. There are as many as turns.
 type slabs struct {
-	keeps        bool       // else the memory is for one pull
-	rows         []sink.Row // empty, with room
+	keeps        bool        // else the memory is for one pull
+	rows         []table.Row // empty, with room
 	seen         map[uint64]struct{}
-	transactions slab[sink.Transaction]
-	tags         slab[sink.Categorization]
-	contracts    slab[sink.Contract]
-	balances     slab[sink.AccountHistory]
+	transactions slab[table.Transaction]
+	tags         slab[table.Categorization]
+	contracts    slab[table.Contract]
+	balances     slab[table.AccountHistory]
 }
 
 const (
@@ -45,7 +47,7 @@ func (s *slabs) nothingSeen() map[uint64]struct{} {
 
 // clear makes room again. rows are those of the pull, whose memory is kept as
 // well unless they were very many.
-func (s *slabs) clear(rows []sink.Row) {
+func (s *slabs) clear(rows []table.Row) {
 	switch {
 	case !s.keeps:
 		*s = slabs{}

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // loginMemory is what a user's cursor remembers of the last sync session of a
@@ -181,16 +182,16 @@ func (r *run) noteSession(
 	now := r.o.Now().UTC()
 	c := u.cursor(streamSyncSessions)
 	c.ExtractedAt = u.extractedAt(streamSyncSessions, now)
-	row := &sink.SyncSession{
+	row := &table.SyncSession{
 		UserID: u.id, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
 		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID, RequestedAt: requested,
-		Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: c.ExtractedAt},
+		Meta: table.Meta{Op: table.Upsert, ExtractedAt: c.ExtractedAt},
 	}
 	if !requested.IsZero() {
 		row.FinishedAt = now
 	}
 	if res.Status != 0 {
-		row.HTTPStatus = sink.Null[int32]{V: int32(res.Status), Valid: true} //nolint:gosec // an HTTP status
+		row.HTTPStatus = table.Null[int32]{V: int32(res.Status), Valid: true} //nolint:gosec // an HTTP status
 	}
 	if r.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
@@ -201,7 +202,7 @@ func (r *run) noteSession(
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := r.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
+	if err := r.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
 		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.cursors[streamSyncSessions], u.lastWritten = c, c.ExtractedAt

@@ -2,16 +2,17 @@ package sink
 
 import (
 	"context"
+	"finoos-syncer/internal/sink/table"
 	"fmt"
 )
 
 // Batch is what stands or falls together: the rows of whole pulls, and the
 // cursors that they make true.
 type Batch struct {
-	Rows []Row
+	Rows []table.Row
 	// Stream yields more rows, for pulls too large to hold. Only the sink's
 	// own errors may end it: the rows before an error are written already.
-	Stream  func(yield func(Row) error) error
+	Stream  func(yield func(table.Row) error) error
 	Cursors []Cursor
 	// Progress is what a backfill has in place of cursors.
 	Progress []Progress
@@ -71,12 +72,12 @@ func (w *Writer) checkCursors(b Batch) error {
 
 func (w *Writer) addRows(ctx context.Context, b Batch) error {
 	touched := map[*lane]struct{}{}
-	add := func(rows []Row) error {
+	add := func(rows []table.Row) error {
 		for len(rows) > 0 {
 			n := 1
-			for table := tableOf(rows[0]); n < len(rows) && tableOf(rows[n]) == table; n++ {
+			for tab := table.Of(rows[0]); n < len(rows) && table.Of(rows[n]) == tab; n++ {
 			}
-			l := w.lanes[tableOf(rows[0]).Name]
+			l := w.lanes[table.Of(rows[0]).Name]
 			touched[l] = struct{}{}
 			if err := l.append(ctx, rows[:n]); err != nil {
 				return err
@@ -89,8 +90,8 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 		return err
 	}
 	if b.Stream != nil {
-		one := make([]Row, 1) // such rows may be large
-		err := b.Stream(func(r Row) error {
+		one := make([]table.Row, 1) // such rows may be large
+		err := b.Stream(func(r table.Row) error {
 			one[0] = r
 			return add(one)
 		})

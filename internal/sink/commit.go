@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Commit makes true all that was added, and returns the record that says so;
@@ -67,7 +68,7 @@ func (w *Writer) usable() error {
 func (w *Writer) seal(ctx context.Context) (*Record, error) {
 	rec := w.newRecord(w.o.Kind, w.o.Shard.buckets())
 	rec.Backfill = w.o.Backfill
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		files, tally, err := w.lanes[t.Name].seal(ctx)
 		if err != nil {
 			return nil, err

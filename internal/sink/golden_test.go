@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/table"
 	"runtime"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func TestACommitNeverCutsABatch(t *testing.T) {
 			b := w.batch(id, 0, versions)
 			rows := b.Rows
 			b.Rows = nil
-			b.Stream = func(yield func(Row) error) error {
+			b.Stream = func(yield func(table.Row) error) error {
 				for _, r := range rows {
 					runtime.Gosched()
 					if err := yield(r); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // TestOfManyObjectsTheNewestCursorCounts merges a checkpoint with the objects of
@@ -112,18 +113,18 @@ func TestTablesShareTheMemoryOfTheirRows(t *testing.T) {
 }
 
 // wideRows are two rows of each of five tables, with a kilobyte of text in each.
-func wideRows(i int) (rows []Row) {
+func wideRows(i int) (rows []table.Row) {
 	id := fmt.Sprint("user", i)
 	text := make([]byte, 1000)
 	for n := range text {
 		text[n] = byte('a' + (i*7+n*n)%26)
 	}
-	meta := Meta{Op: Upsert, Pull: Full, ExtractedAt: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Extra: string(text)}
+	meta := table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Extra: string(text)}
 	for n := range 2 {
 		key := fmt.Sprint(id, "-", n)
-		rows = append(rows, &Account{UserID: id, AccountID: key, Meta: meta}, &Transaction{UserID: id, TransactionID: key, Meta: meta},
-			&Contract{UserID: id, ContractID: key, Meta: meta}, &Categorization{UserID: id, TransactionID: key, Tag: "t", Meta: meta},
-			&BankLogin{UserID: id, BankLoginID: key, Meta: meta})
+		rows = append(rows, &table.Account{UserID: id, AccountID: key, Meta: meta}, &table.Transaction{UserID: id, TransactionID: key, Meta: meta},
+			&table.Contract{UserID: id, ContractID: key, Meta: meta}, &table.Categorization{UserID: id, TransactionID: key, Tag: "t", Meta: meta},
+			&table.BankLogin{UserID: id, BankLoginID: key, Meta: meta})
 	}
 	return rows
 }

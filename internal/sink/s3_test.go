@@ -6,6 +6,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/bucket/s3test"
+	"finoos-syncer/internal/sink/table"
 )
 
 func openS3(t *testing.T, server *s3test.Server, url string) bucket.Store {
@@ -68,7 +69,7 @@ func TestALargeFileOnS3IsUploadedWhileItGrows(t *testing.T) {
 		w.truth[id] = versions
 		b := w.batch(id, 0, versions)
 		for i, r := range b.Rows {
-			if c, ok := r.(*Contract); ok {
+			if c, ok := r.(*table.Contract); ok {
 				c.Attributes = incompressible(200<<10, i)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // shards divides a world's users; all share the store, the police and the
@@ -110,7 +111,7 @@ func TestABackfillStandsBesideARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := []Row{&SyncSession{UserID: "user", BankLoginID: "login", Meta: Meta{Op: Upsert, ExtractedAt: w.now}}}
+	rows := []table.Row{&table.SyncSession{UserID: "user", BankLoginID: "login", Meta: table.Meta{Op: table.Upsert, ExtractedAt: w.now}}}
 	if err := backfill.Add(t.Context(), Batch{Rows: rows}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/table"
 	"fmt"
 	"sync"
 	"testing"
@@ -16,11 +17,11 @@ func TestRowsOfABatchLieTogetherWhoeverElseWrites(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	var all sync.WaitGroup
 	for u := range users {
-		batch := make([]Row, rows)
+		batch := make([]table.Row, rows)
 		for i := range batch {
-			batch[i] = &Categorization{
+			batch[i] = &table.Categorization{
 				UserID: fmt.Sprint("user", u), TransactionID: fmt.Sprint("t", i), Tag: "x",
-				Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: at},
+				Meta: table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: at},
 			}
 		}
 		all.Go(func() {

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // filesAtOnce is how many files are read side by side.
@@ -19,7 +20,7 @@ type fileCheck struct {
 	findings []Finding
 	bytes    int64
 	read     bool // to its end, so that the tally counts
-	tally    Tally
+	tally    table.Tally
 }
 
 // checkFile reads a committed file as a loader would: all of it.
@@ -47,12 +48,12 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 	case got != f.SHA256:
 		find(false, "has the checksum %s, record %d says %s", got, r.Seq, f.SHA256)
 	}
-	table := TableByName(f.Table)
-	if table == nil {
+	tab := table.ByName(f.Table)
+	if tab == nil {
 		find(false, "belongs to table %q, which this program does not know (use a newer one)", f.Table)
 		return c, nil
 	}
-	if c.tally, err = tallyFile(local, table); err != nil {
+	if c.tally, err = table.ReadTally(local, tab); err != nil {
 		if len(c.findings) == 0 { // else no wonder
 			find(false, "cannot be read as Parquet: %v", err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // world is a small bank and its lake. What a user's stream ought to hold is a
@@ -155,21 +156,21 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 
 // batch is the pull that takes a user from one version to another.
 func (w *world) batch(id string, from, to int) Batch {
-	meta := Meta{Op: Upsert, Pull: Diff, ExtractedAt: w.now}
+	meta := table.Meta{Op: table.Upsert, Pull: table.Diff, ExtractedAt: w.now}
 	b := Batch{Cursors: []Cursor{{
 		UserID: id, Stream: worldStream, CorrelationID: fmt.Sprintf("version %d", to), ExtractedAt: w.now, State: []byte("state"),
 	}}}
 	attributes := ""
 	if w.bulky && id == slices.Min(slices.Collect(maps.Keys(w.truth))) {
-		attributes = strings.Repeat("x", defaultRowGroupBytes)
+		attributes = strings.Repeat("x", table.DefaultRowGroupBytes)
 	}
 	for v := from + 1; v <= to; v++ {
-		b.Rows = append(b.Rows, &Contract{
-			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: Decimal{Units: 10_000 * int64(v), Valid: true}, Attributes: attributes, Meta: meta,
+		b.Rows = append(b.Rows, &table.Contract{
+			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: table.Decimal{Units: 10_000 * int64(v), Valid: true}, Attributes: attributes, Meta: meta,
 		})
 	}
-	b.Rows = append(b.Rows, &Pull{
-		UserID: id, Stream: worldStream, Outcome: "pulled", Rows: int64(to - from), Meta: Meta{Op: Upsert, ExtractedAt: w.now},
+	b.Rows = append(b.Rows, &table.Pull{
+		UserID: id, Stream: worldStream, Outcome: "pulled", Rows: int64(to - from), Meta: table.Meta{Op: table.Upsert, ExtractedAt: w.now},
 	})
 	return b
 }
@@ -237,8 +238,8 @@ func (w *world) checkReaders() {
 			}
 		}
 	}
-	for _, table := range Tables() {
-		for _, key := range w.list(table.Name + "/") {
+	for _, tab := range table.Tables() {
+		for _, key := range w.list(tab.Name + "/") {
 			if !named[key] {
 				w.t.Errorf("%s is visible, but no record names it", key)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Options say what a [Writer] writes for, and how.
@@ -28,7 +29,7 @@ type Options struct {
 	LeaseTTL   time.Duration // default 60 s
 	LeaseRenew time.Duration // default a quarter of LeaseTTL
 
-	Masking        *Masking // what is hidden in the tables; nil = nothing
+	Masking        *table.Masking // what is hidden in the tables; nil = nothing
 	Compression    string
 	TargetFileSize int64  // default 128 MiB
 	ScratchDir     string // for cursors that are being read and parts that grow; default the system's
@@ -170,11 +171,11 @@ func newWriter(o Options) *Writer {
 	}
 	w.vigil = &vigil{staged: w.staged}
 	slots := newPartSlots()
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		w.lanes[t.Name] = &lane{
 			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
 			slots: slots, dir: o.ScratchDir, mu: newSlowMutex(),
-			opts: fileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
+			opts: table.FileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
 		}
 	}
 	return w

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
@@ -108,7 +109,7 @@ func TestABatchThatWasCutIsNeverCommitted(t *testing.T) {
 	broken := errors.New("disk full")
 	for id := range w.truth {
 		b := w.batch(id, 1, 2)
-		err := wr.Add(t.Context(), Batch{Rows: b.Rows, Stream: func(func(Row) error) error { return broken }})
+		err := wr.Add(t.Context(), Batch{Rows: b.Rows, Stream: func(func(table.Row) error) error { return broken }})
 		if !errors.Is(err, broken) {
 			t.Fatalf("add: %v, want %v", err, broken)
 		}

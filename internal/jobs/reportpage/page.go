@@ -20,7 +20,7 @@ import (
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 //go:embed page.html page.css
@@ -154,7 +154,7 @@ func failedOf(s *jobs.StreamReport) int64 {
 // written lists what was committed, in the order of the tables.
 func (p *page) written(r *jobs.Report) {
 	var most int64
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		if c, ok := r.Tables[t.Name]; ok {
 			p.Tables = append(p.Tables, bar{Name: t.Name, N: c.Rows, Files: c.Files, Bytes: c.Bytes})
 			p.AllRows, p.AllFiles, p.AllBytes = p.AllRows+c.Rows, p.AllFiles+c.Files, p.AllBytes+c.Bytes

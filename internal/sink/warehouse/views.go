@@ -4,12 +4,12 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // hasState says whether a table has a current state: pulls and sync_sessions say
 // what happened, and each row of theirs stands for itself.
-func hasState(t *sink.Table) bool { return !slices.Contains(t.Key, "_extracted_at") }
+func hasState(t *table.Table) bool { return !slices.Contains(t.Key, "_extracted_at") }
 
 // views are the same for all engines.
 func (g *scriptWriter) views() []Statement {
@@ -34,7 +34,7 @@ func (g *scriptWriter) view(name, about, body string, pairs ...string) Statement
 	for _, view := range []string{"full_pull_spans", "user_spans", "gone_users"} {
 		pairs = append(pairs, "{"+view+"}", g.name(view))
 	}
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		pairs = append(pairs, "{"+t.Name+"}", g.source(t.Name))
 	}
 	pairs = append(pairs, "{forever}", g.dialect.utc("9999-12-31 00:00:00"), "{beginning}", g.dialect.utc("1970-01-01 00:00:00"))
@@ -92,7 +92,7 @@ WHERE nth = 1 AND _op = 'delete'`)
 }
 
 // current is the rule of the design, word for word.
-func (g *scriptWriter) current(t *sink.Table) Statement {
+func (g *scriptWriter) current(t *table.Table) Statement {
 	present := "\n  AND user_id NOT IN (SELECT user_id FROM {gone_users})"
 	if t.Name == "users" {
 		present = ""
@@ -112,7 +112,7 @@ WHERE nth = 1 AND _op <> 'delete'{present}`,
 
 // history joins each row with the span of its full pull and, for other tables
 // than users, with those of its user.
-func (g *scriptWriter) history(t *sink.Table) Statement {
+func (g *scriptWriter) history(t *table.Table) Statement {
 	about := "What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)\nare what current_" + t.Name + " was then. A null in valid_to: valid now."
 	rows := `
 SELECT {columns},
@@ -141,7 +141,7 @@ WHERE v._op <> 'delete'
 }
 
 // key is the key of a table in a query over r.
-func (g *scriptWriter) key(t *sink.Table) string {
+func (g *scriptWriter) key(t *table.Table) string {
 	names := make([]string, 0, len(t.Key))
 	for _, k := range t.Key {
 		names = append(names, "r."+g.dialect.quote(k))

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Options say what is to be read, where, and by what.
@@ -96,7 +96,7 @@ type scriptWriter struct {
 	dialect  *dialect
 	location place
 	schema   string
-	tables   []*sink.Table
+	tables   []*table.Table
 	empty    []string
 }
 
@@ -120,7 +120,7 @@ func newGenerator(o Options) (*scriptWriter, error) {
 		return nil, err
 	}
 	for _, name := range o.Tables {
-		if sink.TableByName(name) == nil {
+		if table.ByName(name) == nil {
 			return nil, fmt.Errorf("there is no table %q: there are %s", name, strings.Join(tableNames(), ", "))
 		}
 	}
@@ -134,15 +134,15 @@ func newGenerator(o Options) (*scriptWriter, error) {
 
 // inLoadingOrder has pulls first: of a commit they become visible last, so what
 // is loaded after them holds the rows of all pulls that are known.
-func inLoadingOrder() []*sink.Table {
-	pulls := sink.TableByName("pulls")
-	rest := slices.DeleteFunc(sink.Tables(), func(t *sink.Table) bool { return t == pulls })
-	return append([]*sink.Table{pulls}, rest...)
+func inLoadingOrder() []*table.Table {
+	pulls := table.ByName("pulls")
+	rest := slices.DeleteFunc(table.Tables(), func(t *table.Table) bool { return t == pulls })
+	return append([]*table.Table{pulls}, rest...)
 }
 
 func tableNames() []string {
 	var names []string
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		names = append(names, t.Name)
 	}
 	return names
@@ -167,9 +167,9 @@ func (g *scriptWriter) name(of string) string {
 }
 
 // source is what a table of the lake is called in a query.
-func (g *scriptWriter) source(table string) string {
+func (g *scriptWriter) source(tab string) string {
 	if g.dialect.tableSchema == "" {
-		return g.name(table)
+		return g.name(tab)
 	}
-	return g.dialect.quote(g.schema+g.dialect.tableSchema) + "." + g.dialect.quote(table)
+	return g.dialect.quote(g.schema+g.dialect.tableSchema) + "." + g.dialect.quote(tab)
 }

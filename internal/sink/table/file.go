@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 )
 
 // fileOptions says how a table's file is written.
-type fileOptions struct {
+type FileOptions struct {
 	RunID string
 	// Compression is "zstd" (level 1), "zstd:1" to "zstd:22", "snappy" or
 	// "none". Empty is "zstd".
@@ -24,7 +24,7 @@ const (
 	// defaultRowGroupBytes is small, since every table has an open file and
 	// all of them share one budget; as held here, it is two to three times as
 	// much as JSON.
-	defaultRowGroupBytes = 8 << 20
+	DefaultRowGroupBytes = 8 << 20
 	// maxRowGroupRows keeps row groups of narrow tables at a size that readers
 	// can share out among threads.
 	maxRowGroupRows = 128 << 10
@@ -32,7 +32,7 @@ const (
 
 // tableFile writes one Parquet file of one table. It is not safe for
 // concurrent use.
-type tableFile struct {
+type File struct {
 	*parquet.File
 	rows  tableRows
 	limit int64
@@ -40,28 +40,28 @@ type tableFile struct {
 }
 
 // newTableFile begins a file. It does not close w.
-func newTableFile(t *Table, w io.Writer, opts fileOptions) (*tableFile, error) {
+func NewFile(t *Table, w io.Writer, opts FileOptions) (*File, error) {
 	if opts.RowGroupBytes <= 0 {
-		opts.RowGroupBytes = defaultRowGroupBytes
+		opts.RowGroupBytes = DefaultRowGroupBytes
 	}
 	rows, err := t.open(w, opts)
 	if err != nil {
 		return nil, fmt.Errorf("begin %s file: %w", t.Name, err)
 	}
-	return &tableFile{File: rows.file, rows: rows, limit: opts.RowGroupBytes}, nil
+	return &File{File: rows.file, rows: rows, limit: opts.RowGroupBytes}, nil
 }
 
 // appended is how many rows are taken apart at a time: many enough to work a
 // column at a time, few enough to bound by how much a row group exceeds its
 // size.
-const appended = 64
+const RowsAtOnce = 64
 
 // Append adds rows, of which it keeps nothing but copies. After ErrRow the
 // file has the rows before the bad one, but for those less than 64 before it,
 // and can be written on; any other error is final.
-func (f *tableFile) Append(rows ...Row) error {
+func (f *File) Append(rows ...Row) error {
 	for len(rows) > 0 {
-		n := min(len(rows), appended, maxRowGroupRows-f.Buffered())
+		n := min(len(rows), RowsAtOnce, maxRowGroupRows-f.Buffered())
 		if err := f.add(rows[:n]); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (f *tableFile) Append(rows ...Row) error {
 	return nil
 }
 
-func (f *tableFile) add(rows []Row) error {
+func (f *File) add(rows []Row) error {
 	for _, r := range rows {
 		if err := f.rows.check(r); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (f *tableFile) add(rows []Row) error {
 }
 
 // Tally returns what was appended.
-func (f *tableFile) Tally() Tally {
+func (f *File) Tally() Tally {
 	t := f.tally
 	t.Sums = map[string]string{}
 	for _, of := range f.rows.sums {

@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ type columnSum struct {
 func openRows[R any, P interface {
 	*R
 	Row
-}](t *Table, fields []tableField[R], erased []bool, w io.Writer, o fileOptions,
+}](t *Table, fields []tableField[R], erased []bool, w io.Writer, o FileOptions,
 ) (tableRows, error) {
 	mask := o.Masking.of(t.Name)
 	var columns []parquet.Field[R]

@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 )
 
 // tallyFile counts what a file of a table holds, by reading all of what tells it.
-func tallyFile(f parquet.Stored, table *Table) (t Tally, err error) {
+func ReadTally(f parquet.Stored, table *Table) (t Tally, err error) {
 	reader, err := parquet.Open(parquet.NewSource(f))
 	if err != nil {
 		return Tally{}, err

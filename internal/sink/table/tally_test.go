@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"io"
@@ -13,7 +13,7 @@ import (
 
 func TestATallyCountsRowsAndSumsMoney(t *testing.T) {
 	t.Parallel()
-	f, err := newTableFile(transactionsTable, io.Discard, fileOptions{RowGroupBytes: 1})
+	f, err := NewFile(transactionsTable, io.Discard, FileOptions{RowGroupBytes: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestATallyCountsRowsAndSumsMoney(t *testing.T) {
 
 func TestATableWithoutMoneyHasNoSums(t *testing.T) {
 	t.Parallel()
-	f, err := newTableFile(usersTable, io.Discard, fileOptions{})
+	f, err := NewFile(usersTable, io.Discard, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

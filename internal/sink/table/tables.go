@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ type Table struct {
 	Key     []string
 	Columns []Column
 
-	open func(io.Writer, fileOptions) (tableRows, error)
+	open func(io.Writer, FileOptions) (tableRows, error)
 }
 
 // Tables returns all tables, in the order of the design. The slice is the
@@ -32,7 +32,7 @@ func Tables() []*Table {
 }
 
 // TableByName returns the table of that name, nil if there is none.
-func TableByName(name string) *Table {
+func ByName(name string) *Table {
 	for _, t := range Tables() {
 		if t.Name == name {
 			return t
@@ -42,7 +42,7 @@ func TableByName(name string) *Table {
 }
 
 // tableOf returns the table that a row belongs to.
-func tableOf(r Row) *Table { return r.table() }
+func Of(r Row) *Table { return r.table() }
 
 // newTable puts a table together from its key and its own columns; those that
 // all tables end in follow.
@@ -71,7 +71,7 @@ func newTable[R any, P interface {
 		erased[i] = i < len(own) && !isKey
 		t.Columns = append(t.Columns, Column{Column: fields[i].Column, Key: isKey})
 	}
-	t.open = func(w io.Writer, o fileOptions) (tableRows, error) { return openRows[R, P](t, fields, erased, w, o) }
+	t.open = func(w io.Writer, o FileOptions) (tableRows, error) { return openRows[R, P](t, fields, erased, w, o) }
 	return t
 }
 
@@ -182,9 +182,9 @@ var accountHistoryTable = newTable("account_history", []string{"user_id", "accou
 
 // pullsName is the name of the table that says what the others mean: it is written
 // last, and read first.
-const pullsName = "pulls"
+const PullsName = "pulls"
 
-var pullsTable = newTable(pullsName, []string{"user_id", "stream", "_extracted_at"}, []tableField[Pull]{
+var pullsTable = newTable(PullsName, []string{"user_id", "stream", "_extracted_at"}, []tableField[Pull]{
 	text("user_id", func(r *Pull) string { return r.UserID }),
 	text("stream", func(r *Pull) string { return r.Stream }),
 	text("outcome", func(r *Pull) string { return r.Outcome }),

@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"math/big"
@@ -25,12 +25,12 @@ func (t *Tally) Add(o Tally) {
 		if t.Sums == nil {
 			t.Sums = make(map[string]string, len(o.Sums))
 		}
-		t.Sums[column] = addDecimals(t.Sums[column], sum)
+		t.Sums[column] = AddDecimals(t.Sums[column], sum)
 	}
 }
 
 // addDecimals adds two sums as Tally holds them; the empty string is zero.
-func addDecimals(a, b string) string {
+func AddDecimals(a, b string) string {
 	var total big.Int
 	for _, s := range [...]string{a, b} {
 		var units big.Int

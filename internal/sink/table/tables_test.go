@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"slices"
@@ -35,7 +35,7 @@ func TestTablesAreThoseOfTheDesign(t *testing.T) {
 		if got.Name != want.name {
 			t.Errorf("table %d is %s, want %s", i, got.Name, want.name)
 		}
-		if TableByName(want.name) != got {
+		if ByName(want.name) != got {
 			t.Errorf("TableByName(%q) is another table", want.name)
 		}
 		if diff := cmp.Diff(strings.Split(want.key, ", "), got.Key); diff != "" {
@@ -45,7 +45,7 @@ func TestTablesAreThoseOfTheDesign(t *testing.T) {
 			t.Errorf("%s columns (-want +got):\n%s", want.name, diff)
 		}
 	}
-	if got := TableByName("user"); got != nil {
+	if got := ByName("user"); got != nil {
 		t.Errorf("TableByName of an unknown table = %v", got)
 	}
 }

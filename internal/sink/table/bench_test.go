@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"fmt"
@@ -66,7 +66,7 @@ func BenchmarkAppendTransactions(b *testing.B) {
 	rows := bankDay(100_000)
 	for _, compression := range []string{"none", "snappy", "zstd:1", "zstd:3"} {
 		b.Run(compression, func(b *testing.B) {
-			f, err := newTableFile(transactionsTable, io.Discard, fileOptions{RunID: "01JD", Compression: compression})
+			f, err := NewFile(transactionsTable, io.Discard, FileOptions{RunID: "01JD", Compression: compression})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"crypto/hmac"
@@ -50,7 +50,7 @@ type Masking struct {
 // without breaking the lake: a key's column cannot be dropped, numbers and dates
 // have no HMAC, and what the tables end in stays as it is, but for _extra.
 func (m Mask) Check(table string) error {
-	t := TableByName(table)
+	t := ByName(table)
 	if t == nil {
 		return fmt.Errorf("there is no table %q", table)
 	}
@@ -73,7 +73,7 @@ func (t *Table) checkMask(name string, action MaskAction) error {
 		return fmt.Errorf("%q is no way to hide a column: write hmac or drop", action)
 	case name == "_extra" && action == MaskDrop:
 		return nil
-	case t.Name == pullsName && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
+	case t.Name == PullsName && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
 		return fmt.Errorf("%s cannot be hidden: the current state is told by it", name)
 	case c.Key && action == MaskDrop:
 		return fmt.Errorf("%s is a part of the table's key and cannot be dropped: write hmac", name)

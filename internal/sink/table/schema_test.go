@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"math/rand/v2"
@@ -53,7 +53,7 @@ const contractsSchema = `required group field_id=-1 contracts {
 func TestColumnsHaveTheirTypesInParquet(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
-	r := parquettest.Open(t, writeTable(t, fileOptions{}, []Row{randomRow(rng, contractsTable)}))
+	r := parquettest.Open(t, writeTable(t, FileOptions{}, []Row{randomRow(rng, contractsTable)}))
 	if diff := cmp.Diff(contractsSchema, parquettest.Schema(r)); diff != "" {
 		t.Errorf("schema (-want +got):\n%s", diff)
 	}
@@ -101,7 +101,7 @@ func TestStatisticsTellTheTruth(t *testing.T) {
 			for range 3000 {
 				rows = append(rows, randomRow(rng, table))
 			}
-			data := writeTable(t, fileOptions{RunID: "r", RowGroupBytes: 100 << 10}, rows)
+			data := writeTable(t, FileOptions{RunID: "r", RowGroupBytes: 100 << 10}, rows)
 			_, want := parquettest.Read(t, data)
 			r := parquettest.Open(t, data)
 			first := make([]int, r.NumRowGroups()+1)
@@ -179,7 +179,7 @@ func TestTextsHaveBothBoundsOrNone(t *testing.T) {
 				row.Purpose = tt.texts[i]
 				rows = append(rows, row)
 			}
-			r := parquettest.Open(t, writeTable(t, fileOptions{}, rows))
+			r := parquettest.Open(t, writeTable(t, FileOptions{}, rows))
 			column := slices.IndexFunc(transactionsTable.Columns, func(c Column) bool { return c.Name == "purpose" })
 			stats := r.MetaData().RowGroups[0].Columns[column].MetaData.Statistics
 			if least, most := stats.MinValue != nil, stats.MaxValue != nil; least != tt.bound || most != tt.bound {
@@ -201,7 +201,7 @@ func TestPagesAreBoundedAndCountNothingTheyDidNotCount(t *testing.T) {
 		}
 		rows = append(rows, r)
 	}
-	r := parquettest.Open(t, writeTable(t, fileOptions{Compression: "none", RowGroupBytes: 1 << 30}, rows))
+	r := parquettest.Open(t, writeTable(t, FileOptions{Compression: "none", RowGroupBytes: 1 << 30}, rows))
 	pages := 0
 	for c, column := range transactionsTable.Columns {
 		before := pages
@@ -243,7 +243,7 @@ func TestRepeatedValuesAreStoredOnceUntilTheDictionaryIsFull(t *testing.T) {
 			r.PartnerIBAN = "DE" + string(rune(0x4e00+i%distinct)) // distinct letters
 			rows = append(rows, r)
 		}
-		r := parquettest.Open(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
+		r := parquettest.Open(t, writeTable(t, FileOptions{RowGroupBytes: 1 << 30}, rows))
 		chunk, err := r.RowGroup(0).MetaData().ColumnChunk(slices.IndexFunc(transactionsTable.Columns, func(c Column) bool { return c.Name == "partner_iban" }))
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func TestEveryTableComesBackAsItWasWritten(t *testing.T) {
 					want = append(want, printRow(r, "run-1"))
 				}
 				// Small row groups: several, the last one not full.
-				data := writeTable(t, fileOptions{RunID: "run-1", Compression: compression, RowGroupBytes: 200 << 10}, rows)
+				data := writeTable(t, FileOptions{RunID: "run-1", Compression: compression, RowGroupBytes: 200 << 10}, rows)
 				columns, got := parquettest.Read(t, data)
 				var names []string
 				for _, c := range table.Columns {
@@ -69,7 +69,7 @@ func TestNullAndEmptyListsAreTwoThings(t *testing.T) {
 		r.Tags = tags
 		rows = append(rows, r)
 	}
-	_, got := parquettest.Read(t, writeTable(t, fileOptions{}, rows))
+	_, got := parquettest.Read(t, writeTable(t, FileOptions{}, rows))
 	var tags []string
 	for _, row := range got {
 		tags = append(tags, row[15])
@@ -105,7 +105,7 @@ func TestAnythingOfAnySizeComesBack(t *testing.T) {
 		rows = append(rows, r)
 		want = append(want, printRow(r, "run-1"))
 	}
-	data := writeTable(t, fileOptions{RunID: "run-1", RowGroupBytes: 1 << 30}, rows)
+	data := writeTable(t, FileOptions{RunID: "run-1", RowGroupBytes: 1 << 30}, rows)
 	if n := parquettest.Open(t, data).NumRowGroups(); n != 1 {
 		t.Fatalf("%d row groups, want 1: the test is about one", n)
 	}
@@ -120,7 +120,7 @@ func TestAnythingOfAnySizeComesBack(t *testing.T) {
 func TestAFileWithoutRowsIsAFile(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	f, err := newTableFile(usersTable, &out, fileOptions{})
+	f, err := NewFile(usersTable, &out, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestAFileWithoutRowsIsAFile(t *testing.T) {
 func TestARowGroupIsWrittenWhenItsBytesOrRowsAreReached(t *testing.T) {
 	t.Parallel()
 	const limit = 256 << 10
-	f, err := newTableFile(categorizationTable, io.Discard, fileOptions{RowGroupBytes: limit})
+	f, err := NewFile(categorizationTable, io.Discard, FileOptions{RowGroupBytes: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestARowGroupIsWrittenWhenItsBytesOrRowsAreReached(t *testing.T) {
 			Meta: Meta{Op: Upsert, ExtractedAt: time.Unix(1, 0)},
 		})
 	}
-	r := parquettest.Open(t, writeTable(t, fileOptions{RowGroupBytes: 1 << 30}, rows))
+	r := parquettest.Open(t, writeTable(t, FileOptions{RowGroupBytes: 1 << 30}, rows))
 	if got := r.RowGroup(0).NumRows(); got != maxRowGroupRows {
 		t.Errorf("first row group has %d rows, want %d", got, maxRowGroupRows)
 	}
@@ -173,7 +173,7 @@ func TestARowGroupIsWrittenWhenItsBytesOrRowsAreReached(t *testing.T) {
 
 func TestSizeForetellsTheFile(t *testing.T) {
 	t.Parallel()
-	f, err := newTableFile(transactionsTable, io.Discard, fileOptions{RowGroupBytes: 1 << 20})
+	f, err := NewFile(transactionsTable, io.Discard, FileOptions{RowGroupBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 		"null in a date": func(*Transaction) Row { return &AccountHistory{UserID: "u", AccountID: "a", Meta: whole.Meta} },
 	}
 	var out bytes.Buffer
-	f, err := newTableFile(transactionsTable, &out, fileOptions{})
+	f, err := NewFile(transactionsTable, &out, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 	if _, rows := parquettest.Read(t, out.Bytes()); len(rows) != len(broken) {
 		t.Errorf("%d rows, want %d", len(rows), len(broken))
 	}
-	history, err := newTableFile(accountHistoryTable, io.Discard, fileOptions{})
+	history, err := NewFile(accountHistoryTable, io.Discard, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,11 +240,11 @@ func TestAWriterThatFailsAnywhereIsReported(t *testing.T) {
 	for i := range 300 {
 		rows = append(rows, transaction(strconv.Itoa(i)))
 	}
-	opts := fileOptions{RowGroupBytes: 8 << 10}
+	opts := FileOptions{RowGroupBytes: 8 << 10}
 	size := len(writeTable(t, opts, rows))
 	for left := 0; left < size; left += 61 {
 		err := func() error {
-			f, err := newTableFile(transactionsTable, &parquettest.BrokenWriter{Left: left}, opts)
+			f, err := NewFile(transactionsTable, &parquettest.BrokenWriter{Left: left}, opts)
 			if err != nil {
 				return err
 			}
@@ -264,7 +264,7 @@ func TestAWriterThatFailsAnywhereIsReported(t *testing.T) {
 func TestAppendKeepsNothingOfTheRow(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	f, err := newTableFile(transactionsTable, &out, fileOptions{})
+	f, err := NewFile(transactionsTable, &out, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestAppendKeepsNothingOfTheRow(t *testing.T) {
 func TestAnUnknownCompressionIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []string{"gzip", "zstd:", "zstd:0", "zstd:23", "zstd:x", "ZSTD"} {
-		if _, err := newTableFile(usersTable, io.Discard, fileOptions{Compression: c}); err == nil {
+		if _, err := NewFile(usersTable, io.Discard, FileOptions{Compression: c}); err == nil {
 			t.Errorf("compression %q was accepted", c)
 		}
 	}

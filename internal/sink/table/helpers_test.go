@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ const null = parquettest.Null
 
 // writeTable writes rows into a file of their table, now one and now many at a
 // time.
-func writeTable(t *testing.T, opts fileOptions, rows []Row) []byte {
+func writeTable(t *testing.T, opts FileOptions, rows []Row) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	f, err := newTableFile(tableOf(rows[0]), &out, opts)
+	f, err := NewFile(Of(rows[0]), &out, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func writeTable(t *testing.T, opts fileOptions, rows []Row) []byte {
 // printRow prints a row as parquettest.Read does, straight from its struct: the
 // fields of a row's struct stand in the order of the table's columns.
 func printRow(r Row, runID string) []string {
-	table, m := tableOf(r), r.meta()
+	table, m := Of(r), r.meta()
 	v := reflect.ValueOf(r).Elem()
 	var out []string
 	for i := range v.NumField() {
@@ -97,7 +97,7 @@ func printValue(v any) string {
 func randomRow(rng *rand.Rand, table *Table) Row {
 	var r Row
 	for _, row := range []Row{&User{}, &SyncSession{}, &BankLogin{}, &Account{}, &Transaction{}, &Categorization{}, &Contract{}, &AccountHistory{}, &Pull{}} {
-		if tableOf(row) == table {
+		if Of(row) == table {
 			r = row
 		}
 	}

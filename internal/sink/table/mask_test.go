@@ -1,4 +1,4 @@
-package sink
+package table
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 // hidden writes rows with something masked and returns them by column.
 func hidden(t *testing.T, m *Masking, rows ...Row) []map[string]string {
 	t.Helper()
-	columns, read := parquettest.Read(t, writeTable(t, fileOptions{RunID: "run", Masking: m}, rows))
+	columns, read := parquettest.Read(t, writeTable(t, FileOptions{RunID: "run", Masking: m}, rows))
 	var out []map[string]string
 	for _, row := range read {
 		values := map[string]string{}
@@ -58,7 +58,7 @@ func TestAMaskedValueIsTheSameEverywhereAndInNoFile(t *testing.T) {
 	if strings.Contains(transaction["tags"], "Miete") || transaction["tags"] == null || account["bic"] != "BYLADEM1001" {
 		t.Errorf("tags %s, bic %s", transaction["tags"], account["bic"])
 	}
-	for _, file := range [][]byte{writeTable(t, fileOptions{RunID: "run", Masking: m, Compression: "none"}, []Row{a}), writeTable(t, fileOptions{RunID: "run", Masking: m, Compression: "none"}, []Row{tr})} {
+	for _, file := range [][]byte{writeTable(t, FileOptions{RunID: "run", Masking: m, Compression: "none"}, []Row{a}), writeTable(t, FileOptions{RunID: "run", Masking: m, Compression: "none"}, []Row{tr})} {
 		for _, secret := range []string{iban, "Erika", "Miete"} {
 			if strings.Contains(string(file), secret) {
 				t.Errorf("%s stands in the file", secret)
