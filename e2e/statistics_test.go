@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // groupsOf makes of a table's files two tables: rows, each with its file and the
@@ -81,7 +81,7 @@ type crowd struct {
 func crowdOf(users, days int) *crowd {
 	c := &crowd{}
 	for i := 0; len(c.ids) < users; i++ {
-		if id := "user-" + strconv.Itoa(1_000_000+i); sink.BucketOf(id) == 0 {
+		if id := "user-" + strconv.Itoa(1_000_000+i); cursors.BucketOf(id) == 0 {
 			c.ids = append(c.ids, id)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"finoos-syncer/bench/lake"
 	"finoos-syncer/bench/world"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -81,7 +82,7 @@ func (j *job) add(w *sink.Writer, user, tables int) {
 		&table.Contract{UserID: id, ContractID: "c", Meta: meta}, &table.AccountHistory{UserID: id, AccountID: "a", Date: table.DateOf(world.Today), Meta: meta},
 		&table.SyncSession{UserID: id, BankLoginID: "l", Meta: meta},
 	}
-	err := w.Add(j.t.Context(), sink.Batch{Rows: rows[:tables], Cursors: []sink.Cursor{{
+	err := w.Add(j.t.Context(), sink.Batch{Rows: rows[:tables], Cursors: []cursors.Cursor{{
 		UserID: id, Stream: "accounts", CorrelationID: fmt.Sprintf("%x-%s", state[:8], id), PulledAt: world.Today, State: state,
 	}}})
 	if err != nil {

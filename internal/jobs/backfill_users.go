@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // listAll lists the users, and finds out how many of them may be gone.
@@ -43,15 +44,15 @@ func (f *filling) listEveryone(ctx context.Context) error {
 // be gone by now, and is no mistake of the caller's.
 func (f *filling) listNamed(ctx context.Context) error {
 	for b, ids := range byBucket(slices.Values(f.o.Users)) {
-		var cursors map[string][]sink.Cursor
+		var cs map[string][]cursors.Cursor
 		if f.fresh {
 			var err error
-			if cursors, err = f.w.Cursors(ctx, b, ids...); err != nil {
+			if cs, err = f.w.Cursors(ctx, b, ids...); err != nil {
 				return f.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 			}
 		}
 		for _, id := range ids {
-			if f.fresh && !newUser(id, nil, cursors[id]).known() {
+			if f.fresh && !newUser(id, nil, cs[id]).known() {
 				if err := f.askForStranger(ctx, id); err != nil {
 					return err
 				}

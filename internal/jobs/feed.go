@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // feed yields the users of the list, some at a time, each with its cursors.
@@ -60,7 +61,7 @@ func newFeed(r *run, at *Resume) *feed {
 	}
 	named := map[int][]string{}
 	for _, id := range at.Waiting {
-		b := sink.BucketOf(id)
+		b := cursors.BucketOf(id)
 		named[b] = append(named[b], id)
 	}
 	for _, b := range slices.Sorted(maps.Keys(named)) {

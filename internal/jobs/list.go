@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -40,7 +41,7 @@ func (r *run) listUsers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
-		if !r.o.Shard.Owns(sink.BucketOf(u.ID)) {
+		if !r.o.Shard.Owns(cursors.BucketOf(u.ID)) {
 			leave.add(ctx, &u)
 			continue
 		}
@@ -56,7 +57,7 @@ func (r *run) listUsers(ctx context.Context) error {
 // gone where a cursor knows them, and a mistake of the caller's where not.
 func (r *run) askFor(ctx context.Context, ids []string) error {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		if !r.o.Shard.Owns(sink.BucketOf(id)) {
+		if !r.o.Shard.Owns(cursors.BucketOf(id)) {
 			continue
 		}
 		if err := r.ask(ctx, id, false); err != nil {
@@ -94,11 +95,11 @@ func (r *run) missed(id string) error {
 // unanswered deals with a user whose own path did not answer with the user,
 // where its cursors matter.
 func (r *run) unanswered(ctx context.Context, id string, class finoos.Class, cause error) error {
-	cursors, err := r.w.Cursors(ctx, sink.BucketOf(id), id)
+	cs, err := r.w.Cursors(ctx, cursors.BucketOf(id), id)
 	if err != nil {
 		return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 	}
-	u := newUser(id, nil, cursors[id])
+	u := newUser(id, nil, cs[id])
 	if class == finoos.NotFound {
 		if !u.known() {
 			return stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
@@ -152,12 +153,12 @@ func (r *run) askForMissing(ctx context.Context) error {
 		if len(missing) == 0 {
 			return nil
 		}
-		cursors, err := r.w.Cursors(ctx, at, missing...)
+		cs, err := r.w.Cursors(ctx, at, missing...)
 		if err != nil {
 			return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
 		for _, id := range missing {
-			if r.pathPauses(newUser(id, nil, cursors[id])) {
+			if r.pathPauses(newUser(id, nil, cs[id])) {
 				continue
 			}
 			if err := r.ask(ctx, id, true); err != nil {
@@ -168,7 +169,7 @@ func (r *run) askForMissing(ctx context.Context) error {
 		return nil
 	}
 	err := r.eachMissing(ctx, func(isMissing bool, id string) error {
-		if b := sink.BucketOf(id); b != at {
+		if b := cursors.BucketOf(id); b != at {
 			if err := ask(); err != nil {
 				return err
 			}
@@ -195,7 +196,7 @@ func (r *run) eachMissing(ctx context.Context, f func(isMissing bool, id string)
 		if err != nil {
 			return r.sinkError(ctx, fmt.Errorf("read known users: %w", err))
 		}
-		if b := sink.BucketOf(id); b != at {
+		if b := cursors.BucketOf(id); b != at {
 			users, err := r.listed.bucket(b)
 			if err != nil {
 				return err
@@ -261,15 +262,15 @@ func (g *goneUsers) add(id string, last time.Time) error {
 
 // compareByBucket orders ids as cursors are: by bucket of users, then by id.
 func compareByBucket(a, b string) int {
-	return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
+	return cmp.Or(cmp.Compare(cursors.BucketOf(a), cursors.BucketOf(b)), cmp.Compare(a, b))
 }
 
 // byBucket yields ids by bucket of users, sorted and each once.
 func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
 	return func(yield func(int, []string) bool) {
 		for left := slices.Compact(slices.SortedFunc(ids, compareByBucket)); len(left) > 0; {
-			b := sink.BucketOf(left[0])
-			n := slices.IndexFunc(left, func(id string) bool { return sink.BucketOf(id) != b })
+			b := cursors.BucketOf(left[0])
+			n := slices.IndexFunc(left, func(id string) bool { return cursors.BucketOf(id) != b })
 			if n < 0 {
 				n = len(left)
 			}
@@ -287,12 +288,12 @@ func (r *run) declareGone(ctx context.Context) error {
 	r.gone.mu.Lock()
 	defer r.gone.mu.Unlock()
 	for b, ids := range byBucket(maps.Keys(r.gone.users)) {
-		cursors, err := r.w.Cursors(ctx, b, ids...)
+		cs, err := r.w.Cursors(ctx, b, ids...)
 		if err != nil {
 			return r.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
 		for _, id := range ids {
-			u := newUser(id, nil, cursors[id])
+			u := newUser(id, nil, cs[id])
 			u.lastWritten = r.gone.users[id]
 			if err := r.declare(ctx, u); err != nil {
 				return err
@@ -309,7 +310,7 @@ func (r *run) declare(ctx context.Context, u *user) error {
 		&table.Pull{UserID: u.id, Stream: string(StreamUsers), Outcome: outcomeGone, Deletes: 1, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at}},
 	}}
 	for _, s := range append(Streams(), streamSyncSessions) {
-		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})
+		batch.Cursors = append(batch.Cursors, cursors.Cursor{UserID: u.id, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := r.w.Add(ctx, batch); err != nil {
 		return r.sinkError(ctx, err)

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Plan is what a run of a job would do now, as far as that can be told without
@@ -178,18 +179,18 @@ func (p *planner) listOrRecall(ctx context.Context) error {
 func (p *planner) findNamed(ctx context.Context) error {
 	unknown := map[string]bool{}
 	for _, id := range p.o.Users {
-		unknown[id] = p.o.Shard.Owns(sink.BucketOf(id))
+		unknown[id] = p.o.Shard.Owns(cursors.BucketOf(id))
 	}
 	var known []string
 	for b, ids := range byBucket(maps.Keys(unknown)) {
 		if !p.o.Shard.Owns(b) {
 			continue
 		}
-		cursors, err := p.look.Cursors(ctx, b, ids...)
+		cs, err := p.look.Cursors(ctx, b, ids...)
 		if err != nil {
 			return p.sinkError(ctx, err)
 		}
-		for id := range cursors {
+		for id := range cs {
 			delete(unknown, id)
 			known = append(known, id)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // bucket plans one bucket of users: those of the list and those that are known,
@@ -49,8 +49,8 @@ func (p *planner) bucket(ctx context.Context, b int) error {
 }
 
 // onList plans a user of the list, or one who was named.
-func (p *planner) onList(l *finoos.User, cursors []sink.Cursor) {
-	p.user(newUser(l.ID, l, cursors))
+func (p *planner) onList(l *finoos.User, cs []cursors.Cursor) {
+	p.user(newUser(l.ID, l, cs))
 	if len(p.o.Users) > 0 {
 		p.due["user"]++
 	}

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -279,13 +280,13 @@ func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Co
 	return finoos.Correlation{}, false
 }
 
-func (u *user) bankingCursor() (sink.Cursor, bool) {
+func (u *user) bankingCursor() (cursors.Cursor, bool) {
 	for _, s := range []Stream{StreamTransactions, StreamAccounts} {
 		if c, ok := u.cursors[s]; ok {
 			return c, true
 		}
 	}
-	return sink.Cursor{}, false
+	return cursors.Cursor{}, false
 }
 
 // read reads a stream that has changed, and compares it with what the cursor
@@ -327,7 +328,7 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 		r.quarantine(ctx, &cursor, u.cursor(res.stream))
 	}
 	if moved {
-		batch.Cursors = []sink.Cursor{cursor}
+		batch.Cursors = []cursors.Cursor{cursor}
 	}
 	if res.outcome != outcomeUnchanged && moved && (res.stream != StreamUsers || res.outcome == outcomeFailed) {
 		batch.Rows = append(batch.Rows, res.row())
@@ -359,7 +360,7 @@ func (r *run) record(ctx context.Context, u *user, res *result) error {
 
 // cursor is what is remembered after this result; moved is false where that
 // is what was remembered before, and nothing has to be written.
-func (res *result) cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved bool) {
+func (res *result) cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor, moved bool) {
 	switch res.outcome {
 	case outcomeUnchanged:
 		if c.Failures == 0 && c.ErrorClass == "" {
@@ -406,12 +407,12 @@ func (res *result) row() *table.Pull {
 
 // wantsFull says whether a stream that has changed has to be read in full,
 // whatever its cursor remembers.
-func (r *run) wantsFull(c sink.Cursor) bool {
+func (r *run) wantsFull(c cursors.Cursor) bool {
 	return r.mustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.o.Now(), r.job.FullRefreshEvery)
 }
 
 // mustBeFull says the same of one that may not have changed.
-func (r *run) mustBeFull(c sink.Cursor) bool {
+func (r *run) mustBeFull(c cursors.Cursor) bool {
 	return r.o.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
 }
 

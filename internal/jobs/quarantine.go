@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // A stream of a user that fails night after night is put into quarantine: it
@@ -36,7 +36,7 @@ func untilAfter(nights int, now time.Time) time.Time {
 // quarantine lets a cursor whose stream has failed once more pause, where
 // that is due. What `run --only-failed` tries beside the nightly runs is no
 // night of its own.
-func (r *run) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor) {
+func (r *run) quarantine(ctx context.Context, c *cursors.Cursor, before cursors.Cursor) {
 	if r.o.OnlyFailed && before.Failures > 0 {
 		c.Failures, c.RetryAt = before.Failures, before.RetryAt
 		return
@@ -52,7 +52,7 @@ func (r *run) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor
 
 // pauses says whether a stream sits this run out. Who asks for failed users,
 // or for everything, gets them.
-func (r *run) pauses(c sink.Cursor) bool {
+func (r *run) pauses(c cursors.Cursor) bool {
 	return !r.o.OnlyFailed && !r.o.Full && r.o.Now().Before(c.RetryAt)
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 func TestATimelineHasFewPointsAndLosesNothing(t *testing.T) {
@@ -73,7 +73,7 @@ func after(length time.Duration, users int) *Report {
 		u.pulledAt = make([]time.Time, len(streams))
 		for _, s := range streams {
 			tl.pulled(&result{user: u.id, stream: s, outcome: outcomeFailed, class: finoos.Forbidden, began: began.Add(-time.Duration(i))})
-			u.cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
+			u.cursors[s] = cursors.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
 		}
 		tl.took(stageSync, u.id, time.Duration(i))
 		tl.took(stageSettle, u.id, time.Duration(users-i))

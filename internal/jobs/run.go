@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/semaphore"
@@ -29,7 +30,7 @@ type RunOptions struct {
 	Config *Config
 	Job    string
 	// Shard of the users that this run owns; the zero value means all of them.
-	Shard sink.Shard
+	Shard cursors.Shard
 	// RunGroup is the name that the shards and restarts of one scheduled time
 	// share; empty means the run's own id.
 	RunGroup string

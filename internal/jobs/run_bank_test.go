@@ -19,6 +19,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // bank is a simulated bank with a lake, inside of a synctest bubble: a night
@@ -219,7 +220,7 @@ func (b *bank) changes(rep *Report) map[string]sink.TableChanges {
 }
 
 // cursors reads what is remembered, by user and stream, as the next run would.
-func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
+func (b *bank) cursors() map[string]map[Stream]cursors.Cursor {
 	b.t.Helper()
 	ctx := b.t.Context()
 	w, err := sink.Open(ctx, sink.Options{
@@ -230,13 +231,13 @@ func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
 		b.t.Fatalf("open the sink: %v", err)
 	}
 	defer func() { _ = w.Close(ctx) }()
-	all := map[string]map[Stream]sink.Cursor{}
+	all := map[string]map[Stream]cursors.Cursor{}
 	seen := map[int]bool{}
 	for known, err := range w.Users(ctx) {
 		if err != nil {
 			b.t.Fatalf("read users: %v", err)
 		}
-		bucket := sink.BucketOf(known)
+		bucket := cursors.BucketOf(known)
 		if seen[bucket] {
 			continue
 		}
@@ -245,7 +246,7 @@ func (b *bank) cursors() map[string]map[Stream]sink.Cursor {
 			if err != nil {
 				b.t.Fatalf("read cursors: %v", err)
 			}
-			all[u.UserID] = map[Stream]sink.Cursor{}
+			all[u.UserID] = map[Stream]cursors.Cursor{}
 			for _, c := range u.Cursors {
 				all[u.UserID][Stream(c.Stream)] = c
 			}

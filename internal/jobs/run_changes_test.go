@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // truth is the set of a table's keys that the API knows now, by user.
@@ -168,7 +168,7 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 	inBubble(t, steady(5), func(b *bank) {
 		t := b.t
 		b.run("streams: [transactions]")
-		vanished, cursors, known := 0, b.cursors(), b.truth("transactions", "transaction_id")
+		vanished, cs, known := 0, b.cursors(), b.truth("transactions", "transaction_id")
 		for range 3 {
 			b.Night()
 			rep := b.run("streams: [transactions]")
@@ -176,7 +176,7 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 			deletes := 0
 			for id := range now {
 				is := after[id][StreamTransactions]
-				if is.FullAt.Equal(cursors[id][StreamTransactions].FullAt) {
+				if is.FullAt.Equal(cs[id][StreamTransactions].FullAt) {
 					deletes += lacks(known[id], now[id])
 				}
 				w, err := decodeWindow(is.State)
@@ -193,7 +193,7 @@ func TestTransactionsThatVanishFromTheWindowAreDeleted(t *testing.T) {
 				t.Errorf("%d transactions vanished, %d were deleted", deletes, got)
 			}
 			vanished += deletes
-			known, cursors = now, after
+			known, cs = now, after
 		}
 		if vanished == 0 {
 			t.Error("no transaction vanished: nothing is shown")
@@ -339,7 +339,7 @@ func TestExtractionTimesGrowWhateverTheClockDoes(t *testing.T) {
 		t := b.t
 		clock := b.Now()
 		b.now = func() time.Time { return clock }
-		var before map[string]map[Stream]sink.Cursor
+		var before map[string]map[Stream]cursors.Cursor
 		for night, step := range []time.Duration{0, 0, -365 * 24 * time.Hour, 400 * 24 * time.Hour} {
 			clock = clock.Add(step)
 			b.run("streams: [users, accounts, contracts, account_history]")

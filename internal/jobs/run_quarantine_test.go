@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // quick makes failures final at once, after two of them in a row quarantine.
@@ -33,7 +33,7 @@ func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 	t.Parallel()
 	now := tonight
 	r := &run{log: slog.New(slog.DiscardHandler), job: &Job{Failures: Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
-	var c sink.Cursor
+	var c cursors.Cursor
 	var tried []int
 	for night := 1; night <= 27; night++ {
 		// Runs do not get to a user at the same minute every night.

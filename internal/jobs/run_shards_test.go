@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // shards runs some shards of a run group at once; all must end well.
@@ -18,7 +18,7 @@ func (b *bank) shards(group string, n int, which ...int) []*Report {
 	var all sync.WaitGroup
 	for i, index := range which {
 		o := b.options(b.config("list_timeout: 1m"))
-		o.Shard, o.RunGroup = sink.Shard{Index: index, Count: n}, group
+		o.Shard, o.RunGroup = cursors.Shard{Index: index, Count: n}, group
 		all.Go(func() {
 			rep, err := Run(b.t.Context(), o)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // The shards of a run group read the list of users once: shard 0 pages through
@@ -99,7 +100,7 @@ func (l *listLeaver) add(ctx context.Context, u *finoos.User) {
 	if !l.r.has(StreamUsers) {
 		u = &finoos.User{ID: u.ID}
 	}
-	shard := sink.BucketOf(u.ID) % l.r.o.Shard.Count
+	shard := cursors.BucketOf(u.ID) % l.r.o.Shard.Count
 	l.check(ctx, l.h.Add(ctx, shard, appendUser(nil, u)))
 }
 

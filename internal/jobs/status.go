@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Status is how a job stands, told from its bucket alone. It names nobody.
@@ -187,10 +188,10 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 }
 
 // addUser counts one user's cursors.
-func (s *Status) addUser(cursors []sink.Cursor) {
+func (s *Status) addUser(cs []cursors.Cursor) {
 	s.Users.Known++
 	var failing, quarantined bool
-	for _, c := range cursors {
+	for _, c := range cs {
 		if Stream(c.Stream) == streamSyncSessions {
 			s.addLogins(c.State)
 			continue

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -109,7 +110,7 @@ func (r *run) synchronize(ctx context.Context, u *user) error {
 }
 
 // rememberedSessions is what a cursor remembers, by login.
-func rememberedSessions(c sink.Cursor) map[string]loginMemory {
+func rememberedSessions(c cursors.Cursor) map[string]loginMemory {
 	memory := map[string]loginMemory{}
 	if len(c.State) > 0 && json.Unmarshal(c.State, &memory) != nil {
 		memory = map[string]loginMemory{}
@@ -202,7 +203,7 @@ func (r *run) noteSession(
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := r.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
+	if err := r.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}); err != nil {
 		return r.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.cursors[streamSyncSessions], u.lastWritten = c, c.ExtractedAt

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // user is one user on its way through a run. It belongs to the worker that
@@ -17,7 +17,7 @@ import (
 type user struct {
 	id      string
 	listed  *finoos.User // until the user is begun with; nil where it is not on the list
-	cursors map[Stream]sink.Cursor
+	cursors map[Stream]cursors.Cursor
 	// lastWritten is the last _extracted_at of any stream in this run.
 	lastWritten time.Time
 
@@ -52,10 +52,10 @@ type probe struct {
 	err         error
 }
 
-func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
+func newUser(id string, listed *finoos.User, cs []cursors.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
-	u := &user{id: id, listed: listed, cursors: make(map[Stream]sink.Cursor, len(cursors)), probes: map[finoos.Service]probe{}}
-	for _, c := range cursors {
+	u := &user{id: id, listed: listed, cursors: make(map[Stream]cursors.Cursor, len(cs)), probes: map[finoos.Service]probe{}}
+	for _, c := range cs {
 		u.cursors[Stream(c.Stream)] = c
 	}
 	return u
@@ -85,10 +85,10 @@ func (u *user) size() int64 {
 }
 
 // cursor returns what is remembered of a stream, or an empty cursor.
-func (u *user) cursor(s Stream) sink.Cursor {
+func (u *user) cursor(s Stream) cursors.Cursor {
 	c, ok := u.cursors[s]
 	if !ok {
-		c = sink.Cursor{UserID: u.id, Stream: string(s)}
+		c = cursors.Cursor{UserID: u.id, Stream: string(s)}
 	}
 	return c
 }

@@ -10,7 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/scratch"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // spillAt is how many bytes of listed users are held before they move to the
@@ -35,7 +35,7 @@ type userList struct {
 type segment struct{ at, n int64 }
 
 func (l *userList) add(u *finoos.User) error {
-	b := sink.BucketOf(u.ID)
+	b := cursors.BucketOf(u.ID)
 	before := len(l.held[b])
 	l.held[b] = appendUser(l.held[b], u)
 	if l.size += len(l.held[b]) - before; l.size < spillAt {

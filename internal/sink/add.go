@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 	"fmt"
 )
@@ -13,7 +14,7 @@ type Batch struct {
 	// Stream yields more rows, for pulls too large to hold. Only the sink's
 	// own errors may end it: the rows before an error are written already.
 	Stream  func(yield func(table.Row) error) error
-	Cursors []Cursor
+	Cursors []cursors.Cursor
 	// Progress is what a backfill has in place of cursors.
 	Progress []Progress
 }
@@ -48,7 +49,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	}
 	w.addCursors(b.Cursors)
 	for _, p := range b.Progress {
-		w.addCursors([]Cursor{p.mark()})
+		w.addCursors([]cursors.Cursor{p.mark()})
 	}
 	return nil
 }
@@ -63,7 +64,7 @@ func (w *Writer) checkCursors(b Batch) error {
 		return fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
 	}
 	for _, c := range b.Cursors {
-		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
+		if !w.o.Shard.Owns(cursors.BucketOf(c.UserID)) {
 			return fmt.Errorf("a cursor of a user that shard %d of %d does not have", w.o.Shard.Index, w.o.Shard.Count)
 		}
 	}
@@ -107,12 +108,12 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 	return w.shed(ctx)
 }
 
-func (w *Writer) addCursors(cursors []Cursor) {
+func (w *Writer) addCursors(cs []cursors.Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range cursors {
+	for _, c := range cs {
 		w.cursors = append(w.cursors, c)
-		w.held += c.size()
+		w.held += c.Size()
 	}
 }
 

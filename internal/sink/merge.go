@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,26 +17,26 @@ import (
 // UserCursors are the cursors of one user, sorted by stream.
 type UserCursors struct {
 	UserID  string
-	Cursors []Cursor
+	Cursors []cursors.Cursor
 }
 
 // cursorSource is an object of cursors on its way through one bucket of users.
 type cursorSource struct {
 	order  int // among the sources: of two cursors of one stream, the later wins
-	next   func() (cursors []Cursor, more bool, err error)
-	effect func(Cursor) Cursor
-	ready  []Cursor // read and not taken; never empty in a heap
+	next   func() (cs []cursors.Cursor, more bool, err error)
+	effect func(cursors.Cursor) cursors.Cursor
+	ready  []cursors.Cursor // read and not taken; never empty in a heap
 }
 
 // advance drops n cursors, and reads on where none is left. It reports whether
 // there is one.
 func (s *cursorSource) advance(n int) (bool, error) {
 	for s.ready = s.ready[n:]; len(s.ready) == 0; {
-		cursors, more, err := s.next()
+		cs, more, err := s.next()
 		if err != nil || !more {
 			return false, err
 		}
-		s.ready = cursors
+		s.ready = cs
 	}
 	return true, nil
 }
@@ -67,20 +68,20 @@ func (s *cursorSources) Pop() any {
 
 // take adds the cursors of the user who comes first, in the oldest source that
 // has any, to those that older ones had.
-func (s *cursorSources) take(cursors []Cursor) ([]Cursor, error) {
+func (s *cursorSources) take(cs []cursors.Cursor) ([]cursors.Cursor, error) {
 	from := (*s)[0]
 	user, n := from.ready[0].UserID, 0
 	for n < len(from.ready) && from.ready[n].UserID == user {
 		n++
 	}
-	cursors = slices.Grow(cursors, n)
+	cs = slices.Grow(cs, n)
 	for _, c := range from.ready[:n] {
 		c = from.effect(c)
-		at := slices.IndexFunc(cursors, func(o Cursor) bool { return o.Stream == c.Stream })
+		at := slices.IndexFunc(cs, func(o cursors.Cursor) bool { return o.Stream == c.Stream })
 		if at < 0 {
-			cursors = append(cursors, c)
+			cs = append(cs, c)
 		} else {
-			cursors[at] = c
+			cs[at] = c
 		}
 	}
 	more, err := from.advance(n)
@@ -92,7 +93,7 @@ func (s *cursorSources) take(cursors []Cursor) ([]Cursor, error) {
 	default:
 		heap.Pop(s)
 	}
-	return cursors, nil
+	return cs, nil
 }
 
 // each yields the cursors of the users of a bucket as of record upTo, marks and
@@ -107,7 +108,7 @@ func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) it
 			return
 		}
 		heap.Init(&merged)
-		var again []Cursor
+		var again []cursors.Cursor
 		for len(merged) > 0 {
 			user := UserCursors{UserID: merged[0].ready[0].UserID, Cursors: again[:0]}
 			for len(merged) > 0 && merged[0].ready[0].UserID == user.UserID {
@@ -119,7 +120,7 @@ func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) it
 			if !all {
 				again = user.Cursors
 			}
-			slices.SortFunc(user.Cursors, func(a, b Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
+			slices.SortFunc(user.Cursors, func(a, b cursors.Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
 			if !yield(user, nil) {
 				return
 			}
@@ -176,17 +177,17 @@ func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, a
 		return nil, done, err
 	}
 	done = func() { _ = object.Close() } // only read
-	f, err := openCursorFile(object, all)
+	f, err := cursors.Open(object, all)
 	if err != nil {
 		return nil, done, err
 	}
-	return &cursorSource{effect: itself, next: f.bucket(b, all)}, done, nil
+	return &cursorSource{effect: itself, next: f.Bucket(b, all)}, done, nil
 }
 
 // objectSource reads an object that many buckets are looked up in: it is fetched
 // once.
 func (s *cursorState) objectSource(ctx context.Context, path string, b int, all bool) (*cursorSource, error) {
-	next, err := s.spool.bucket(ctx, path, b, all)
+	next, err := s.spool.Bucket(ctx, path, b, all)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +203,7 @@ func (s *cursorState) counts(r *Record, b int, upTo uint64) bool {
 // fetchAll fetches the objects of all commits that the cursors of a shard's
 // buckets stand in, several at once: one after the other they would be what a
 // start waits for.
-func (s *cursorState) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
+func (s *cursorState) fetchAll(ctx context.Context, shard cursors.Shard, upTo uint64) error {
 	var paths []string
 	for _, r := range s.commits {
 		path, _, err := s.effect(r)
@@ -213,5 +214,5 @@ func (s *cursorState) fetchAll(ctx context.Context, shard Shard, upTo uint64) er
 			paths = append(paths, path)
 		}
 	}
-	return s.spool.fetchAll(ctx, paths)
+	return s.spool.FetchAll(ctx, paths)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -17,33 +18,33 @@ import (
 func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 	t.Parallel()
 	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
-	s := &cursorState{store: store, keys: jobKeys("j"), spool: newCursorSpool(store, t.TempDir())}
-	defer s.spool.close()
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: cursors.NewSpool(store, t.TempDir())}
+	defer s.spool.Close()
 	type cursorID struct{ user, stream string }
-	want := map[cursorID]Cursor{}
+	want := map[cursorID]cursors.Cursor{}
 	const seqs = 40
 	for seq := uint64(1); seq <= seqs; seq++ {
-		var cursors []Cursor
+		var cs []cursors.Cursor
 		for range 300 {
-			c := Cursor{UserID: fmt.Sprint("u", rng.IntN(2000)), Stream: fmt.Sprint("s", rng.IntN(3)), FullSeq: seq, State: make([]byte, rng.IntN(900))}
-			cursors = append(cursors, c)
+			c := cursors.Cursor{UserID: fmt.Sprint("u", rng.IntN(2000)), Stream: fmt.Sprint("s", rng.IntN(3)), FullSeq: seq, State: make([]byte, rng.IntN(900))}
+			cs = append(cs, c)
 			want[cursorID{c.UserID, c.Stream}] = c
 		}
-		body, rows, err := encodeCursors(slices.Clone(cursors))
+		body, rows, err := cursors.Encode(slices.Clone(cs))
 		if err != nil {
 			t.Fatal(err)
 		}
 		key := fmt.Sprintf("_syncer/j/cursors/%d.parquet", seq)
 		store.objects[key] = memObject{body: body}
-		s.commits = append(s.commits, &Record{Seq: seq, Kind: KindRun, Buckets: Shard{Count: 1}.buckets(), Cursors: CursorObject{Path: key, Rows: rows}})
+		s.commits = append(s.commits, &Record{Seq: seq, Kind: KindRun, Buckets: cursors.Shard{Count: 1}.Buckets(), Cursors: CursorObject{Path: key, Rows: rows}})
 	}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		last := ""
 		for u, err := range s.each(t.Context(), b, seqs, true) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if u.UserID <= last || BucketOf(u.UserID) != b {
+			if u.UserID <= last || cursors.BucketOf(u.UserID) != b {
 				t.Fatalf("user %s after %s in bucket %d", u.UserID, last, b)
 			}
 			last = u.UserID
@@ -63,7 +64,7 @@ func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 
 func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 	t.Parallel()
-	all := Shard{Count: 1}
+	all := cursors.Shard{Count: 1}
 	for _, c := range []struct {
 		name    string
 		commits int
@@ -78,11 +79,11 @@ func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 		{"large state, many commits", mostCommits, 1000, 4 << 20, true},
 	} {
 		s := &cursorState{sizes: map[int]int64{}}
-		for _, b := range all.buckets() {
+		for _, b := range all.Buckets() {
 			s.sizes[b] = c.held
 		}
 		for i := range c.commits {
-			s.commits = append(s.commits, &Record{Seq: uint64(i + 1), Kind: KindRun, Buckets: all.buckets(), Cursors: CursorObject{Path: "x", Bytes: c.each}})
+			s.commits = append(s.commits, &Record{Seq: uint64(i + 1), Kind: KindRun, Buckets: all.Buckets(), Cursors: CursorObject{Path: "x", Bytes: c.each}})
 		}
 		if got := s.checkpointDue(all, 1000, checkpointEvery); got != c.due {
 			t.Errorf("%s: due %t", c.name, got)
@@ -93,7 +94,7 @@ func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 // TestTablesShareTheMemoryOfTheirRows fills all tables at once.
 func TestTablesShareTheMemoryOfTheirRows(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	wr := w.mustOpen()
 	most := int64(0)
 	for i := range 3000 {
@@ -154,25 +155,25 @@ func (r countedReader) ReadAt(p []byte, at int64) (int, error) {
 func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 	t.Parallel()
 	store := &countedStore{memStore: newMemStore()}
-	s := &cursorState{store: store, keys: jobKeys("j"), spool: newCursorSpool(store, ""), checkpoints: map[int][]uint64{7: {1}}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: cursors.NewSpool(store, ""), checkpoints: map[int][]uint64{7: {1}}}
 	rng := rand.New(rand.NewPCG(1, 2))
-	var cursors []Cursor
-	for i := 0; len(cursors) < 1000; i++ {
-		if id := fmt.Sprintf("u%07d", i); BucketOf(id) == 7 {
+	var cs []cursors.Cursor
+	for i := 0; len(cs) < 1000; i++ {
+		if id := fmt.Sprintf("u%07d", i); cursors.BucketOf(id) == 7 {
 			state := make([]byte, 8000)
 			for i := range state {
 				state[i] = byte(rng.Uint32())
 			}
-			cursors = append(cursors, Cursor{UserID: id, Stream: "s", State: state})
+			cs = append(cs, cursors.Cursor{UserID: id, Stream: "s", State: state})
 		}
 	}
-	body, _, err := encodeCursors(slices.Clone(cursors))
+	body, _, err := cursors.Encode(slices.Clone(cs))
 	if err != nil {
 		t.Fatal(err)
 	}
 	store.objects[s.keys.checkpoint(7, 1)] = memObject{body: body}
 	const whole, group = 1 << 20, 2 << 20 // what is fetched at once, and the most that a row group holds
-	first, last := cursors[3].UserID, cursors[len(cursors)-2].UserID
+	first, last := cs[3].UserID, cs[len(cs)-2].UserID
 	for _, c := range []struct {
 		users []string
 		found int
@@ -184,7 +185,7 @@ func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 		{[]string{last, first, "zzz"}, 2, int64(2 * len(body))},
 	} {
 		store.bytes = 0
-		got, err := s.cursorsOf(t.Context(), Shard{Count: 1}, 7, 1, c.users)
+		got, err := s.cursorsOf(t.Context(), cursors.Shard{Count: 1}, 7, 1, c.users)
 		if err != nil || len(got) != c.found || store.bytes > c.most {
 			t.Errorf("%v: %d users, %v, %d of %d bytes read", c.users, len(got), err, store.bytes, len(body))
 		}

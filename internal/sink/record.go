@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // recordVersion is the version of the records that this package writes, and
@@ -100,7 +101,7 @@ type TableChanges struct {
 
 // touches says whether the record speaks for a bucket of users that the shard
 // owns.
-func (r *Record) touches(s Shard) bool { return slices.ContainsFunc(r.Buckets, s.Owns) }
+func (r *Record) touches(s cursors.Shard) bool { return slices.ContainsFunc(r.Buckets, s.Owns) }
 
 // isBy says whether the record is that very one.
 func (r *Record) isBy(o *Record) bool { return r.RunID == o.RunID && r.Nonce == o.Nonce }

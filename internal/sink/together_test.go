@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 	"fmt"
 	"sync"
@@ -12,7 +13,7 @@ import (
 func TestRowsOfABatchLieTogetherWhoeverElseWrites(t *testing.T) {
 	t.Parallel()
 	const users, rows = 8, 500
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 0)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 0)
 	wr := w.mustOpen()
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	var all sync.WaitGroup

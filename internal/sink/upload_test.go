@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -223,7 +224,7 @@ func TestNoPartIsOnItsWayWhenItsUploadIsSwept(t *testing.T) {
 
 func closeWithPartsOnTheirWay(t *testing.T) {
 	t.Helper()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	store := &stuckParts{Store: w.police}
 	wr, err := w.open(t.Context(), store)
 	if err != nil {

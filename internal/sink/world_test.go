@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -27,7 +28,7 @@ type world struct {
 	store  bucket.Store // as it is, below all faults
 	police *police
 	job    string
-	shard  Shard
+	shard  cursors.Shard
 	truth  map[string]int // user -> version
 	runs   int
 	every  int // checkpointEvery
@@ -43,7 +44,7 @@ const worldStream = "contracts"
 
 // newWorld sets up users in all the buckets of the shard's, the same at every
 // call.
-func newWorld(t *testing.T, store bucket.Store, shard Shard, users int) *world {
+func newWorld(t *testing.T, store bucket.Store, shard cursors.Shard, users int) *world {
 	t.Helper()
 	w := &world{
 		t: t, store: store, police: newPolice(t, store, "j"), job: "j", shard: shard, truth: map[string]int{},
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, store bucket.Store, shard Shard, users int) *world {
 	_, inMemory := store.(*memStore)
 	w.police.offDuty = !inMemory
 	for i := 0; len(w.truth) < users; i++ {
-		if id := fmt.Sprintf("user-%d", i); shard.Owns(BucketOf(id)) {
+		if id := fmt.Sprintf("user-%d", i); shard.Owns(cursors.BucketOf(id)) {
 			w.truth[id] = 1
 		}
 	}
@@ -87,7 +88,7 @@ func (w *world) options(store bucket.Store) Options {
 		patience: impatient, checkpointEvery: w.every,
 	}
 	if w.backfill != "" {
-		o.Kind, o.Backfill, o.Shard = KindBackfill, w.backfill, Shard{}
+		o.Kind, o.Backfill, o.Shard = KindBackfill, w.backfill, cursors.Shard{}
 	}
 	return o
 }
@@ -138,12 +139,12 @@ func (w *world) work(ctx context.Context, wr *Writer) error {
 
 // pull writes what is new of one user.
 func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
-	cursors, err := wr.Cursors(ctx, BucketOf(id), id)
+	cs, err := wr.Cursors(ctx, cursors.BucketOf(id), id)
 	if err != nil {
 		return err
 	}
 	have := 0
-	for _, c := range cursors[id] {
+	for _, c := range cs[id] {
 		if _, err := fmt.Sscanf(c.CorrelationID, "version %d", &have); c.CorrelationID != "" && err != nil {
 			return fmt.Errorf("cursor of %s: %w", id, err)
 		}
@@ -157,7 +158,7 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 // batch is the pull that takes a user from one version to another.
 func (w *world) batch(id string, from, to int) Batch {
 	meta := table.Meta{Op: table.Upsert, Pull: table.Diff, ExtractedAt: w.now}
-	b := Batch{Cursors: []Cursor{{
+	b := Batch{Cursors: []cursors.Cursor{{
 		UserID: id, Stream: worldStream, CorrelationID: fmt.Sprintf("version %d", to), ExtractedAt: w.now, State: []byte("state"),
 	}}}
 	attributes := ""
@@ -285,10 +286,10 @@ func (w *world) checkOrphans() {
 		w.t.Fatal(err)
 	}
 	swept := kept(checkpoints[w.shard.Index])
-	for _, b := range w.shard.buckets() {
+	for _, b := range w.shard.Buckets() {
 		swept = min(swept, kept(checkpoints[b]))
 	}
-	cursors := map[string]bool{}
+	cs := map[string]bool{}
 	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
 		if err != nil {
 			w.t.Fatal(err)
@@ -296,13 +297,13 @@ func (w *world) checkOrphans() {
 		if !r.Published {
 			w.t.Errorf("record %d is not published", r.Seq)
 		}
-		cursors[r.Cursors.Path] = true
+		cs[r.Cursors.Path] = true
 		if _, err := w.store.Stat(w.t.Context(), r.Cursors.Path); r.Cursors.Path != "" && r.Seq > swept && err != nil {
 			w.t.Errorf("record %d: %v", r.Seq, err)
 		}
 	}
 	for _, key := range w.list(keys.root() + "cursors/") {
-		if !cursors[key] {
+		if !cs[key] {
 			w.t.Errorf("%s is in no record", key)
 		}
 	}
@@ -326,7 +327,7 @@ func (w *world) checkCursors() {
 	w.t.Helper()
 	wr := w.mustOpen()
 	got := map[string]string{}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		if !w.shard.Owns(b) {
 			continue
 		}

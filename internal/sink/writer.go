@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -19,9 +20,9 @@ type Options struct {
 	// Job, RunID and RunGroup become parts of keys and records. RunID is new
 	// for every process.
 	Job, RunID, RunGroup string
-	Kind                 string // KindRun (the default) or KindBackfill
-	Backfill             string // the name of a backfill
-	Shard                Shard  // the zero value is the only shard there is
+	Kind                 string        // KindRun (the default) or KindBackfill
+	Backfill             string        // the name of a backfill
+	Shard                cursors.Shard // the zero value is the only shard there is
 	Source               Source
 	Holder               string // host and process, for the messages of others
 
@@ -80,8 +81,8 @@ func (o *Options) check() error {
 	if err := errors.Join(checkName("job", o.Job), checkName("run id", o.RunID)); err != nil {
 		return err
 	}
-	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > Buckets {
-		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, Buckets)
+	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > cursors.Buckets {
+		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, cursors.Buckets)
 	}
 	switch {
 	case o.Kind == KindRun && o.Backfill == "":
@@ -125,7 +126,7 @@ type Writer struct {
 	closeErr    error
 
 	mu      sync.Mutex // guards what follows
-	cursors []Cursor
+	cursors []cursors.Cursor
 	held    int64 // bytes of cursors
 	users   int64 // of a backfill
 	failed  error

@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"strconv"

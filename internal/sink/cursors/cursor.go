@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ func (s Shard) Owns(b int) bool {
 }
 
 // buckets lists the buckets of users that the shard owns.
-func (s Shard) buckets() []int {
+func (s Shard) Buckets() []int {
 	var own []int
 	for b := range Buckets {
 		if s.Owns(b) {
@@ -74,7 +74,7 @@ type Cursor struct {
 const cursorOverhead = 256
 
 // size is about the memory that the cursor takes up.
-func (c Cursor) size() int64 {
+func (c Cursor) Size() int64 {
 	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
 }
 

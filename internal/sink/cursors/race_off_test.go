@@ -1,5 +1,5 @@
 //go:build !race
 
-package sink
+package cursors
 
 const underRace = false

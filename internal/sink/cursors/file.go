@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func sortedCursors(cursors []Cursor) iter.Seq2[Cursor, error] {
 // writeCursors writes a cursor file to w, which it does not close. The
 // cursors must come in ascending order, each user and stream once: see
 // sortedCursors. An error that the sequence yields is returned.
-func writeCursors(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, err error) {
+func Write(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, err error) {
 	f, err := newCursorWriter(w)
 	if err != nil {
 		return 0, fmt.Errorf("begin cursor file: %w", err)
@@ -98,9 +98,9 @@ func (f *cursorWriter) add(c *Cursor) error {
 }
 
 // encodeCursors makes a cursor file in memory. It sorts the slice.
-func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
+func Encode(cursors []Cursor) (body []byte, rows int64, err error) {
 	var buf bytes.Buffer
-	if rows, err = writeCursors(&buf, sortedCursors(cursors)); err != nil {
+	if rows, err = Write(&buf, sortedCursors(cursors)); err != nil {
 		return nil, 0, fmt.Errorf("encode cursors: %w", err)
 	}
 	return buf.Bytes(), rows, nil

@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func (f *cursorFile) holding(bucket int) (groups []int) {
 
 // openCursorFile reads the footer, and with it the last bytes of the file: more of
 // them where the whole file will be read. It remains the caller's to close.
-func openCursorFile(r parquet.Stored, whole bool) (*cursorFile, error) {
+func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
 	guess := int64(parquet.FooterGuess)
 	if whole {
 		guess = parquet.WholeGuess
@@ -75,7 +75,7 @@ func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
 
 // bucket yields the cursors of a bucket as next, a row group at a time, until more
 // is false: only what they are found by unless all is set.
-func (f *cursorFile) bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
+func (f *cursorFile) Bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
 	groups := f.holding(b)
 	return func() ([]Cursor, bool, error) {
 		if len(groups) == 0 {
@@ -125,8 +125,8 @@ func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
 }
 
 // countCursors reads a whole cursor file.
-func countCursors(r parquet.Stored) (n int64, err error) {
-	f, err := openCursorFile(r, false)
+func Count(r parquet.Stored) (n int64, err error) {
+	f, err := Open(r, false)
 	if err != nil {
 		return 0, err
 	}

@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func (r *countingReader) ReadAt(p []byte, off int64) (int, error) {
 func cursorsOf(t *testing.T, cursors []Cursor) *countingReader {
 	t.Helper()
 	var out bytes.Buffer
-	n, err := writeCursors(&out, sortedCursors(cursors))
+	n, err := Write(&out, sortedCursors(cursors))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func cursorsOf(t *testing.T, cursors []Cursor) *countingReader {
 // can hold it, and of these all or what they are found by.
 func readCursors(r parquet.Stored, bucket int, all bool) iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
-		f, err := openCursorFile(r, false)
+		f, err := Open(r, false)
 		if err != nil {
 			yield(Cursor{}, err)
 			return
@@ -156,7 +156,7 @@ func TestStatesOfAnySizeComeBack(t *testing.T) {
 	if !slices.EqualFunc(cursors, got, func(a, b Cursor) bool { return a.Stream == b.Stream && bytes.Equal(a.State, b.State) }) {
 		t.Error("states differ")
 	}
-	if f, err := openCursorFile(r, false); err != nil || f.reader.Groups() < 2 {
+	if f, err := Open(r, false); err != nil || f.reader.Groups() < 2 {
 		t.Errorf("%v; several MiB of one bucket should not be one row group", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestOnlyTheRowGroupsOfABucketAreRead(t *testing.T) {
 	})
 	r := cursorsOf(t, cursors)
 	size := r.Size()
-	f, err := openCursorFile(r, false)
+	f, err := Open(r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestASmallCursorFileIsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	r := cursorsOf(t, randomCursors(rand.New(rand.NewPCG(1, 2)), 20, func() []byte { return []byte{1} }))
 	r.reads = 0
-	f, err := openCursorFile(r, false)
+	f, err := Open(r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestCursorsOutOfOrderAreRefused(t *testing.T) {
 	}
 	a, b := Cursor{UserID: "u", Stream: "a"}, Cursor{UserID: "u", Stream: "b"}
 	for _, seq := range []iter.Seq2[Cursor, error]{unsorted(b, a), unsorted(a, a)} {
-		if _, err := writeCursors(io.Discard, seq); !errors.Is(err, errUnsorted) {
+		if _, err := Write(io.Discard, seq); !errors.Is(err, errUnsorted) {
 			t.Errorf("%v, want errUnsorted", err)
 		}
 	}
@@ -296,11 +296,11 @@ func TestErrorsAroundCursorFilesAreReported(t *testing.T) {
 			yield(Cursor{}, parquettest.ErrBroken)
 		}
 	}
-	if _, err := writeCursors(io.Discard, failing); !errors.Is(err, parquettest.ErrBroken) {
+	if _, err := Write(io.Discard, failing); !errors.Is(err, parquettest.ErrBroken) {
 		t.Errorf("error of the sequence: %v", err)
 	}
 	cursors := randomCursors(rand.New(rand.NewPCG(1, 2)), 20, func() []byte { return []byte{1} })
-	if _, err := writeCursors(&parquettest.BrokenWriter{Left: 100}, sortedCursors(cursors)); !errors.Is(err, parquettest.ErrBroken) {
+	if _, err := Write(&parquettest.BrokenWriter{Left: 100}, sortedCursors(cursors)); !errors.Is(err, parquettest.ErrBroken) {
 		t.Errorf("error of the writer: %v", err)
 	}
 }
@@ -312,7 +312,7 @@ func TestADamagedCursorFileIsAnError(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	cursors := randomCursors(rand.New(rand.NewPCG(1, 2)), 3, func() []byte { return []byte{1, 2, 3} })
-	if _, err := writeCursors(&out, sortedCursors(cursors)); err != nil {
+	if _, err := Write(&out, sortedCursors(cursors)); err != nil {
 		t.Fatal(err)
 	}
 	failed := 0

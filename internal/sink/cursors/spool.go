@@ -1,4 +1,4 @@
-package sink
+package cursors
 
 import (
 	"context"
@@ -37,7 +37,7 @@ import (
 // one of these: there is no circle to wait in.
 //
 // It is safe for concurrent use.
-type cursorSpool struct {
+type Spool struct {
 	store bucket.Objects
 	dir   string
 
@@ -49,8 +49,8 @@ type cursorSpool struct {
 
 // newCursorSpool returns an empty spool, whose file will lie in a folder; "" is the
 // system's.
-func newCursorSpool(store bucket.Objects, dir string) *cursorSpool {
-	return &cursorSpool{store: store, dir: dir}
+func NewSpool(store bucket.Objects, dir string) *Spool {
+	return &Spool{store: store, dir: dir}
 }
 
 // spooled is one object; its lock is held while it is fetched.
@@ -81,7 +81,7 @@ var errSpoolClosed = errors.New("the writer is closed")
 // bucket yields the cursors of a bucket as next, some at a time, until more is
 // false: only what they are found by unless all is set. It fetches the object if it
 // is not there yet.
-func (s *cursorSpool) bucket(ctx context.Context, path string, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
+func (s *Spool) Bucket(ctx context.Context, path string, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
 	parts, err := s.parts(ctx, path, b)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *cursorSpool) bucket(ctx context.Context, path string, b int, all bool) 
 
 // parts returns where the cursors of a bucket lie, after fetching the object if
 // it is not there yet.
-func (s *cursorSpool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
+func (s *Spool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
 	entry := s.entry(path)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *cursorSpool) parts(ctx context.Context, path string, b int) ([]spooledP
 	return slices.Clone(entry.parts[from:to]), nil
 }
 
-func (s *cursorSpool) entry(path string) *spooled {
+func (s *Spool) entry(path string) *spooled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.objects == nil {
@@ -131,7 +131,7 @@ func (s *cursorSpool) entry(path string) *spooled {
 }
 
 // fetchAll fetches what is not there yet, several objects at a time.
-func (s *cursorSpool) fetchAll(ctx context.Context, paths []string) error {
+func (s *Spool) FetchAll(ctx context.Context, paths []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchersAtOnce)
 	for _, path := range paths {
@@ -144,13 +144,13 @@ func (s *cursorSpool) fetchAll(ctx context.Context, paths []string) error {
 }
 
 // add takes an object apart into the file of all.
-func (s *cursorSpool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
+func (s *Spool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
 	r, err := s.store.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // only read
-	f, err := openCursorFile(r, true)
+	f, err := Open(r, true)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", path, err)
 	}
@@ -170,7 +170,7 @@ func (s *cursorSpool) add(ctx context.Context, path string) (parts []spooledPart
 }
 
 // write appends cursors that are sorted by bucket.
-func (s *cursorSpool) write(cursors []Cursor) (parts []spooledPart, err error) {
+func (s *Spool) write(cursors []Cursor) (parts []spooledPart, err error) {
 	var body []byte
 	begun := 0
 	for i := range cursors {
@@ -196,7 +196,7 @@ func (s *cursorSpool) write(cursors []Cursor) (parts []spooledPart, err error) {
 }
 
 // reserve finds a place for n bytes.
-func (s *cursorSpool) reserve(n int64) (file *os.File, at int64, err error) {
+func (s *Spool) reserve(n int64) (file *os.File, at int64, err error) {
 	// Room is given out under the lock, and filled without it: objects that are
 	// fetched side by side write to places of their own.
 	s.mu.Lock()
@@ -213,7 +213,7 @@ func (s *cursorSpool) reserve(n int64) (file *os.File, at int64, err error) {
 
 // read returns the next cursors of a part, and what is left of it. A cursor may be
 // larger than a step: then twice as much is read, until it is whole.
-func (s *cursorSpool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPart, err error) {
+func (s *Spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPart, err error) {
 	s.mu.Lock()
 	file := s.file
 	s.mu.Unlock()
@@ -249,7 +249,7 @@ func (s *cursorSpool) read(p spooledPart, all bool) (cursors []Cursor, rest spoo
 }
 
 // close gives the disk space back.
-func (s *cursorSpool) close() {
+func (s *Spool) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file != nil {
