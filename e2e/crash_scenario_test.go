@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
-	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket/s3test"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // crashSite is a lake just before a run with work to do, that run, and what is
@@ -106,7 +106,7 @@ func checkpointNight(t *testing.T, server *s3test.Server) *crashSite {
 	s := newSite(t, server, sandbox.Options{Users: 40})
 	byShard := map[int][]string{}
 	for _, id := range s.m.b.users(40) {
-		i := sink.BucketOf(id) % shards
+		i := cursors.BucketOf(id) % shards
 		byShard[i] = append(byShard[i], id)
 	}
 	shard := 0

@@ -10,7 +10,7 @@ import (
 
 // Whoever looks a type up by its name shall find one. Exported ones stand behind
 // their package's name everywhere else, and may be the same thing on both sides
-// of it: finoos.Account and sink.Account.
+// of it: finoos.Account and table.Account.
 func TestNoTwoPackagesHaveATypeOfOneName(t *testing.T) {
 	t.Parallel()
 	places := map[string][]string{}

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // groupsOf makes of a table's files two tables: rows, each with its file and the
@@ -82,7 +83,7 @@ type crowd struct {
 func crowdOf(users, days int) *crowd {
 	c := &crowd{}
 	for i := 0; len(c.ids) < users; i++ {
-		if id := "user-" + strconv.Itoa(1_000_000+i); sink.BucketOf(id) == 0 {
+		if id := "user-" + strconv.Itoa(1_000_000+i); cursors.BucketOf(id) == 0 {
 			c.ids = append(c.ids, id)
 		}
 	}

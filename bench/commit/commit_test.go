@@ -14,6 +14,8 @@ import (
 	"finoos-syncer/bench/lake"
 	"finoos-syncer/bench/world"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 var measure = flag.Bool("commit", false, "measure, which takes two minutes")
@@ -72,15 +74,15 @@ func (j *job) add(w *sink.Writer, user, tables int) {
 	for range 8 {
 		state = binary.LittleEndian.AppendUint64(state, j.rng.Uint64())
 	}
-	meta := sink.Meta{Op: sink.Upsert, Pull: sink.Diff, ExtractedAt: world.Today}
-	rows := []sink.Row{
-		&sink.Pull{UserID: id, Stream: "accounts", Outcome: "pulled", Meta: meta}, &sink.Account{UserID: id, AccountID: "a", Meta: meta},
-		&sink.User{UserID: id, Meta: meta}, &sink.BankLogin{UserID: id, BankLoginID: "l", Meta: meta},
-		&sink.Transaction{UserID: id, TransactionID: "t", Meta: meta}, &sink.Categorization{UserID: id, TransactionID: "t", Tag: "x", Meta: meta},
-		&sink.Contract{UserID: id, ContractID: "c", Meta: meta}, &sink.AccountHistory{UserID: id, AccountID: "a", Date: sink.DateOf(world.Today), Meta: meta},
-		&sink.SyncSession{UserID: id, BankLoginID: "l", Meta: meta},
+	meta := table.Meta{Op: table.Upsert, Pull: table.Diff, ExtractedAt: world.Today}
+	rows := []table.Row{
+		&table.Pull{UserID: id, Stream: "accounts", Outcome: "pulled", Meta: meta}, &table.Account{UserID: id, AccountID: "a", Meta: meta},
+		&table.User{UserID: id, Meta: meta}, &table.BankLogin{UserID: id, BankLoginID: "l", Meta: meta},
+		&table.Transaction{UserID: id, TransactionID: "t", Meta: meta}, &table.Categorization{UserID: id, TransactionID: "t", Tag: "x", Meta: meta},
+		&table.Contract{UserID: id, ContractID: "c", Meta: meta}, &table.AccountHistory{UserID: id, AccountID: "a", Date: table.DateOf(world.Today), Meta: meta},
+		&table.SyncSession{UserID: id, BankLoginID: "l", Meta: meta},
 	}
-	err := w.Add(j.t.Context(), sink.Batch{Rows: rows[:tables], Cursors: []sink.Cursor{{
+	err := w.Add(j.t.Context(), sink.Batch{Rows: rows[:tables], Cursors: []cursors.Cursor{{
 		UserID: id, Stream: "accounts", CorrelationID: fmt.Sprintf("%x-%s", state[:8], id), PulledAt: world.Today, State: state,
 	}}})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"finoos-syncer/bench/lake"
 	"finoos-syncer/bench/world"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 var measure = flag.Bool("files", false, "measure, which takes two minutes")
@@ -26,7 +26,7 @@ func TestFiles(t *testing.T) { //nolint:paralleltest // a measurement
 	lake.Printf("| users | days | table | row groups a bucket | rows each | left for a user | for a month of days |")
 	lake.Printf("|---|---|---|---|---|---|---|")
 	for _, c := range []struct{ users, days, shards int }{{10_000, 730, 4}, {100_000, 730, 64}, {1_000_000, 90, 128}, {1_000_000, 730, 256}} {
-		l := lake.Lake{Dir: t.TempDir() + "/lake", Shard: sink.Shard{Count: c.shards}}
+		l := lake.Lake{Dir: t.TempDir() + "/lake", Shard: cursors.Shard{Count: c.shards}}
 		if _, err := l.Night(t.Context(), world.New(c.users, 0, c.days), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func measureTable(t *testing.T, db *sql.DB, l lake.Lake, table, head string, use
 	if dated > 0 {
 		byMonth = fmt.Sprintf("%.0f %%", 100*float64(inMonth)/float64(dated))
 	}
-	buckets := float64(sink.Buckets) / float64(l.Shard.Count)
+	buckets := float64(cursors.Buckets) / float64(l.Shard.Count)
 	lake.Printf("%s %s | %.1f | %d | %.1f %% | %s |", head, table, float64(groups)/buckets, rows/groups,
 		100*float64(hit)/float64(groups*wanted), byMonth)
 }

@@ -18,6 +18,7 @@ import (
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Job is the job that all measurements run.
@@ -32,7 +33,7 @@ type Lake struct {
 	API string // base URL; empty where a world is asked in process
 	// Streams are those of the job; empty means all of them.
 	Streams string
-	Shard   sink.Shard // that a night is of; the zero value is the only one there is
+	Shard   cursors.Shard // that a night is of; the zero value is the only one there is
 }
 
 const allStreams = "users, bank_logins, accounts, transactions, categorization, contracts, account_history"

@@ -17,6 +17,7 @@ import (
 	"finoos-syncer/bench/world"
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // commitAt is as many bytes of cursors as a run holds before it commits.
@@ -78,7 +79,7 @@ func (l Lake) Writer(ctx context.Context) (*sink.Writer, error) {
 // pattern is what a night remembers of the world's first user.
 type pattern struct {
 	user    finoos.User
-	cursors []sink.Cursor
+	cursors []cursors.Cursor
 }
 
 func (l Lake) remembered(ctx context.Context, w *world.World) (p pattern, err error) {
@@ -101,7 +102,7 @@ func (l Lake) remembered(ctx context.Context, w *world.World) (p pattern, err er
 		return p, err
 	}
 	defer look.Close()
-	cursors, err := look.Cursors(ctx, sink.BucketOf(world.ID(0)), world.ID(0))
+	cs, err := look.Cursors(ctx, cursors.BucketOf(world.ID(0)), world.ID(0))
 	if err != nil {
 		return p, err
 	}
@@ -109,13 +110,13 @@ func (l Lake) remembered(ctx context.Context, w *world.World) (p pattern, err er
 	if err != nil {
 		return p, err
 	}
-	p.user, p.cursors = first[sink.BucketOf(world.ID(0))][0], cursors[world.ID(0)]
+	p.user, p.cursors = first[cursors.BucketOf(world.ID(0))][0], cs[world.ID(0)]
 	return p, nil
 }
 
 // listed returns the users of a world in the order of a night: by bucket, then
 // by id.
-func listed(ctx context.Context, w *world.World) (users [sink.Buckets][]finoos.User, err error) {
+func listed(ctx context.Context, w *world.World) (users [cursors.Buckets][]finoos.User, err error) {
 	client, err := finoos.New(finoos.Config{BaseURL: nowhere, ClientID: "c", ClientSecret: "s", Transport: w})
 	if err != nil {
 		return users, err
@@ -124,7 +125,7 @@ func listed(ctx context.Context, w *world.World) (users [sink.Buckets][]finoos.U
 		if err != nil {
 			return users, err
 		}
-		b := sink.BucketOf(u.ID)
+		b := cursors.BucketOf(u.ID)
 		users[b] = append(users[b], finoos.User{ID: strings.Clone(u.ID), Record: finoos.Record{Hash: u.Hash}})
 	}
 	for _, list := range users {
@@ -138,11 +139,11 @@ func listed(ctx context.Context, w *world.World) (users [sink.Buckets][]finoos.U
 //
 // What is remembered of those who never change in these nights is nobody's: it
 // is not looked at, and should not compress better than hashes do.
-func cursorsOf(u finoos.User, p pattern, changes bool) []sink.Cursor {
+func cursorsOf(u finoos.User, p pattern, changes bool) []cursors.Cursor {
 	was, hash := binary.LittleEndian.AppendUint64(nil, p.user.Hash), binary.LittleEndian.AppendUint64(nil, u.Hash)
-	cursors := slices.Clone(p.cursors)
-	for i := range cursors {
-		c := &cursors[i]
+	cs := slices.Clone(p.cursors)
+	for i := range cs {
+		c := &cs[i]
 		c.UserID = u.ID
 		if c.CorrelationID != "" {
 			c.CorrelationID = strings.TrimSuffix(c.CorrelationID, world.Digits(p.user.ID)) + world.Digits(u.ID)
@@ -154,7 +155,7 @@ func cursorsOf(u finoos.User, p pattern, changes bool) []sink.Cursor {
 			c.State = bytes.ReplaceAll(bytes.ReplaceAll(c.State, []byte(p.user.ID), []byte(u.ID)), was, hash)
 		}
 	}
-	return cursors
+	return cs
 }
 
 // scrambled is as long as a state, and looks as random as one of other hashes.

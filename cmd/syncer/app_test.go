@@ -13,10 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // newTestApp returns an app that prints everything to out.
@@ -33,13 +34,13 @@ func TestTheShardComesFromTheFlagElseFromKubernetes(t *testing.T) {
 	for _, tc := range []struct {
 		flag string
 		env  map[string]string
-		want sink.Shard
+		want cursors.Shard
 	}{
-		{"", nil, sink.Shard{Index: 0, Count: 1}},
-		{"1/3", nil, sink.Shard{Index: 1, Count: 3}},
-		{"", pod, sink.Shard{Index: 2, Count: 4}},
-		{"1/3", pod, sink.Shard{Index: 1, Count: 3}},
-		{"", map[string]string{"JOB_COMPLETION_INDEX": "0"}, sink.Shard{Index: 0, Count: 1}},
+		{"", nil, cursors.Shard{Index: 0, Count: 1}},
+		{"1/3", nil, cursors.Shard{Index: 1, Count: 3}},
+		{"", pod, cursors.Shard{Index: 2, Count: 4}},
+		{"1/3", pod, cursors.Shard{Index: 1, Count: 3}},
+		{"", map[string]string{"JOB_COMPLETION_INDEX": "0"}, cursors.Shard{Index: 0, Count: 1}},
 	} {
 		got, err := newTestApp(io.Discard, tc.env).shard(tc.flag)
 		if err != nil || got != tc.want {

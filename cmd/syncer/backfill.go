@@ -131,7 +131,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 
 // backfilledText is the summary of a run, under what became of the backfill.
 func backfilledText(w io.Writer, report *report.Report, took time.Duration) error {
-	b, p := report.Backfill, tablePage{}
+	b, p := report.Backfill, printout{}
 	if b != nil {
 		p.printf("backfill %s, %s to %s: ", b.Name, b.Since, b.Until)
 		switch {
@@ -154,8 +154,8 @@ func backfilledText(w io.Writer, report *report.Report, took time.Duration) erro
 }
 
 // backfillsText is a table of backfills; done are the streams of users.
-func backfillsText(job string, all []sink.BackfillSummary) *tablePage {
-	p := new(tablePage)
+func backfillsText(job string, all []sink.BackfillSummary) *printout {
+	p := new(printout)
 	if len(all) == 0 {
 		p.printf("%s: no backfills\n", job)
 		return p

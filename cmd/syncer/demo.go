@@ -80,7 +80,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	if err := prepareDemoLake(ctx, f.dir, f.force); err != nil {
 		return err
 	}
-	if err := a.demoText(func(p *tablePage) { demoIntroduction(p, f) }); err != nil {
+	if err := a.demoText(func(p *printout) { demoIntroduction(p, f) }); err != nil {
 		return err
 	}
 	nights := make([]night, 0, demoNights)
@@ -101,7 +101,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	if a.output == formatJSON {
 		return a.print(nights, nil)
 	}
-	return a.demoText(func(p *tablePage) { demoEnd(p, f.dir) })
+	return a.demoText(func(p *printout) { demoEnd(p, f.dir) })
 }
 
 // demoNight runs the job once, by the sandbox's clock, and leaves a page of it

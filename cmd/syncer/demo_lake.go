@@ -14,6 +14,7 @@ import (
 
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // demoMarker is the file by which the demo knows a lake of its own.
@@ -59,7 +60,7 @@ func prepareDemoLake(ctx context.Context, dir string, force bool) error {
 func looksLikeLake(entries []fs.DirEntry) bool {
 	state, _, _ := strings.Cut(sink.PendingPrefix(demoJob), "/")
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return e.Name() == state || sink.TableByName(e.Name()) != nil
+		return e.Name() == state || table.ByName(e.Name()) != nil
 	})
 }
 

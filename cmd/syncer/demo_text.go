@@ -14,11 +14,11 @@ import (
 )
 
 // demoText prints a part of the demo's story; with --output json there is none.
-func (a *app) demoText(write func(*tablePage)) error {
+func (a *app) demoText(write func(*printout)) error {
 	if a.output == formatJSON {
 		return nil
 	}
-	var p tablePage
+	var p printout
 	write(&p)
 	return p.writeTo(a.stdout)
 }
@@ -31,13 +31,13 @@ func (a *app) demoLog() *slog.Logger {
 	return a.log
 }
 
-func demoIntroduction(p *tablePage, f demoFlags) {
+func demoIntroduction(p *printout, f demoFlags) {
 	p.printf("A simulated bank with %s users, and three nights of `syncer run` into %s.\n", count(int64(f.users)), shownDir(f.dir))
 	p.printf("The first night reads everything. Then, each day, some users book, pay and sign;\n")
 	p.printf("most do not: only what changed is asked for and written.\n")
 }
 
-func (n night) text(p *tablePage) {
+func (n night) text(p *printout) {
 	day, _ := time.Parse(time.DateOnly, n.Day)
 	title := fmt.Sprintf("Night %d, %s", n.Number, day.Format("Monday, 2 January 2006"))
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
@@ -107,7 +107,7 @@ func shownDir(dir string) string {
 	return "./" + dir
 }
 
-func demoEnd(p *tablePage, dir string) {
+func demoEnd(p *printout, dir string) {
 	lake := strings.ReplaceAll(filepath.ToSlash(dir), "'", "''")
 	title := "Look at it with DuckDB"
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))

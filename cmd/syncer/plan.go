@@ -63,8 +63,8 @@ func (a *app) plan(ctx context.Context, job string, f runFlags, offline bool) er
 }
 
 // planText says first what matters most: how many requests, and how long.
-func planText(plan *jobs.Plan) *tablePage {
-	p := new(tablePage)
+func planText(plan *jobs.Plan) *printout {
+	p := new(printout)
 	shard := ""
 	if plan.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", plan.Shard, plan.Shards)
@@ -114,7 +114,7 @@ func plannedUsers(u jobs.PlannedUsers) string {
 }
 
 // plannedStreams lists the streams that depend on an analysis.
-func plannedStreams(plan *jobs.Plan) *table {
+func plannedStreams(plan *jobs.Plan) *textTable {
 	t := newTable("stream", "pulls", "of users", "changed")
 	for _, s := range config.Streams() {
 		sp, ok := plan.Streams[s]

@@ -9,13 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // shard reads --shard, and without it what Kubernetes tells the pods of an
 // Indexed Job. Neither means that there is only one.
-func (a *app) shard(flag string) (sink.Shard, error) {
+func (a *app) shard(flag string) (cursors.Shard, error) {
 	if flag != "" {
 		return parseShard(flag)
 	}
@@ -23,9 +24,9 @@ func (a *app) shard(flag string) (sink.Shard, error) {
 	count, hasCount := a.getenv("SYNCER_SHARDS")
 	switch {
 	case !hasIndex && !hasCount:
-		return sink.Shard{Index: 0, Count: 1}, nil
+		return cursors.Shard{Index: 0, Count: 1}, nil
 	case !hasIndex:
-		return sink.Shard{}, usagef("SYNCER_SHARDS is set, but JOB_COMPLETION_INDEX is not: which of the %s shards is this?", count)
+		return cursors.Shard{}, usagef("SYNCER_SHARDS is set, but JOB_COMPLETION_INDEX is not: which of the %s shards is this?", count)
 	case !hasCount:
 		// An Indexed Job of one pod. More of them without a number would all do the
 		// same work.
@@ -38,19 +39,19 @@ func (a *app) shard(flag string) (sink.Shard, error) {
 	return s, nil
 }
 
-func parseShard(text string) (sink.Shard, error) {
+func parseShard(text string) (cursors.Shard, error) {
 	index, count, ok := strings.Cut(text, "/")
 	i, errIndex := strconv.Atoi(index)
 	n, errCount := strconv.Atoi(count)
 	switch {
 	case !ok || errIndex != nil || errCount != nil:
-		return sink.Shard{}, usagef("shard %q: write i/n, such as 0/4 for the first of four", text)
-	case n < 1 || n > sink.Buckets:
-		return sink.Shard{}, usagef("shard %q: there can be 1 to %d shards", text, sink.Buckets)
+		return cursors.Shard{}, usagef("shard %q: write i/n, such as 0/4 for the first of four", text)
+	case n < 1 || n > cursors.Buckets:
+		return cursors.Shard{}, usagef("shard %q: there can be 1 to %d shards", text, cursors.Buckets)
 	case i < 0 || i >= n:
-		return sink.Shard{}, usagef("shard %q: the shards of %d are 0 to %d", text, n, n-1)
+		return cursors.Shard{}, usagef("shard %q: the shards of %d are 0 to %d", text, n, n-1)
 	}
-	return sink.Shard{Index: i, Count: n}, nil
+	return cursors.Shard{Index: i, Count: n}, nil
 }
 
 // userIDs reads --users: the ids in a file of that name, else the ids

@@ -130,7 +130,7 @@ func (f sandboxFlags) read() (sandbox.Readings, error) {
 
 // listReadings prints what --reading can be set to.
 func listReadings(w io.Writer) error {
-	var p tablePage
+	var p printout
 	for _, r := range sandbox.AllReadings() {
 		p.printf("%s=%s\n    %s\n", r.Name, strings.Join(r.Values, "|"), r.Why)
 		if r.With != "" {
@@ -198,7 +198,7 @@ func (a *app) night(ctx context.Context, s *sandbox.Sandbox) {
 
 // sandboxWelcome says how to use the sandbox.
 func sandboxWelcome(w io.Writer, address string, now time.Time, f sandboxFlags) error {
-	var p tablePage
+	var p printout
 	who := count(int64(f.users)) + " users"
 	if f.data != "" {
 		who = "the accounts in " + f.data

@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/spf13/cobra"
 
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/warehouse"
 )
 
@@ -87,7 +88,7 @@ func emptyTables(location string) []string {
 		dir = u.Host + u.Path
 	}
 	var empty []string
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		if !hasParquet(filepath.Join(filepath.FromSlash(dir), t.Name)) {
 			empty = append(empty, t.Name)
 		}

@@ -95,8 +95,8 @@ func (a *app) clearScreen() {
 	}
 }
 
-func statusText(all []*jobs.Status) *tablePage {
-	p := new(tablePage)
+func statusText(all []*jobs.Status) *printout {
+	p := new(printout)
 	for i, s := range all {
 		if i > 0 {
 			p.printf("\n")
@@ -106,7 +106,7 @@ func statusText(all []*jobs.Status) *tablePage {
 	return p
 }
 
-func jobStatusText(p *tablePage, s *jobs.Status) {
+func jobStatusText(p *printout, s *jobs.Status) {
 	p.printf("%s\n", s.Job)
 	for _, w := range s.AtWork {
 		what := fmt.Sprintf("a run of shard %d/%d", w.Shard, max(w.Shards, 1))
@@ -144,7 +144,7 @@ func jobStatusText(p *tablePage, s *jobs.Status) {
 	p.indent(t.lines())
 }
 
-func lastRunText(p *tablePage, s *jobs.Status) {
+func lastRunText(p *printout, s *jobs.Status) {
 	r := s.LastRun
 	if r == nil {
 		return

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // shownFailures is how many failed pulls a summary lists; the table pulls and the
@@ -26,7 +27,7 @@ type summary struct {
 
 func (s summary) text(w io.Writer) error {
 	r := s.report
-	var p tablePage
+	var p printout
 	shard := ""
 	if r.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", r.Shard, r.Shards)
@@ -59,7 +60,7 @@ func (s summary) text(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-func (s summary) failures(p *tablePage) {
+func (s summary) failures(p *printout) {
 	failed := s.report.Failures
 	if len(failed) == 0 {
 		return
@@ -98,10 +99,10 @@ func sessionsText(sessions map[string]int64) string {
 }
 
 // writtenTable lists what was committed, in the order of the design.
-func writtenTable(r *report.Report) *table {
+func writtenTable(r *report.Report) *textTable {
 	t := newTable("written to", "rows", "deletes", "files", "size")
 	var rows, deletes, files, bytes int64
-	for _, tab := range sink.Tables() {
+	for _, tab := range table.Tables() {
 		c, ok := r.Tables[tab.Name]
 		if !ok {
 			continue
@@ -118,7 +119,7 @@ func writtenTable(r *report.Report) *table {
 }
 
 // askedTable lists requests by operation, in the order of the client's table.
-func askedTable(byOperation map[string]int64) *table {
+func askedTable(byOperation map[string]int64) *textTable {
 	t := newTable("asked for", "requests")
 	var all int64
 	for _, op := range finoos.Operations() {

@@ -11,17 +11,17 @@ import (
 
 // table lays cells out in columns: numbers to the right, texts to the left. The
 // first row is the heading.
-type table struct {
+type textTable struct {
 	rows    [][]string
 	numeric []bool // by column
 }
 
-func newTable(heading ...string) *table {
-	return &table{rows: [][]string{heading}, numeric: make([]bool, len(heading))}
+func newTable(heading ...string) *textTable {
+	return &textTable{rows: [][]string{heading}, numeric: make([]bool, len(heading))}
 }
 
 // add appends a row of strings and whole numbers, one for each heading.
-func (t *table) add(cells ...any) {
+func (t *textTable) add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
 		switch v := cell.(type) {
@@ -37,7 +37,7 @@ func (t *table) add(cells ...any) {
 }
 
 // lines returns the rows, padded, without spaces at the end.
-func (t *table) lines() []string {
+func (t *textTable) lines() []string {
 	widths := make([]int, len(t.numeric))
 	for _, row := range t.rows {
 		for i, cell := range row {
@@ -79,18 +79,18 @@ func beside(left, right []string) []string {
 	return lines
 }
 
-// tablePage collects text and writes it at once, so that only one error is looked at.
-type tablePage struct{ strings.Builder }
+// printout collects text and writes it at once, so that only one error is looked at.
+type printout struct{ strings.Builder }
 
-func (p *tablePage) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+func (p *printout) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
 
-func (p *tablePage) indent(lines []string) {
+func (p *printout) indent(lines []string) {
 	for _, l := range lines {
 		p.printf("%s\n", strings.TrimRight("  "+l, " "))
 	}
 }
 
-func (p *tablePage) writeTo(w io.Writer) error {
+func (p *printout) writeTo(w io.Writer) error {
 	_, err := io.WriteString(w, p.String())
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -98,14 +99,14 @@ func verifiedTotal(v *sink.Verification) (all sink.VerifiedTable) {
 
 // verifiedText is one line for each thing that was found, what was read, and a
 // line that sums up.
-func verifiedText(v *sink.Verification) *tablePage {
-	p := new(tablePage)
+func verifiedText(v *sink.Verification) *printout {
+	p := new(printout)
 	findings(p, "problem", v.Problems, v.ProblemCount)
 	findings(p, "note", v.Notes, v.NoteCount)
 	t := newTable("read back", "rows", "deletes", "files", "size")
-	for _, table := range sink.Tables() {
-		if c, ok := v.Tables[table.Name]; ok {
-			t.add(table.Name, c.Rows, c.Deletes, c.Files, size(c.Bytes))
+	for _, tab := range table.Tables() {
+		if c, ok := v.Tables[tab.Name]; ok {
+			t.add(tab.Name, c.Rows, c.Deletes, c.Files, size(c.Bytes))
 		}
 	}
 	if all := verifiedTotal(v); all.Files > 0 {
@@ -127,7 +128,7 @@ func verifiedText(v *sink.Verification) *tablePage {
 	return p
 }
 
-func findings(p *tablePage, kind string, found []sink.Finding, all int64) {
+func findings(p *printout, kind string, found []sink.Finding, all int64) {
 	for _, f := range found {
 		p.printf("%s: %s: %s; %s\n", kind, f.Where, f.What, f.Do)
 	}

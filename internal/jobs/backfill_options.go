@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
@@ -55,7 +57,7 @@ func newFilling(o BackfillOptions) (*filling, error) {
 	}
 	ro := o.RunOptions
 	ro.Config, ro.RunGroup, ro.Users = backfillConfig(o.Config, o.Job, streams, rate), f.def.Name, nil
-	ro.Shard, ro.OnlyFailed, ro.Full, ro.Pacing = sink.Shard{}, false, false, nil
+	ro.Shard, ro.OnlyFailed, ro.Full, ro.Pacing = cursors.Shard{}, false, false, nil
 	if f.session, err = newSession(ro); err != nil {
 		return nil, err
 	}

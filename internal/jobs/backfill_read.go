@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
@@ -102,7 +104,7 @@ func (f *filling) collectBooked(
 ) (undated int64, err error) {
 	var seen, dateless map[uint64]struct{}
 	start := func() { seen, dateless = map[uint64]struct{}{}, map[uint64]struct{}{} }
-	err = pull.Collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = pull.Collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(table.Row) error) error {
 		id, ok := f.booking(t, from, to)
 		if _, twice := seen[id]; twice {
 			return nil
@@ -188,7 +190,7 @@ func (f *filling) fillContracts(ctx context.Context, p *filledPull) error {
 	}, func(res *pull.Result, list *finoos.List[finoos.Contract]) error {
 		return pull.CollectKeyed(ctx, res, list, nil,
 			func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
-			func(c *finoos.Contract) sink.Row { return pull.ContractRow(res, c) }, nil)
+			func(c *finoos.Contract) table.Row { return pull.ContractRow(res, c) }, nil)
 	})
 }
 
@@ -203,7 +205,7 @@ func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 		}
 		var seen map[accountDay]struct{}
 		start := func() { seen = map[accountDay]struct{}{} }
-		return pull.Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+		return pull.Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
 			for i := range rec.Balances {
 				b := &rec.Balances[i]
 				at := accountDay{rec.AccountID, pull.DaysOf(b.Date)}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
@@ -158,7 +160,7 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 
 // begin makes the result of the next request, with the instant before it.
 func (f *filling) begin(p *filledPull) *pull.Result {
-	res := f.reader.Begin(&p.user.User, p.stream, sink.Backfill)
+	res := f.reader.Begin(&p.user.User, p.stream, table.Backfill)
 	res.Outcome, res.Correlation = pull.Pulled, p.correlation
 	return res
 }
@@ -178,7 +180,7 @@ func (f *filling) add(ctx context.Context, res *pull.Result, p *filledPull, prog
 		res.Meter.Requests.Store(requests)
 		res.Meter.Bytes.Store(p.meter.Bytes.Swap(0))
 		row := res.Row()
-		row.Mode = string(sink.Backfill)
+		row.Mode = string(table.Backfill)
 		batch.Rows = append(batch.Rows, row)
 	}
 	if err := f.w.Add(ctx, batch); err != nil {

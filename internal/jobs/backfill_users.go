@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 )
@@ -43,7 +45,7 @@ func (f *filling) listEveryone(ctx context.Context) error {
 // be gone by now, and is no mistake of the caller's.
 func (f *filling) listNamed(ctx context.Context) error {
 	for b, ids := range byBucket(slices.Values(f.asked.Users)) {
-		var cursors map[string][]sink.Cursor
+		var cursors map[string][]cursors.Cursor
 		if f.fresh {
 			var err error
 			if cursors, err = f.w.Cursors(ctx, b, ids...); err != nil {

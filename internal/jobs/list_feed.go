@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // feed yields the users of the list, some at a time, each with its cursors.
@@ -61,7 +62,7 @@ func newFeed(of *flow, at *report.Resume) *feed {
 	}
 	named := map[int][]string{}
 	for _, id := range at.Waiting {
-		b := sink.BucketOf(id)
+		b := cursors.BucketOf(id)
 		named[b] = append(named[b], id)
 	}
 	for _, b := range slices.Sorted(maps.Keys(named)) {
@@ -69,8 +70,8 @@ func newFeed(of *flow, at *report.Resume) *feed {
 			f.steps = append(f.steps, stretch{bucket: b, named: named[b]})
 		}
 	}
-	for i := range sink.Buckets {
-		if b := (at.Bucket + i) % sink.Buckets; of.o.Shard.Owns(b) {
+	for i := range cursors.Buckets {
+		if b := (at.Bucket + i) % cursors.Buckets; of.o.Shard.Owns(b) {
 			s := stretch{bucket: b}
 			if b == at.Bucket {
 				s.from = at.UserID

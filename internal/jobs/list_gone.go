@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -70,12 +73,12 @@ func (n *nightly) declareGone(ctx context.Context) error {
 
 func (n *nightly) declare(ctx context.Context, u *user) error {
 	at := u.ExtractedAt(config.StreamUsers, n.o.Now())
-	batch := sink.Batch{Rows: []sink.Row{
-		&sink.User{UserID: u.ID, Meta: sink.Meta{Op: sink.Delete, Pull: sink.Diff, ExtractedAt: at}},
-		&sink.Pull{UserID: u.ID, Stream: string(config.StreamUsers), Outcome: pull.Gone, Deletes: 1, Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: at}},
+	batch := sink.Batch{Rows: []table.Row{
+		&table.User{UserID: u.ID, Meta: table.Meta{Op: table.Delete, Pull: table.Diff, ExtractedAt: at}},
+		&table.Pull{UserID: u.ID, Stream: string(config.StreamUsers), Outcome: pull.Gone, Deletes: 1, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at}},
 	}}
 	for _, s := range append(config.Streams(), config.StreamSyncSessions) {
-		batch.Cursors = append(batch.Cursors, sink.Cursor{UserID: u.ID, Stream: string(s), ExtractedAt: at, Ended: true})
+		batch.Cursors = append(batch.Cursors, cursors.Cursor{UserID: u.ID, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := n.w.Add(ctx, batch); err != nil {
 		return n.sinkError(ctx, err)

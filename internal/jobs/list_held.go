@@ -14,7 +14,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // spillAt is how many bytes of listed users are held before they move to the
@@ -26,18 +26,18 @@ const spillAt = 4 << 20
 // concurrent use.
 type userList struct {
 	dir  string
-	held [sink.Buckets][]byte
+	held [cursors.Buckets][]byte
 	size int
 
 	file     *os.File // nil until the first spill; already unlinked
 	written  int64
-	segments [sink.Buckets][]segment
+	segments [cursors.Buckets][]segment
 }
 
 type segment struct{ at, n int64 }
 
 func (l *userList) add(u *finoos.User) error {
-	b := sink.BucketOf(u.ID)
+	b := cursors.BucketOf(u.ID)
 	before := len(l.held[b])
 	l.held[b] = appendUser(l.held[b], u)
 	if l.size += len(l.held[b]) - before; l.size < spillAt {
@@ -177,15 +177,15 @@ func readList(d *scratch.Reader) []string {
 
 // compareByBucket orders ids as cursors are: by bucket of users, then by id.
 func compareByBucket(a, b string) int {
-	return cmp.Or(cmp.Compare(sink.BucketOf(a), sink.BucketOf(b)), cmp.Compare(a, b))
+	return cmp.Or(cmp.Compare(cursors.BucketOf(a), cursors.BucketOf(b)), cmp.Compare(a, b))
 }
 
 // byBucket yields ids by bucket of users, sorted and each once.
 func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
 	return func(yield func(int, []string) bool) {
 		for left := slices.Compact(slices.SortedFunc(ids, compareByBucket)); len(left) > 0; {
-			b := sink.BucketOf(left[0])
-			n := slices.IndexFunc(left, func(id string) bool { return sink.BucketOf(id) != b })
+			b := cursors.BucketOf(left[0])
+			n := slices.IndexFunc(left, func(id string) bool { return cursors.BucketOf(id) != b })
 			if n < 0 {
 				n = len(left)
 			}
@@ -199,7 +199,7 @@ func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
 
 func (l *listing) countListed() error {
 	var n int64
-	for b := range sink.Buckets {
+	for b := range cursors.Buckets {
 		users, err := l.held.bucket(b)
 		if err != nil {
 			return err

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
 )
 
 func listedUser(i int) *finoos.User {
@@ -47,7 +48,7 @@ func TestTheListOfUsersComesBackAsItWasListedHeldOrSpilled(t *testing.T) {
 			t.Fatalf("%d users: spilled %v", n, spilled)
 		}
 		got := map[string]*finoos.User{}
-		for b := range sink.Buckets {
+		for b := range cursors.Buckets {
 			users, err := l.bucket(b)
 			if err != nil {
 				t.Fatal(err)

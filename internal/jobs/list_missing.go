@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // findMissing asks for the users that the cursors know but the list did not
@@ -58,7 +58,7 @@ func (n *nightly) askForMissing(ctx context.Context) error {
 		return nil
 	}
 	err := n.list.eachMissing(ctx, func(isMissing bool, id string) error {
-		if b := sink.BucketOf(id); b != at {
+		if b := cursors.BucketOf(id); b != at {
 			if err := ask(); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (l *listing) eachMissing(ctx context.Context, f func(isMissing bool, id str
 		if err != nil {
 			return l.sinkError(ctx, fmt.Errorf("read known users: %w", err))
 		}
-		if b := sink.BucketOf(id); b != at {
+		if b := cursors.BucketOf(id); b != at {
 			users, err := l.held.bucket(b)
 			if err != nil {
 				return err

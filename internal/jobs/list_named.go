@@ -6,10 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // listUsers finds the users of the run: those that are named, each asked for, or
@@ -25,7 +26,7 @@ func (n *nightly) listUsers(ctx context.Context) error {
 // gone where a cursor knows them, and a mistake of the caller's where not.
 func (n *nightly) askFor(ctx context.Context, ids []string) error {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		if !n.o.Shard.Owns(sink.BucketOf(id)) {
+		if !n.o.Shard.Owns(cursors.BucketOf(id)) {
 			continue
 		}
 		if err := n.ask(ctx, id, false); err != nil {
@@ -63,7 +64,7 @@ func (n *nightly) missed(id string) error {
 // unanswered deals with a user whose own path did not answer with the user,
 // where its cursors matter.
 func (n *nightly) unanswered(ctx context.Context, id string, cause error) error {
-	cursors, err := n.w.Cursors(ctx, sink.BucketOf(id), id)
+	cursors, err := n.w.Cursors(ctx, cursors.BucketOf(id), id)
 	if err != nil {
 		return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 	}

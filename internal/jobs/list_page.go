@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // listing is the list of the users of a run: it is read, held by bucket of users,
@@ -42,7 +42,7 @@ func (l *listing) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
-		if !l.o.Shard.Owns(sink.BucketOf(u.ID)) {
+		if !l.o.Shard.Owns(cursors.BucketOf(u.ID)) {
 			leave.add(ctx, &u)
 			continue
 		}

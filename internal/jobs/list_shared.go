@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
@@ -100,7 +102,7 @@ func (l *listLeaver) add(ctx context.Context, u *finoos.User) {
 	if !l.of.has(config.StreamUsers) {
 		u = &finoos.User{ID: u.ID}
 	}
-	shard := sink.BucketOf(u.ID) % l.of.o.Shard.Count
+	shard := cursors.BucketOf(u.ID) % l.of.o.Shard.Count
 	l.check(ctx, l.h.Add(ctx, shard, appendUser(nil, u)))
 }
 

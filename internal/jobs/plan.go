@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Plan is what a run of a job would do now, as far as that can be told without
@@ -151,7 +152,7 @@ func (p *planner) count(ctx context.Context) (*Plan, error) {
 	for _, s := range p.streams {
 		p.counts[s] = &PlannedStream{}
 	}
-	for b := range sink.Buckets {
+	for b := range cursors.Buckets {
 		if p.o.Shard.Owns(b) {
 			if err := p.bucket(ctx, b); err != nil {
 				return nil, err
@@ -181,18 +182,18 @@ func (p *planner) listOrRecall(ctx context.Context) error {
 func (p *planner) findNamed(ctx context.Context) error {
 	unknown := map[string]bool{}
 	for _, id := range p.o.Users {
-		unknown[id] = p.o.Shard.Owns(sink.BucketOf(id))
+		unknown[id] = p.o.Shard.Owns(cursors.BucketOf(id))
 	}
 	var known []string
 	for b, ids := range byBucket(maps.Keys(unknown)) {
 		if !p.o.Shard.Owns(b) {
 			continue
 		}
-		cursors, err := p.look.Cursors(ctx, b, ids...)
+		cs, err := p.look.Cursors(ctx, b, ids...)
 		if err != nil {
 			return p.sinkError(ctx, err)
 		}
-		for id := range cursors {
+		for id := range cs {
 			delete(unknown, id)
 			known = append(known, id)
 		}

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
-	"finoos-syncer/internal/sink"
 )
 
 // bucket plans one bucket of users: those of the list and those that are known,
@@ -51,7 +52,7 @@ func (p *planner) bucket(ctx context.Context, b int) error {
 }
 
 // onList plans a user of the list, or one who was named.
-func (p *planner) onList(l *finoos.User, cursors []sink.Cursor) {
+func (p *planner) onList(l *finoos.User, cursors []cursors.Cursor) {
 	p.user(newUser(l.ID, l, cursors))
 	if len(p.o.Users) > 0 {
 		p.due["user"]++

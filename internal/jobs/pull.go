@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
-	"finoos-syncer/internal/sink"
 )
 
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
-	res := n.reader.Begin(&u.User, s, sink.Diff)
+	res := n.reader.Begin(&u.User, s, table.Diff)
 	res.Opened = n.w.Opened()
 	res.Stamp = func() time.Time { return u.ExtractedAt(s, n.o.Now()) }
 	res.Previous, res.First = u.Cursor(s).CorrelationID, u.Cursor(s).PulledAt.IsZero()

@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
-	"finoos-syncer/internal/sink"
 )
 
 // changed asks whether a stream has to be read: its service's correlation
@@ -100,11 +101,11 @@ func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Co
 	return finoos.Correlation{}, false
 }
 
-func (u *user) bankingCursor() (sink.Cursor, bool) {
+func (u *user) bankingCursor() (cursors.Cursor, bool) {
 	for _, s := range []config.Stream{config.StreamTransactions, config.StreamAccounts} {
 		if c, ok := u.Cursors[s]; ok {
 			return c, true
 		}
 	}
-	return sink.Cursor{}, false
+	return cursors.Cursor{}, false
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -25,7 +27,7 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 		n.quarantine(ctx, &cursor, u.Cursor(res.Stream))
 	}
 	if moved {
-		batch.Cursors = []sink.Cursor{cursor}
+		batch.Cursors = []cursors.Cursor{cursor}
 	}
 	if res.Outcome != pull.Unchanged && moved && (res.Stream != config.StreamUsers || res.Outcome == pull.Failed) {
 		batch.Rows = append(batch.Rows, res.Row())

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
@@ -25,7 +27,7 @@ type RunOptions struct {
 	Config *config.Config
 	Job    string
 	// Shard of the users that this run owns; the zero value means all of them.
-	Shard sink.Shard
+	Shard cursors.Shard
 	// RunGroup is the name that the shards and restarts of one scheduled time
 	// share; empty means the run's own id.
 	RunGroup string

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
@@ -170,7 +172,7 @@ func (b *bank) changes(rep *report.Report) map[string]sink.TableChanges {
 }
 
 // cursors reads what is remembered, by user and stream, as the next run would.
-func (b *bank) cursors() map[string]map[config.Stream]sink.Cursor {
+func (b *bank) cursors() map[string]map[config.Stream]cursors.Cursor {
 	b.t.Helper()
 	ctx := b.t.Context()
 	w, err := sink.Open(ctx, sink.Options{
@@ -181,13 +183,13 @@ func (b *bank) cursors() map[string]map[config.Stream]sink.Cursor {
 		b.t.Fatalf("open the sink: %v", err)
 	}
 	defer func() { _ = w.Close(ctx) }()
-	all := map[string]map[config.Stream]sink.Cursor{}
+	all := map[string]map[config.Stream]cursors.Cursor{}
 	seen := map[int]bool{}
 	for known, err := range w.Users(ctx) {
 		if err != nil {
 			b.t.Fatalf("read users: %v", err)
 		}
-		bucket := sink.BucketOf(known)
+		bucket := cursors.BucketOf(known)
 		if seen[bucket] {
 			continue
 		}
@@ -196,7 +198,7 @@ func (b *bank) cursors() map[string]map[config.Stream]sink.Cursor {
 			if err != nil {
 				b.t.Fatalf("read cursors: %v", err)
 			}
-			all[u.UserID] = map[config.Stream]sink.Cursor{}
+			all[u.UserID] = map[config.Stream]cursors.Cursor{}
 			for _, c := range u.Cursors {
 				all[u.UserID][config.Stream(c.Stream)] = c
 			}

@@ -13,13 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // truth is the set of a table's keys that the API knows now, by user.
@@ -343,7 +344,7 @@ func TestExtractionTimesGrowWhateverTheClockDoes(t *testing.T) {
 		t := b.t
 		clock := b.Now()
 		b.now = func() time.Time { return clock }
-		var before map[string]map[config.Stream]sink.Cursor
+		var before map[string]map[config.Stream]cursors.Cursor
 		for night, step := range []time.Duration{0, 0, -365 * 24 * time.Hour, 400 * 24 * time.Hour} {
 			clock = clock.Add(step)
 			b.run("streams: [users, accounts, contracts, account_history]")

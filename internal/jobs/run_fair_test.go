@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // reached are the users who were asked for anything of their own in the last
@@ -164,7 +165,7 @@ func TestWhoFailedBeforeAnInterruptionHasHadItsTurn(t *testing.T) {
 func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 	t.Parallel()
 	const users = 700
-	for _, shard := range []sink.Shard{{Count: 1}, {Index: 1, Count: 3}} {
+	for _, shard := range []cursors.Shard{{Count: 1}, {Index: 1, Count: 3}} {
 		b := newBank(t, sandbox.Options{Users: 1})
 		n := &nightly{session: &session{o: RunOptions{Shard: shard}, w: openLake(b, shard), job: &config.Job{}}}
 		var held userList
@@ -174,7 +175,7 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 		for i := range users {
 			u := listedUser(i)
 			u.Name = ""
-			if b := sink.BucketOf(u.ID); shard.Owns(b) {
+			if b := cursors.BucketOf(u.ID); shard.Owns(b) {
 				want[u.ID] = true
 				ids = append(ids, u.ID)
 				if err := held.add(u); err != nil {
@@ -185,8 +186,8 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 		for _, at := range []*report.Resume{
 			nil,
 			{},
-			{Bucket: sink.BucketOf(ids[3]), UserID: ids[3]},
-			{Bucket: sink.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
+			{Bucket: cursors.BucketOf(ids[3]), UserID: ids[3]},
+			{Bucket: cursors.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
 			{Waiting: append([]string{"who is gone"}, ids...)},
 		} {
 			f := newFeed(r, at)
@@ -229,7 +230,7 @@ func drain(t *testing.T, f *feed, n int) []string {
 	return got
 }
 
-func openLake(b *bank, shard sink.Shard) *sink.Writer {
+func openLake(b *bank, shard cursors.Shard) *sink.Writer {
 	b.t.Helper()
 	w, err := sink.Open(b.t.Context(), sink.Options{
 		Store: b.store(), Job: "nightly", Shard: shard, RunID: fmt.Sprintf("look-%d", time.Now().UnixNano()), Compression: "none", ScratchDir: b.t.TempDir(),

@@ -16,6 +16,7 @@ import (
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // plan plans a run with these options. It must change nothing, and ask for
@@ -107,7 +108,7 @@ func TestAPlanIsWithinATenthOfTheRun(t *testing.T) {
 			b.Night()
 			b.foretells("banking is probed", o("probe: banking"), false)
 			shard := o()
-			shard.Shard = sink.Shard{Index: 1, Count: 2}
+			shard.Shard = cursors.Shard{Index: 1, Count: 2}
 			b.foretells("a shard, offline", shard, true)
 			some := o()
 			some.Users = []string{b.UserID(3), b.UserID(5)}

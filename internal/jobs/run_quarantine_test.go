@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // quick makes failures final at once, after two of them in a row quarantine.
@@ -37,7 +38,7 @@ func TestAFailingStreamSitsOutMoreAndMoreNights(t *testing.T) {
 	t.Parallel()
 	now := tonight
 	r := &session{log: slog.New(slog.DiscardHandler), job: &config.Job{Failures: config.Failures{QuarantineAfter: 2}}, o: RunOptions{Now: func() time.Time { return now }}}
-	var c sink.Cursor
+	var c cursors.Cursor
 	var tried []int
 	for night := 1; night <= 27; night++ {
 		// Runs do not get to a user at the same minute every night.

@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -20,7 +21,7 @@ func (b *bank) shards(group string, n int, which ...int) []*report.Report {
 	var all sync.WaitGroup
 	for i, index := range which {
 		o := b.options(b.config("list_timeout: 1m"))
-		o.Shard, o.RunGroup = sink.Shard{Index: index, Count: n}, group
+		o.Shard, o.RunGroup = cursors.Shard{Index: index, Count: n}, group
 		all.Go(func() {
 			rep, err := Run(b.t.Context(), o)
 			if err != nil {

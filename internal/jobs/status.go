@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
@@ -174,7 +176,7 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 	}
 	defer look.Close()
 	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[config.Stream]*StreamStatus{}, []StatusCommit{}
-	for b := range sink.Buckets {
+	for b := range cursors.Buckets {
 		for u, err := range look.EachUser(ctx, b) {
 			if err != nil {
 				return err
@@ -189,7 +191,7 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 }
 
 // addUser counts one user's cursors.
-func (s *Status) addUser(cursors []sink.Cursor) {
+func (s *Status) addUser(cursors []cursors.Cursor) {
 	s.Users.Known++
 	var failing, quarantined bool
 	for _, c := range cursors {

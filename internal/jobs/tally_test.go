@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // after is the report of a run that took so long, with so many users.
@@ -27,7 +28,7 @@ func after(length time.Duration, users int) *report.Report {
 		u.pulledAt = make([]time.Time, len(streams))
 		for _, s := range streams {
 			tl.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: pull.Failed, Class: finoos.Forbidden, Began: began.Add(-time.Duration(i))})
-			u.Cursors[s] = sink.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
+			u.Cursors[s] = cursors.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
 		}
 		tl.took(report.StageSync, u.ID, time.Duration(i))
 		tl.took(report.StageSettle, u.ID, time.Duration(users-i))

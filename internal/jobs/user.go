@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // user is one user on its way through a run. It belongs to the worker that
@@ -49,10 +50,10 @@ type probe struct {
 	err         error
 }
 
-func newUser(id string, listed *finoos.User, cursors []sink.Cursor) *user {
+func newUser(id string, listed *finoos.User, known []cursors.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
-	u := &user{User: pull.User{ID: id, Listed: listed, Cursors: make(map[config.Stream]sink.Cursor, len(cursors))}, probes: map[finoos.Service]probe{}}
-	for _, c := range cursors {
+	u := &user{User: pull.User{ID: id, Listed: listed, Cursors: make(map[config.Stream]cursors.Cursor, len(known))}, probes: map[finoos.Service]probe{}}
+	for _, c := range known {
 		u.Cursors[config.Stream(c.Stream)] = c
 	}
 	return u

@@ -5,9 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 // A stream of a user that fails night after night is put into quarantine: it
@@ -38,7 +39,7 @@ func untilAfter(nights int, now time.Time) time.Time {
 // quarantine lets a cursor whose stream has failed once more pause, where
 // that is due. What `run --only-failed` tries beside the nightly runs is no
 // night of its own.
-func (s *session) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cursor) {
+func (s *session) quarantine(ctx context.Context, c *cursors.Cursor, before cursors.Cursor) {
 	if s.o.OnlyFailed && before.Failures > 0 {
 		c.Failures, c.RetryAt = before.Failures, before.RetryAt
 		return
@@ -54,7 +55,7 @@ func (s *session) quarantine(ctx context.Context, c *sink.Cursor, before sink.Cu
 
 // pauses says whether a stream sits this run out. Who asks for failed users,
 // or for everything, gets them.
-func (s *session) pauses(c sink.Cursor) bool {
+func (s *session) pauses(c cursors.Cursor) bool {
 	return !s.o.OnlyFailed && !s.o.Full && s.o.Now().Before(c.RetryAt)
 }
 

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
@@ -110,7 +113,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 }
 
 // rememberedSessions is what a cursor remembers, by login.
-func rememberedSessions(c sink.Cursor) map[string]loginMemory {
+func rememberedSessions(c cursors.Cursor) map[string]loginMemory {
 	memory := map[string]loginMemory{}
 	if len(c.State) > 0 && json.Unmarshal(c.State, &memory) != nil {
 		memory = map[string]loginMemory{}
@@ -183,16 +186,16 @@ func (n *nightly) noteSession(
 	now := n.o.Now().UTC()
 	c := u.Cursor(config.StreamSyncSessions)
 	c.ExtractedAt = u.ExtractedAt(config.StreamSyncSessions, now)
-	row := &sink.SyncSession{
+	row := &table.SyncSession{
 		UserID: u.ID, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
 		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID, RequestedAt: requested,
-		Meta: sink.Meta{Op: sink.Upsert, ExtractedAt: c.ExtractedAt},
+		Meta: table.Meta{Op: table.Upsert, ExtractedAt: c.ExtractedAt},
 	}
 	if !requested.IsZero() {
 		row.FinishedAt = now
 	}
 	if res.Status != 0 {
-		row.HTTPStatus = sink.Null[int32]{V: int32(res.Status), Valid: true} // an HTTP status
+		row.HTTPStatus = table.Null[int32]{V: int32(res.Status), Valid: true} // an HTTP status
 	}
 	if n.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
@@ -203,7 +206,7 @@ func (n *nightly) noteSession(
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := n.w.Add(ctx, sink.Batch{Rows: []sink.Row{row}, Cursors: []sink.Cursor{c}}); err != nil {
+	if err := n.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt

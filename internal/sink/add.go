@@ -2,17 +2,19 @@ package sink
 
 import (
 	"context"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 	"fmt"
 )
 
 // Batch is what stands or falls together: the rows of whole pulls, and the
 // cursors that they make true.
 type Batch struct {
-	Rows []Row
+	Rows []table.Row
 	// Stream yields more rows, for pulls too large to hold. Only the sink's
 	// own errors may end it: the rows before an error are written already.
-	Stream  func(yield func(Row) error) error
-	Cursors []Cursor
+	Stream  func(yield func(table.Row) error) error
+	Cursors []cursors.Cursor
 	// Progress is what a backfill has in place of cursors.
 	Progress []Progress
 }
@@ -47,7 +49,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	}
 	w.addCursors(b.Cursors)
 	for _, p := range b.Progress {
-		w.addCursors([]Cursor{p.mark()})
+		w.addCursors([]cursors.Cursor{p.mark()})
 	}
 	return nil
 }
@@ -62,7 +64,7 @@ func (w *Writer) checkCursors(b Batch) error {
 		return fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
 	}
 	for _, c := range b.Cursors {
-		if !w.o.Shard.Owns(BucketOf(c.UserID)) {
+		if !w.o.Shard.Owns(cursors.BucketOf(c.UserID)) {
 			return fmt.Errorf("a cursor of a user that shard %d of %d does not have", w.o.Shard.Index, w.o.Shard.Count)
 		}
 	}
@@ -71,12 +73,12 @@ func (w *Writer) checkCursors(b Batch) error {
 
 func (w *Writer) addRows(ctx context.Context, b Batch) error {
 	touched := map[*lane]struct{}{}
-	add := func(rows []Row) error {
+	add := func(rows []table.Row) error {
 		for len(rows) > 0 {
 			n := 1
-			for table := tableOf(rows[0]); n < len(rows) && tableOf(rows[n]) == table; n++ {
+			for tab := table.Of(rows[0]); n < len(rows) && table.Of(rows[n]) == tab; n++ {
 			}
-			l := w.lanes[tableOf(rows[0]).Name]
+			l := w.lanes[table.Of(rows[0]).Name]
 			touched[l] = struct{}{}
 			if err := l.append(ctx, rows[:n]); err != nil {
 				return err
@@ -89,8 +91,8 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 		return err
 	}
 	if b.Stream != nil {
-		one := make([]Row, 1) // such rows may be large
-		err := b.Stream(func(r Row) error {
+		one := make([]table.Row, 1) // such rows may be large
+		err := b.Stream(func(r table.Row) error {
 			one[0] = r
 			return add(one)
 		})
@@ -106,20 +108,13 @@ func (w *Writer) addRows(ctx context.Context, b Batch) error {
 	return w.shed(ctx)
 }
 
-func (w *Writer) addCursors(cursors []Cursor) {
+func (w *Writer) addCursors(cs []cursors.Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range cursors {
+	for _, c := range cs {
 		w.cursors = append(w.cursors, c)
-		w.held += c.size()
+		w.held += c.Size()
 	}
-}
-
-// cursorOverhead is about what a Cursor takes up beside its text.
-const cursorOverhead = 256
-
-func (c Cursor) size() int64 {
-	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
 }
 
 // Pending returns what the next commit would make true, so that the caller

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // A backfill has three objects of its own, in _syncer/<job>/backfills/<name>/:
@@ -200,9 +201,9 @@ func summarize(ctx context.Context, store bucket.Objects, job, name, scratch str
 	if err != nil {
 		return nil, err
 	}
-	defer p.state.spool.close()
+	defer p.state.spool.Close()
 	s.Users = p.ledger.Users
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		for of, err := range p.each(ctx, b) {
 			if err != nil {
 				return nil, err

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // backfillLedger is an index of a backfill's own records, up to a number of
@@ -40,13 +41,13 @@ func (l *backfillLedger) add(r *Record, name string) {
 // users, read as cursors are, from the objects that its records name.
 type past struct {
 	ledger backfillLedger
-	state  *state
+	state  *cursorState
 }
 
 // readPast finds the progress of a backfill in the log, which is read from
 // where the ledger ends.
 func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scratch string) (*past, error) {
-	p := &past{state: &state{store: store, keys: keys, spool: &spool{store: store, dir: scratch}, progress: true}}
+	p := &past{state: &cursorState{store: store, keys: keys, spool: cursors.NewSpool(store, scratch), progress: true}}
 	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
 	if err != nil || d == nil {
 		return p, err // it has not begun
@@ -62,7 +63,7 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 		}
 		p.ledger.add(r, name)
 	}
-	every := Shard{Count: 1}.buckets()
+	every := cursors.Shard{Count: 1}.Buckets()
 	for _, e := range p.ledger.Commits {
 		p.state.commits = append(p.state.commits, &Record{Seq: e.Seq, Kind: e.Kind, Voids: e.Voids, Cursors: e.Cursors, Buckets: every})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // beginBackfill lets the runs from now on be those of a backfill, for which
@@ -32,7 +33,7 @@ func (w *world) fill(ctx context.Context, wr *Writer) error {
 	wr.SetUsers(int64(len(w.truth)))
 	for i, id := range slices.Sorted(maps.Keys(w.truth)) {
 		done := false
-		for of, err := range wr.EachProgress(ctx, BucketOf(id)) {
+		for of, err := range wr.EachProgress(ctx, cursors.BucketOf(id)) {
 			if err != nil {
 				return err
 			}
@@ -109,15 +110,15 @@ func (w *world) refresh() *Writer {
 
 func (w *world) refreshOne(wr *Writer, id string) {
 	w.t.Helper()
-	c := Cursor{UserID: id, Stream: worldStream, CorrelationID: "version 1", ExtractedAt: w.now, FullAt: w.now, FullSeq: wr.Opened()}
-	if err := wr.Add(w.t.Context(), Batch{Cursors: []Cursor{c}}); err != nil {
+	c := cursors.Cursor{UserID: id, Stream: worldStream, CorrelationID: "version 1", ExtractedAt: w.now, FullAt: w.now, FullSeq: wr.Opened()}
+	if err := wr.Add(w.t.Context(), Batch{Cursors: []cursors.Cursor{c}}); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.mustRun()
 	w.wantMarks("before the backfill", w.all(false))
 	underway := w.refresh() // begins before the backfill commits, and commits after it
@@ -130,7 +131,7 @@ func TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt(t *testing.T) {
 
 	wr := w.mustOpen() // a pull of another kind moves the cursor, and not the mark
 	for id := range w.truth {
-		if err := wr.Add(t.Context(), Batch{Cursors: []Cursor{{UserID: id, Stream: worldStream, CorrelationID: "x", FullSeq: 1}}}); err != nil {
+		if err := wr.Add(t.Context(), Batch{Cursors: []cursors.Cursor{{UserID: id, Stream: worldStream, CorrelationID: "x", FullSeq: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +148,7 @@ func TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt(t *testing.T) {
 
 func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.every = 1
 	w.mustRun()
 	w.beginBackfill()
@@ -160,7 +161,7 @@ func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 		if night == 1 {
 			w.refreshOne(wr, settled)
 			want[settled] = false
-		} else if err := wr.Add(t.Context(), Batch{Cursors: []Cursor{{UserID: "other", Stream: worldStream, ExtractedAt: w.now}}}); err != nil {
+		} else if err := wr.Add(t.Context(), Batch{Cursors: []cursors.Cursor{{UserID: "other", Stream: worldStream, ExtractedAt: w.now}}}); err != nil {
 			t.Fatal(err)
 		}
 		w.mustCommit(wr)
@@ -176,7 +177,7 @@ func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		for _, u := range collect(t, s.each(t.Context(), b, 1000, true)) {
 			for _, c := range u.Cursors {
 				if isMark(c.Stream) {
@@ -205,7 +206,7 @@ func TestMarksOutliveCheckpointsAndGoWithThemWhenSettled(t *testing.T) {
 
 func TestABackfillMakesNobodyKnown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	w.beginBackfill()
 	w.mustRun()
 	w.backfill = ""
@@ -214,9 +215,9 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 		t.Errorf("%s is known, %v", id, err)
 	}
 	for id := range w.truth {
-		cursors, err := wr.Cursors(t.Context(), BucketOf(id), id)
-		if err != nil || len(cursors[id]) != 1 || !cursors[id][0].BackfilledAt.Equal(w.now) || !cursors[id][0].MarkOnly {
-			t.Errorf("cursors of %s: %+v, %v", id, cursors[id], err)
+		cs, err := wr.Cursors(t.Context(), cursors.BucketOf(id), id)
+		if err != nil || len(cs[id]) != 1 || !cs[id][0].BackfilledAt.Equal(w.now) || !cs[id][0].MarkOnly {
+			t.Errorf("cursors of %s: %+v, %v", id, cs[id], err)
 		}
 	}
 	w.mustClose(wr)
@@ -225,7 +226,7 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer look.Close()
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		if users := collect(t, look.EachUser(t.Context(), b)); len(users) > 0 {
 			t.Errorf("who looks sees %+v", users)
 		}
@@ -234,7 +235,7 @@ func TestABackfillMakesNobodyKnown(t *testing.T) {
 
 func TestABackfillThatIsTakenBackIsDoneAgainAndItsMarksStay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.half = false
 	w.mustRun()
 	w.beginBackfill()
@@ -253,13 +254,13 @@ func TestABackfillThatIsTakenBackIsDoneAgainAndItsMarksStay(t *testing.T) {
 
 func TestABackfillWhoseCommitWasTakenBackBesideItIsNotFinished(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	w.beginBackfill()
 	wr := w.mustOpen()
 	if _, err := wr.Define(t.Context(), BackfillDefinition{}); err != nil {
 		t.Fatal(err)
 	}
-	r := wr.newRecord(KindVoid, Shard{Count: 1}.buckets())
+	r := wr.newRecord(KindVoid, cursors.Shard{Count: 1}.Buckets())
 	r.RunID, r.Seq, r.Voids, r.Backfill = "somebody", 1, 7, "history"
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -278,7 +279,7 @@ func TestABackfillWhoseCommitWasTakenBackBesideItIsNotFinished(t *testing.T) {
 // TestWithoutItsLedgerABackfillKnowsTheSame takes away what is derived.
 func TestWithoutItsLedgerABackfillKnowsTheSame(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 6)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 6)
 	w.mustRun()
 	w.beginBackfill()
 	w.die(func(what, key string) bool { return what == "put" && strings.HasSuffix(key, "04.json") })
@@ -321,7 +322,7 @@ func TestWithoutItsLedgerABackfillKnowsTheSame(t *testing.T) {
 
 func TestARunHasNoProgressAndABackfillNoCursors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	run := w.mustOpen()
 	if err := run.Add(t.Context(), Batch{Progress: []Progress{{UserID: "user-0"}}}); err == nil {
 		t.Error("a run has added progress of a backfill")
@@ -340,7 +341,7 @@ func TestARunHasNoProgressAndABackfillNoCursors(t *testing.T) {
 // TestProgressIsOfTheBackfillThatMadeIt lets two backfills go over one user.
 func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	for i, name := range []string{"first", "second"} {
 		w.backfill = name
 		wr := w.mustOpen()
@@ -357,7 +358,7 @@ func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
 	for _, name := range []string{"first", "second"} {
 		w.backfill = name
 		wr := w.mustOpen()
-		got := collect(t, wr.EachProgress(t.Context(), BucketOf("user-0")))
+		got := collect(t, wr.EachProgress(t.Context(), cursors.BucketOf("user-0")))
 		if len(got) != 1 || got[0].UserID != "user-0" {
 			t.Fatalf("progress of the %s: %+v", name, got)
 		}
@@ -370,7 +371,7 @@ func TestProgressIsOfTheBackfillThatMadeIt(t *testing.T) {
 
 func TestVerifyKnowsTheObjectsOfABackfill(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	w.mustRun()
 	w.beginBackfill()
 	w.mustRun()
@@ -405,12 +406,12 @@ func TestVerifyKnowsTheObjectsOfABackfill(t *testing.T) {
 // that one is dead, and fences it off when it has been taken up again.
 func TestWhoSweepsUpAfterADeadBackfillLetsTheLivingOneBe(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	w.mustRun()
 	w.beginBackfill()
 	w.die(func(what, _ string) bool { return what == "complete" })
 	living := w.mustOpen() // has swept up itself; a fence for the dead one comes all the same
-	fence := living.newRecord(KindFence, Shard{Count: 1}.buckets())
+	fence := living.newRecord(KindFence, cursors.Shard{Count: 1}.Buckets())
 	fence.Seq, fence.RunID, fence.Fences, fence.Backfill = living.log.tail+1, "nightly", "run002", "history"
 	body, err := json.Marshal(fence)
 	if err != nil {

@@ -2,7 +2,8 @@ package sink
 
 import (
 	"bytes"
-	"slices"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // The compressor of Parquet files is one for the whole process, and holds
@@ -10,17 +11,14 @@ import (
 // outside could use it any more. So it is used here, before any test.
 var _ = warmCompressor()
 
-func warmCompressor() int {
-	body, _, err := encodeCursors([]Cursor{{UserID: "user", Stream: "stream"}})
+func warmCompressor() int64 {
+	body, _, err := cursors.Encode([]cursors.Cursor{{UserID: "user", Stream: "stream"}})
 	if err != nil {
 		panic(err)
 	}
-	return len(slices.Collect(func(yield func(Cursor) bool) {
-		for c, err := range readCursors(bytes.NewReader(body), BucketOf("user"), true) {
-			if err != nil {
-				panic(err)
-			}
-			yield(c)
-		}
-	}))
+	n, err := cursors.Count(bytes.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	return n
 }

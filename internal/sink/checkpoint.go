@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 const (
@@ -48,7 +49,7 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	if !now.checkpointDue(w.o.Shard, through, w.o.checkpointEvery) {
 		return nil
 	}
-	for _, b := range w.o.Shard.buckets() {
+	for _, b := range w.o.Shard.Buckets() {
 		if err := now.writeCheckpoint(ctx, b, through); err != nil {
 			return fmt.Errorf("checkpoint of bucket %d: %w", b, err)
 		}
@@ -65,13 +66,13 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 // these: then a commit costs what it holds, some times over, however many users
 // there are. Until then a start reads that share more than it would have to, and
 // as many objects as may be.
-func (s *state) checkpointDue(shard Shard, through uint64, every int) bool {
+func (s *cursorState) checkpointDue(shard cursors.Shard, through uint64, every int) bool {
 	commits, bytes := s.since(shard, through)
 	if commits < every {
 		return false
 	}
 	var all int64
-	for _, b := range shard.buckets() {
+	for _, b := range shard.Buckets() {
 		all += max(0, s.sizes[b]-emptyCheckpoint)
 	}
 	return bytes >= all/checkpointShare || commits >= max(mostCommits, every)
@@ -79,7 +80,7 @@ func (s *state) checkpointDue(shard Shard, through uint64, every int) bool {
 
 // since counts the commits that changed cursors of the shard since the oldest of
 // its buckets' checkpoints, and the bytes of these.
-func (s *state) since(shard Shard, through uint64) (commits int, bytes int64) {
+func (s *cursorState) since(shard cursors.Shard, through uint64) (commits int, bytes int64) {
 	floor := s.floor(shard)
 	for _, r := range s.commits {
 		if r.Seq > floor && r.Seq <= through && r.touches(shard) && (r.Cursors.Path != "" || r.Kind == KindVoid) {
@@ -90,12 +91,12 @@ func (s *state) since(shard Shard, through uint64) (commits int, bytes int64) {
 	return commits, bytes
 }
 
-func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) error {
+func (s *cursorState) writeCheckpoint(ctx context.Context, b int, through uint64) error {
 	if s.newest(b) >= through {
 		return nil // written by a run that did not get to the end
 	}
 	var body bytes.Buffer
-	if _, err := writeCursors(&body, s.alive(ctx, b, through)); err != nil {
+	if _, err := cursors.Write(&body, s.alive(ctx, b, through)); err != nil {
 		return err
 	}
 	_, err := s.store.Put(ctx, s.keys.checkpoint(b, through), body.Bytes(), bucket.Condition{IfNoneMatch: true})
@@ -106,11 +107,11 @@ func (s *state) writeCheckpoint(ctx context.Context, b int, through uint64) erro
 }
 
 // alive yields the cursors of a bucket that a checkpoint keeps, in its order.
-func (s *state) alive(ctx context.Context, b int, through uint64) iter.Seq2[Cursor, error] {
-	return func(yield func(Cursor, error) bool) {
+func (s *cursorState) alive(ctx context.Context, b int, through uint64) iter.Seq2[cursors.Cursor, error] {
+	return func(yield func(cursors.Cursor, error) bool) {
 		for u, err := range s.each(ctx, b, through, true) {
 			if err != nil {
-				yield(Cursor{}, err)
+				yield(cursors.Cursor{}, err)
 				return
 			}
 			for _, c := range dropSettledMarks(u.Cursors) {
@@ -120,15 +121,6 @@ func (s *state) alive(ctx context.Context, b int, through uint64) iter.Seq2[Curs
 			}
 		}
 	}
-}
-
-// encodeCursors makes a cursor file in memory. It sorts the slice.
-func encodeCursors(cursors []Cursor) (body []byte, rows int64, err error) {
-	var buf bytes.Buffer
-	if rows, err = writeCursors(&buf, sortedCursors(cursors)); err != nil {
-		return nil, 0, fmt.Errorf("encode cursors: %w", err)
-	}
-	return buf.Bytes(), rows, nil
 }
 
 // sweepCursors deletes the shard's checkpoints but the newest two, and before
@@ -167,7 +159,7 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 			}
 		}
 	}
-	for _, b := range w.o.Shard.buckets() {
+	for _, b := range w.o.Shard.Buckets() {
 		for _, seq := range checkpoints[b] {
 			if seq >= kept(checkpoints[b]) {
 				break
@@ -197,9 +189,9 @@ func kept(checkpoints []uint64) uint64 {
 
 // sweepRange returns the records, above from and up to to, whose cursor
 // objects may have become useless to the shard since it last swept.
-func sweepRange(checkpoints map[int][]uint64, shard Shard) (from, to uint64) {
+func sweepRange(checkpoints map[int][]uint64, shard cursors.Shard) (from, to uint64) {
 	oldest := []uint64{}
-	for _, b := range shard.buckets() {
+	for _, b := range shard.Buckets() {
 		c := checkpoints[b]
 		to = max(to, kept(c))
 		if len(c) > keptCheckpoints {

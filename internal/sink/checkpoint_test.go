@@ -12,14 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // cursorsOf reads all cursors of a shard as a run that begins now would.
-func (w *world) cursorsOf() map[string][]Cursor {
+func (w *world) cursorsOf() map[string][]cursors.Cursor {
 	w.t.Helper()
 	wr := w.mustOpen()
-	all := map[string][]Cursor{}
-	for _, b := range w.shard.buckets() {
+	all := map[string][]cursors.Cursor{}
+	for _, b := range w.shard.Buckets() {
 		for _, u := range collect(w.t, wr.EachUser(w.t.Context(), b)) {
 			all[u.UserID] = u.Cursors
 		}
@@ -37,7 +38,7 @@ func (w *world) checkpoints() (keys []string) {
 // nights, with users that end, and one of them writes checkpoints.
 func TestCheckpointsChangeNothingThatIsRead(t *testing.T) {
 	t.Parallel()
-	shard := Shard{Index: 1, Count: 64}
+	shard := cursors.Shard{Index: 1, Count: 64}
 	with, without := newWorld(t, newMemStore(), shard, 8), newWorld(t, newMemStore(), shard, 8)
 	with.every = 2
 	for night := range 7 {
@@ -69,7 +70,7 @@ func (w *world) end() {
 	w.t.Helper()
 	wr := w.mustOpen()
 	id := slices.Sorted(maps.Keys(w.truth))[0]
-	if err := wr.Add(w.t.Context(), Batch{Cursors: []Cursor{{UserID: id, Stream: worldStream, Ended: true}}}); err != nil {
+	if err := wr.Add(w.t.Context(), Batch{Cursors: []cursors.Cursor{{UserID: id, Stream: worldStream, Ended: true}}}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.mustCommit(wr)
@@ -79,7 +80,7 @@ func (w *world) end() {
 
 func TestOldCursorsAreSweptButTheLastTwoCheckpointsStay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 8)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 1, Count: 64}, 8)
 	w.every = 2
 	for range 6 {
 		w.mustRun()
@@ -90,7 +91,7 @@ func TestOldCursorsAreSweptButTheLastTwoCheckpointsStay(t *testing.T) {
 		perBucket[strings.Split(key, "/")[3]]++
 	}
 	want := map[string]int{}
-	for _, b := range w.shard.buckets() {
+	for _, b := range w.shard.Buckets() {
 		want[fmt.Sprintf("%03d", b)] = keptCheckpoints
 	}
 	if diff := cmp.Diff(want, perBucket); diff != "" {
@@ -112,7 +113,7 @@ func TestOldCursorsAreSweptButTheLastTwoCheckpointsStay(t *testing.T) {
 
 func TestNothingIsSweptThatALivingRunMayRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 8)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 1, Count: 64}, 8)
 	w.every = 2
 	w.mustRun()
 	w.night()
@@ -141,7 +142,7 @@ func TestNothingIsSweptThatALivingRunMayRead(t *testing.T) {
 
 func TestCheckpointsOutliveChangesInTheNumberOfShards(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 24)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 24)
 	w.every = 3
 	counts := []int{1, 1, 4, 4, 4, 2, 2, 3, 1, 1}
 	if raceEnabled {
@@ -165,7 +166,7 @@ func TestCheckpointsOutliveChangesInTheNumberOfShards(t *testing.T) {
 // the others have got.
 func TestWhoeverLooksAtAllUsersNeedsNothingThatAShardHasSwept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 24)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 24)
 	parts := w.shards(2)
 	parts[0].every, parts[1].every = 1, 1000
 	for range 4 {
@@ -187,7 +188,7 @@ func TestWhoeverLooksAtAllUsersNeedsNothingThatAShardHasSwept(t *testing.T) {
 
 func TestACheckpointCoversPublishedRecordsOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 12)
 	parts := w.shards(128)
 	var stuck, other *world
 	for _, part := range parts {
@@ -218,7 +219,7 @@ func TestACheckpointCoversPublishedRecordsOnly(t *testing.T) {
 
 func TestARunInAHurryWritesNoCheckpoint(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 64}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 1, Count: 64}, 2)
 	w.every = 1
 	wr := w.mustOpen()
 	w.addAll(wr)

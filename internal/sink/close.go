@@ -37,9 +37,9 @@ func (w *Writer) close(ctx context.Context) error {
 	}
 	w.abandon()
 	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
-	w.state.spool.close()
+	w.state.spool.Close()
 	if w.past != nil {
-		w.past.state.spool.close()
+		w.past.state.spool.Close()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close sink: %w", err)

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Commit makes true all that was added, and returns the record that says so;
@@ -65,9 +67,9 @@ func (w *Writer) usable() error {
 // seal closes the files, uploads the cursors and returns the record that names
 // them; nil where there is nothing.
 func (w *Writer) seal(ctx context.Context) (*Record, error) {
-	rec := w.newRecord(w.o.Kind, w.o.Shard.buckets())
+	rec := w.newRecord(w.o.Kind, w.o.Shard.Buckets())
 	rec.Backfill = w.o.Backfill
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		files, tally, err := w.lanes[t.Name].seal(ctx)
 		if err != nil {
 			return nil, err
@@ -77,14 +79,14 @@ func (w *Writer) seal(ctx context.Context) (*Record, error) {
 			rec.Tables[t.Name] = TableChanges{Upserts: tally.Upserts, Deletes: tally.Deletes, Sums: tally.Sums}
 		}
 	}
-	cursors := w.takeCursors()
-	if len(cursors) > 0 {
+	cs := w.takeCursors()
+	if len(cs) > 0 {
 		var err error
-		if rec.Cursors, err = w.uploadCursors(ctx, cursors); err != nil {
+		if rec.Cursors, err = w.uploadCursors(ctx, cs); err != nil {
 			return nil, err
 		}
 	}
-	if len(rec.Files) == 0 && len(cursors) == 0 {
+	if len(rec.Files) == 0 && len(cs) == 0 {
 		return nil, nil
 	}
 	return rec, nil
@@ -98,7 +100,7 @@ func (w *Writer) newRecord(kind string, buckets []int) *Record {
 	}
 }
 
-func (w *Writer) takeCursors() []Cursor {
+func (w *Writer) takeCursors() []cursors.Cursor {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	taken := w.cursors
@@ -108,12 +110,12 @@ func (w *Writer) takeCursors() []Cursor {
 
 // uploadCursors writes a cursor object. Until a commit names it, it means
 // nothing.
-func (w *Writer) uploadCursors(ctx context.Context, cursors []Cursor) (CursorObject, error) {
+func (w *Writer) uploadCursors(ctx context.Context, cs []cursors.Cursor) (CursorObject, error) {
 	key, err := w.staged.cursorKey(ctx, w.o.Now())
 	if err != nil {
 		return CursorObject{}, err
 	}
-	body, rows, err := encodeCursors(cursors)
+	body, rows, err := cursors.Encode(cs)
 	if err != nil {
 		return CursorObject{}, err
 	}

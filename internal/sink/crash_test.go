@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 func folderOf(t *testing.T) bucket.Store {
@@ -25,24 +26,24 @@ type scenario struct {
 var scenarios = []scenario{
 	{"first night", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		return newWorld(t, store, Shard{Count: 1}, 3)
+		return newWorld(t, store, cursors.Shard{Count: 1}, 3)
 	}},
 	{"first night, a part on its way while rows come", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.bulky = true
 		return w
 	}},
 	{"another night", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.mustRun()
 		w.night()
 		return w
 	}},
 	{"checkpoint and sweep", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Index: 3, Count: 128}, 3)
+		w := newWorld(t, store, cursors.Shard{Index: 3, Count: 128}, 3)
 		w.every = 1
 		for range 3 {
 			w.mustRun()
@@ -55,7 +56,7 @@ var scenarios = []scenario{
 	}},
 	{"after a crash", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.mustRun()
 		w.night()
 		// Dead between the record and its publication; uploads and cursors
@@ -65,14 +66,14 @@ var scenarios = []scenario{
 	}},
 	{"backfill", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.mustRun()
 		w.beginBackfill()
 		return w
 	}},
 	{"backfill after a crash", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.mustRun()
 		w.beginBackfill()
 		w.die(func(what, _ string) bool { return what == "complete" })
@@ -80,7 +81,7 @@ var scenarios = []scenario{
 	}},
 	{"after a lost upload", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
-		w := newWorld(t, store, Shard{Count: 1}, 3)
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
 		w.loseUpload() // of the first night: a pull in full then doubles nothing
 		return w
 	}},

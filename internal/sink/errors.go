@@ -2,6 +2,7 @@ package sink
 
 import (
 	"errors"
+	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"time"
 )
@@ -28,7 +29,7 @@ var (
 type HeldError struct {
 	Holder string // as it calls itself
 	RunID  string
-	Shard  Shard // that it works on
+	Shard  cursors.Shard // that it works on
 	Until  time.Time
 	// Backfill is the name of the backfill that is at work, if it is one.
 	Backfill string

@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,7 +16,7 @@ import (
 // of the protocol in one list: every write of a run with one commit.
 func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 1, Count: 4}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 1, Count: 4}, 2)
 	w.half = false
 	w.mustRun()
 	w.night()
@@ -93,7 +95,7 @@ func TestNamesThatWouldBreakKeysAreRefused(t *testing.T) {
 
 func TestAQuietRunLeavesNothingButItsReport(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.mustRun()
 	before := w.list("")
 	f := &faulty{Store: w.police, plan: fault{at: -1}}
@@ -116,7 +118,7 @@ func TestAQuietRunLeavesNothingButItsReport(t *testing.T) {
 // streams, while commits go on: what a record holds of a user is all or none.
 func TestACommitNeverCutsABatch(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 40)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 40)
 	o := w.options(w.police)
 	o.TargetFileSize = 4 << 10 // many files
 	wr, err := Open(t.Context(), o)
@@ -131,7 +133,7 @@ func TestACommitNeverCutsABatch(t *testing.T) {
 			b := w.batch(id, 0, versions)
 			rows := b.Rows
 			b.Rows = nil
-			b.Stream = func(yield func(Row) error) error {
+			b.Stream = func(yield func(table.Row) error) error {
 				for _, r := range rows {
 					runtime.Gosched()
 					if err := yield(r); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // A handover passes records from one shard of a run group to the others: what
@@ -63,7 +64,7 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 	if len(h.held[shard]) == 0 {
 		return nil
 	}
-	key := h.w.keys.handoverChunk(h.w.o.RunGroup, h.w.o.RunID, Shard{shard, len(h.held)}, h.chunks[shard])
+	key := h.w.keys.handoverChunk(h.w.o.RunGroup, h.w.o.RunID, cursors.Shard{Index: shard, Count: len(h.held)}, h.chunks[shard])
 	if _, err := h.w.store.Put(ctx, key, h.held[shard], bucket.Condition{}); err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
@@ -86,7 +87,7 @@ func (h *Handover) Done(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
-		key := h.w.keys.handover(h.w.o.RunGroup, Shard{shard, len(h.held)})
+		key := h.w.keys.handover(h.w.o.RunGroup, cursors.Shard{Index: shard, Count: len(h.held)})
 		if _, err := h.w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
@@ -139,11 +140,11 @@ func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], erro
 			}
 			for len(chunk) > 0 {
 				size, digits := binary.Uvarint(chunk)
-				if digits <= 0 || size > uint64(len(chunk)-digits) { //nolint:gosec // not negative, since digits were read of it
+				if digits <= 0 || size > uint64(len(chunk)-digits) { // not negative, since digits were read of it
 					yield(nil, errors.New("read what was handed over: a chunk is damaged"))
 					return
 				}
-				end := digits + int(size) //nolint:gosec // within the chunk
+				end := digits + int(size) // within the chunk
 				if !yield(chunk[digits:end], nil) {
 					return
 				}

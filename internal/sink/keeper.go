@@ -12,9 +12,9 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 )
 
-// keeper holds a lease: it renews it until it is told to give it back, or
+// leaseKeeper holds a lease: it renews it until it is told to give it back, or
 // finds it in other hands.
-type keeper struct {
+type leaseKeeper struct {
 	leases *leases
 	key    string
 	every  time.Duration
@@ -37,8 +37,8 @@ type keeper struct {
 
 // keepLease starts renewing a lease that was acquired. The goroutine ends
 // with release.
-func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, every time.Duration, log *slog.Logger) *keeper {
-	k := &keeper{
+func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, every time.Duration, log *slog.Logger) *leaseKeeper {
+	k := &leaseKeeper{
 		leases: ls, key: ls.keys.lease(body.Shard, body.Backfill), every: every, log: log, body: body, etag: etag,
 		lost: make(chan struct{}), done: make(chan struct{}), writing: make(chan struct{}, 1), renewed: time.Now(),
 	}
@@ -49,7 +49,7 @@ func keepLease(ctx context.Context, ls *leases, body leaseBody, etag string, eve
 	return k
 }
 
-func (k *keeper) run(ctx context.Context) {
+func (k *leaseKeeper) run(ctx context.Context) {
 	defer close(k.done)
 	tick := time.NewTicker(k.every)
 	defer tick.Stop()
@@ -75,14 +75,14 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-func (k *keeper) renewWithin(ctx context.Context, d time.Duration) (bool, error) {
+func (k *leaseKeeper) renewWithin(ctx context.Context, d time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return k.renew(ctx)
 }
 
 // renew writes the lease again and reports whether it is still ours.
-func (k *keeper) renew(ctx context.Context) (bool, error) {
+func (k *leaseKeeper) renew(ctx context.Context) (bool, error) {
 	select {
 	case k.writing <- struct{}{}:
 		defer func() { <-k.writing }()
@@ -98,7 +98,7 @@ func (k *keeper) renew(ctx context.Context) (bool, error) {
 
 // write writes the lease once. again says that it failed on an earlier write of
 // ours, which had been given up and came through late: the next one will not.
-func (k *keeper) write(ctx context.Context) (ours, again bool, err error) {
+func (k *leaseKeeper) write(ctx context.Context) (ours, again bool, err error) {
 	if k.isLost() {
 		return false, false, nil
 	}
@@ -129,7 +129,7 @@ func (k *keeper) write(ctx context.Context) (ours, again bool, err error) {
 
 // retake takes a lease again that is gone: taken over and given back while we
 // slept, or removed by hand. Whether we were overtaken is for the log to say.
-func (k *keeper) retake(ctx context.Context, began time.Time) error {
+func (k *leaseKeeper) retake(ctx context.Context, began time.Time) error {
 	etag, err := k.leases.write(ctx, k.key, k.body, bucket.Condition{IfNoneMatch: true})
 	if err != nil {
 		return fmt.Errorf("take the lease again: %w", err)
@@ -141,7 +141,7 @@ func (k *keeper) retake(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-func (k *keeper) hold(etag string, began time.Time) {
+func (k *leaseKeeper) hold(etag string, began time.Time) {
 	k.etag = etag
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -153,7 +153,7 @@ func (k *keeper) hold(etag string, began time.Time) {
 
 // confirm makes sure that the lease is ours, by asking if it may have expired
 // since it was last written: we may have slept.
-func (k *keeper) confirm(ctx context.Context) error {
+func (k *leaseKeeper) confirm(ctx context.Context) error {
 	k.mu.Lock()
 	fresh := !k.isLost() && elapsed(k.renewed) <= k.leases.ttl
 	k.mu.Unlock()
@@ -168,7 +168,7 @@ func (k *keeper) confirm(ctx context.Context) error {
 }
 
 // lapsed counts the times when the lease may have been in other hands.
-func (k *keeper) lapsed() int {
+func (k *leaseKeeper) lapsed() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.lapses
@@ -183,20 +183,20 @@ func elapsed(t time.Time) time.Duration {
 
 // setBase notes the newest record when the run began; it is written with the
 // next renewal, and until then nothing is swept that the run may need.
-func (k *keeper) setBase(seq uint64) {
+func (k *leaseKeeper) setBase(seq uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.base = seq
 }
 
-func (k *keeper) baseSeq() uint64 {
+func (k *leaseKeeper) baseSeq() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.base
 }
 
 // isLost reports whether the lease was found in other hands.
-func (k *keeper) isLost() bool {
+func (k *leaseKeeper) isLost() bool {
 	select {
 	case <-k.lost:
 		return true
@@ -206,14 +206,14 @@ func (k *keeper) isLost() bool {
 }
 
 // halt ends the renewing.
-func (k *keeper) halt() {
+func (k *leaseKeeper) halt() {
 	k.stop()
 	<-k.done
 }
 
 // release gives the lease back if it is still ours. It is renewed first, so
 // that nobody can have taken it over when it is deleted.
-func (k *keeper) release(ctx context.Context) error {
+func (k *leaseKeeper) release(ctx context.Context) error {
 	k.halt()
 	if k.isLost() {
 		return nil

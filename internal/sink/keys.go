@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -106,11 +107,11 @@ func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key,
 // What shards hand over to each other, by run group.
 func (k jobKeys) handovers() string                 { return k.root() + "handover/" }
 func (k jobKeys) handoverGroup(group string) string { return k.handovers() + group + "/" }
-func (k jobKeys) handover(group string, s Shard) string {
+func (k jobKeys) handover(group string, s cursors.Shard) string {
 	return fmt.Sprintf("%s%d-%d.json", k.handoverGroup(group), s.Index, s.Count)
 }
 
-func (k jobKeys) handoverChunk(group, runID string, s Shard, n int) string {
+func (k jobKeys) handoverChunk(group, runID string, s cursors.Shard, n int) string {
 	return fmt.Sprintf("%s%s-%d-%d-%d", k.handoverGroup(group), runID, s.Index, s.Count, n)
 }
 
@@ -146,7 +147,7 @@ func (k jobKeys) parseCheckpoint(key string) (bucket int, seq uint64, ok bool) {
 	dir, file, _ := strings.Cut(name, "/")
 	digits, isParquet := strings.CutSuffix(file, ".parquet")
 	bucket, err := strconv.Atoi(dir)
-	if err != nil || !isParquet || bucket < 0 || bucket >= Buckets {
+	if err != nil || !isParquet || bucket < 0 || bucket >= cursors.Buckets {
 		return 0, 0, false
 	}
 	seq, err = strconv.ParseUint(digits, 10, 64)

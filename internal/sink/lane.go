@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // lane writes the files of one table, one at a time. The lanes of different
 // tables work side by side.
 type lane struct {
-	table  *Table
+	table  *table.Table
 	store  bucket.Uploads
 	staged *stager
-	opts   fileOptions
+	opts   table.FileOptions
 	target int64 // size at which a file is closed and the next begun
 	now    func() time.Time
 	slots  partSlots
@@ -27,15 +28,15 @@ type lane struct {
 
 	mu     slowMutex
 	key    string // of the open file
-	file   *tableFile
+	file   *table.File
 	upload *uploader
-	files  []File // closed, waiting for the next commit
-	tally  Tally  // of these
+	files  []File      // closed, waiting for the next commit
+	tally  table.Tally // of these
 }
 
 // append writes rows, side by side even where others write as well: those of a
 // user shall lie together. It begins a file for them if none is open.
-func (l *lane) append(ctx context.Context, rows []Row) error {
+func (l *lane) append(ctx context.Context, rows []table.Row) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -45,7 +46,7 @@ func (l *lane) append(ctx context.Context, rows []Row) error {
 	}
 	// Few at a time: of a row group that is finished in between, parts are on
 	// their way first.
-	for chunk := range slices.Chunk(rows, appended) {
+	for chunk := range slices.Chunk(rows, table.RowsAtOnce) {
 		if err := l.file.Append(chunk...); err != nil {
 			return fmt.Errorf("write %s: %w", l.key, err)
 		}
@@ -61,7 +62,7 @@ func (l *lane) open(ctx context.Context) (err error) {
 		return err
 	}
 	l.upload = newUploader(l.store, l.key, l.slots, l.dir)
-	if l.file, err = newTableFile(l.table, l.upload, l.opts); err != nil {
+	if l.file, err = table.NewFile(l.table, l.upload, l.opts); err != nil {
 		return fmt.Errorf("begin %s: %w", l.key, err)
 	}
 	return nil
@@ -100,16 +101,16 @@ func (l *lane) close(ctx context.Context) error {
 }
 
 // seal closes the open file and hands over all files since the last time.
-func (l *lane) seal(ctx context.Context) ([]File, Tally, error) {
+func (l *lane) seal(ctx context.Context) ([]File, table.Tally, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file != nil {
 		if err := l.close(ctx); err != nil {
-			return nil, Tally{}, err
+			return nil, table.Tally{}, err
 		}
 	}
 	files, tally := l.files, l.tally
-	l.files, l.tally = nil, Tally{}
+	l.files, l.tally = nil, table.Tally{}
 	return files, tally, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/wait"
 )
 
@@ -38,7 +39,7 @@ type leaseInfo struct {
 
 func (l *leaseInfo) heldError() *HeldError {
 	return &HeldError{
-		Holder: l.Holder, RunID: l.RunID, Shard: Shard{Index: l.Shard, Count: l.Shards}, Until: l.until, Backfill: l.Backfill,
+		Holder: l.Holder, RunID: l.RunID, Shard: cursors.Shard{Index: l.Shard, Count: l.Shards}, Until: l.until, Backfill: l.Backfill,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 const (
@@ -24,7 +25,7 @@ func ownLease(runID string) leaseBody {
 	return leaseBody{RunID: runID, Nonce: "first", Holder: "host of " + runID, Kind: KindRun, Shards: 1}
 }
 
-func keep(t *testing.T, store bucket.Objects, runID string) *keeper {
+func keep(t *testing.T, store bucket.Objects, runID string) *leaseKeeper {
 	t.Helper()
 	ls, own := testLeases(store), ownLease(runID)
 	etag, err := ls.acquire(t.Context(), own, 0)
@@ -193,7 +194,7 @@ func TestALivingRunThatDividesUsersInAnotherWayBlocks(t *testing.T) {
 		}
 		_, err := ls.acquire(t.Context(), ownLease("one"), 0)
 		var held *HeldError
-		if !errors.As(err, &held) || held.Shard != (Shard{Index: 3, Count: 4}) {
+		if !errors.As(err, &held) || held.Shard != (cursors.Shard{Index: 3, Count: 4}) {
 			t.Errorf("acquire: %v, want that shard 3 of 4 blocks", err)
 		}
 		other := ownLease("other")

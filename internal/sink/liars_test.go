@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/bucket/s3test"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // TestARunRefusesAServerThatLies puts a liar in front of a real server: the
@@ -42,7 +43,7 @@ func TestTheLiarTellsTheTruthOtherwise(t *testing.T) {
 	server := s3test.Start(t)
 	honest := server.Liar(t, "")
 	store := openS3(t, honest, honest.URL)
-	w := newWorld(t, store, Shard{Count: 1}, 2)
+	w := newWorld(t, store, cursors.Shard{Count: 1}, 2)
 	w.mustRun()
 	w.checkClean()
 	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 || v.Tables["contracts"].Rows != 2 {

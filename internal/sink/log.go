@@ -83,7 +83,7 @@ func (l *ledger) readRange(ctx context.Context, first, last uint64) ([]*Record, 
 	g.SetLimit(readersAtOnce)
 	for i := range records {
 		g.Go(func() (err error) {
-			records[i], err = l.read(ctx, first+uint64(i)) //nolint:gosec // an index is not negative
+			records[i], err = l.read(ctx, first+uint64(i)) // an index is not negative
 			return err
 		})
 	}

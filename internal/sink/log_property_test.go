@@ -2,6 +2,7 @@ package sink
 
 import (
 	"errors"
+	"finoos-syncer/internal/sink/cursors"
 	cmdline "flag"
 	"fmt"
 	"math/rand/v2"
@@ -120,7 +121,7 @@ func (h *history) play() {
 // oneRun opens the log as a run does, and commits until it cannot.
 func oneRun(store weakHandle, random *rand.Rand, id string) (made []*attempt) {
 	w := &Writer{
-		o:      Options{RunID: id, Kind: KindRun, Shard: []Shard{{0, 1}, {0, 2}, {1, 2}, {1, 3}}[random.IntN(4)], Job: "j", Now: time.Now},
+		o:      Options{RunID: id, Kind: KindRun, Shard: []cursors.Shard{{Index: 0, Count: 1}, {Index: 0, Count: 2}, {Index: 1, Count: 2}, {Index: 1, Count: 3}}[random.IntN(4)], Job: "j", Now: time.Now},
 		voided: map[uint64]bool{},
 		log:    &ledger{store: store, keys: "j", patience: patience{attempts: 1 + random.IntN(4)}},
 	}
@@ -132,7 +133,7 @@ func oneRun(store weakHandle, random *rand.Rand, id string) (made []*attempt) {
 	}
 	w.base = w.log.tail
 	for n := range 1 + random.IntN(4) {
-		r := w.newRecord(w.o.Kind, w.o.Shard.buckets())
+		r := w.newRecord(w.o.Kind, w.o.Shard.Buckets())
 		r.Nonce = fmt.Sprintf("%s record %d", id, n)
 		meet := w.meet
 		switch r.Backfill = w.o.Backfill; {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Look is a job's state as it was committed when [OpenLook] read the log. It
@@ -18,8 +19,8 @@ import (
 // A run that goes on meanwhile sweeps what newer checkpoints cover: then a
 // method fails with bucket.ErrNotExist, and a new Look succeeds.
 type Look struct {
-	state *state
-	shard Shard
+	state *cursorState
+	shard cursors.Shard
 	upTo  uint64
 
 	fetched bool // the objects that all of the shard's cursors stand in
@@ -29,7 +30,7 @@ type Look struct {
 type LookOptions struct {
 	Store bucket.Objects
 	Job   string
-	Shard Shard // the zero value is the only shard there is
+	Shard cursors.Shard // the zero value is the only shard there is
 	// Source is where the job is pointed at now: ErrSource if its state comes
 	// from another.
 	Source     Source
@@ -94,10 +95,10 @@ func (l *Look) EachUser(ctx context.Context, b int) iter.Seq2[UserCursors, error
 
 // Cursors returns what EachUser yields of some users of a bucket, by user, and
 // reads no further than these.
-func (l *Look) Cursors(ctx context.Context, b int, users ...string) (map[string][]Cursor, error) {
+func (l *Look) Cursors(ctx context.Context, b int, users ...string) (map[string][]cursors.Cursor, error) {
 	byUser, err := l.state.cursorsOf(ctx, l.shard, b, l.upTo, users)
-	for id, cursors := range byUser {
-		if byUser[id] = pulled(cursors); len(byUser[id]) == 0 {
+	for id, cs := range byUser {
+		if byUser[id] = pulled(cs); len(byUser[id]) == 0 {
 			delete(byUser, id)
 		}
 	}
@@ -105,12 +106,12 @@ func (l *Look) Cursors(ctx context.Context, b int, users ...string) (map[string]
 }
 
 // pulled leaves out what only a backfill knows of.
-func pulled(cursors []Cursor) []Cursor {
-	return slices.DeleteFunc(cursors, func(c Cursor) bool { return c.MarkOnly })
+func pulled(cs []cursors.Cursor) []cursors.Cursor {
+	return slices.DeleteFunc(cs, func(c cursors.Cursor) bool { return c.MarkOnly })
 }
 
 // Close gives back the scratch files.
-func (l *Look) Close() { l.state.spool.close() }
+func (l *Look) Close() { l.state.spool.Close() }
 
 // Reports yields the run reports of a job whose run ids are greater than
 // after, those of the newest runs first. They are read as they are asked for.

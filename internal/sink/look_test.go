@@ -10,10 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // seen is what a look finds, by user: the version that its cursor names.
-func (w *world) seen(shard Shard) map[string]string {
+func (w *world) seen(shard cursors.Shard) map[string]string {
 	w.t.Helper()
 	l, err := OpenLook(w.t.Context(), LookOptions{
 		Store: readOnly{w.store, w.t}, Job: w.job, Shard: shard, Source: w.options(w.store).Source, ScratchDir: w.t.TempDir(),
@@ -23,7 +24,7 @@ func (w *world) seen(shard Shard) map[string]string {
 	}
 	defer l.Close()
 	got := map[string]string{}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		if shard.Count > 1 && !shard.Owns(b) {
 			continue
 		}
@@ -37,7 +38,7 @@ func (w *world) seen(shard Shard) map[string]string {
 		}
 		for _, u := range all {
 			named, err := l.Cursors(w.t.Context(), b, "nobody", u.UserID, "zzz")
-			if diff := cmp.Diff(map[string][]Cursor{u.UserID: u.Cursors}, named); diff != "" || err != nil {
+			if diff := cmp.Diff(map[string][]cursors.Cursor{u.UserID: u.Cursors}, named); diff != "" || err != nil {
 				w.t.Errorf("the same, asked for by name: %v\n%s", err, diff)
 			}
 		}
@@ -47,9 +48,9 @@ func (w *world) seen(shard Shard) map[string]string {
 
 func TestALookSeesWhatWasCommittedBesideALivingRunAndWritesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 20)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 20)
 	w.every = 2 // checkpoints, too
-	if got := w.seen(Shard{}); len(got) != 0 {
+	if got := w.seen(cursors.Shard{}); len(got) != 0 {
 		t.Errorf("before the first run: %v", got)
 	}
 	for range 5 {
@@ -61,12 +62,12 @@ func TestALookSeesWhatWasCommittedBesideALivingRunAndWritesNothing(t *testing.T)
 	for id, v := range w.truth {
 		want[id] = fmt.Sprintf("version %d", v)
 	}
-	got := w.seen(Shard{Count: 1})
+	got := w.seen(cursors.Shard{Count: 1})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	half := w.seen(Shard{Index: 0, Count: 2})
-	maps.Copy(half, w.seen(Shard{Index: 1, Count: 2}))
+	half := w.seen(cursors.Shard{Index: 0, Count: 2})
+	maps.Copy(half, w.seen(cursors.Shard{Index: 1, Count: 2}))
 	if diff := cmp.Diff(got, half); diff != "" {
 		t.Errorf("two shards together (-one +two):\n%s", diff)
 	}
@@ -77,7 +78,7 @@ func TestALookSeesWhatWasCommittedBesideALivingRunAndWritesNothing(t *testing.T)
 
 func TestALookAtAnotherSourceIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 3)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 3)
 	w.mustRun()
 	_, err := OpenLook(t.Context(), LookOptions{Store: w.store, Job: w.job, Source: Source{BaseURL: "elsewhere"}, ScratchDir: t.TempDir()})
 	if !errors.Is(err, ErrSource) {

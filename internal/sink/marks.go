@@ -2,6 +2,7 @@ package sink
 
 import (
 	"cmp"
+	"finoos-syncer/internal/sink/cursors"
 	"slices"
 	"strings"
 	"time"
@@ -26,10 +27,10 @@ const markPrefix = "backfill:"
 func isMark(stream string) bool { return strings.HasPrefix(stream, markPrefix) }
 
 // marked is a mark as the record with the given number left it.
-func (s *state) marked(c Cursor, seq uint64) Cursor {
+func (s *cursorState) marked(c cursors.Cursor, seq uint64) cursors.Cursor {
 	c.FullSeq = seq
 	if !s.progress {
-		c = Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
+		c = cursors.Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
 	}
 	return c
 }
@@ -37,27 +38,27 @@ func (s *state) marked(c Cursor, seq uint64) Cursor {
 // erasedMark is what stays of a mark whose record was taken back: how far the
 // backfill got is forgotten, but not that there was one, since an older record
 // may have left a mark in the same place.
-func erasedMark(c Cursor, seq uint64) Cursor {
-	return Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
+func erasedMark(c cursors.Cursor, seq uint64) cursors.Cursor {
+	return cursors.Cursor{UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, FullSeq: seq}
 }
 
 // foldMarks takes the marks out of the cursors of a user, and notes them in the
 // cursors of their streams; where there is none, in an empty one, MarkOnly: the
 // first pull of the stream must be later than what the backfill wrote, whatever
 // its clock says. It takes cursors sorted by stream, and returns them so.
-func foldMarks(cursors []Cursor) []Cursor {
-	if !slices.ContainsFunc(cursors, func(c Cursor) bool { return isMark(c.Stream) }) {
-		return cursors
+func foldMarks(cs []cursors.Cursor) []cursors.Cursor {
+	if !slices.ContainsFunc(cs, func(c cursors.Cursor) bool { return isMark(c.Stream) }) {
+		return cs
 	}
-	folded := slices.DeleteFunc(slices.Clone(cursors), func(c Cursor) bool { return isMark(c.Stream) })
-	for _, mark := range cursors {
+	folded := slices.DeleteFunc(slices.Clone(cs), func(c cursors.Cursor) bool { return isMark(c.Stream) })
+	for _, mark := range cs {
 		if !isMark(mark.Stream) {
 			continue
 		}
 		stream := strings.TrimPrefix(mark.Stream, markPrefix)
-		at, known := slices.BinarySearchFunc(folded, stream, func(c Cursor, s string) int { return cmp.Compare(c.Stream, s) })
+		at, known := slices.BinarySearchFunc(folded, stream, func(c cursors.Cursor, s string) int { return cmp.Compare(c.Stream, s) })
 		if !known {
-			folded = slices.Insert(folded, at, Cursor{UserID: mark.UserID, Stream: stream, MarkOnly: true})
+			folded = slices.Insert(folded, at, cursors.Cursor{UserID: mark.UserID, Stream: stream, MarkOnly: true})
 		}
 		c := &folded[at]
 		c.Backfilled = mark.FullSeq > c.FullSeq
@@ -69,18 +70,18 @@ func foldMarks(cursors []Cursor) []Cursor {
 // dropSettledMarks leaves out the marks that count no more: a full pull has
 // begun since, or the user is gone. Where there is no cursor a mark stays: the
 // run that will write one may have begun before.
-func dropSettledMarks(cursors []Cursor) []Cursor {
-	settled := func(mark Cursor) bool {
+func dropSettledMarks(cs []cursors.Cursor) []cursors.Cursor {
+	settled := func(mark cursors.Cursor) bool {
 		if !isMark(mark.Stream) {
 			return false
 		}
 		stream := strings.TrimPrefix(mark.Stream, markPrefix)
-		return slices.ContainsFunc(cursors, func(c Cursor) bool {
+		return slices.ContainsFunc(cs, func(c cursors.Cursor) bool {
 			return c.Stream == stream && (c.Ended || c.FullSeq >= mark.FullSeq)
 		})
 	}
-	left := make([]Cursor, 0, len(cursors))
-	for _, c := range cursors {
+	left := make([]cursors.Cursor, 0, len(cs))
+	for _, c := range cs {
 		if !settled(c) {
 			left = append(left, c)
 		}
@@ -102,14 +103,14 @@ type Progress struct {
 	State []byte
 }
 
-func (p Progress) mark() Cursor {
-	return Cursor{
+func (p Progress) mark() cursors.Cursor {
+	return cursors.Cursor{
 		UserID: p.UserID, Stream: markPrefix + p.Stream, ExtractedAt: p.ExtractedAt, PulledAt: p.DoneAt,
 		ErrorClass: p.ErrorClass, State: p.State,
 	}
 }
 
-func progressOf(mark Cursor) Progress {
+func progressOf(mark cursors.Cursor) Progress {
 	return Progress{
 		UserID: mark.UserID, Stream: strings.TrimPrefix(mark.Stream, markPrefix), ExtractedAt: mark.ExtractedAt,
 		DoneAt: mark.PulledAt, ErrorClass: mark.ErrorClass, State: mark.State,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,48 +17,48 @@ import (
 // UserCursors are the cursors of one user, sorted by stream.
 type UserCursors struct {
 	UserID  string
-	Cursors []Cursor
+	Cursors []cursors.Cursor
 }
 
-// source is an object of cursors on its way through one bucket of users.
-type source struct {
+// cursorSource is an object of cursors on its way through one bucket of users.
+type cursorSource struct {
 	order  int // among the sources: of two cursors of one stream, the later wins
-	next   func() (cursors []Cursor, more bool, err error)
-	effect func(Cursor) Cursor
-	ready  []Cursor // read and not taken; never empty in a heap
+	next   func() (cs []cursors.Cursor, more bool, err error)
+	effect func(cursors.Cursor) cursors.Cursor
+	ready  []cursors.Cursor // read and not taken; never empty in a heap
 }
 
 // advance drops n cursors, and reads on where none is left. It reports whether
 // there is one.
-func (s *source) advance(n int) (bool, error) {
+func (s *cursorSource) advance(n int) (bool, error) {
 	for s.ready = s.ready[n:]; len(s.ready) == 0; {
-		cursors, more, err := s.next()
+		cs, more, err := s.next()
 		if err != nil || !more {
 			return false, err
 		}
-		s.ready = cursors
+		s.ready = cs
 	}
 	return true, nil
 }
 
-// sources implements heap.Interface: by user, then the oldest first.
-type sources []*source
+// cursorSources implements heap.Interface: by user, then the oldest first.
+type cursorSources []*cursorSource
 
-func (s sources) Len() int { return len(s) }
+func (s cursorSources) Len() int { return len(s) }
 
-func (s sources) Less(i, j int) bool {
+func (s cursorSources) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(s[i].ready[0].UserID, s[j].ready[0].UserID), cmp.Compare(s[i].order, s[j].order)) < 0
 }
 
-func (s sources) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+func (s cursorSources) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
 
-func (s *sources) Push(x any) {
-	if e, ok := x.(*source); ok {
+func (s *cursorSources) Push(x any) {
+	if e, ok := x.(*cursorSource); ok {
 		*s = append(*s, e)
 	}
 }
 
-func (s *sources) Pop() any {
+func (s *cursorSources) Pop() any {
 	last := len(*s) - 1
 	e := (*s)[last]
 	(*s)[last] = nil
@@ -67,20 +68,20 @@ func (s *sources) Pop() any {
 
 // take adds the cursors of the user who comes first, in the oldest source that
 // has any, to those that older ones had.
-func (s *sources) take(cursors []Cursor) ([]Cursor, error) {
+func (s *cursorSources) take(cs []cursors.Cursor) ([]cursors.Cursor, error) {
 	from := (*s)[0]
 	user, n := from.ready[0].UserID, 0
 	for n < len(from.ready) && from.ready[n].UserID == user {
 		n++
 	}
-	cursors = slices.Grow(cursors, n)
+	cs = slices.Grow(cs, n)
 	for _, c := range from.ready[:n] {
 		c = from.effect(c)
-		at := slices.IndexFunc(cursors, func(o Cursor) bool { return o.Stream == c.Stream })
+		at := slices.IndexFunc(cs, func(o cursors.Cursor) bool { return o.Stream == c.Stream })
 		if at < 0 {
-			cursors = append(cursors, c)
+			cs = append(cs, c)
 		} else {
-			cursors[at] = c
+			cs[at] = c
 		}
 	}
 	more, err := from.advance(n)
@@ -92,13 +93,13 @@ func (s *sources) take(cursors []Cursor) ([]Cursor, error) {
 	default:
 		heap.Pop(s)
 	}
-	return cursors, nil
+	return cs, nil
 }
 
 // each yields the cursors of the users of a bucket as of record upTo, marks and
 // ended ones included, by user. Unless all is set it is only what they are found
 // by, and then they must not be kept.
-func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
+func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
 	return func(yield func(UserCursors, error) bool) {
 		merged, done, err := s.sources(ctx, b, upTo, all)
 		defer done()
@@ -107,7 +108,7 @@ func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq
 			return
 		}
 		heap.Init(&merged)
-		var again []Cursor
+		var again []cursors.Cursor
 		for len(merged) > 0 {
 			user := UserCursors{UserID: merged[0].ready[0].UserID, Cursors: again[:0]}
 			for len(merged) > 0 && merged[0].ready[0].UserID == user.UserID {
@@ -119,7 +120,7 @@ func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq
 			if !all {
 				again = user.Cursors
 			}
-			slices.SortFunc(user.Cursors, func(a, b Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
+			slices.SortFunc(user.Cursors, func(a, b cursors.Cursor) int { return cmp.Compare(a.Stream, b.Stream) })
 			if !yield(user, nil) {
 				return
 			}
@@ -129,9 +130,9 @@ func (s *state) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq
 
 // sources opens what the cursors of a bucket stand in, oldest first. done closes
 // it, also after an error.
-func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merged sources, done func(), err error) {
+func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool) (merged cursorSources, done func(), err error) {
 	done = func() {}
-	add := func(from *source) error {
+	add := func(from *cursorSource) error {
 		from.order = len(merged)
 		more, err := from.advance(0)
 		if more {
@@ -141,7 +142,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 	}
 	from := s.newest(b)
 	if from > 0 {
-		var checkpoint *source
+		var checkpoint *cursorSource
 		if checkpoint, done, err = s.checkpointSource(ctx, b, from, all); err == nil {
 			err = add(checkpoint)
 		}
@@ -155,7 +156,7 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 		}
 		path, effect, err := s.effect(r)
 		if err == nil && path != "" {
-			var object *source
+			var object *cursorSource
 			if object, err = s.objectSource(ctx, path, b, all); err == nil {
 				object.effect = effect
 				err = add(object)
@@ -169,61 +170,40 @@ func (s *state) sources(ctx context.Context, b int, upTo uint64, all bool) (merg
 }
 
 // checkpointSource reads a checkpoint where it lies: nobody else looks at it.
-func (s *state) checkpointSource(ctx context.Context, b int, seq uint64, all bool) (_ *source, done func(), err error) {
+func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, all bool) (_ *cursorSource, done func(), err error) {
 	done = func() {}
 	object, err := s.store.Open(ctx, s.keys.checkpoint(b, seq))
 	if err != nil {
 		return nil, done, err
 	}
 	done = func() { _ = object.Close() } // only read
-	guess := int64(footerGuess)
-	if all {
-		guess = wholeGuess
-	}
-	f, err := openCursorFile(object, guess)
+	f, err := cursors.Open(object, all)
 	if err != nil {
 		return nil, done, err
 	}
-	groups := f.holding(b)
-	return &source{effect: itself, next: func() ([]Cursor, bool, error) {
-		if len(groups) == 0 {
-			return nil, false, nil
-		}
-		cursors, err := f.of(groups[0], b, all)
-		groups = groups[1:]
-		return cursors, true, err
-	}}, done, nil
+	return &cursorSource{effect: itself, next: f.Bucket(b, all)}, done, nil
 }
 
 // objectSource reads an object that many buckets are looked up in: it is fetched
 // once.
-func (s *state) objectSource(ctx context.Context, path string, b int, all bool) (*source, error) {
-	parts, err := s.spool.parts(ctx, path, b)
+func (s *cursorState) objectSource(ctx context.Context, path string, b int, all bool) (*cursorSource, error) {
+	next, err := s.spool.Bucket(ctx, path, b, all)
 	if err != nil {
 		return nil, err
 	}
-	return &source{next: func() (cursors []Cursor, more bool, err error) {
-		for len(parts) > 0 && parts[0].size == 0 {
-			parts = parts[1:]
-		}
-		if len(parts) == 0 {
-			return nil, false, nil
-		}
-		cursors, parts[0], err = s.spool.read(parts[0], all)
-		return cursors, true, err
-	}}, nil
+	return &cursorSource{next: next}, nil
 }
 
 // counts says whether a bucket's cursors as of record upTo stand in a record, and
 // not in a checkpoint already: then its object may have been swept.
-func (s *state) counts(r *Record, b int, upTo uint64) bool {
+func (s *cursorState) counts(r *Record, b int, upTo uint64) bool {
 	return r.Seq > s.newest(b) && r.Seq <= upTo && slices.Contains(r.Buckets, b)
 }
 
 // fetchAll fetches the objects of all commits that the cursors of a shard's
 // buckets stand in, several at once: one after the other they would be what a
 // start waits for.
-func (s *state) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
+func (s *cursorState) fetchAll(ctx context.Context, shard cursors.Shard, upTo uint64) error {
 	var paths []string
 	for _, r := range s.commits {
 		path, _, err := s.effect(r)
@@ -234,5 +214,5 @@ func (s *state) fetchAll(ctx context.Context, shard Shard, upTo uint64) error {
 			paths = append(paths, path)
 		}
 	}
-	return s.spool.fetchAll(ctx, paths)
+	return s.spool.FetchAll(ctx, paths)
 }

@@ -8,79 +8,43 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
-
-func TestASpooledCursorComesBackAsItWas(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 1))
-	instant := func() time.Time {
-		if rng.IntN(3) == 0 {
-			return time.Time{}
-		}
-		return time.UnixMicro(rng.Int64N(1 << 52)).UTC()
-	}
-	for range 500 {
-		want := Cursor{
-			UserID: fmt.Sprint("user", rng.IntN(100)), Stream: "accounts", CorrelationID: fmt.Sprintf("c-%d", rng.Uint64()), CorrelationAt: instant(),
-			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), ErrorClass: "server",
-			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(),
-		}
-		for range rng.IntN(300) {
-			want.State = append(want.State, byte(rng.Uint32()))
-		}
-		body := appendSpooled(nil, &want)
-		got, err := decodeSpooled(body[len(body)-bodyLength(body):], true, want.UserID)
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Fatalf("%v (-want +got):\n%s", err, diff)
-		}
-		ids, err := decodeSpooled(body[len(body)-bodyLength(body):], false, "")
-		if diff := cmp.Diff(Cursor{UserID: want.UserID, Stream: want.Stream, Ended: want.Ended}, ids); err != nil || diff != "" {
-			t.Fatalf("ids: %v (-want +got):\n%s", err, diff)
-		}
-	}
-}
-
-// bodyLength is the length that a spooled cursor begins with.
-func bodyLength(b []byte) int {
-	r := spooledReader{b: b}
-	return int(r.uvarint())
-}
 
 // TestOfManyObjectsTheNewestCursorCounts merges a checkpoint with the objects of
 // many commits, of which each has some of the users, and compares with a map.
 func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 	t.Parallel()
 	store, rng := newMemStore(), rand.New(rand.NewPCG(5, 5))
-	s := &state{store: store, keys: jobKeys("j"), spool: &spool{store: store, dir: t.TempDir()}}
-	defer s.spool.close()
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: cursors.NewSpool(store, t.TempDir())}
+	defer s.spool.Close()
 	type cursorID struct{ user, stream string }
-	want := map[cursorID]Cursor{}
+	want := map[cursorID]cursors.Cursor{}
 	const seqs = 40
 	for seq := uint64(1); seq <= seqs; seq++ {
-		var cursors []Cursor
+		var cs []cursors.Cursor
 		for range 300 {
-			c := Cursor{UserID: fmt.Sprint("u", rng.IntN(2000)), Stream: fmt.Sprint("s", rng.IntN(3)), FullSeq: seq, State: make([]byte, rng.IntN(900))}
-			cursors = append(cursors, c)
+			c := cursors.Cursor{UserID: fmt.Sprint("u", rng.IntN(2000)), Stream: fmt.Sprint("s", rng.IntN(3)), FullSeq: seq, State: make([]byte, rng.IntN(900))}
+			cs = append(cs, c)
 			want[cursorID{c.UserID, c.Stream}] = c
 		}
-		body, rows, err := encodeCursors(slices.Clone(cursors))
+		body, rows, err := cursors.Encode(slices.Clone(cs))
 		if err != nil {
 			t.Fatal(err)
 		}
 		key := fmt.Sprintf("_syncer/j/cursors/%d.parquet", seq)
 		store.objects[key] = memObject{body: body}
-		s.commits = append(s.commits, &Record{Seq: seq, Kind: KindRun, Buckets: Shard{Count: 1}.buckets(), Cursors: CursorObject{Path: key, Rows: rows}})
+		s.commits = append(s.commits, &Record{Seq: seq, Kind: KindRun, Buckets: cursors.Shard{Count: 1}.Buckets(), Cursors: CursorObject{Path: key, Rows: rows}})
 	}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		last := ""
 		for u, err := range s.each(t.Context(), b, seqs, true) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if u.UserID <= last || BucketOf(u.UserID) != b {
+			if u.UserID <= last || cursors.BucketOf(u.UserID) != b {
 				t.Fatalf("user %s after %s in bucket %d", u.UserID, last, b)
 			}
 			last = u.UserID
@@ -100,7 +64,7 @@ func TestOfManyObjectsTheNewestCursorCounts(t *testing.T) {
 
 func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 	t.Parallel()
-	all := Shard{Count: 1}
+	all := cursors.Shard{Count: 1}
 	for _, c := range []struct {
 		name    string
 		commits int
@@ -114,12 +78,12 @@ func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 		{"large state, large commits", 16, 8 << 20, 4 << 20, true},
 		{"large state, many commits", mostCommits, 1000, 4 << 20, true},
 	} {
-		s := &state{sizes: map[int]int64{}}
-		for _, b := range all.buckets() {
+		s := &cursorState{sizes: map[int]int64{}}
+		for _, b := range all.Buckets() {
 			s.sizes[b] = c.held
 		}
 		for i := range c.commits {
-			s.commits = append(s.commits, &Record{Seq: uint64(i + 1), Kind: KindRun, Buckets: all.buckets(), Cursors: CursorObject{Path: "x", Bytes: c.each}})
+			s.commits = append(s.commits, &Record{Seq: uint64(i + 1), Kind: KindRun, Buckets: all.Buckets(), Cursors: CursorObject{Path: "x", Bytes: c.each}})
 		}
 		if got := s.checkpointDue(all, 1000, checkpointEvery); got != c.due {
 			t.Errorf("%s: due %t", c.name, got)
@@ -130,7 +94,7 @@ func TestACheckpointWaitsUntilWhatHasComeIsWorthIt(t *testing.T) {
 // TestTablesShareTheMemoryOfTheirRows fills all tables at once.
 func TestTablesShareTheMemoryOfTheirRows(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	wr := w.mustOpen()
 	most := int64(0)
 	for i := range 3000 {
@@ -150,18 +114,18 @@ func TestTablesShareTheMemoryOfTheirRows(t *testing.T) {
 }
 
 // wideRows are two rows of each of five tables, with a kilobyte of text in each.
-func wideRows(i int) (rows []Row) {
+func wideRows(i int) (rows []table.Row) {
 	id := fmt.Sprint("user", i)
 	text := make([]byte, 1000)
 	for n := range text {
 		text[n] = byte('a' + (i*7+n*n)%26)
 	}
-	meta := Meta{Op: Upsert, Pull: Full, ExtractedAt: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Extra: string(text)}
+	meta := table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Extra: string(text)}
 	for n := range 2 {
 		key := fmt.Sprint(id, "-", n)
-		rows = append(rows, &Account{UserID: id, AccountID: key, Meta: meta}, &Transaction{UserID: id, TransactionID: key, Meta: meta},
-			&Contract{UserID: id, ContractID: key, Meta: meta}, &Categorization{UserID: id, TransactionID: key, Tag: "t", Meta: meta},
-			&BankLogin{UserID: id, BankLoginID: key, Meta: meta})
+		rows = append(rows, &table.Account{UserID: id, AccountID: key, Meta: meta}, &table.Transaction{UserID: id, TransactionID: key, Meta: meta},
+			&table.Contract{UserID: id, ContractID: key, Meta: meta}, &table.Categorization{UserID: id, TransactionID: key, Tag: "t", Meta: meta},
+			&table.BankLogin{UserID: id, BankLoginID: key, Meta: meta})
 	}
 	return rows
 }
@@ -191,36 +155,37 @@ func (r countedReader) ReadAt(p []byte, at int64) (int, error) {
 func TestNoMoreIsReadThanUntilTheLastUserWhoIsNamed(t *testing.T) {
 	t.Parallel()
 	store := &countedStore{memStore: newMemStore()}
-	s := &state{store: store, keys: jobKeys("j"), spool: &spool{}, checkpoints: map[int][]uint64{7: {1}}}
+	s := &cursorState{store: store, keys: jobKeys("j"), spool: cursors.NewSpool(store, ""), checkpoints: map[int][]uint64{7: {1}}}
 	rng := rand.New(rand.NewPCG(1, 2))
-	var cursors []Cursor
-	for i := 0; len(cursors) < 1000; i++ {
-		if id := fmt.Sprintf("u%07d", i); BucketOf(id) == 7 {
+	var cs []cursors.Cursor
+	for i := 0; len(cs) < 1000; i++ {
+		if id := fmt.Sprintf("u%07d", i); cursors.BucketOf(id) == 7 {
 			state := make([]byte, 8000)
 			for i := range state {
 				state[i] = byte(rng.Uint32())
 			}
-			cursors = append(cursors, Cursor{UserID: id, Stream: "s", State: state})
+			cs = append(cs, cursors.Cursor{UserID: id, Stream: "s", State: state})
 		}
 	}
-	body, _, err := encodeCursors(slices.Clone(cursors))
+	body, _, err := cursors.Encode(slices.Clone(cs))
 	if err != nil {
 		t.Fatal(err)
 	}
 	store.objects[s.keys.checkpoint(7, 1)] = memObject{body: body}
-	first, last := cursors[3].UserID, cursors[len(cursors)-2].UserID
+	const whole, group = 1 << 20, 2 << 20 // what is fetched at once, and the most that a row group holds
+	first, last := cs[3].UserID, cs[len(cs)-2].UserID
 	for _, c := range []struct {
 		users []string
 		found int
 		most  int64
 	}{
 		{nil, 0, 0},
-		{[]string{first}, 1, wholeGuess + 2*cursorGroupMost},
-		{[]string{first, first, "u"}, 1, wholeGuess + 2*cursorGroupMost},
+		{[]string{first}, 1, whole + 2*group},
+		{[]string{first, first, "u"}, 1, whole + 2*group},
 		{[]string{last, first, "zzz"}, 2, int64(2 * len(body))},
 	} {
 		store.bytes = 0
-		got, err := s.cursorsOf(t.Context(), Shard{Count: 1}, 7, 1, c.users)
+		got, err := s.cursorsOf(t.Context(), cursors.Shard{Count: 1}, 7, 1, c.users)
 		if err != nil || len(got) != c.found || store.bytes > c.most {
 			t.Errorf("%v: %d users, %v, %d of %d bytes read", c.users, len(got), err, store.bytes, len(body))
 		}

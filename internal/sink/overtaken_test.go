@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // addAll adds what is new of every user, and commits nothing.
@@ -59,7 +60,7 @@ func (w *world) sleep(wr *Writer) {
 func TestOfTwoRunsFromOneBaseOneCommits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		w.mustRun()
 		w.night()
 		sleeper := w.mustOpen()
@@ -74,7 +75,7 @@ func TestOfTwoRunsFromOneBaseOneCommits(t *testing.T) {
 func TestAFenceStopsASleeperThoughNothingElseWasCommitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		w.mustRun()
 		w.night()
 		sleeper := w.mustOpen()
@@ -96,7 +97,7 @@ func TestAFenceStopsASleeperThoughNothingElseWasCommitted(t *testing.T) {
 func TestASleeperThatWakesAndDiesIsSweptUpAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		f := &faulty{Store: w.police, plan: fault{at: -1, deadly: true}, stop: func(what, key string) bool {
 			_, _, isLog := jobKeys("j").parseLog(key)
 			return what == "put" && isLog
@@ -120,7 +121,7 @@ func TestASleeperThatWakesAndDiesIsSweptUpAgain(t *testing.T) {
 func TestASleeperWhoseUploadsWereSweptLearnsWhy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		sleeper := w.mustOpen()
 		w.addAll(sleeper)
 		for _, l := range sleeper.lanes { // have the uploads begun
@@ -143,7 +144,7 @@ func TestASleeperWhoseUploadsWereSweptLearnsWhy(t *testing.T) {
 func TestASleeperThatStagedNothingMayCommitIfNobodyElseDid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		sleeper := w.mustOpen()
 		w.sleep(sleeper)
 		w.mustClose(w.mustOpen()) // finds nothing to fence off
@@ -158,7 +159,7 @@ func TestASleeperThatStagedNothingMayCommitIfNobodyElseDid(t *testing.T) {
 // moment: its successor has read the log, and is about to write the fence.
 func TestWhatASleeperCommitsBeforeItsFenceIsKept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.mustRun()
 	w.night()
 	sleeper := w.mustOpen()
@@ -206,7 +207,7 @@ func (h listHook) List(ctx context.Context, prefix, after string) iter.Seq2[buck
 func TestWhoSleepsWhileItClearsUpFencesNobodyOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		dead := w.mustOpen()
 		w.addAll(dead)
 		w.sleep(dead)
@@ -234,7 +235,7 @@ func TestWhoSleepsWhileItClearsUpFencesNobodyOff(t *testing.T) {
 func TestARecordThatComesTooLateFindsTheFence(t *testing.T) {
 	t.Parallel()
 	for _, before := range []bool{true, false} {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		var late func() (bucket.Info, error)
 		hook := &putHook{Store: w.police}
 		hook.put = func(_ int, key string, next func() (bucket.Info, error)) (bucket.Info, error) {
@@ -275,7 +276,7 @@ func TestARecordThatComesTooLateFindsTheFence(t *testing.T) {
 func TestARunWhoseLeaseIsSomebodyElsesStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		wr := w.mustOpen()
 		w.addAll(wr)
 		key := jobKeys("j").lease(0, "")
@@ -302,7 +303,7 @@ func TestARunWhoseLeaseIsSomebodyElsesStops(t *testing.T) {
 func TestALivingRunIsNamedToWhoWaitsInVain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		wr := w.mustOpen()
 		o := w.options(w.police)
 		o.LeaseWait = 90 * time.Second
@@ -321,7 +322,7 @@ func TestALivingRunIsNamedToWhoWaitsInVain(t *testing.T) {
 func TestTheSuccessorOfAKilledRunJustTakesOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		killed := w.mustOpen()
 		w.addAll(killed)
 		killed.lease.halt()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // publish makes the files of a committed record visible, those of pulls last
@@ -14,7 +15,7 @@ import (
 func (l *ledger) publish(ctx context.Context, store bucket.Uploads, r *Record, runID string) error {
 	for _, last := range []bool{false, true} {
 		for _, f := range r.Files {
-			if (f.Table == pullsTable.Name) != last {
+			if (f.Table == table.PullsName) != last {
 				continue
 			}
 			if err := store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts); err != nil {

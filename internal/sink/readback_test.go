@@ -1,16 +1,14 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"testing"
 
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/parquet/parquettest"
 )
 
 // readAll reads an object of any size.
@@ -39,44 +37,16 @@ func readColumns(t *testing.T, store bucket.Objects, key string, columns ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := file.NewParquetReader(bytes.NewReader(body))
-	if err != nil {
-		t.Fatalf("read %s: %v", key, err)
-	}
-	defer func() { _ = f.Close() }()
-	rows = make([][]string, f.NumRows())
-	for _, name := range columns {
-		n := 0
-		for g := range f.NumRowGroups() {
-			for _, v := range readStrings(t, f.RowGroup(g), f.MetaData().Schema.ColumnIndexByName(name)) {
-				rows[n] = append(rows[n], v)
-				n++
-			}
+	names, all := parquettest.Read(t, body)
+	rows = make([][]string, len(all))
+	for _, column := range columns {
+		i := slices.Index(names, column)
+		if i < 0 {
+			t.Fatalf("%s has no column %s", key, column)
+		}
+		for n, row := range all {
+			rows[n] = append(rows[n], row[i])
 		}
 	}
 	return rows
-}
-
-func readStrings(t *testing.T, g *file.RowGroupReader, column int) []string {
-	t.Helper()
-	chunk, err := g.Column(column)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, ok := chunk.(*file.ByteArrayColumnChunkReader)
-	if !ok {
-		t.Fatalf("column %d is no string: %T", column, chunk)
-	}
-	var all []string
-	values, defs := make([]parquet.ByteArray, 1024), make([]int16, 1024)
-	for r.HasNext() {
-		_, n, err := r.ReadBatch(int64(len(values)), values, defs, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range values[:n] {
-			all = append(all, v.String())
-		}
-	}
-	return all
 }

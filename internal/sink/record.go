@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // recordVersion is the version of the records that this package writes, and
@@ -100,7 +101,7 @@ type TableChanges struct {
 
 // touches says whether the record speaks for a bucket of users that the shard
 // owns.
-func (r *Record) touches(s Shard) bool { return slices.ContainsFunc(r.Buckets, s.Owns) }
+func (r *Record) touches(s cursors.Shard) bool { return slices.ContainsFunc(r.Buckets, s.Owns) }
 
 // isBy says whether the record is that very one.
 func (r *Record) isBy(o *Record) bool { return r.RunID == o.RunID && r.Nonce == o.Nonce }
@@ -125,15 +126,4 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 		return nil, fmt.Errorf("record %d calls itself %d", seq, r.Seq)
 	}
 	return r, nil
-}
-
-// buckets lists the buckets of users that the shard owns.
-func (s Shard) buckets() []int {
-	var own []int
-	for b := range Buckets {
-		if s.Owns(b) {
-			own = append(own, b)
-		}
-	}
-	return own
 }

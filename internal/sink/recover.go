@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // takeover is what a run does about those before it, once it holds the lease:
@@ -165,23 +166,25 @@ func (t *takeover) sweep(ctx context.Context) error {
 
 func (t *takeover) fence(st *stagingRecord) *Record {
 	dead := st.shard()
-	r := t.w.newRecord(KindFence, slices.DeleteFunc(t.w.o.Shard.buckets(), func(b int) bool { return !dead.Owns(b) }))
+	r := t.w.newRecord(KindFence, slices.DeleteFunc(t.w.o.Shard.Buckets(), func(b int) bool { return !dead.Owns(b) }))
 	r.Fences, r.Backfill = st.RunID, st.Backfill
 	return r
 }
 
-func (st *stagingRecord) shard() Shard { return Shard{Index: st.Shard, Count: st.Shards} }
+func (st *stagingRecord) shard() cursors.Shard {
+	return cursors.Shard{Index: st.Shard, Count: st.Shards}
+}
 
 // answersFor says whether what a dead run left is this one's to clear up: it
 // has some of the users, or the backfill's name. A backfill that nobody
 // resumes is the first shard's.
-func (w *Writer) answersFor(backfill string, dead Shard) bool {
+func (w *Writer) answersFor(backfill string, dead cursors.Shard) bool {
 	switch {
 	case w.o.Kind == KindBackfill:
 		return backfill == w.o.Backfill
 	case backfill != "":
 		return w.o.Shard.Index == 0
 	default:
-		return slices.ContainsFunc(w.o.Shard.buckets(), dead.Owns)
+		return slices.ContainsFunc(w.o.Shard.Buckets(), dead.Owns)
 	}
 }

@@ -6,6 +6,8 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/bucket/s3test"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 func openS3(t *testing.T, server *s3test.Server, url string) bucket.Store {
@@ -39,7 +41,7 @@ func TestACrashOnS3LosesAndDoublesNothing(t *testing.T) {
 func TestShardsShareALogOnS3(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	w := newWorld(t, openS3(t, server, server.URL), Shard{Count: 1}, 16)
+	w := newWorld(t, openS3(t, server, server.URL), cursors.Shard{Count: 1}, 16)
 	for range 2 {
 		var runs []func()
 		for _, part := range w.shards(4) {
@@ -61,14 +63,14 @@ func TestShardsShareALogOnS3(t *testing.T) {
 func TestALargeFileOnS3IsUploadedWhileItGrows(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	w := newWorld(t, openS3(t, server, server.URL), Shard{Count: 1}, 1)
+	w := newWorld(t, openS3(t, server, server.URL), cursors.Shard{Count: 1}, 1)
 	wr := w.mustOpen()
 	const versions = 60
 	for id := range w.truth {
 		w.truth[id] = versions
 		b := w.batch(id, 0, versions)
 		for i, r := range b.Rows {
-			if c, ok := r.(*Contract); ok {
+			if c, ok := r.(*table.Contract); ok {
 				c.Attributes = incompressible(200<<10, i)
 			}
 		}

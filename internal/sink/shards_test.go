@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // shards divides a world's users; all share the store, the police and the
@@ -14,10 +16,10 @@ func (w *world) shards(count int) []*world {
 	all := make([]*world, count)
 	for i := range all {
 		part := *w
-		part.shard = Shard{Index: i, Count: count}
+		part.shard = cursors.Shard{Index: i, Count: count}
 		part.truth = map[string]int{}
 		for id, v := range w.truth {
-			if part.shard.Owns(BucketOf(id)) {
+			if part.shard.Owns(cursors.BucketOf(id)) {
 				part.truth[id] = v
 			}
 		}
@@ -32,7 +34,7 @@ func (w *world) shards(count int) []*world {
 // some nights, in changing numbers.
 func TestShardsShareOneLogAndDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 24)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 24)
 	for _, count := range []int{4, 4, 1, 2, 3} {
 		var runs []func()
 		for _, part := range w.shards(count) {
@@ -53,7 +55,7 @@ func TestShardsShareOneLogAndDoNotDisturbEachOther(t *testing.T) {
 
 func TestALivingShardsUploadsAreNotSwept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 12)
 	parts := w.shards(2)
 	alive := parts[1].mustOpen()
 	parts[1].addAll(alive)
@@ -65,7 +67,7 @@ func TestALivingShardsUploadsAreNotSwept(t *testing.T) {
 
 func TestALivingBackfillsUploadsAreNotSweptAndADeadOnesAre(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.mustRun()
 	backfill := func() *Writer {
 		o := w.options(w.police)
@@ -101,7 +103,7 @@ func TestALivingBackfillsUploadsAreNotSweptAndADeadOnesAre(t *testing.T) {
 
 func TestABackfillStandsBesideARun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	run := w.mustOpen()
 	w.addAll(run)
 	o := w.options(w.police)
@@ -110,7 +112,7 @@ func TestABackfillStandsBesideARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := []Row{&SyncSession{UserID: "user", BankLoginID: "login", Meta: Meta{Op: Upsert, ExtractedAt: w.now}}}
+	rows := []table.Row{&table.SyncSession{UserID: "user", BankLoginID: "login", Meta: table.Meta{Op: table.Upsert, ExtractedAt: w.now}}}
 	if err := backfill.Add(t.Context(), Batch{Rows: rows}); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestABackfillStandsBesideARun(t *testing.T) {
 
 func TestADeadShardIsLeftToWhoHasItsUsers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 12)
 	parts := w.shards(2)
 	dead := parts[1].mustOpen()
 	parts[1].addAll(dead)
@@ -142,7 +144,7 @@ func TestADeadShardIsLeftToWhoHasItsUsers(t *testing.T) {
 
 func TestWithFewerShardsTheDeadOfAllAreSwept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 12)
 	var dead []*Writer
 	parts := w.shards(4)
 	for _, part := range parts {
@@ -162,7 +164,7 @@ func TestWithFewerShardsTheDeadOfAllAreSwept(t *testing.T) {
 func TestRecoveryTouchesNothingOfAnotherJob(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
-	other := newWorld(t, store, Shard{Count: 1}, 4)
+	other := newWorld(t, store, cursors.Shard{Count: 1}, 4)
 	other.job = "other"
 	other.police = newPolice(t, store, "other")
 	dead := other.mustOpen()
@@ -173,7 +175,7 @@ func TestRecoveryTouchesNothingOfAnotherJob(t *testing.T) {
 	}
 	objects, uploads := maps.Clone(store.objects), len(store.uploads)
 
-	w := newWorld(t, store, Shard{Count: 1}, 4)
+	w := newWorld(t, store, cursors.Shard{Count: 1}, 4)
 	w.runs = 500
 	w.die(func(what, _ string) bool { return what == "complete" })
 	for info, err := range store.List(t.Context(), jobKeys("other").leases(), "") {
@@ -196,10 +198,10 @@ func TestRecoveryTouchesNothingOfAnotherJob(t *testing.T) {
 
 func TestCursorsOfUsersOfOtherShardsAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 0, Count: 2}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 0, Count: 2}, 2)
 	wr := w.mustOpen()
 	for i := range 100 {
-		if id := fmt.Sprintf("stranger-%d", i); !w.shard.Owns(BucketOf(id)) {
+		if id := fmt.Sprintf("stranger-%d", i); !w.shard.Owns(cursors.BucketOf(id)) {
 			if err := wr.Add(t.Context(), w.batch(id, 0, 1)); err == nil {
 				t.Error("added a user of another shard")
 			}

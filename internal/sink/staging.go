@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // stagingRecord names every key that a run may have begun to write to and
@@ -56,20 +57,20 @@ func (s *stager) setBase(seq uint64) {
 }
 
 // dataKey returns a key for a file of the table that is opened now.
-func (s *stager) dataKey(ctx context.Context, table string, now time.Time) (string, error) {
+func (s *stager) dataKey(ctx context.Context, tab string, now time.Time) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if day := now.UTC().Format(time.DateOnly); s.day != day {
 		clear(s.free)
 		s.day = day
 	}
-	if s.free[table] == "" {
+	if s.free[tab] == "" {
 		if err := s.reserve(ctx, now); err != nil {
 			return "", err
 		}
 	}
-	key := s.free[table]
-	delete(s.free, table)
+	key := s.free[tab]
+	delete(s.free, tab)
 	return key, nil
 }
 
@@ -91,7 +92,7 @@ func (s *stager) cursorKey(ctx context.Context, now time.Time) (string, error) {
 // record: one write for all tables instead of one for each.
 func (s *stager) reserve(ctx context.Context, now time.Time) error {
 	r, free, cursors := s.record, map[string]string{}, s.cursors
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		if free[t.Name] = s.free[t.Name]; free[t.Name] == "" {
 			free[t.Name] = dataKey(t.Name, now, r.RunID, r.Shard, s.next())
 			r.Uploads = append(r.Uploads, free[t.Name])

@@ -8,25 +8,26 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
-// state finds cursors: those of a bucket of users stand in its newest
+// cursorState finds cursors: those of a bucket of users stand in its newest
 // checkpoint and in the cursor objects of later commits, where newer ones win.
-type state struct {
+type cursorState struct {
 	store bucket.Objects
 	keys  jobKeys
 	// checkpoints are the numbers up to which each bucket has one, ascending.
 	checkpoints map[int][]uint64
 	sizes       map[int]int64 // of the newest of each bucket
 	commits     []*Record     // in order; newer than the checkpoints of the shard
-	spool       *spool
+	spool       *cursors.Spool
 	// progress keeps what marks say of their backfill: see backfill_ledger.go.
 	progress bool
 }
 
 // locate lists the checkpoints. commits are for the caller to fill in.
-func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*state, error) {
-	s := &state{store: store, keys: keys, spool: &spool{store: store, dir: scratch}}
+func locate(ctx context.Context, store bucket.Objects, keys jobKeys, scratch string) (*cursorState, error) {
+	s := &cursorState{store: store, keys: keys, spool: cursors.NewSpool(store, scratch)}
 	var err error
 	s.checkpoints, s.sizes, err = listCheckpoints(ctx, store, keys)
 	return s, err
@@ -50,34 +51,36 @@ func listCheckpoints(ctx context.Context, store bucket.Objects, keys jobKeys) (f
 
 // floor returns the number behind which the log is needed for a shard: the
 // oldest of its buckets' newest checkpoints.
-func (s *state) floor(shard Shard) uint64 {
+func (s *cursorState) floor(shard cursors.Shard) uint64 {
 	var newest []uint64
-	for _, b := range shard.buckets() {
+	for _, b := range shard.Buckets() {
 		newest = append(newest, s.newest(b))
 	}
 	return slices.Min(newest)
 }
 
 // newest is the number of a bucket's newest checkpoint, 0 if it has none.
-func (s *state) newest(b int) uint64 {
+func (s *cursorState) newest(b int) uint64 {
 	if c := s.checkpoints[b]; len(c) > 0 {
 		return c[len(c)-1]
 	}
 	return 0
 }
 
-func itself(c Cursor) Cursor { return c }
+func itself(c cursors.Cursor) cursors.Cursor { return c }
 
 // erased is what stays of a cursor that a void takes back: the user is known,
 // what was pulled is not.
-func erased(c Cursor) Cursor { return Cursor{UserID: c.UserID, Stream: c.Stream} }
+func erased(c cursors.Cursor) cursors.Cursor {
+	return cursors.Cursor{UserID: c.UserID, Stream: c.Stream}
+}
 
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
-func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error) {
+func (s *cursorState) effect(r *Record) (path string, f func(cursors.Cursor) cursors.Cursor, err error) {
 	switch r.Kind {
 	case KindBackfill:
-		return r.Cursors.Path, func(c Cursor) Cursor { return s.marked(c, r.Seq) }, nil
+		return r.Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }, nil
 	case KindVoid:
 	default:
 		return r.Cursors.Path, itself, nil
@@ -89,7 +92,7 @@ func (s *state) effect(r *Record) (path string, f func(Cursor) Cursor, err error
 		return "", nil, fmt.Errorf("it takes back record %d, which is older than the checkpoint", r.Voids)
 	}
 	if s.commits[i].Kind == KindBackfill {
-		return s.commits[i].Cursors.Path, func(c Cursor) Cursor { return erasedMark(c, r.Seq) }, nil
+		return s.commits[i].Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }, nil
 	}
 	return s.commits[i].Cursors.Path, erased, nil
 }
@@ -102,13 +105,13 @@ func (w *Writer) Users(ctx context.Context) iter.Seq2[string, error] {
 			yield("", fmt.Errorf("read users: %w", err))
 			return
 		}
-		for _, b := range w.o.Shard.buckets() {
+		for _, b := range w.o.Shard.Buckets() {
 			for u, err := range w.state.each(ctx, b, w.opened, false) {
 				if err != nil {
 					yield("", fmt.Errorf("read users: %w", err))
 					return
 				}
-				known := slices.ContainsFunc(u.Cursors, func(c Cursor) bool { return !c.Ended && !isMark(c.Stream) })
+				known := slices.ContainsFunc(u.Cursors, func(c cursors.Cursor) bool { return !c.Ended && !isMark(c.Stream) })
 				if known && !yield(u.UserID, nil) {
 					return
 				}
@@ -124,14 +127,14 @@ func (w *Writer) EachUser(ctx context.Context, b int) iter.Seq2[UserCursors, err
 	return w.state.eachUser(ctx, w.o.Shard, b, w.opened)
 }
 
-func (s *state) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) iter.Seq2[UserCursors, error] {
+func (s *cursorState) eachUser(ctx context.Context, shard cursors.Shard, b int, upTo uint64) iter.Seq2[UserCursors, error] {
 	return func(yield func(UserCursors, error) bool) {
-		if !shard.Owns(b) || b < 0 || b >= Buckets {
+		if !shard.Owns(b) || b < 0 || b >= cursors.Buckets {
 			yield(UserCursors{}, fmt.Errorf("read cursors: bucket %d is not of shard %d of %d", b, shard.Index, shard.Count))
 			return
 		}
 		for u, err := range s.each(ctx, b, upTo, true) {
-			u.Cursors = slices.DeleteFunc(foldMarks(u.Cursors), func(c Cursor) bool { return c.Ended })
+			u.Cursors = slices.DeleteFunc(foldMarks(u.Cursors), func(c cursors.Cursor) bool { return c.Ended })
 			if (err != nil || len(u.Cursors) > 0) && !yield(u, err) || err != nil {
 				return
 			}
@@ -141,12 +144,12 @@ func (s *state) eachUser(ctx context.Context, shard Shard, b int, upTo uint64) i
 
 // Cursors returns what [Writer.EachUser] yields of some users of a bucket, by
 // user, and reads no further than these.
-func (w *Writer) Cursors(ctx context.Context, b int, users ...string) (map[string][]Cursor, error) {
+func (w *Writer) Cursors(ctx context.Context, b int, users ...string) (map[string][]cursors.Cursor, error) {
 	return w.state.cursorsOf(ctx, w.o.Shard, b, w.opened, users)
 }
 
-func (s *state) cursorsOf(ctx context.Context, shard Shard, b int, upTo uint64, users []string) (map[string][]Cursor, error) {
-	byUser := map[string][]Cursor{}
+func (s *cursorState) cursorsOf(ctx context.Context, shard cursors.Shard, b int, upTo uint64, users []string) (map[string][]cursors.Cursor, error) {
+	byUser := map[string][]cursors.Cursor{}
 	if len(users) == 0 {
 		return byUser, nil
 	}

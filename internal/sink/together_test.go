@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,16 +13,16 @@ import (
 func TestRowsOfABatchLieTogetherWhoeverElseWrites(t *testing.T) {
 	t.Parallel()
 	const users, rows = 8, 500
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 0)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 0)
 	wr := w.mustOpen()
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	var all sync.WaitGroup
 	for u := range users {
-		batch := make([]Row, rows)
+		batch := make([]table.Row, rows)
 		for i := range batch {
-			batch[i] = &Categorization{
+			batch[i] = &table.Categorization{
 				UserID: fmt.Sprint("user", u), TransactionID: fmt.Sprint("t", i), Tag: "x",
-				Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: at},
+				Meta: table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: at},
 			}
 		}
 		all.Go(func() {

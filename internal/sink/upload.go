@@ -12,7 +12,7 @@ import (
 	"os"
 	"slices"
 
-	nameless "finoos-syncer/internal/scratch"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -95,7 +95,7 @@ func (u *uploader) Write(p []byte) (int, error) {
 // open opens the file that is collected in.
 func (u *uploader) open() (err error) {
 	if u.file == nil {
-		if u.file, err = nameless.File(u.dir, "syncer-upload"); err != nil {
+		if u.file, err = scratch.File(u.dir, "syncer-upload"); err != nil {
 			return fmt.Errorf("hold a part: %w", err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
@@ -222,20 +224,20 @@ func TestNoPartIsOnItsWayWhenItsUploadIsSwept(t *testing.T) {
 
 func closeWithPartsOnTheirWay(t *testing.T) {
 	t.Helper()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	store := &stuckParts{Store: w.police}
 	wr, err := w.open(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []Row
+	var rows []table.Row
 	for i := range 9 { // of two tables, more than fits into a row group
-		rows = append(rows, &Contract{UserID: "u", ContractID: strconv.Itoa(i), Attributes: strings.Repeat(strconv.Itoa(i), 1<<20), Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: w.now}})
+		rows = append(rows, &table.Contract{UserID: "u", ContractID: strconv.Itoa(i), Attributes: strings.Repeat(strconv.Itoa(i), 1<<20), Meta: table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: w.now}})
 	}
 	for i := range 9 {
-		rows = append(rows, &Transaction{
+		rows = append(rows, &table.Transaction{
 			UserID: "u", AccountID: "a", TransactionID: strconv.Itoa(i), Currency: "EUR", Purpose: strings.Repeat(strconv.Itoa(i), 1<<20),
-			Meta: Meta{Op: Upsert, Pull: Full, ExtractedAt: w.now},
+			Meta: table.Meta{Op: table.Upsert, Pull: table.Full, ExtractedAt: w.now},
 		})
 	}
 	if err := wr.Add(t.Context(), Batch{Rows: rows}); err != nil {

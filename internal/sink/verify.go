@@ -117,7 +117,6 @@ type verifier struct {
 	o     VerifyOptions
 	store bucket.Store
 	keys  jobKeys
-	spool *spool
 	found Verification
 
 	problems, notes []Finding
@@ -135,7 +134,7 @@ type verifier struct {
 
 func newVerifier(o VerifyOptions) *verifier {
 	return &verifier{
-		o: o, store: o.Store, keys: jobKeys(o.Job), spool: &spool{store: o.Store, dir: o.ScratchDir}, next: 1,
+		o: o, store: o.Store, keys: jobKeys(o.Job), next: 1,
 		voids: map[uint64]uint64{}, marked: map[uint64]uint64{},
 		cursors: nameSet{}, files: nameSet{}, read: map[string]uint64{},
 		found: Verification{Job: o.Job, Store: o.Store.String(), Tables: map[string]VerifiedTable{}, Problems: []Finding{}, Notes: []Finding{}},

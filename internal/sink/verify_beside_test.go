@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // beside is a store in which something happens right before some look at it.
@@ -84,7 +85,7 @@ func TestWhatHappensBetweenTwoLooksIsNoDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, newMemStore(), Shard{Index: 3, Count: 128}, 4)
+			w := newWorld(t, newMemStore(), cursors.Shard{Index: 3, Count: 128}, 4)
 			w.mustRun()
 			store := &beside{Store: readOnly{w.store, t}, when: tt.when}
 			store.do = tt.do(w)
@@ -155,7 +156,7 @@ func isClosed(c chan struct{}) bool {
 // committed nothing.
 func TestALivingRunsLeftoversAreItsOwn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	wr := w.mustOpen()
 	w.addAll(wr)
 	f, err := wr.staged.dataKey(t.Context(), "contracts", w.now)

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/json"
+	"finoos-syncer/internal/sink/cursors"
 	"slices"
 	"strings"
 	"testing"
@@ -130,7 +131,7 @@ var damages = map[string]damage{
 		m.set(key, m.objects[key].body[:100], "")
 	}, "/cursors/", "cannot be read"},
 	"cursors are others": {func(w *world, m *memStore) {
-		body, _, err := encodeCursors([]Cursor{{UserID: "somebody", Stream: worldStream}})
+		body, _, err := cursors.Encode([]cursors.Cursor{{UserID: "somebody", Stream: worldStream}})
 		if err != nil {
 			w.t.Fatal(err)
 		}

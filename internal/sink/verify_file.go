@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // filesAtOnce is how many files are read side by side.
@@ -22,7 +20,7 @@ type fileCheck struct {
 	findings []Finding
 	bytes    int64
 	read     bool // to its end, so that the tally counts
-	tally    Tally
+	tally    table.Tally
 }
 
 // checkFile reads a committed file as a loader would: all of it.
@@ -30,7 +28,7 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 	find := func(gone bool, format string, args ...any) {
 		c.findings = append(c.findings, Finding{Where: f.Path, Seq: r.Seq, What: fmt.Sprintf(format, args...), Do: doRestore, gone: gone})
 	}
-	local, err := v.spool.fetch(ctx, f.Path)
+	local, err := v.fetch(ctx, f.Path)
 	if errors.Is(err, bucket.ErrNotExist) {
 		find(true, "record %d names it, but it is not there", r.Seq)
 		return c, nil
@@ -50,12 +48,12 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 	case got != f.SHA256:
 		find(false, "has the checksum %s, record %d says %s", got, r.Seq, f.SHA256)
 	}
-	table := TableByName(f.Table)
-	if table == nil {
+	tab := table.ByName(f.Table)
+	if tab == nil {
 		find(false, "belongs to table %q, which this program does not know (use a newer one)", f.Table)
 		return c, nil
 	}
-	if c.tally, err = tallyFile(local, table); err != nil {
+	if c.tally, err = table.ReadTally(local, tab); err != nil {
 		if len(c.findings) == 0 { // else no wonder
 			find(false, "cannot be read as Parquet: %v", err)
 		}
@@ -66,70 +64,4 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 		find(false, "holds %d rows, record %d says %d", c.tally.Rows, r.Seq, f.Rows)
 	}
 	return c, nil
-}
-
-// tallyFile counts what a file of a table holds, by reading it.
-func tallyFile(f *scratchFile, table *Table) (t Tally, err error) {
-	defer recoverCorrupt(&err)
-	reader, err := file.NewParquetReader(io.NewSectionReader(f, 0, f.Size()))
-	if err != nil {
-		return Tally{}, err
-	}
-	for i := range reader.NumRowGroups() {
-		g := &groupReader{schema: reader.MetaData().Schema, group: reader.RowGroup(i)}
-		rows, err := tallyGroup(g, table)
-		if err != nil {
-			return Tally{}, err
-		}
-		t.Add(rows)
-	}
-	return t, nil
-}
-
-func tallyGroup(g *groupReader, table *Table) (Tally, error) {
-	t := Tally{Rows: g.group.NumRows(), Sums: map[string]string{}}
-	for _, c := range table.Columns {
-		if c.Name != opColumn && c.Type != TypeDecimal {
-			continue
-		}
-		if g.schema.ColumnIndexByName(c.Name) < 0 {
-			return Tally{}, fmt.Errorf("%w: no column %s", errCorrupt, c.Name)
-		}
-		if c.Name == opColumn {
-			readColumn(g, c.Name, func(_ int, v parquet.ByteArray) {
-				switch Op(v) {
-				case Upsert:
-					t.Upserts++
-				case Delete:
-					t.Deletes++
-				}
-			})
-			continue
-		}
-		var sum sum128
-		readColumn(g, c.Name, func(_ int, v int64) { sum.add(v) })
-		t.Sums[c.Name] = sum.String()
-	}
-	if other := t.Rows - t.Upserts - t.Deletes; g.err == nil && other != 0 {
-		return Tally{}, fmt.Errorf("%w: %d rows are neither upserts nor deletes", errCorrupt, other)
-	}
-	return t, g.err
-}
-
-const opColumn = "_op"
-
-// countCursors reads a whole cursor file.
-func countCursors(f cursorReaderAt) (n int64, err error) {
-	defer recoverCorrupt(&err)
-	c, err := openCursorFile(f, footerGuess)
-	if err != nil {
-		return 0, err
-	}
-	for _, err := range c.cursors() {
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // readLog walks through the log as it is listed, a record and its mark at a
@@ -149,7 +150,7 @@ func (v *verifier) checkPublished(ctx context.Context, r *Record) error {
 
 // checkTables compares what the files of a record hold with its own summary.
 func (v *verifier) checkTables(r *Record, files []fileCheck) {
-	sums, unknown := map[string]Tally{}, map[string]bool{}
+	sums, unknown := map[string]table.Tally{}, map[string]bool{}
 	for i, f := range r.Files {
 		c := files[i]
 		for _, finding := range c.findings {
@@ -158,7 +159,7 @@ func (v *verifier) checkTables(r *Record, files []fileCheck) {
 		t := v.found.Tables[f.Table]
 		t.Files++
 		t.Bytes += c.bytes
-		all := Tally{Rows: t.Rows, Upserts: t.Upserts, Deletes: t.Deletes, Sums: t.Sums}
+		all := table.Tally{Rows: t.Rows, Upserts: t.Upserts, Deletes: t.Deletes, Sums: t.Sums}
 		all.Add(c.tally)
 		t.Rows, t.Upserts, t.Deletes, t.Sums = all.Rows, all.Upserts, all.Deletes, all.Sums
 		v.found.Tables[f.Table] = t
@@ -167,7 +168,7 @@ func (v *verifier) checkTables(r *Record, files []fileCheck) {
 		sums[f.Table] = sum
 		unknown[f.Table] = unknown[f.Table] || !c.read
 	}
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		got, said := sums[t.Name], r.Tables[t.Name]
 		if unknown[t.Name] {
 			continue // of which file, and why, was said
@@ -182,7 +183,7 @@ func (v *verifier) checkTables(r *Record, files []fileCheck) {
 }
 
 // differsFrom says in what a summary is not that of the rows; "" in nothing.
-func (c TableChanges) differsFrom(t Tally) string {
+func (c TableChanges) differsFrom(t table.Tally) string {
 	switch {
 	case c.Upserts != t.Upserts:
 		return fmt.Sprintf("%d upserts, its files hold %d", c.Upserts, t.Upserts)
@@ -198,7 +199,7 @@ func (c TableChanges) differsFrom(t Tally) string {
 	}
 	slices.Sort(columns)
 	for _, column := range slices.Compact(columns) {
-		if said, got := addDecimals(c.Sums[column], ""), addDecimals(t.Sums[column], ""); said != got {
+		if said, got := table.AddDecimals(c.Sums[column], ""), table.AddDecimals(t.Sums[column], ""); said != got {
 			return fmt.Sprintf("%s in column %s, its files hold %s", said, column, got)
 		}
 	}

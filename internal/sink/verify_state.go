@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // readCheckpoints reads the newest checkpoint of every bucket of users.
@@ -15,7 +16,7 @@ func (v *verifier) readCheckpoints(ctx context.Context) (err error) {
 	if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil {
 		return err
 	}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		of := v.checkpoints[b]
 		if len(of) == 0 {
 			continue
@@ -35,7 +36,7 @@ func (v *verifier) readCheckpoints(ctx context.Context) (err error) {
 
 // countCursorsAt reads a cursor object. What is wrong with it is in why.
 func (v *verifier) countCursorsAt(ctx context.Context, key string) (n int64, why, err error) {
-	f, err := v.spool.fetch(ctx, key)
+	f, err := v.fetch(ctx, key)
 	if errors.Is(err, bucket.ErrNotExist) {
 		return 0, err, nil
 	}
@@ -43,7 +44,7 @@ func (v *verifier) countCursorsAt(ctx context.Context, key string) (n int64, why
 		return 0, nil, err
 	}
 	defer func() { _ = f.Close() }() // an unlinked scratch file that was read
-	n, why = countCursors(f)
+	n, why = cursors.Count(f)
 	return n, why, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // nameSet holds keys by their hash, eight bytes each: what a verification has
@@ -35,7 +36,7 @@ func (v *verifier) findUnnamed(ctx context.Context) error {
 		return err
 	}
 	var unnamed []string
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		for info, err := range v.store.List(ctx, t.Name+"/", "") {
 			if err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // readOnly is a store that fails the test when it is written to.
@@ -69,13 +70,13 @@ func lines(findings []Finding) (text []string) {
 func threeNights(t *testing.T) *world {
 	t.Helper()
 	store := newMemStore()
-	w := newWorld(t, store, Shard{Index: 3, Count: 128}, 4)
+	w := newWorld(t, store, cursors.Shard{Index: 3, Count: 128}, 4)
 	w.every = 2
 	for range 3 {
 		w.mustRun()
 		w.night()
 	}
-	other := newWorld(t, store, Shard{Count: 1}, 2)
+	other := newWorld(t, store, cursors.Shard{Count: 1}, 2)
 	other.job, other.police = "other", newPolice(t, store, "other")
 	other.runs = 100 // runs have ids of their own
 	other.mustRun()
@@ -126,7 +127,7 @@ func TestASoundLakeIsVerifiedAndSummedUp(t *testing.T) {
 
 func TestAFolderIsVerifiedLikeAnyStore(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, folderOf(t), Shard{Index: 3, Count: 128}, 3)
+	w := newWorld(t, folderOf(t), cursors.Shard{Index: 3, Count: 128}, 3)
 	w.mustRun()
 	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 || v.Tables["contracts"].Rows != 3 {
 		t.Errorf("%+v", v)
@@ -142,7 +143,7 @@ func TestAFolderIsVerifiedLikeAnyStore(t *testing.T) {
 
 func TestAJobThatNeverRanIsSound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	if v := w.verify(); v.ProblemCount+v.NoteCount+v.Records > 0 {
 		t.Errorf("got %+v", v)
 	}
@@ -150,7 +151,7 @@ func TestAJobThatNeverRanIsSound(t *testing.T) {
 
 func TestAGapIsOneProblemHoweverWide(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	l := &ledger{store: w.store, keys: jobKeys(w.job), patience: impatient, tail: 1 << 40}
 	if err := l.append(t.Context(), testRecord("run"), nil); err != nil {
 		t.Fatal(err)
@@ -164,7 +165,7 @@ func TestAGapIsOneProblemHoweverWide(t *testing.T) {
 func TestWhatWasTakenBackMustBeGone(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
-	w := newWorld(t, store, Shard{Count: 1}, 4)
+	w := newWorld(t, store, cursors.Shard{Count: 1}, 4)
 	w.half = false
 	w.loseUpload()
 	if v := w.verify(); len(v.Problems) != 1 || !strings.Contains(v.Problems[0].What, "neither is its pending upload") || v.Unpublished != 1 {
@@ -198,7 +199,7 @@ func TestWhatADeadRunLeftIsNotedAndNotCalledDamage(t *testing.T) {
 		"create":   {"has ended without clearing up; uploads left pending: 0"},
 		"complete": {"is not published yet", "has ended without clearing up"},
 	} {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		w.die(func(op, key string) bool { return op == what && !strings.HasPrefix(key, system) })
 		v := w.verify()
 		if v.ProblemCount > 0 || len(v.Notes) != len(notes) {
@@ -231,7 +232,7 @@ func TestCursorsThatNobodyAnnouncedAreNoted(t *testing.T) {
 // verified over and over: by two shards, with checkpoints and sweeping.
 func TestARunAtWorkDisturbsNoVerification(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 12)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 12)
 	w.every = 2
 	done, verified := make(chan struct{}), 0
 	var wg sync.WaitGroup
@@ -275,7 +276,7 @@ func TestARunAtWorkDisturbsNoVerification(t *testing.T) {
 
 func TestAStoreThatDoesNotAnswerIsAnErrorAndNoDamage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Index: 3, Count: 128}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 3, Count: 128}, 4)
 	w.every = 2
 	for range 2 {
 		w.mustRun()
@@ -331,7 +332,7 @@ func TestFindingsAreCappedAndCounted(t *testing.T) {
 	for i := range maxFindings + 5 {
 		store.set(fmt.Sprintf("users/%d.parquet", i), []byte("PAR1"), "")
 	}
-	w := newWorld(t, store, Shard{Count: 1}, 1)
+	w := newWorld(t, store, cursors.Shard{Count: 1}, 1)
 	v := w.verify()
 	if len(v.Problems) != maxFindings || v.ProblemCount != maxFindings+5 {
 		t.Errorf("%d problems of %d", len(v.Problems), v.ProblemCount)

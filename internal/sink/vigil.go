@@ -13,7 +13,7 @@ import (
 // nobody would clear up: who took it for dead has swept, and forgotten, the
 // keys that it staged. Safe for concurrent use.
 type vigil struct {
-	lease  *keeper
+	lease  *leaseKeeper
 	staged *stager
 
 	mu     sync.Mutex

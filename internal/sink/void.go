@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // errVoided says that somebody else has taken the same record back.
@@ -16,7 +17,7 @@ var errVoided = errors.New("taken back already")
 // record is taken back, so that its users are pulled again.
 func (t *takeover) lost(ctx context.Context, r *Record) error {
 	w := t.w
-	if !w.answersFor(r.Backfill, Shard{Index: r.Shard, Count: r.Shards}) {
+	if !w.answersFor(r.Backfill, cursors.Shard{Index: r.Shard, Count: r.Shards}) {
 		w.o.Logger.WarnContext(ctx, "record of another shard cannot be published, an upload is gone", "seq", r.Seq)
 		return nil
 	}

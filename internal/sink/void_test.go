@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // loseUpload leaves a committed record behind of which the upload that is
@@ -34,7 +35,7 @@ func (w *world) loseUpload() {
 
 func TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 6)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 6)
 	w.half = false
 	w.mustRun()
 	w.night()
@@ -82,11 +83,11 @@ func TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain(t *testing.T) {
 	}
 	empty := 0
 	for id := range w.truth {
-		cursors, err := wr.Cursors(t.Context(), BucketOf(id), id)
+		cs, err := wr.Cursors(t.Context(), cursors.BucketOf(id), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := cursors[id][0]; c.CorrelationID == "" {
+		if c := cs[id][0]; c.CorrelationID == "" {
 			empty++
 			if c.Stream != worldStream || c.State != nil || !c.ExtractedAt.IsZero() {
 				t.Errorf("erased cursor of %s: %+v", id, c)
@@ -137,7 +138,7 @@ func (s slowToShow) CompleteUpload(ctx context.Context, up bucket.Upload, parts 
 
 func TestAnUploadThatSeemsGoneForAMomentTakesNothingBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.die(func(what, _ string) bool { return what == "complete" })
 	wr, err := w.open(t.Context(), slowToShow{w.police, map[string]int{}})
 	if err != nil {
@@ -155,7 +156,7 @@ func TestAnUploadThatSeemsGoneForAMomentTakesNothingBack(t *testing.T) {
 
 func TestTheMarkOfATakenBackRecordSaysWhatTookItBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 2)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
 	w.half = false
 	w.loseUpload()
 	w.mustRun()

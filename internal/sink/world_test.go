@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // world is a small bank and its lake. What a user's stream ought to hold is a
@@ -25,7 +28,7 @@ type world struct {
 	store  bucket.Store // as it is, below all faults
 	police *police
 	job    string
-	shard  Shard
+	shard  cursors.Shard
 	truth  map[string]int // user -> version
 	runs   int
 	every  int // checkpointEvery
@@ -41,7 +44,7 @@ const worldStream = "contracts"
 
 // newWorld sets up users in all the buckets of the shard's, the same at every
 // call.
-func newWorld(t *testing.T, store bucket.Store, shard Shard, users int) *world {
+func newWorld(t *testing.T, store bucket.Store, shard cursors.Shard, users int) *world {
 	t.Helper()
 	w := &world{
 		t: t, store: store, police: newPolice(t, store, "j"), job: "j", shard: shard, truth: map[string]int{},
@@ -50,7 +53,7 @@ func newWorld(t *testing.T, store bucket.Store, shard Shard, users int) *world {
 	_, inMemory := store.(*memStore)
 	w.police.offDuty = !inMemory
 	for i := 0; len(w.truth) < users; i++ {
-		if id := fmt.Sprintf("user-%d", i); shard.Owns(BucketOf(id)) {
+		if id := fmt.Sprintf("user-%d", i); shard.Owns(cursors.BucketOf(id)) {
 			w.truth[id] = 1
 		}
 	}
@@ -85,7 +88,7 @@ func (w *world) options(store bucket.Store) Options {
 		patience: impatient, checkpointEvery: w.every,
 	}
 	if w.backfill != "" {
-		o.Kind, o.Backfill, o.Shard = KindBackfill, w.backfill, Shard{}
+		o.Kind, o.Backfill, o.Shard = KindBackfill, w.backfill, cursors.Shard{}
 	}
 	return o
 }
@@ -136,12 +139,12 @@ func (w *world) work(ctx context.Context, wr *Writer) error {
 
 // pull writes what is new of one user.
 func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
-	cursors, err := wr.Cursors(ctx, BucketOf(id), id)
+	cs, err := wr.Cursors(ctx, cursors.BucketOf(id), id)
 	if err != nil {
 		return err
 	}
 	have := 0
-	for _, c := range cursors[id] {
+	for _, c := range cs[id] {
 		if _, err := fmt.Sscanf(c.CorrelationID, "version %d", &have); c.CorrelationID != "" && err != nil {
 			return fmt.Errorf("cursor of %s: %w", id, err)
 		}
@@ -154,21 +157,21 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 
 // batch is the pull that takes a user from one version to another.
 func (w *world) batch(id string, from, to int) Batch {
-	meta := Meta{Op: Upsert, Pull: Diff, ExtractedAt: w.now}
-	b := Batch{Cursors: []Cursor{{
+	meta := table.Meta{Op: table.Upsert, Pull: table.Diff, ExtractedAt: w.now}
+	b := Batch{Cursors: []cursors.Cursor{{
 		UserID: id, Stream: worldStream, CorrelationID: fmt.Sprintf("version %d", to), ExtractedAt: w.now, State: []byte("state"),
 	}}}
 	attributes := ""
 	if w.bulky && id == slices.Min(slices.Collect(maps.Keys(w.truth))) {
-		attributes = strings.Repeat("x", defaultRowGroupBytes)
+		attributes = strings.Repeat("x", table.DefaultRowGroupBytes)
 	}
 	for v := from + 1; v <= to; v++ {
-		b.Rows = append(b.Rows, &Contract{
-			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: Decimal{Units: 10_000 * int64(v), Valid: true}, Attributes: attributes, Meta: meta,
+		b.Rows = append(b.Rows, &table.Contract{
+			UserID: id, ContractID: fmt.Sprintf("version %d", v), Amount: table.Decimal{Units: 10_000 * int64(v), Valid: true}, Attributes: attributes, Meta: meta,
 		})
 	}
-	b.Rows = append(b.Rows, &Pull{
-		UserID: id, Stream: worldStream, Outcome: "pulled", Rows: int64(to - from), Meta: Meta{Op: Upsert, ExtractedAt: w.now},
+	b.Rows = append(b.Rows, &table.Pull{
+		UserID: id, Stream: worldStream, Outcome: "pulled", Rows: int64(to - from), Meta: table.Meta{Op: table.Upsert, ExtractedAt: w.now},
 	})
 	return b
 }
@@ -236,8 +239,8 @@ func (w *world) checkReaders() {
 			}
 		}
 	}
-	for _, table := range Tables() {
-		for _, key := range w.list(table.Name + "/") {
+	for _, tab := range table.Tables() {
+		for _, key := range w.list(tab.Name + "/") {
 			if !named[key] {
 				w.t.Errorf("%s is visible, but no record names it", key)
 			}
@@ -283,10 +286,10 @@ func (w *world) checkOrphans() {
 		w.t.Fatal(err)
 	}
 	swept := kept(checkpoints[w.shard.Index])
-	for _, b := range w.shard.buckets() {
+	for _, b := range w.shard.Buckets() {
 		swept = min(swept, kept(checkpoints[b]))
 	}
-	cursors := map[string]bool{}
+	cs := map[string]bool{}
 	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
 		if err != nil {
 			w.t.Fatal(err)
@@ -294,13 +297,13 @@ func (w *world) checkOrphans() {
 		if !r.Published {
 			w.t.Errorf("record %d is not published", r.Seq)
 		}
-		cursors[r.Cursors.Path] = true
+		cs[r.Cursors.Path] = true
 		if _, err := w.store.Stat(w.t.Context(), r.Cursors.Path); r.Cursors.Path != "" && r.Seq > swept && err != nil {
 			w.t.Errorf("record %d: %v", r.Seq, err)
 		}
 	}
 	for _, key := range w.list(keys.root() + "cursors/") {
-		if !cursors[key] {
+		if !cs[key] {
 			w.t.Errorf("%s is in no record", key)
 		}
 	}
@@ -324,7 +327,7 @@ func (w *world) checkCursors() {
 	w.t.Helper()
 	wr := w.mustOpen()
 	got := map[string]string{}
-	for b := range Buckets {
+	for b := range cursors.Buckets {
 		if !w.shard.Owns(b) {
 			continue
 		}
@@ -362,4 +365,16 @@ func group(fs ...func()) {
 		wg.Go(f)
 	}
 	wg.Wait()
+}
+
+func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
+	t.Helper()
+	var out []T
+	for v, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Options say what a [Writer] writes for, and how.
@@ -18,9 +20,9 @@ type Options struct {
 	// Job, RunID and RunGroup become parts of keys and records. RunID is new
 	// for every process.
 	Job, RunID, RunGroup string
-	Kind                 string // KindRun (the default) or KindBackfill
-	Backfill             string // the name of a backfill
-	Shard                Shard  // the zero value is the only shard there is
+	Kind                 string        // KindRun (the default) or KindBackfill
+	Backfill             string        // the name of a backfill
+	Shard                cursors.Shard // the zero value is the only shard there is
 	Source               Source
 	Holder               string // host and process, for the messages of others
 
@@ -28,7 +30,7 @@ type Options struct {
 	LeaseTTL   time.Duration // default 60 s
 	LeaseRenew time.Duration // default a quarter of LeaseTTL
 
-	Masking        *Masking // what is hidden in the tables; nil = nothing
+	Masking        *table.Masking // what is hidden in the tables; nil = nothing
 	Compression    string
 	TargetFileSize int64  // default 128 MiB
 	ScratchDir     string // for cursors that are being read and parts that grow; default the system's
@@ -79,8 +81,8 @@ func (o *Options) check() error {
 	if err := errors.Join(checkName("job", o.Job), checkName("run id", o.RunID)); err != nil {
 		return err
 	}
-	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > Buckets {
-		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, Buckets)
+	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > cursors.Buckets {
+		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, cursors.Buckets)
 	}
 	switch {
 	case o.Kind == KindRun && o.Backfill == "":
@@ -100,13 +102,13 @@ type Writer struct {
 	store  bucket.Store
 	keys   jobKeys
 	leases *leases
-	lease  *keeper
+	lease  *leaseKeeper
 	vigil  *vigil
 	staged *stager
 	lanes  map[string]*lane
-	state  *state // as of Open; does not change
-	opened uint64 // the newest record then
-	past   *past  // of a backfill, as of Open; nil for a run
+	state  *cursorState // as of Open; does not change
+	opened uint64       // the newest record then
+	past   *past        // of a backfill, as of Open; nil for a run
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.
@@ -124,7 +126,7 @@ type Writer struct {
 	closeErr    error
 
 	mu      sync.Mutex // guards what follows
-	cursors []Cursor
+	cursors []cursors.Cursor
 	held    int64 // bytes of cursors
 	users   int64 // of a backfill
 	failed  error
@@ -170,11 +172,11 @@ func newWriter(o Options) *Writer {
 	}
 	w.vigil = &vigil{staged: w.staged}
 	slots := newPartSlots()
-	for _, t := range Tables() {
+	for _, t := range table.Tables() {
 		w.lanes[t.Name] = &lane{
 			table: t, store: watchedUploads{o.Store, w.vigil}, staged: w.staged, target: o.TargetFileSize, now: o.Now,
 			slots: slots, dir: o.ScratchDir, mu: newSlowMutex(),
-			opts: fileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
+			opts: table.FileOptions{RunID: o.RunID, Compression: o.Compression, Masking: o.Masking},
 		}
 	}
 	return w

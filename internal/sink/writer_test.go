@@ -10,11 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	wr := w.mustOpen()
 	w.addAll(wr)
 	if p := wr.Pending(); p.Rows != 8 || p.Files != 2 || p.Bytes == 0 {
@@ -38,7 +40,7 @@ func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 
 	want := &Record{
 		Version: 1, Seq: 1, Job: "j", RunID: "run001", RunGroup: "group", Nonce: r.Nonce, Shards: 1, Kind: KindRun, CommittedAt: w.now,
-		Buckets: Shard{Count: 1}.buckets(), Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"},
+		Buckets: cursors.Shard{Count: 1}.Buckets(), Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"},
 		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4, Bytes: r.Cursors.Bytes},
 		Files:   r.Files,
 		Tables: map[string]TableChanges{
@@ -56,7 +58,7 @@ func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 
 func TestCursorsAloneAreACommit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	wr := w.mustOpen()
 	for id := range w.truth {
 		b := w.batch(id, 0, 1)
@@ -74,7 +76,7 @@ func TestCursorsAloneAreACommit(t *testing.T) {
 
 func TestWhatWasNotCommittedIsGoneAfterClose(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	wr := w.mustOpen()
 	w.addAll(wr)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,13 +104,13 @@ func TestWhatWasNotCommittedIsGoneAfterClose(t *testing.T) {
 
 func TestABatchThatWasCutIsNeverCommitted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	wr := w.mustOpen()
 	w.addAll(wr)
 	broken := errors.New("disk full")
 	for id := range w.truth {
 		b := w.batch(id, 1, 2)
-		err := wr.Add(t.Context(), Batch{Rows: b.Rows, Stream: func(func(Row) error) error { return broken }})
+		err := wr.Add(t.Context(), Batch{Rows: b.Rows, Stream: func(func(table.Row) error) error { return broken }})
 		if !errors.Is(err, broken) {
 			t.Fatalf("add: %v, want %v", err, broken)
 		}
@@ -127,7 +129,7 @@ func TestABatchThatWasCutIsNeverCommitted(t *testing.T) {
 
 func TestACancelledAddThatHasNotBegunSpoilsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	wr := w.mustOpen()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -143,7 +145,7 @@ func TestACancelledAddThatHasNotBegunSpoilsNothing(t *testing.T) {
 func TestAJobPointedElsewhereIsRefusedBeforeItWritesData(t *testing.T) {
 	t.Parallel()
 	for _, source := range []Source{{BaseURL: "https://finoos.test", Tenant: "other"}, {BaseURL: "https://elsewhere.test", Tenant: "bank"}} {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		w.mustRun()
 		before := w.list("")
 		o := w.options(w.police)
@@ -166,7 +168,7 @@ func TestAJobPointedElsewhereIsRefusedBeforeItWritesData(t *testing.T) {
 func TestPublishingThatFailsIsDoneByTheNextCommitOrClose(t *testing.T) {
 	t.Parallel()
 	for _, commits := range []int{1, 2} {
-		w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 		failed := false
 		f := &faulty{Store: w.police, plan: fault{at: -1}, stop: func(what, _ string) bool {
 			first := what == "complete" && !failed
@@ -198,7 +200,7 @@ func TestPublishingThatFailsIsDoneByTheNextCommitOrClose(t *testing.T) {
 
 func TestWhatCannotBePublishedIsKeptForTheNextRun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 4)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 	w.half = false
 	f := &faulty{Store: w.police, plan: fault{at: -1}, stop: func(what, _ string) bool { return what == "complete" }}
 	wr, err := w.open(t.Context(), f)
@@ -219,7 +221,7 @@ func TestWhatCannotBePublishedIsKeptForTheNextRun(t *testing.T) {
 
 func TestAFileIsRolledAtItsSizeAndItsKeyNamesTheDayItWasOpened(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newMemStore(), Shard{Count: 1}, 1)
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
 	o := w.options(w.police)
 	o.TargetFileSize = 1
 	stagings := 0

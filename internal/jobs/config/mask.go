@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // everyTable stands for all tables that have a column.
@@ -38,18 +38,18 @@ var apiNames = map[string]map[string][]string{
 var jsonColumns = []string{"partner", "attributes", "_extra"}
 
 // Masking is what a job's writer hides, nil for nothing.
-func (j *Job) Masking() (*sink.Masking, error) {
+func (j *Job) Masking() (*table.Masking, error) {
 	if len(j.Mask) == 0 {
 		return nil, nil //nolint:nilnil // nothing, and that is no error
 	}
-	m := &sink.Masking{Key: []byte(j.MaskKey.Reveal()), Tables: map[string]sink.Mask{}}
+	m := &table.Masking{Key: []byte(j.MaskKey.Reveal()), Tables: map[string]table.Mask{}}
 	hmac := false
-	for _, table := range slices.Sorted(maps.Keys(j.Mask)) {
-		for _, name := range slices.Sorted(maps.Keys(j.Mask[table])) {
-			action := sink.MaskAction(j.Mask[table][name])
-			hmac = hmac || action == sink.MaskHMAC
-			if err := addMask(m, table, name, action); err != nil {
-				return nil, &maskError{table: table, name: name, err: err}
+	for _, tab := range slices.Sorted(maps.Keys(j.Mask)) {
+		for _, name := range slices.Sorted(maps.Keys(j.Mask[tab])) {
+			action := table.MaskAction(j.Mask[tab][name])
+			hmac = hmac || action == table.MaskHMAC
+			if err := addMask(m, tab, name, action); err != nil {
+				return nil, &maskError{table: tab, name: name, err: err}
 			}
 		}
 	}
@@ -68,28 +68,28 @@ type maskError struct {
 func (e *maskError) Error() string { return e.err.Error() }
 
 // addMask adds one entry for the tables that it means.
-func addMask(m *sink.Masking, table, name string, action sink.MaskAction) error {
+func addMask(m *table.Masking, tab, name string, action table.MaskAction) error {
 	column, member, _ := strings.Cut(name, ".")
-	tables := []string{table}
-	if table == everyTable {
+	tables := []string{tab}
+	if tab == everyTable {
 		tables = tablesWith(column)
 	}
 	if len(tables) == 0 {
 		return fmt.Errorf("no table has a column %q", column)
 	}
-	if name == "user_id" && table != everyTable {
+	if name == "user_id" && tab != everyTable {
 		return errors.New(`user_id joins the tables: hide it in every table, below "all"`)
 	}
 	for _, t := range tables {
 		mask := m.Tables[t]
 		if mask.Columns == nil {
-			mask.Columns = map[string]sink.MaskAction{}
+			mask.Columns = map[string]table.MaskAction{}
 		}
 		if member != "" {
 			if !slices.Contains(jsonColumns, column) {
 				return fmt.Errorf("%s is no JSON column: only members of %s can be named with dots", column, strings.Join(jsonColumns, ", "))
 			}
-			mask.Fields = append(mask.Fields, sink.MaskField{Path: sink.MaskPath(strings.TrimPrefix(name, "_extra.")), Action: action})
+			mask.Fields = append(mask.Fields, table.MaskField{Path: table.MaskPath(strings.TrimPrefix(name, "_extra.")), Action: action})
 			column = "_extra" // which every table has
 		} else {
 			mask.Columns[column] = action
@@ -98,7 +98,7 @@ func addMask(m *sink.Masking, table, name string, action sink.MaskAction) error 
 			}
 			mask.Fields = append(mask.Fields, membersOf(t, column, action)...)
 		}
-		check := sink.Mask{Columns: map[string]sink.MaskAction{column: action}}
+		check := table.Mask{Columns: map[string]table.MaskAction{column: action}}
 		if member != "" {
 			check.Columns = nil
 		}
@@ -111,21 +111,21 @@ func addMask(m *sink.Masking, table, name string, action sink.MaskAction) error 
 }
 
 // membersOf are the members of JSON columns that say what a column says.
-func membersOf(table, column string, action sink.MaskAction) []sink.MaskField {
-	fields := []sink.MaskField{{Path: sink.MaskPath(column), Action: action}}
-	for _, path := range apiNames[table][column] {
-		fields = append(fields, sink.MaskField{Path: sink.MaskPath(path), Action: action})
+func membersOf(tab, column string, action table.MaskAction) []table.MaskField {
+	fields := []table.MaskField{{Path: table.MaskPath(column), Action: action}}
+	for _, path := range apiNames[tab][column] {
+		fields = append(fields, table.MaskField{Path: table.MaskPath(path), Action: action})
 	}
 	if strings.HasSuffix(column, "iban") && column != "iban" {
-		fields = append(fields, sink.MaskField{Path: sink.MaskPath("iban"), Action: action})
+		fields = append(fields, table.MaskField{Path: table.MaskPath("iban"), Action: action})
 	}
 	return fields
 }
 
 func tablesWith(column string) []string {
 	var names []string
-	for _, t := range sink.Tables() {
-		if slices.ContainsFunc(t.Columns, func(c sink.Column) bool { return c.Name == column }) {
+	for _, t := range table.Tables() {
+		if slices.ContainsFunc(t.Columns, func(c table.Column) bool { return c.Name == column }) {
 			names = append(names, t.Name)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Schema returns the JSON schema (draft 07, which editors understand) of
@@ -144,7 +144,7 @@ func (m manual) field(s *spec) *schemaNode {
 
 func tableNames() []string {
 	var names []string
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		names = append(names, t.Name)
 	}
 	return names

@@ -9,6 +9,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // tags finds out what an entry of a categorization diff is: tags that were added,
@@ -73,7 +74,7 @@ func (d *doctor) lastPulled(ctx context.Context, store bucket.Store) (string, er
 		return "", err
 	}
 	defer look.Close()
-	users, err := look.Cursors(ctx, sink.BucketOf(d.user), d.user)
+	users, err := look.Cursors(ctx, cursors.BucketOf(d.user), d.user)
 	if err != nil {
 		return "", err
 	}

@@ -5,8 +5,9 @@ import (
 	"maps"
 	"slices"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
 )
 
 // Collect goes through a list and lets visit emit the rows that are to be
@@ -17,7 +18,7 @@ import (
 // anything is written; and once more while it is written. visit must emit the
 // same rows both times.
 func Collect[T any](
-	ctx context.Context, res *Result, list *finoos.List[T], start func(), visit func(rec *T, emit func(sink.Row) error) error,
+	ctx context.Context, res *Result, list *finoos.List[T], start func(), visit func(rec *T, emit func(table.Row) error) error,
 ) error {
 	res.turn.closers = append(res.turn.closers, list)
 	if list.Spilled() {
@@ -37,22 +38,22 @@ func Collect[T any](
 		// instant, and no row of a backfill hides what was read after it.
 		res.ExtractedAt = res.Stamp()
 	}
-	pass := func(emit func(sink.Row) error) error {
+	pass := func(emit func(table.Row) error) error {
 		start()
 		return list.Each(func(rec *T) error { return visit(rec, emit) })
 	}
 	if !list.Spilled() {
-		return pass(func(row sink.Row) error {
+		return pass(func(row table.Row) error {
 			res.Rows = append(res.Rows, row)
 			res.Upserts++
 			return nil
 		})
 	}
-	if err := pass(func(sink.Row) error { res.Upserts++; return nil }); err != nil {
+	if err := pass(func(table.Row) error { res.Upserts++; return nil }); err != nil {
 		return err
 	}
 	inexact := res.Inexact
-	res.More = func(yield func(sink.Row) error) error {
+	res.More = func(yield func(table.Row) error) error {
 		err := pass(yield)
 		res.Inexact = inexact // counted once
 		return err
@@ -65,10 +66,10 @@ func Collect[T any](
 // not there any more. old is nil for a full pull.
 func CollectKeyed[T any](
 	ctx context.Context, res *Result, list *finoos.List[T], old keyed,
-	key func(*T) (string, uint64), row func(*T) sink.Row, tombstone func(key string) sink.Row,
+	key func(*T) (string, uint64), row func(*T) table.Row, tombstone func(key string) table.Row,
 ) error {
 	var next keyed
-	err := Collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(sink.Row) error) error {
+	err := Collect(ctx, res, list, func() { next = make(keyed, len(old)) }, func(rec *T, emit func(table.Row) error) error {
 		k, hash := key(rec)
 		if _, twice := next[k]; twice {
 			return nil

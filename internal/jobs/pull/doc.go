@@ -15,7 +15,7 @@
 //
 // # What a pull may claim
 //
-// A full pull ([sink.Full]) replaces what was known, a diff adds to it; Whole
+// A full pull ([table.Full]) replaces what was known, a diff adds to it; Whole
 // says that everything that the API has was looked at, whatever the mode. A state
 // that cannot be decoded, or whose hashes are of another version, makes the next
 // pull a full one.

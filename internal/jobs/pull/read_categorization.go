@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // readCategorization reads the tags of a user's transactions. In mode diff the
@@ -66,8 +67,8 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 	for _, key := range slices.Sorted(maps.Keys(old)) {
 		if _, there := next[key]; !there {
 			transaction, tag, _ := strings.Cut(key, "\x00")
-			res.remove(&sink.Categorization{
-				UserID: u.ID, TransactionID: transaction, Tag: tag, Meta: res.meta(sink.Delete, ""),
+			res.remove(&table.Categorization{
+				UserID: u.ID, TransactionID: transaction, Tag: tag, Meta: res.meta(table.Delete, ""),
 			})
 		}
 	}
@@ -84,7 +85,7 @@ func CollectTags(
 	var seen map[uint64]struct{}
 	var key []byte
 	start := func() { seen = res.turn.slabs.nothingSeen() }
-	return Collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(sink.Row) error) error {
+	return Collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(table.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
 		}
@@ -104,9 +105,9 @@ func CollectTags(
 				}
 			}
 			row := res.turn.slabs.tags.next()
-			*row = sink.Categorization{
+			*row = table.Categorization{
 				UserID: res.User, AccountID: rec.AccountID, TransactionID: rec.TransactionID, Tag: tag,
-				Meta: res.meta(sink.Upsert, rec.Extra),
+				Meta: res.meta(table.Upsert, rec.Extra),
 			}
 			if err := emit(row); err != nil {
 				return err

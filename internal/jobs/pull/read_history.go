@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
 )
 
 // readHistory reads the daily balances of all accounts and writes the months
@@ -31,9 +32,9 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	}
 	res.Whole = err != nil || r.WantsFull(c)
 	var next history
-	var deletes []sink.Row
+	var deletes []table.Row
 	start := func() { next, deletes = maps.Clone(old), nil }
-	err = Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(sink.Row) error) error {
+	err = Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
 		a := newAccountMonths(rec)
 		a.replace(next)
 		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
@@ -51,8 +52,8 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 			known = a.everyDay() // it may have brought days that the fingerprints do not know
 		}
 		for _, date := range a.vanished(known) {
-			deletes = append(deletes, &sink.AccountHistory{
-				UserID: u.ID, AccountID: rec.AccountID, Date: sink.DateOf(Midnight(date)), Meta: res.meta(sink.Delete, ""),
+			deletes = append(deletes, &table.AccountHistory{
+				UserID: u.ID, AccountID: rec.AccountID, Date: table.DateOf(Midnight(date)), Meta: res.meta(table.Delete, ""),
 			})
 		}
 		return nil

@@ -3,8 +3,9 @@ package pull
 import (
 	"context"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
 )
 
 // readUser compares what the list said of a user with what is remembered. It
@@ -37,9 +38,9 @@ func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
 	collected := func(old keyed) error {
 		return CollectKeyed(ctx, res, list, old,
 			func(l *finoos.BankLogin) (string, uint64) { return l.ID, l.Hash },
-			func(l *finoos.BankLogin) sink.Row { return loginRow(res, l) },
-			func(key string) sink.Row {
-				return &sink.BankLogin{UserID: u.ID, BankLoginID: key, Meta: res.meta(sink.Delete, "")}
+			func(l *finoos.BankLogin) table.Row { return loginRow(res, l) },
+			func(key string) table.Row {
+				return &table.BankLogin{UserID: u.ID, BankLoginID: key, Meta: res.meta(table.Delete, "")}
 			})
 	}
 	c := u.Cursor(res.Stream)
@@ -64,9 +65,9 @@ func (r *Reader) readAccounts(ctx context.Context, u *User, res *Result) error {
 	}
 	return CollectKeyed(ctx, res, list, r.remembered(u, res),
 		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
-		func(a *finoos.Account) sink.Row { return accountRow(res, a) },
-		func(key string) sink.Row {
-			return &sink.Account{UserID: u.ID, AccountID: key, Meta: res.meta(sink.Delete, "")}
+		func(a *finoos.Account) table.Row { return accountRow(res, a) },
+		func(key string) table.Row {
+			return &table.Account{UserID: u.ID, AccountID: key, Meta: res.meta(table.Delete, "")}
 		})
 }
 
@@ -77,8 +78,8 @@ func (r *Reader) readContracts(ctx context.Context, u *User, res *Result) error 
 	}
 	return CollectKeyed(ctx, res, list, r.remembered(u, res),
 		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
-		func(c *finoos.Contract) sink.Row { return ContractRow(res, c) },
-		func(key string) sink.Row {
-			return &sink.Contract{UserID: u.ID, ContractID: key, Meta: res.meta(sink.Delete, "")}
+		func(c *finoos.Contract) table.Row { return ContractRow(res, c) },
+		func(key string) table.Row {
+			return &table.Contract{UserID: u.ID, ContractID: key, Meta: res.meta(table.Delete, "")}
 		})
 }

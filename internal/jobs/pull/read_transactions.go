@@ -6,11 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 const (
@@ -51,7 +52,7 @@ func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) err
 		if _, there := next.seen[id]; there || before.days == noDate || before.days < start {
 			continue
 		}
-		res.remove(&sink.Transaction{UserID: u.ID, TransactionID: id, Meta: res.meta(sink.Delete, "")})
+		res.remove(&table.Transaction{UserID: u.ID, TransactionID: id, Meta: res.meta(table.Delete, "")})
 	}
 	r.rememberWindow(u, res, next)
 	return nil
@@ -126,7 +127,7 @@ func (r *Reader) collectTransactions(
 		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
 		seen = res.turn.slabs.nothingSeen()
 	}
-	err = Collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(sink.Row) error) error {
+	err = Collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(table.Row) error) error {
 		id := xxhash.Sum64String(t.ID)
 		if _, twice := seen[id]; twice {
 			return nil

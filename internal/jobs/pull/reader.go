@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // Reader reads streams of users, and compares them with what the cursors
@@ -49,12 +51,12 @@ func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
 
 // WantsFull says whether a stream that has changed has to be read in full,
 // whatever its cursor remembers.
-func (r *Reader) WantsFull(c sink.Cursor) bool {
+func (r *Reader) WantsFull(c cursors.Cursor) bool {
 	return r.MustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.Now(), r.Job.FullRefreshEvery)
 }
 
 // MustBeFull says the same of one that may not have changed.
-func (r *Reader) MustBeFull(c sink.Cursor) bool {
+func (r *Reader) MustBeFull(c cursors.Cursor) bool {
 	return r.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
 }
 
@@ -73,7 +75,7 @@ func (r *Reader) remembered(u *User, res *Result) keyed {
 
 // Begin makes the result of a pull that has yet to be read: it has the instant
 // of its beginning.
-func (r *Reader) Begin(u *User, s config.Stream, mode sink.Mode) *Result {
+func (r *Reader) Begin(u *User, s config.Stream, mode table.Mode) *Result {
 	return &Result{
 		User: u.ID, Stream: s, mode: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns},
 	}

@@ -3,11 +3,13 @@ package pull
 import (
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/cespare/xxhash/v2"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // Outcomes of a pull, as in the table pulls.
@@ -30,7 +32,7 @@ type Result struct {
 	User    string
 	Stream  config.Stream
 	Outcome string
-	mode    sink.Mode
+	mode    table.Mode
 
 	Correlation finoos.Correlation
 	Previous    string // the correlation before
@@ -45,8 +47,8 @@ type Result struct {
 
 	// Rows are written, then what more yields: a pull that is too large to be
 	// held is decoded again while it is written.
-	Rows             []sink.Row
-	More             func(yield func(sink.Row) error) error
+	Rows             []table.Row
+	More             func(yield func(table.Row) error) error
 	Upserts, Deletes int64
 	Inexact          int64
 
@@ -57,8 +59,8 @@ type Result struct {
 	turn  turn
 }
 
-func (res *Result) meta(op sink.Op, extra string) sink.Meta {
-	return sink.Meta{
+func (res *Result) meta(op table.Op, extra string) table.Meta {
+	return table.Meta{
 		Op: op, Pull: res.mode, CorrelationID: res.Correlation.ID, CorrelationAt: res.Correlation.At,
 		ExtractedAt: res.ExtractedAt, Extra: extra,
 	}
@@ -66,11 +68,11 @@ func (res *Result) meta(op sink.Op, extra string) sink.Meta {
 
 // readAll makes the pull one that replaces what was known.
 func (res *Result) readAll() {
-	res.mode, res.Whole = sink.Full, true
+	res.mode, res.Whole = table.Full, true
 }
 
 // remove adds a row that says that a key is gone.
-func (res *Result) remove(row sink.Row) {
+func (res *Result) remove(row table.Row) {
 	res.Rows = append(res.Rows, row)
 	res.Deletes++
 }
@@ -105,7 +107,7 @@ func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
 
 // Cursor is what is remembered after this result; moved is false where that
 // is what was remembered before, and nothing has to be written.
-func (res *Result) Cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved bool) {
+func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor, moved bool) {
 	switch res.Outcome {
 	case Unchanged:
 		if c.Failures == 0 && c.ErrorClass == "" {
@@ -134,11 +136,11 @@ func (res *Result) Cursor(c sink.Cursor, now time.Time) (next sink.Cursor, moved
 }
 
 // Row is the result's own row in the table pulls.
-func (res *Result) Row() *sink.Pull {
-	p := &sink.Pull{
+func (res *Result) Row() *table.Pull {
+	p := &table.Pull{
 		UserID: res.User, Stream: string(res.Stream), Outcome: res.Outcome, PreviousCorrelationID: res.Previous,
 		Rows: res.Upserts, Deletes: res.Deletes, Requests: res.Meter.Requests.Load(), Bytes: res.Meter.Bytes.Load(),
-		DurationMS: time.Since(res.Began).Milliseconds(), ErrorClass: string(res.Class), Meta: res.meta(sink.Upsert, ""),
+		DurationMS: time.Since(res.Began).Milliseconds(), ErrorClass: string(res.Class), Meta: res.meta(table.Upsert, ""),
 	}
 	p.Meta.Pull = ""
 	if res.Outcome == Pulled {

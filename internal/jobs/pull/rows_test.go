@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/sink"
 )
 
 func TestAmountsAreExactOrKeptAsText(t *testing.T) {
@@ -17,20 +18,20 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 		name   string
 		amount finoos.Number
 		extra  string
-		want   sink.Decimal
+		want   table.Decimal
 		left   string
 	}{
-		{"an amount becomes a decimal", "-1234.5", `{"a":1}`, sink.Decimal{Units: -12345000, Valid: true}, `{"a":1}`},
-		{"an amount that is not known is null", "", "", sink.Decimal{}, ""},
-		{"a fifth decimal leaves the column null and stays in _extra", "0.00001", "", sink.Decimal{}, `{"amount":0.00001}`},
-		{"a fifteenth digit does too, beside what is there", "123456789012345.00", `{"a":1}`, sink.Decimal{}, `{"a":1,"amount":123456789012345.00}`},
+		{"an amount becomes a decimal", "-1234.5", `{"a":1}`, table.Decimal{Units: -12345000, Valid: true}, `{"a":1}`},
+		{"an amount that is not known is null", "", "", table.Decimal{}, ""},
+		{"a fifth decimal leaves the column null and stays in _extra", "0.00001", "", table.Decimal{}, `{"amount":0.00001}`},
+		{"a fifteenth digit does too, beside what is there", "123456789012345.00", `{"a":1}`, table.Decimal{}, `{"a":1,"amount":123456789012345.00}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			res := &Result{User: "u", mode: sink.Full, turn: turn{slabs: &slabs{}}}
+			res := &Result{User: "u", mode: table.Full, turn: turn{slabs: &slabs{}}}
 			tx := &finoos.Transaction{ID: "t", Amount: tc.amount}
 			tx.Extra = tc.extra
-			row, ok := TransactionRow(res, tx).(*sink.Transaction)
+			row, ok := TransactionRow(res, tx).(*table.Transaction)
 			if !ok || row.Amount != tc.want || row.Extra != tc.left {
 				t.Errorf("got %+v and %q", row.Amount, row.Extra)
 			}
@@ -50,7 +51,7 @@ func TestABalancesUnknownFieldsStandUnderTheirPath(t *testing.T) {
 		{Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Balance: "1e-9", Extra: `{"estimated":true}`},
 	}}
 	h.Extra = `{"source":"bank"}`
-	row, ok := HistoryRow(&Result{User: "u", turn: turn{slabs: &slabs{}}}, h, &h.Balances[0]).(*sink.AccountHistory)
+	row, ok := HistoryRow(&Result{User: "u", turn: turn{slabs: &slabs{}}}, h, &h.Balances[0]).(*table.AccountHistory)
 	if !ok {
 		t.Fatal("not a row of account_history")
 	}

@@ -3,7 +3,7 @@ package pull
 import (
 	"testing"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
@@ -11,7 +11,7 @@ func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
 	s := slabs{keeps: true}
 	const rows = slabRows*slabsKept + 10 // more than are kept
 	first := s.tags.next()
-	made := append(s.rows, sink.Row(first))
+	made := append(s.rows, table.Row(first))
 	first.Tag = "rent"
 	for range rows - 1 {
 		row := s.tags.next()
@@ -37,14 +37,14 @@ func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
 func TestAPullThatOutgrowsItsRowsLeavesNoneOfThemBehind(t *testing.T) {
 	t.Parallel()
 	s := slabs{keeps: true}
-	made := make([]sink.Row, 0, 8)
-	s.clear(append(made, &sink.Categorization{}, &sink.Categorization{})[:1]) // the last tells of the pull
+	made := make([]table.Row, 0, 8)
+	s.clear(append(made, &table.Categorization{}, &table.Categorization{})[:1]) // the last tells of the pull
 	if rows := s.rows[:2]; rows[0] != nil || rows[1] != nil {
 		t.Errorf("%v are left of a small pull", rows)
 	}
 	first := s.rows
-	first = append(first, &sink.Categorization{})
-	many := append(first, make([]sink.Row, 4*slabRows*slabsKept)...)
+	first = append(first, &table.Categorization{})
+	many := append(first, make([]table.Row, 4*slabRows*slabsKept)...)
 	s.nothingSeen()[1] = struct{}{}
 	for i := range uint64(4 * slabRows * slabsKept) {
 		s.seen[i] = struct{}{}
@@ -64,7 +64,7 @@ func TestFewSlabsWaitForAPullHoweverManyProcessors(t *testing.T) {
 	for range 65 {
 		s := <-turns.free
 		s.tags.next()
-		s.clear([]sink.Row{nil})
+		s.clear([]table.Row{nil})
 		kept += len(s.tags.kept)
 	}
 	if kept != keepers {

@@ -4,20 +4,20 @@ import (
 	"context"
 	"io"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // slabs are where the rows of a pull come from, of the streams that have many:
 // they come and go together, so many are allocated at once, and their memory is
 // used again for the next pull. There are as many as turns.
 type slabs struct {
-	keeps        bool       // else the memory is for one pull
-	rows         []sink.Row // empty, with room
+	keeps        bool        // else the memory is for one pull
+	rows         []table.Row // empty, with room
 	seen         map[uint64]struct{}
-	transactions slab[sink.Transaction]
-	tags         slab[sink.Categorization]
-	contracts    slab[sink.Contract]
-	balances     slab[sink.AccountHistory]
+	transactions slab[table.Transaction]
+	tags         slab[table.Categorization]
+	contracts    slab[table.Contract]
+	balances     slab[table.AccountHistory]
 }
 
 const (
@@ -91,7 +91,7 @@ func (t *turn) take(ctx context.Context) error {
 }
 
 // giveBack ends the turn; rows are those that were made in it.
-func (t *turn) giveBack(rows []sink.Row) {
+func (t *turn) giveBack(rows []table.Row) {
 	for _, c := range t.closers {
 		_ = c.Close() // frees memory; nothing is lost by an error
 	}
@@ -118,7 +118,7 @@ func (s *slabs) nothingSeen() map[uint64]struct{} {
 
 // clear makes room again. rows are those of the pull, whose memory is kept as
 // well unless they were very many.
-func (s *slabs) clear(rows []sink.Row) {
+func (s *slabs) clear(rows []table.Row) {
 	switch {
 	case !s.keeps:
 		*s = slabs{}

@@ -5,26 +5,27 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/cursors"
+
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink"
 )
 
 // User is what is known of a user before one of its streams is read.
 type User struct {
 	ID      string
 	Listed  *finoos.User // what the list said; nil where nothing is to be compared with it
-	Cursors map[config.Stream]sink.Cursor
+	Cursors map[config.Stream]cursors.Cursor
 	Logins  *finoos.List[finoos.BankLogin] // read already, for the stream bank_logins
 	// LastWritten is the last _extracted_at of any stream in this run.
 	LastWritten time.Time
 }
 
 // Cursor returns what is remembered of a stream, or an empty cursor.
-func (u *User) Cursor(s config.Stream) sink.Cursor {
+func (u *User) Cursor(s config.Stream) cursors.Cursor {
 	c, ok := u.Cursors[s]
 	if !ok {
-		c = sink.Cursor{UserID: u.ID, Stream: string(s)}
+		c = cursors.Cursor{UserID: u.ID, Stream: string(s)}
 	}
 	return c
 }

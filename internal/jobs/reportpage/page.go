@@ -18,10 +18,11 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/sink/table"
+
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
-	"finoos-syncer/internal/sink"
 )
 
 //go:embed page.html page.css
@@ -155,7 +156,7 @@ func failedOf(s *report.Stream) int64 {
 // written lists what was committed, in the order of the tables.
 func (p *shownRun) written(r *report.Report) {
 	var most int64
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		if c, ok := r.Tables[t.Name]; ok {
 			p.Written = append(p.Written, bar{Name: t.Name, N: c.Rows, Files: c.Files, Bytes: c.Bytes})
 			p.AllRows, p.AllFiles, p.AllBytes = p.AllRows+c.Rows, p.AllFiles+c.Files, p.AllBytes+c.Bytes

@@ -60,16 +60,16 @@ type deniedError struct{ text string }
 func (e *deniedError) Error() string        { return e.text }
 func (e *deniedError) Is(target error) bool { return target == ErrDenied }
 
-// answer is what is known of a failed request.
-type answer struct {
+// storeAnswer is what is known of a failed request.
+type storeAnswer struct {
 	status int // 0: there was no answer
 	code   string
 	region string
 	detail string
 }
 
-func readAnswer(err error) answer {
-	var a answer
+func readAnswer(err error) storeAnswer {
+	var a storeAnswer
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
 		a.status = response.HTTPStatusCode()
@@ -100,7 +100,7 @@ func readAnswer(err error) answer {
 }
 
 // kind is the meaning of an answer, nil where it leaves the outcome open.
-func (a answer) kind() error {
+func (a storeAnswer) kind() error {
 	switch a.code {
 	case "NoSuchUpload":
 		return ErrNoUpload
@@ -131,7 +131,7 @@ func (a answer) kind() error {
 
 // refusesCondition says whether a store did not understand a conditional
 // header, rather than found it unmet.
-func (a answer) refusesCondition() bool {
+func (a storeAnswer) refusesCondition() bool {
 	switch a.code {
 	case "NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed", "Unsupported", "BadRequest":
 		return true
@@ -143,7 +143,7 @@ func (a answer) refusesCondition() bool {
 
 // refusesListing says whether a store does not know how to list uploads. It is
 // the bucket that is listed: that nothing is found there cannot be.
-func (a answer) refusesListing() bool {
+func (a storeAnswer) refusesListing() bool {
 	return a.code != "NoSuchBucket" && (a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed)
 }
 

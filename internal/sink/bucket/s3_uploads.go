@@ -48,7 +48,7 @@ func (s *s3Store) UploadPart(ctx context.Context, up Upload, number int, body []
 	sum := crc32Of(body)
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: s.bucket, Key: s.key(up.Key), ExpectedBucketOwner: s.owner,
-		UploadId: aws.String(up.ID), PartNumber: aws.Int32(int32(number)), //nolint:gosec // at most 10,000
+		UploadId: aws.String(up.ID), PartNumber: aws.Int32(int32(number)), // at most 10,000
 		Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))), ChecksumCRC32: aws.String(sum),
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *s3Store) CompleteUpload(ctx context.Context, up Upload, parts []Part) e
 	completed := make([]types.CompletedPart, len(parts))
 	for i, part := range parts {
 		completed[i] = types.CompletedPart{
-			PartNumber: aws.Int32(int32(part.Number)), //nolint:gosec // at most 10,000
+			PartNumber: aws.Int32(int32(part.Number)), // at most 10,000
 			ETag:       optional(part.ETag), ChecksumCRC32: optional(part.CRC32),
 		}
 	}

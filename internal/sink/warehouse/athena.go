@@ -1,6 +1,8 @@
 package warehouse
 
-import "finoos-syncer/internal/sink"
+import (
+	"finoos-syncer/internal/sink/table"
+)
 
 var athena = dialect{
 	name: "athena", title: "Athena",
@@ -10,22 +12,22 @@ A condition on ingest_date saves reading older days; the views need all of them.
 To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 	schema: "finoos",
 	quote:  quoted,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "string", sink.TypeJSON: "string", sink.TypeDecimal: "decimal(18,4)", sink.TypeDate: "date",
-		sink.TypeTimestamp: "timestamp", sink.TypeStringList: "array<string>", sink.TypeBool: "boolean",
-		sink.TypeInt32: "int", sink.TypeInt64: "bigint",
+	types: map[table.ColumnType]string{
+		table.TypeString: "string", table.TypeJSON: "string", table.TypeDecimal: "decimal(18,4)", table.TypeDate: "date",
+		table.TypeTimestamp: "timestamp", table.TypeStringList: "array<string>", table.TypeBool: "boolean",
+		table.TypeInt32: "int", table.TypeInt64: "bigint",
 	},
 	utc: func(text string) string { return "TIMESTAMP '" + text + ".000'" },
 	age: func(instant string) string {
 		return "date_diff('second', " + instant + ", CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp))"
 	},
-	check: func(l location) error {
+	check: func(l place) error {
 		if err := l.isFrom("Athena", inS3); err != nil {
 			return err
 		}
 		return l.isAmazon("Athena")
 	},
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE DATABASE IF NOT EXISTS " + g.schema}}
 	},
 	table: athenaTable,
@@ -33,7 +35,7 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 
 // athenaTable projects the partitions from the first year in which there is such
 // a lake: a folder that does not exist is an empty partition.
-func athenaTable(g *generator, t *sink.Table) []Statement {
+func athenaTable(g *scriptWriter, t *table.Table) []Statement {
 	// In a CREATE TABLE Athena speaks Hive's dialect: backticks, also around names
 	// that begin with an underscore.
 	hive := func(name string) string { return "`" + name + "`" }

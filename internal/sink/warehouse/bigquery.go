@@ -1,6 +1,8 @@
 package warehouse
 
-import "finoos-syncer/internal/sink"
+import (
+	"finoos-syncer/internal/sink/table"
+)
 
 var bigquery = dialect{
 	name: "bigquery", title: "BigQuery",
@@ -10,21 +12,21 @@ in S3 the addresses below are those of a copy in a bucket of the same name (Stor
 keeps one); with Omni, write WITH CONNECTION ` + "`aws-REGION.NAME`" + ` before OPTIONS, and s3:// for gs://.`,
 	schema: "finoos",
 	quote:  backticked,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "STRING", sink.TypeJSON: "STRING", sink.TypeDecimal: "NUMERIC", sink.TypeDate: "DATE",
-		sink.TypeTimestamp: "TIMESTAMP", sink.TypeStringList: "ARRAY<STRING>", sink.TypeBool: "BOOL",
-		sink.TypeInt32: "INT64", sink.TypeInt64: "INT64",
+	types: map[table.ColumnType]string{
+		table.TypeString: "STRING", table.TypeJSON: "STRING", table.TypeDecimal: "NUMERIC", table.TypeDate: "DATE",
+		table.TypeTimestamp: "TIMESTAMP", table.TypeStringList: "ARRAY<STRING>", table.TypeBool: "BOOL",
+		table.TypeInt32: "INT64", table.TypeInt64: "INT64",
 	},
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "+00'" },
 	age:   func(instant string) string { return "TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), " + instant + ", SECOND)" },
 	check: bigqueryCheck,
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
 	},
 	table: bigqueryTable,
 }
 
-func bigqueryCheck(l location) error {
+func bigqueryCheck(l place) error {
 	if err := l.isFrom("BigQuery", inGCS, inS3); err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func bigqueryCheck(l location) error {
 
 // bigqueryTable reads all files below the folder, whose ingest_date is no column:
 // a table that is partitioned by it cannot be queried before its first file.
-func bigqueryTable(g *generator, t *sink.Table) []Statement {
+func bigqueryTable(g *scriptWriter, t *table.Table) []Statement {
 	return []Statement{{
 		Name: t.Name,
 		SQL: "CREATE OR REPLACE EXTERNAL TABLE " + g.source(t.Name) + " (\n" + g.columnTypes(t, g.dialect.quote) + "\n)\nOPTIONS (\n" +

@@ -3,7 +3,7 @@ package warehouse
 import (
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 var databricks = dialect{
@@ -13,15 +13,15 @@ are seen at once. To load them instead, make each table a streaming one:
 CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).`,
 	schema: "finoos",
 	quote:  backticked,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "STRING", sink.TypeJSON: "STRING", sink.TypeDecimal: "DECIMAL(18,4)", sink.TypeDate: "DATE",
-		sink.TypeTimestamp: "TIMESTAMP", sink.TypeStringList: "ARRAY<STRING>", sink.TypeBool: "BOOLEAN",
-		sink.TypeInt32: "INT", sink.TypeInt64: "BIGINT",
+	types: map[table.ColumnType]string{
+		table.TypeString: "STRING", table.TypeJSON: "STRING", table.TypeDecimal: "DECIMAL(18,4)", table.TypeDate: "DATE",
+		table.TypeTimestamp: "TIMESTAMP", table.TypeStringList: "ARRAY<STRING>", table.TypeBool: "BOOLEAN",
+		table.TypeInt32: "INT", table.TypeInt64: "BIGINT",
 	},
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "Z'" },
 	age:   func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
-	check: func(l location) error { return l.isFrom("Databricks", inS3, inGCS) },
-	setup: func(g *generator) []Statement {
+	check: func(l place) error { return l.isFrom("Databricks", inS3, inGCS) },
+	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
 	},
 	table: databricksTable,
@@ -29,7 +29,7 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 
 // databricksTable gives the schema, so that nothing is inferred: neither a column
 // that older files lack, nor the folder's ingest_date.
-func databricksTable(g *generator, t *sink.Table) []Statement {
+func databricksTable(g *scriptWriter, t *table.Table) []Statement {
 	schema := make([]string, 0, len(t.Columns))
 	for _, c := range t.Columns {
 		schema = append(schema, "`"+c.Name+"` "+g.dialect.types[c.Type])

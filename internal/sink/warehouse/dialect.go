@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // dialect is what differs between the engines.
@@ -19,13 +19,13 @@ type dialect struct {
 	// viewEnd ends each CREATE VIEW.
 	viewEnd string
 
-	quote func(name string) string     // an identifier in a query
-	types map[sink.ColumnType]string   // of columns
-	utc   func(text string) string     // the literal of an instant, "2026-11-22 00:00:00" in UTC
-	age   func(instant string) string  // whole seconds since an instant
-	check func(location) error         // whether it can be read
-	setup func(*generator) []Statement // before the tables
-	table func(*generator, *sink.Table) []Statement
+	quote func(name string) string        // an identifier in a query
+	types map[table.ColumnType]string     // of columns
+	utc   func(text string) string        // the literal of an instant, "2026-11-22 00:00:00" in UTC
+	age   func(instant string) string     // whole seconds since an instant
+	check func(place) error               // whether it can be read
+	setup func(*scriptWriter) []Statement // before the tables
+	table func(*scriptWriter, *table.Table) []Statement
 }
 
 var dialects = []*dialect{&duckdb, &snowflake, &bigquery, &athena, &redshift, &databricks}
@@ -55,7 +55,7 @@ func backticked(name string) string {
 const width = 110
 
 // columnList is columns' names in a query, each after a prefix.
-func (g *generator) columnList(prefix string, columns []sink.Column) string {
+func (g *scriptWriter) columnList(prefix string, columns []table.Column) string {
 	names := make([]string, 0, len(columns))
 	for _, c := range columns {
 		names = append(names, prefix+g.dialect.quote(c.Name))
@@ -84,7 +84,7 @@ func wrapped(items []string) string {
 }
 
 // columnTypes is a table's columns with their types, one a line.
-func (g *generator) columnTypes(t *sink.Table, quote func(string) string) string {
+func (g *scriptWriter) columnTypes(t *table.Table, quote func(string) string) string {
 	lines := make([]string, 0, len(t.Columns))
 	for _, c := range t.Columns {
 		lines = append(lines, "  "+quote(c.Name)+" "+g.dialect.types[c.Type])

@@ -5,28 +5,28 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 var duckdb = dialect{
 	name: "duckdb", title: "DuckDB",
 	about: "Views that read the files where they are: there is nothing to load, and new files are seen at once.",
 	quote: quoted,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "VARCHAR", sink.TypeJSON: "VARCHAR", sink.TypeDecimal: "DECIMAL(18,4)", sink.TypeDate: "DATE",
-		sink.TypeTimestamp: "TIMESTAMPTZ", sink.TypeStringList: "VARCHAR[]", sink.TypeBool: "BOOLEAN",
-		sink.TypeInt32: "INTEGER", sink.TypeInt64: "BIGINT",
+	types: map[table.ColumnType]string{
+		table.TypeString: "VARCHAR", table.TypeJSON: "VARCHAR", table.TypeDecimal: "DECIMAL(18,4)", table.TypeDate: "DATE",
+		table.TypeTimestamp: "TIMESTAMPTZ", table.TypeStringList: "VARCHAR[]", table.TypeBool: "BOOLEAN",
+		table.TypeInt32: "INTEGER", table.TypeInt64: "BIGINT",
 	},
 	utc:   func(text string) string { return "TIMESTAMPTZ '" + text + "+00'" },
 	age:   func(instant string) string { return "date_diff('second', " + instant + ", current_timestamp)" },
-	check: func(l location) error { return l.isFrom("DuckDB", inFolder, inS3) },
+	check: func(l place) error { return l.isFrom("DuckDB", inFolder, inS3) },
 	setup: duckdbSetup,
 	table: duckdbTable,
 }
 
 // duckdbSetup lets DuckDB read S3 with the credentials that the environment, a
 // profile or a role gives.
-func duckdbSetup(g *generator) []Statement {
+func duckdbSetup(g *scriptWriter) []Statement {
 	var all []Statement
 	if g.location.kind == inS3 {
 		options := []string{"TYPE s3", "PROVIDER credential_chain", "SCOPE " + literal(strings.TrimRight(g.location.below(inS3, ""), "/"))}
@@ -55,7 +55,7 @@ func duckdbSetup(g *generator) []Statement {
 // duckdbTable joins the files by name onto no rows at all: so a column that older
 // files lack is there, and DuckDB, which takes no glob without a file, has
 // something to read.
-func duckdbTable(g *generator, t *sink.Table) []Statement {
+func duckdbTable(g *scriptWriter, t *table.Table) []Statement {
 	nothing := make([]string, 0, len(t.Columns))
 	for _, c := range t.Columns {
 		nothing = append(nothing, "NULL::"+g.dialect.types[c.Type]+" AS "+g.dialect.quote(c.Name))

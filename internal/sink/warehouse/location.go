@@ -15,8 +15,8 @@ const (
 	inGCS    = "gs"
 )
 
-// location is where a lake is.
-type location struct {
+// place is where a lake is.
+type place struct {
 	kind      string
 	bucket    string // "" in a folder
 	path      string // of the prefix below the bucket, or of the folder; no slash at its end
@@ -28,34 +28,34 @@ type location struct {
 
 // parseLocation reads a sink's URL, or a folder. Errors do not repeat it: a URL
 // may hold what should not be shown.
-func parseLocation(text string) (location, error) {
+func parseLocation(text string) (place, error) {
 	if text == "" {
-		return location{}, errors.New("no location: name the folder or URL that the lake is in")
+		return place{}, errors.New("no location: name the folder or URL that the lake is in")
 	}
 	if !strings.Contains(text, "://") {
-		return location{kind: inFolder, path: trimSlashes(text)}, nil
+		return place{kind: inFolder, path: trimSlashes(text)}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return location{}, errors.New("the location is no URL: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder")
+		return place{}, errors.New("the location is no URL: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder")
 	}
-	l := location{kind: u.Scheme, bucket: u.Host, path: strings.Trim(u.Path, "/")}
+	l := place{kind: u.Scheme, bucket: u.Host, path: strings.Trim(u.Path, "/")}
 	switch {
 	case u.User != nil:
-		return location{}, errors.New("the location holds a user or password: credentials belong to the warehouse")
+		return place{}, errors.New("the location holds a user or password: credentials belong to the warehouse")
 	case u.Scheme == inFolder:
-		return location{kind: inFolder, path: trimSlashes(u.Host + u.Path)}, nil
+		return place{kind: inFolder, path: trimSlashes(u.Host + u.Path)}, nil
 	case u.Scheme != inS3 && u.Scheme != inGCS:
-		return location{}, fmt.Errorf("the location begins with %s://, which no warehouse is printed for: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder", u.Scheme)
+		return place{}, fmt.Errorf("the location begins with %s://, which no warehouse is printed for: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder", u.Scheme)
 	case u.Host == "":
-		return location{}, fmt.Errorf("the location names no bucket: write %s://bucket/prefix", u.Scheme)
+		return place{}, fmt.Errorf("the location names no bucket: write %s://bucket/prefix", u.Scheme)
 	}
 	q := u.Query()
 	l.region, l.pathStyle = q.Get("region"), q.Get("path_style") == "true"
 	if endpoint := q.Get("endpoint"); endpoint != "" {
 		e, err := url.Parse(endpoint)
 		if err != nil || e.Host == "" {
-			return location{}, errors.New("the location's endpoint is no address: write endpoint=https://host")
+			return place{}, errors.New("the location's endpoint is no address: write endpoint=https://host")
 		}
 		l.endpoint, l.plain = e.Host, e.Scheme == "http"
 	}
@@ -71,7 +71,7 @@ func trimSlashes(path string) string {
 }
 
 // below is the address of something below the prefix, under a scheme.
-func (l location) below(scheme, rest string) string {
+func (l place) below(scheme, rest string) string {
 	if l.kind == inFolder {
 		return strings.TrimSuffix(l.path, "/") + "/" + rest
 	}
@@ -82,12 +82,12 @@ func (l location) below(scheme, rest string) string {
 }
 
 // shown is the location in a comment.
-func (l location) shown() string {
+func (l place) shown() string {
 	return strings.TrimRight(strings.ReplaceAll(l.below(l.kind, ""), "\n", " "), "/")
 }
 
 // isFrom reports an error unless the engine reads places of these kinds.
-func (l location) isFrom(engine string, kinds ...string) error {
+func (l place) isFrom(engine string, kinds ...string) error {
 	if slices.Contains(kinds, l.kind) {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (l location) isFrom(engine string, kinds ...string) error {
 }
 
 // isAmazon reports an error for a store that is not Amazon's own.
-func (l location) isAmazon(engine string) error {
+func (l place) isAmazon(engine string) error {
 	if l.endpoint != "" {
 		return fmt.Errorf("%s reads Amazon's S3 only, and the location names another endpoint: give --location of a copy there", engine)
 	}

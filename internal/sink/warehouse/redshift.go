@@ -1,6 +1,8 @@
 package warehouse
 
-import "finoos-syncer/internal/sink"
+import (
+	"finoos-syncer/internal/sink/table"
+)
 
 var redshift = dialect{
 	name: "redshift", title: "Redshift",
@@ -14,20 +16,20 @@ An external table cannot be made in a transaction: let your client commit each s
 	// A view over an external table looks its names up when it is read.
 	viewEnd: "\nWITH NO SCHEMA BINDING",
 	quote:   quoted,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "varchar(65535)", sink.TypeJSON: "varchar(65535)", sink.TypeDecimal: "decimal(18,4)", sink.TypeDate: "date",
-		sink.TypeTimestamp: "timestamp", sink.TypeStringList: "array<varchar(65535)>", sink.TypeBool: "boolean",
-		sink.TypeInt32: "integer", sink.TypeInt64: "bigint",
+	types: map[table.ColumnType]string{
+		table.TypeString: "varchar(65535)", table.TypeJSON: "varchar(65535)", table.TypeDecimal: "decimal(18,4)", table.TypeDate: "date",
+		table.TypeTimestamp: "timestamp", table.TypeStringList: "array<varchar(65535)>", table.TypeBool: "boolean",
+		table.TypeInt32: "integer", table.TypeInt64: "bigint",
 	},
 	utc: func(text string) string { return "CAST('" + text + "' AS timestamp)" },
 	age: func(instant string) string { return "DATEDIFF(second, " + instant + ", GETDATE())" },
-	check: func(l location) error {
+	check: func(l place) error {
 		if err := l.isFrom("Redshift", inS3); err != nil {
 			return err
 		}
 		return l.isAmazon("Redshift")
 	},
-	setup: func(g *generator) []Statement {
+	setup: func(g *scriptWriter) []Statement {
 		lake := g.schema + g.dialect.tableSchema
 		return []Statement{
 			{SQL: "SET json_serialization_enable TO true"},
@@ -40,7 +42,7 @@ An external table cannot be made in a transaction: let your client commit each s
 
 // redshiftTable has no partitions, which somebody would have to add day by day:
 // Spectrum reads the folders below the location as well.
-func redshiftTable(g *generator, t *sink.Table) []Statement {
+func redshiftTable(g *scriptWriter, t *table.Table) []Statement {
 	return []Statement{{SQL: "DROP TABLE IF EXISTS " + g.source(t.Name)}, {
 		Name: t.Name,
 		SQL: "CREATE EXTERNAL TABLE " + g.source(t.Name) + " (\n" + g.columnTypes(t, g.dialect.quote) + "\n)\n" +

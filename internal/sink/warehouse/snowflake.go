@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 var snowflake = dialect{
@@ -15,14 +15,14 @@ later version adds come by themselves, to whoever has the privilege EVOLVE SCHEM
 Put the name of your storage integration for SYNCER_INTEGRATION.`,
 	schema: "finoos",
 	quote:  snowflakeQuoted,
-	types: map[sink.ColumnType]string{
-		sink.TypeString: "VARCHAR", sink.TypeJSON: "VARCHAR", sink.TypeDecimal: "NUMBER(18,4)", sink.TypeDate: "DATE",
-		sink.TypeTimestamp: "TIMESTAMP_LTZ(6)", sink.TypeStringList: "ARRAY", sink.TypeBool: "BOOLEAN",
-		sink.TypeInt32: "NUMBER(10,0)", sink.TypeInt64: "NUMBER(19,0)",
+	types: map[table.ColumnType]string{
+		table.TypeString: "VARCHAR", table.TypeJSON: "VARCHAR", table.TypeDecimal: "NUMBER(18,4)", table.TypeDate: "DATE",
+		table.TypeTimestamp: "TIMESTAMP_LTZ(6)", table.TypeStringList: "ARRAY", table.TypeBool: "BOOLEAN",
+		table.TypeInt32: "NUMBER(10,0)", table.TypeInt64: "NUMBER(19,0)",
 	},
 	utc:   func(text string) string { return "CAST('" + text + " +0000' AS TIMESTAMP_LTZ)" },
 	age:   func(instant string) string { return "DATEDIFF(second, " + instant + ", CURRENT_TIMESTAMP())" },
-	check: func(l location) error { return l.isFrom("Snowflake", inS3, inGCS) },
+	check: func(l place) error { return l.isFrom("Snowflake", inS3, inGCS) },
 	setup: snowflakeSetup,
 	table: snowflakeTable,
 }
@@ -36,7 +36,7 @@ func snowflakeQuoted(name string) string {
 	return name
 }
 
-func snowflakeSetup(g *generator) []Statement {
+func snowflakeSetup(g *scriptWriter) []Statement {
 	scheme, access := inS3, "STORAGE_INTEGRATION = SYNCER_INTEGRATION"
 	switch {
 	case g.location.kind == inGCS:
@@ -63,7 +63,7 @@ func snowflakeSetup(g *generator) []Statement {
 
 // snowflakeTable loads by name: the files' order of columns does not matter, one
 // that older files lack stays null, and the folder's ingest_date is no column.
-func snowflakeTable(g *generator, t *sink.Table) []Statement {
+func snowflakeTable(g *scriptWriter, t *table.Table) []Statement {
 	return []Statement{
 		{Name: t.Name, SQL: "CREATE TABLE IF NOT EXISTS " + g.source(t.Name) + " (\n" + g.columnTypes(t, g.dialect.quote) + "\n)\nENABLE_SCHEMA_EVOLUTION = TRUE"},
 		{SQL: "COPY INTO " + g.source(t.Name) + "\n  FROM @" + g.schema + ".syncer_lake/" + t.Name + "/\n" +

@@ -4,15 +4,15 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // hasState says whether a table has a current state: pulls and sync_sessions say
 // what happened, and each row of theirs stands for itself.
-func hasState(t *sink.Table) bool { return !slices.Contains(t.Key, "_extracted_at") }
+func hasState(t *table.Table) bool { return !slices.Contains(t.Key, "_extracted_at") }
 
 // views are the same for all engines.
-func (g *generator) views() []Statement {
+func (g *scriptWriter) views() []Statement {
 	all := []Statement{g.fullPullSpans(), g.userSpans(), g.goneUsers()}
 	for _, t := range g.tables {
 		if hasState(t) {
@@ -30,11 +30,11 @@ func (g *generator) views() []Statement {
 // view makes a view; in its body {name} stands for a table or view of that name,
 // {forever} and {beginning} for instants that nothing lies beyond, and each pair
 // for what is given.
-func (g *generator) view(name, about, body string, pairs ...string) Statement {
+func (g *scriptWriter) view(name, about, body string, pairs ...string) Statement {
 	for _, view := range []string{"full_pull_spans", "user_spans", "gone_users"} {
 		pairs = append(pairs, "{"+view+"}", g.name(view))
 	}
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		pairs = append(pairs, "{"+t.Name+"}", g.source(t.Name))
 	}
 	pairs = append(pairs, "{forever}", g.dialect.utc("9999-12-31 00:00:00"), "{beginning}", g.dialect.utc("1970-01-01 00:00:00"))
@@ -43,7 +43,7 @@ func (g *generator) view(name, about, body string, pairs ...string) Statement {
 }
 
 // fullPullSpans cuts time into spans. Users without a full pull have none.
-func (g *generator) fullPullSpans() Statement {
+func (g *scriptWriter) fullPullSpans() Statement {
 	return g.view("full_pull_spans", `A full pull replaces all that was known of a user and stream: from one to the next is a span.
 The first span of a user is what came before the first full pull.`, `
 SELECT stream, user_id, _extracted_at AS span_from,
@@ -59,7 +59,7 @@ GROUP BY stream, user_id`)
 
 // userSpans are the times in which a user was there. Users that were never
 // deleted have none.
-func (g *generator) userSpans() Statement {
+func (g *scriptWriter) userSpans() Statement {
 	return g.view("user_spans", `When a user that was deleted at least once was there: until the first delete, and from each
 return to the next delete. Users that were never deleted are not listed.`, `
 SELECT user_id, changed_at AS span_from, span_to
@@ -81,7 +81,7 @@ WHERE _op = 'delete'
 GROUP BY user_id`)
 }
 
-func (g *generator) goneUsers() Statement {
+func (g *scriptWriter) goneUsers() Statement {
 	return g.view("gone_users", "Users that are deleted as of now.", `
 SELECT user_id
 FROM (
@@ -92,7 +92,7 @@ WHERE nth = 1 AND _op = 'delete'`)
 }
 
 // current is the rule of the design, word for word.
-func (g *generator) current(t *sink.Table) Statement {
+func (g *scriptWriter) current(t *table.Table) Statement {
 	present := "\n  AND user_id NOT IN (SELECT user_id FROM {gone_users})"
 	if t.Name == "users" {
 		present = ""
@@ -112,7 +112,7 @@ WHERE nth = 1 AND _op <> 'delete'{present}`,
 
 // history joins each row with the span of its full pull and, for other tables
 // than users, with those of its user.
-func (g *generator) history(t *sink.Table) Statement {
+func (g *scriptWriter) history(t *table.Table) Statement {
 	about := "What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)\nare what current_" + t.Name + " was then. A null in valid_to: valid now."
 	rows := `
 SELECT {columns},
@@ -141,7 +141,7 @@ WHERE v._op <> 'delete'
 }
 
 // key is the key of a table in a query over r.
-func (g *generator) key(t *sink.Table) string {
+func (g *scriptWriter) key(t *table.Table) string {
 	names := make([]string, 0, len(t.Key))
 	for _, k := range t.Key {
 		names = append(names, "r."+g.dialect.quote(k))
@@ -151,7 +151,7 @@ func (g *generator) key(t *sink.Table) string {
 
 // freshness ranks ages instead of asking for percentiles: each engine has its own
 // idea of those, and ranks are the same everywhere.
-func (g *generator) freshness() Statement {
+func (g *scriptWriter) freshness() Statement {
 	return g.view("freshness", `How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 nothing has changed is asked every night all the same, and leaves no row: see the run reports.`, `
 SELECT stream, COUNT(*) AS users_pulled,

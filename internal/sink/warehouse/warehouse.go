@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Options say what is to be read, where, and by what.
@@ -73,7 +73,7 @@ func Write(w io.Writer, o Options) error {
 	return err
 }
 
-func (g *generator) statements() []Statement {
+func (g *scriptWriter) statements() []Statement {
 	all := g.dialect.setup(g)
 	for _, t := range g.tables {
 		all = append(all, g.dialect.table(g, t)...)
@@ -91,21 +91,21 @@ func comment(b *strings.Builder, text string) {
 	}
 }
 
-// generator is what the statements of one script have in common.
-type generator struct {
+// scriptWriter is what the statements of one script have in common.
+type scriptWriter struct {
 	dialect  *dialect
-	location location
+	location place
 	schema   string
-	tables   []*sink.Table
+	tables   []*table.Table
 	empty    []string
 }
 
-func newGenerator(o Options) (*generator, error) {
+func newGenerator(o Options) (*scriptWriter, error) {
 	i := slices.IndexFunc(dialects, func(d *dialect) bool { return d.name == o.Dialect })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no dialect %q: there are %s", o.Dialect, strings.Join(Dialects(), ", "))
 	}
-	g := &generator{dialect: dialects[i], schema: o.Schema, empty: o.Empty}
+	g := &scriptWriter{dialect: dialects[i], schema: o.Schema, empty: o.Empty}
 	if g.schema == "" {
 		g.schema = g.dialect.schema
 	}
@@ -120,7 +120,7 @@ func newGenerator(o Options) (*generator, error) {
 		return nil, err
 	}
 	for _, name := range o.Tables {
-		if sink.TableByName(name) == nil {
+		if table.ByName(name) == nil {
 			return nil, fmt.Errorf("there is no table %q: there are %s", name, strings.Join(tableNames(), ", "))
 		}
 	}
@@ -134,15 +134,15 @@ func newGenerator(o Options) (*generator, error) {
 
 // inLoadingOrder has pulls first: of a commit they become visible last, so what
 // is loaded after them holds the rows of all pulls that are known.
-func inLoadingOrder() []*sink.Table {
-	pulls := sink.TableByName("pulls")
-	rest := slices.DeleteFunc(sink.Tables(), func(t *sink.Table) bool { return t == pulls })
-	return append([]*sink.Table{pulls}, rest...)
+func inLoadingOrder() []*table.Table {
+	pulls := table.ByName("pulls")
+	rest := slices.DeleteFunc(table.Tables(), func(t *table.Table) bool { return t == pulls })
+	return append([]*table.Table{pulls}, rest...)
 }
 
 func tableNames() []string {
 	var names []string
-	for _, t := range sink.Tables() {
+	for _, t := range table.Tables() {
 		names = append(names, t.Name)
 	}
 	return names
@@ -159,7 +159,7 @@ func isName(s string) bool {
 }
 
 // name is what a table or view is called in a query.
-func (g *generator) name(of string) string {
+func (g *scriptWriter) name(of string) string {
 	if g.schema == "" {
 		return g.dialect.quote(of)
 	}
@@ -167,9 +167,9 @@ func (g *generator) name(of string) string {
 }
 
 // source is what a table of the lake is called in a query.
-func (g *generator) source(table string) string {
+func (g *scriptWriter) source(tab string) string {
 	if g.dialect.tableSchema == "" {
-		return g.name(table)
+		return g.name(tab)
 	}
-	return g.dialect.quote(g.schema+g.dialect.tableSchema) + "." + g.dialect.quote(table)
+	return g.dialect.quote(g.schema+g.dialect.tableSchema) + "." + g.dialect.quote(tab)
 }

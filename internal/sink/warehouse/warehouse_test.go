@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 func script(t *testing.T, o Options) string {
@@ -22,11 +22,11 @@ func script(t *testing.T, o Options) string {
 
 func TestEveryTypeOfAColumnHasItsNameInEveryDialect(t *testing.T) {
 	t.Parallel()
-	for _, table := range sink.Tables() {
-		for _, c := range table.Columns {
+	for _, tab := range table.Tables() {
+		for _, c := range tab.Columns {
 			for _, d := range dialects {
 				if d.types[c.Type] == "" {
-					t.Errorf("%s.%s: %s has no name for %s", table.Name, c.Name, d.name, c.Type)
+					t.Errorf("%s.%s: %s has no name for %s", tab.Name, c.Name, d.name, c.Type)
 				}
 			}
 		}
@@ -44,10 +44,10 @@ var reserved = strings.Fields(`all and any as at between both by case cast check
 
 func TestAReservedWordIsQuotedInEveryDialect(t *testing.T) {
 	t.Parallel()
-	for _, table := range sink.Tables() {
-		for _, c := range table.Columns {
+	for _, tab := range table.Tables() {
+		for _, c := range tab.Columns {
 			if slices.Contains(reserved, c.Name) != slices.Contains(special, c.Name) {
-				t.Errorf("%s.%s: reserved and special do not agree", table.Name, c.Name)
+				t.Errorf("%s.%s: reserved and special do not agree", tab.Name, c.Name)
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func TestPullsAreLoadedBeforeTheRowsThatTheyTellOf(t *testing.T) {
 		}
 		var names []string
 		for _, s := range statements {
-			if sink.TableByName(s.Name) != nil && !slices.Contains(names, s.Name) {
+			if table.ByName(s.Name) != nil && !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)
 			}
 		}

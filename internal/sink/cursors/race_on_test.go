@@ -1,0 +1,5 @@
+//go:build race
+
+package cursors
+
+const underRace = true

@@ -1,0 +1,140 @@
+package cursors
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"sort"
+
+	"finoos-syncer/internal/sink/parquet"
+)
+
+// cursorFile is a cursor file whose footer was read. It is not safe for concurrent
+// use.
+type cursorFile struct {
+	reader *parquet.Reader
+	source *parquet.Source
+	bounds []groupBounds
+}
+
+// groupBounds are the least and the greatest bucket in a row group.
+type groupBounds struct{ least, most int }
+
+// holding returns the row groups that can hold a bucket.
+func (f *cursorFile) holding(bucket int) (groups []int) {
+	for i, b := range f.bounds {
+		if b.least <= bucket && bucket <= b.most {
+			groups = append(groups, i)
+		}
+	}
+	return groups
+}
+
+// openCursorFile reads the footer, and with it the last bytes of the file: more of
+// them where the whole file will be read. It remains the caller's to close.
+func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
+	guess := int64(parquet.FooterGuess)
+	if whole {
+		guess = parquet.WholeGuess
+	}
+	source := parquet.NewSource(r)
+	if err := source.FetchEnd(guess); err != nil {
+		return nil, fmt.Errorf("read footer of cursor file: %w", err)
+	}
+	reader, err := parquet.Open(source)
+	if err != nil {
+		return nil, fmt.Errorf("open cursor file: %w", err)
+	}
+	f := &cursorFile{source: source, reader: reader, bounds: make([]groupBounds, reader.Groups())}
+	for i := range f.bounds {
+		f.bounds[i] = groupBounds{0, Buckets - 1} // where nothing is known, reading it will say
+		if least, most, known := reader.Bounds(i, cursorBucketColumn); known {
+			f.bounds[i] = groupBounds{int(least), int(most)}
+		}
+	}
+	return f, nil
+}
+
+// cursors yields all cursors, in their order.
+func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
+	return func(yield func(Cursor, error) bool) {
+		for i := range f.bounds {
+			group, err := f.readGroup(i, true)
+			if err != nil {
+				yield(Cursor{}, fmt.Errorf("read row group %d of cursor file: %w", i, err))
+				return
+			}
+			for _, c := range group {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// bucket yields the cursors of a bucket as next, a row group at a time, until more
+// is false: only what they are found by unless all is set.
+func (f *cursorFile) Bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
+	groups := f.holding(b)
+	return func() ([]Cursor, bool, error) {
+		if len(groups) == 0 {
+			return nil, false, nil
+		}
+		cursors, err := f.of(groups[0], b, all)
+		groups = groups[1:]
+		return cursors, true, err
+	}
+}
+
+// of returns the cursors of a bucket that a row group holds.
+func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
+	cursors, err := f.readGroup(group, all)
+	if err != nil {
+		return nil, fmt.Errorf("read row group %d of cursor file: %w", group, err)
+	}
+	begin := sort.Search(len(cursors), func(i int) bool { return BucketOf(cursors[i].UserID) >= bucket })
+	end := begin + sort.Search(len(cursors)-begin, func(i int) bool { return BucketOf(cursors[begin+i].UserID) > bucket })
+	if begin == 0 && end == len(cursors) {
+		return cursors, nil
+	}
+	return slices.Clone(cursors[begin:end]), nil // not to keep the others
+}
+
+// readGroup reads a row group with one request.
+func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
+	g, err := f.reader.Group(i)
+	if err != nil {
+		return nil, err
+	}
+	var columns []cursorColumn
+	var names []string
+	for _, c := range cursorColumns {
+		if all || c.key {
+			columns, names = append(columns, c), append(names, c.Name)
+		}
+	}
+	if err := g.Fetch(names...); err != nil {
+		return nil, err
+	}
+	cursors := make([]Cursor, g.Rows())
+	for _, c := range columns {
+		c.read(g, cursors)
+	}
+	return cursors, g.Err()
+}
+
+// countCursors reads a whole cursor file.
+func Count(r parquet.Stored) (n int64, err error) {
+	f, err := Open(r, false)
+	if err != nil {
+		return 0, err
+	}
+	for _, err := range f.cursors() {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}

@@ -1,0 +1,49 @@
+// Package parquet writes rows of any type into Parquet files and reads columns of
+// them back. It knows columns and pages, and nothing of tables, commits or the store
+// that files go to. It alone imports Arrow.
+//
+// # Writing
+//
+// A row's type is described once by its fields; each file makes buffers of them:
+//
+//	[]Field[R] ──► New ──► Rows[R].Add ──► buffers, a column each
+//	                         │ Hook          │ Flush: side by side
+//	                         ▼               ▼
+//	                  changed or null     pages, compressed ──► row group ──► io.Writer
+//	                                                   Close: footer ──────►
+//
+// Rows are copied when they are added, column by column (field.go, rows.go), into
+// buffers that hold them nearly as the file will (buffers.go, text.go, dictionary.go):
+// texts that repeat are held once, with a number for each row. How much they hold is
+// counted all along; the caller says when it is enough for a row group, which is then
+// encoded by several goroutines (file.go), of which each column's pages are kept until
+// it is their turn (chunk.go, page.go). The library writes page headers and the footer;
+// values, levels and pages are encoded here (encode.go), in a fraction of its time and
+// memory.
+//
+// What a file holds depends on the rows, their order, the row groups and the options
+// alone: the same calls write the same bytes, whatever runs beside them.
+//
+// # Reading
+//
+// [Open] reads a footer through a [Source], which turns the library's many small reads
+// into one request for each range that is wanted; a [Group] is then read column by
+// column, by name. A column that a file lacks is null: columns may be added to a format,
+// never changed.
+//
+// # What may fail
+//
+// Writing: the writer that the file goes to, whose first error Flush, Shed and Close
+// return, and after which the file is of no use; an unknown compression. Reading: the
+// place that the file lies in, and what is wrong with the file, which is [ErrCorrupt] or
+// an error of the library; its panics, the answer to many a broken file, are caught. A
+// value that was changed without harm to the format is not noticed: checksums are kept
+// by who names the file.
+//
+// # Memory
+//
+// Of a file its buffers, which stay for the next row group unless [File.Shed] gives them
+// back; while a row group is written, that once more in its compressed form, and a few
+// pages for each of at most four goroutines. Blocks of text and working memory are
+// pooled: many files are open, few at work.
+package parquet

@@ -1,0 +1,147 @@
+package parquet
+
+// textBuffer holds strings, or lists of them. Where the column has a
+// dictionary, each row holds a number instead, until the dictionary is full;
+// the strings of the rows that follow are then held as they are. The column
+// writer has a dictionary of its own, but it boxes every value that it looks
+// up, and rows would be held with all their text.
+type textBuffer struct {
+	file   *binding
+	nulls  bool
+	lists  bool
+	levels []byte
+
+	dict      *dictionary // nil where values hardly repeat
+	refs      []int32
+	dictSlots int // slots whose values are refs, once the dictionary is full
+
+	lens []uint32
+	data blocks
+}
+
+func newTextBuffer(c Column, file *binding) *textBuffer {
+	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == StringList, dictSlots: -1}
+	if c.dictionary {
+		b.dict = newDictionary()
+	}
+	return b
+}
+
+// add appends one row's string.
+func (b *textBuffer) add(s string) {
+	if b.nulls {
+		if s == "" {
+			b.addNull()
+			return
+		}
+		b.beginRow()
+		b.levels = append(b.levels, levelValue)
+		b.file.held++
+	} else {
+		b.beginRow()
+	}
+	b.put(s)
+}
+
+// addRun appends the string of several rows: those of one pull have most of them
+// in common.
+func (b *textBuffer) addRun(s string, rows int) {
+	null := s == "" && b.nulls
+	if !null {
+		b.beginRow()
+	}
+	if null || b.dict == nil || b.dictSlots >= 0 {
+		for range rows {
+			b.add(s)
+		}
+		return
+	}
+	const ref, level = 4, 1
+	number, added := b.dict.number(s)
+	for range rows {
+		b.refs = append(b.refs, number)
+	}
+	b.file.held += int64(rows)*ref + added
+	if b.nulls {
+		for range rows {
+			b.levels = append(b.levels, levelValue)
+		}
+		b.file.held += int64(rows) * level
+	}
+}
+
+// addBytes appends one row's bytes.
+func (b *textBuffer) addBytes(v []byte) {
+	if len(v) == 0 && b.nulls {
+		b.addNull()
+		return
+	}
+	b.levels = append(b.levels, levelValue)
+	keepText(&b.data, v)
+	b.lens = append(b.lens, uint32(len(v))) // bounded by the memory of a row group
+	b.file.held += 5 + int64(len(v))
+}
+
+// addList appends one row's list.
+func (b *textBuffer) addList(list []string) {
+	switch {
+	case list == nil:
+		b.addNull()
+		return
+	case len(list) == 0:
+		b.levels = append(b.levels, levelEmpty)
+		b.file.held++
+		return
+	}
+	b.beginRow()
+	level := byte(levelElement)
+	for _, s := range list {
+		b.levels = append(b.levels, level)
+		b.put(s)
+		level = levelElement | levelSameRow
+	}
+	b.file.held += int64(len(list))
+}
+
+func (b *textBuffer) addNull() {
+	b.levels = append(b.levels, levelNull)
+	b.file.held++
+}
+
+// beginRow is where the dictionary is given up, so that this never happens
+// within a list: pages shall begin with a row.
+func (b *textBuffer) beginRow() {
+	if b.dict != nil && b.dictSlots < 0 && b.dict.full() {
+		b.dictSlots = b.slots()
+	}
+}
+
+// slots counts what was added: values, nulls and empty lists.
+func (b *textBuffer) slots() int {
+	if b.nulls {
+		return len(b.levels)
+	}
+	return len(b.refs) + len(b.lens)
+}
+
+func (b *textBuffer) put(s string) {
+	const ref, length = 4, 4
+	if b.dict != nil && b.dictSlots < 0 {
+		number, added := b.dict.number(s)
+		b.refs = append(b.refs, number)
+		b.file.held += ref + added
+		return
+	}
+	keepText(&b.data, s)
+	b.lens = append(b.lens, uint32(len(s))) // bounded by the memory of a row group
+	b.file.held += length + int64(len(s))
+}
+
+func (b *textBuffer) reset() {
+	b.levels, b.refs, b.lens = b.levels[:0], b.refs[:0], b.lens[:0]
+	b.data.free()
+	b.dictSlots = -1
+	if b.dict != nil {
+		b.dict.reset()
+	}
+}
