@@ -9,7 +9,7 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
-// cursorFile is a cursor file whose footer was read. It is not safe for concurrent
+// File is a cursor file whose footer was read. It is not safe for concurrent
 // use.
 type cursorFile struct {
 	reader *parquet.Reader
@@ -30,7 +30,7 @@ func (f *cursorFile) holding(bucket int) (groups []int) {
 	return groups
 }
 
-// openCursorFile reads the footer, and with it the last bytes of the file: more of
+// Open reads the footer, and with it the last bytes of the file: more of
 // them where the whole file will be read. It remains the caller's to close.
 func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
 	guess := int64(parquet.FooterGuess)
@@ -73,7 +73,7 @@ func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
 	}
 }
 
-// bucket yields the cursors of a bucket as next, a row group at a time, until more
+// Bucket yields the cursors of a bucket as next, a row group at a time, until more
 // is false: only what they are found by unless all is set.
 func (f *cursorFile) Bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
 	groups := f.holding(b)
@@ -124,7 +124,7 @@ func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
 	return cursors, g.Err()
 }
 
-// countCursors reads a whole cursor file.
+// Count reads a whole cursor file, and counts what it holds.
 func Count(r parquet.Stored) (n int64, err error) {
 	f, err := Open(r, false)
 	if err != nil {
