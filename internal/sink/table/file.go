@@ -21,7 +21,7 @@ type FileOptions struct {
 }
 
 const (
-	// defaultRowGroupBytes is small, since every table has an open file and
+	// DefaultRowGroupBytes is small, since every table has an open file and
 	// all of them share one budget; as held here, it is two to three times as
 	// much as JSON.
 	DefaultRowGroupBytes = 8 << 20
