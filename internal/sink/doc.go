@@ -2,6 +2,15 @@
 // commit log that says which of them are true and how far each user has been
 // read. It knows nothing of the API that the rows come from.
 //
+// Its files are the protocol: write_* is what a commit does, from a batch to the
+// published record; log_* the records, and what becomes of a dead run's; lease_* who
+// may work; read_* how state is found again; backfill_* and verify_* what they say.
+// What is written lives below it:
+//
+//	sink ──► table ────► parquet   rows of the lake's tables, masked
+//	  └────► cursors ──► parquet   what is remembered of each stream
+//	  └────► bucket                the store
+//
 // # A commit
 //
 // Rows and the cursors that say how far they reach become true together, in
@@ -81,7 +90,7 @@
 // # Failures and recovery
 //
 // Every start does what the runs before it would have done next, with the
-// code of a commit and of Close (recover.go):
+// code of a commit and of Close (log_recover.go):
 //
 //	found                                        done
 //	a record without .published                  its uploads are completed, it is marked
@@ -105,18 +114,18 @@
 // and nightly runs never overtake each other. In place of cursors it has
 // [Progress], which is written to the cursor object of its commit under names
 // that no stream has. The same rows are its memory, and marks for nightly runs
-// (marks.go). Nobody sweeps these objects away. What a backfill is to bring, and
+// (backfill_marks.go). Nobody sweeps these objects away. What a backfill is to bring, and
 // that it has come to its end, are small objects beside the log (backfill.go).
 //
 // # State
 //
 // Cursors are read by merging, user by user, what stands of a bucket of users in
-// its newest checkpoint and in the cursor objects of all later records (merge.go,
-// spool.go). A run reads the state as it was at Open, whatever it commits itself.
+// its newest checkpoint and in the cursor objects of all later records
+// (read_merge.go, package cursors). A run reads the state as it was at Open, whatever it commits itself.
 //
 // # Memory
 //
 // It does not depend on the number of users: of each object of cursors one piece
 // is held, of cursors to be committed as much as the caller allows, of rows what
-// all tables share (lane_memory.go), and one part of an upload.
+// all tables share (write_memory.go), and one part of an upload.
 package sink

@@ -2,9 +2,10 @@ package sink
 
 import (
 	"errors"
-	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"time"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 var (

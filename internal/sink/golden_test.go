@@ -1,8 +1,6 @@
 package sink
 
 import (
-	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/table"
 	"runtime"
 	"slices"
 	"strings"
@@ -10,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // TestARunUsesTheseKeysInThisOrder is the layout of the bucket and the order

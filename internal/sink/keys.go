@@ -1,12 +1,13 @@
 package sink
 
 import (
-	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Every key that this package reads or writes is built in this file.

@@ -2,7 +2,6 @@ package sink
 
 import (
 	"errors"
-	"finoos-syncer/internal/sink/cursors"
 	cmdline "flag"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // The histories of this test are numbered by their seeds. To see one again:

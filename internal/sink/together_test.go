@@ -1,12 +1,13 @@
 package sink
 
 import (
-	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/table"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
+
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Row groups are pruned by user only where a user's rows lie together.

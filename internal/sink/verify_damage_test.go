@@ -2,10 +2,11 @@ package sink
 
 import (
 	"encoding/json"
-	"finoos-syncer/internal/sink/cursors"
 	"slices"
 	"strings"
 	"testing"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // damage is what can happen to a lake, and what is to be said of it.

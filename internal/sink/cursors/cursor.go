@@ -25,7 +25,7 @@ func (s Shard) Owns(b int) bool {
 	return s.Count <= 1 || b%s.Count == s.Index
 }
 
-// buckets lists the buckets of users that the shard owns.
+// Buckets lists the buckets of users that the shard owns.
 func (s Shard) Buckets() []int {
 	var own []int
 	for b := range Buckets {
@@ -53,11 +53,11 @@ type Cursor struct {
 	Ended         bool   // the stream is over: dropped at the next checkpoint
 	State         []byte // fingerprints of what was pulled; the sink does not look inside
 	// FullSeq is the newest record when the run began that made the last full
-	// pull: what that run's [Writer.Opened] says.
+	// pull: what that run's Writer.Opened says.
 	FullSeq uint64
 
-	// What follows is not the cursor's own: [Writer.Cursors] fills it in from
-	// the marks that backfills leave, and nothing stores it.
+	// What follows is not the cursor's own: whoever merges cursors fills it in
+	// from the marks that backfills leave, and nothing stores it.
 
 	// Backfilled says that a backfill has written to the stream, and that no
 	// full pull has begun since: the next pull must be full.
@@ -73,7 +73,7 @@ type Cursor struct {
 // cursorOverhead is about what a Cursor takes up beside its text.
 const cursorOverhead = 256
 
-// size is about the memory that the cursor takes up.
+// Size is about the memory that the cursor takes up.
 func (c Cursor) Size() int64 {
 	return int64(cursorOverhead + len(c.UserID) + len(c.Stream) + len(c.CorrelationID) + len(c.ErrorClass) + len(c.State))
 }

@@ -36,9 +36,9 @@ func sortedCursors(cursors []Cursor) iter.Seq2[Cursor, error] {
 	}
 }
 
-// writeCursors writes a cursor file to w, which it does not close. The
-// cursors must come in ascending order, each user and stream once: see
-// sortedCursors. An error that the sequence yields is returned.
+// Write writes a cursor file to w, which it does not close. The cursors must come in
+// ascending order, by bucket, user and stream, each user and stream once. An error
+// that the sequence yields is returned as it is.
 func Write(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, err error) {
 	f, err := newCursorWriter(w)
 	if err != nil {
@@ -97,7 +97,8 @@ func (f *cursorWriter) add(c *Cursor) error {
 	return nil
 }
 
-// encodeCursors makes a cursor file in memory. It sorts the slice.
+// Encode makes a cursor file in memory. It sorts the slice; of several cursors of one
+// user and stream the last is kept.
 func Encode(cursors []Cursor) (body []byte, rows int64, err error) {
 	var buf bytes.Buffer
 	if rows, err = Write(&buf, sortedCursors(cursors)); err != nil {

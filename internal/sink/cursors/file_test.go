@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"finoos-syncer/internal/sink/parquet"
 	"finoos-syncer/internal/sink/parquet/parquettest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // countingReader is an object that knows how often and how much it was read.

@@ -9,11 +9,10 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
-// cursorFile is a cursor file whose footer was read. It is not safe for concurrent
+// File is a cursor file whose footer was read. It is not safe for concurrent
 // use.
-type cursorFile struct {
+type File struct {
 	reader *parquet.Reader
-	source *parquet.Source
 	bounds []groupBounds
 }
 
@@ -21,7 +20,7 @@ type cursorFile struct {
 type groupBounds struct{ least, most int }
 
 // holding returns the row groups that can hold a bucket.
-func (f *cursorFile) holding(bucket int) (groups []int) {
+func (f *File) holding(bucket int) (groups []int) {
 	for i, b := range f.bounds {
 		if b.least <= bucket && bucket <= b.most {
 			groups = append(groups, i)
@@ -30,9 +29,9 @@ func (f *cursorFile) holding(bucket int) (groups []int) {
 	return groups
 }
 
-// openCursorFile reads the footer, and with it the last bytes of the file: more of
+// Open reads the footer, and with it the last bytes of the file: more of
 // them where the whole file will be read. It remains the caller's to close.
-func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
+func Open(r parquet.Stored, whole bool) (*File, error) {
 	guess := int64(parquet.FooterGuess)
 	if whole {
 		guess = parquet.WholeGuess
@@ -45,7 +44,7 @@ func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cursor file: %w", err)
 	}
-	f := &cursorFile{source: source, reader: reader, bounds: make([]groupBounds, reader.Groups())}
+	f := &File{reader: reader, bounds: make([]groupBounds, reader.Groups())}
 	for i := range f.bounds {
 		f.bounds[i] = groupBounds{0, Buckets - 1} // where nothing is known, reading it will say
 		if least, most, known := reader.Bounds(i, cursorBucketColumn); known {
@@ -56,7 +55,7 @@ func Open(r parquet.Stored, whole bool) (*cursorFile, error) {
 }
 
 // cursors yields all cursors, in their order.
-func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
+func (f *File) cursors() iter.Seq2[Cursor, error] {
 	return func(yield func(Cursor, error) bool) {
 		for i := range f.bounds {
 			group, err := f.readGroup(i, true)
@@ -73,9 +72,9 @@ func (f *cursorFile) cursors() iter.Seq2[Cursor, error] {
 	}
 }
 
-// bucket yields the cursors of a bucket as next, a row group at a time, until more
+// Bucket yields the cursors of a bucket as next, a row group at a time, until more
 // is false: only what they are found by unless all is set.
-func (f *cursorFile) Bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
+func (f *File) Bucket(b int, all bool) (next func() (cursors []Cursor, more bool, err error)) {
 	groups := f.holding(b)
 	return func() ([]Cursor, bool, error) {
 		if len(groups) == 0 {
@@ -88,7 +87,7 @@ func (f *cursorFile) Bucket(b int, all bool) (next func() (cursors []Cursor, mor
 }
 
 // of returns the cursors of a bucket that a row group holds.
-func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
+func (f *File) of(group, bucket int, all bool) ([]Cursor, error) {
 	cursors, err := f.readGroup(group, all)
 	if err != nil {
 		return nil, fmt.Errorf("read row group %d of cursor file: %w", group, err)
@@ -102,7 +101,7 @@ func (f *cursorFile) of(group, bucket int, all bool) ([]Cursor, error) {
 }
 
 // readGroup reads a row group with one request.
-func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
+func (f *File) readGroup(i int, all bool) ([]Cursor, error) {
 	g, err := f.reader.Group(i)
 	if err != nil {
 		return nil, err
@@ -124,7 +123,7 @@ func (f *cursorFile) readGroup(i int, all bool) ([]Cursor, error) {
 	return cursors, g.Err()
 }
 
-// countCursors reads a whole cursor file.
+// Count reads a whole cursor file, and counts what it holds.
 func Count(r parquet.Stored) (n int64, err error) {
 	f, err := Open(r, false)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
-// cursorSpool keeps cursor objects on the local disk while they are looked things up
+// Spool keeps cursor objects on the local disk while they are looked things up
 // in, so that 256 look-ups cost one download and are quick (spool_format.go).
 //
 //	object of a commit          scratch file, without a name
@@ -47,7 +47,7 @@ type Spool struct {
 	end     int64    // of what is in use of it
 }
 
-// newCursorSpool returns an empty spool, whose file will lie in a folder; "" is the
+// NewSpool returns an empty spool, whose file will lie in a folder; "" is the
 // system's.
 func NewSpool(store bucket.Objects, dir string) *Spool {
 	return &Spool{store: store, dir: dir}
@@ -78,7 +78,7 @@ const (
 // errSpoolClosed is the answer to reading after close.
 var errSpoolClosed = errors.New("the writer is closed")
 
-// bucket yields the cursors of a bucket as next, some at a time, until more is
+// Bucket yields the cursors of a bucket as next, some at a time, until more is
 // false: only what they are found by unless all is set. It fetches the object if it
 // is not there yet.
 func (s *Spool) Bucket(ctx context.Context, path string, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
@@ -130,7 +130,7 @@ func (s *Spool) entry(path string) *spooled {
 	return entry
 }
 
-// fetchAll fetches what is not there yet, several objects at a time.
+// FetchAll fetches what is not there yet, several objects at a time.
 func (s *Spool) FetchAll(ctx context.Context, paths []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchersAtOnce)
@@ -248,7 +248,7 @@ func (s *Spool) read(p spooledPart, all bool) (cursors []Cursor, rest spooledPar
 	}
 }
 
-// close gives the disk space back.
+// Close gives the disk space back. What is read after it fails.
 func (s *Spool) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
-// fileOptions says how a table's file is written.
+// FileOptions say how a table's file is written.
 type FileOptions struct {
 	RunID string
 	// Compression is "zstd" (level 1), "zstd:1" to "zstd:22", "snappy" or
@@ -21,7 +21,7 @@ type FileOptions struct {
 }
 
 const (
-	// defaultRowGroupBytes is small, since every table has an open file and
+	// DefaultRowGroupBytes is small, since every table has an open file and
 	// all of them share one budget; as held here, it is two to three times as
 	// much as JSON.
 	DefaultRowGroupBytes = 8 << 20
@@ -30,8 +30,8 @@ const (
 	maxRowGroupRows = 128 << 10
 )
 
-// tableFile writes one Parquet file of one table. It is not safe for
-// concurrent use.
+// File writes one Parquet file of one table. It holds rows until they fill a row
+// group, and says what it was given. It is not safe for concurrent use.
 type File struct {
 	*parquet.File
 	rows  tableRows
@@ -39,7 +39,7 @@ type File struct {
 	tally Tally
 }
 
-// newTableFile begins a file. It does not close w.
+// NewFile begins a file. It does not close w, and returns its first error.
 func NewFile(t *Table, w io.Writer, opts FileOptions) (*File, error) {
 	if opts.RowGroupBytes <= 0 {
 		opts.RowGroupBytes = DefaultRowGroupBytes
@@ -51,7 +51,7 @@ func NewFile(t *Table, w io.Writer, opts FileOptions) (*File, error) {
 	return &File{File: rows.file, rows: rows, limit: opts.RowGroupBytes}, nil
 }
 
-// appended is how many rows are taken apart at a time: many enough to work a
+// RowsAtOnce is how many rows are taken apart at a time: many enough to work a
 // column at a time, few enough to bound by how much a row group exceeds its
 // size.
 const RowsAtOnce = 64

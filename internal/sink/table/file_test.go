@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"finoos-syncer/internal/sink/parquet"
 	"finoos-syncer/internal/sink/parquet/parquettest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestEveryTableComesBackAsItWasWritten(t *testing.T) {

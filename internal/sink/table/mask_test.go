@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/sink/parquet/parquettest"
-
 	"github.com/google/go-cmp/cmp"
+
+	"finoos-syncer/internal/sink/parquet/parquettest"
 )
 
 // hidden writes rows with something masked and returns them by column.

@@ -6,7 +6,8 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
-// tallyFile counts what a file of a table holds, by reading all of what tells it.
+// ReadTally counts what a file of a table holds, by reading all of what tells it.
+// A file that cannot be read, or lacks a column that is counted, is an error.
 func ReadTally(f parquet.Stored, table *Table) (t Tally, err error) {
 	reader, err := parquet.Open(parquet.NewSource(f))
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"finoos-syncer/internal/sink/parquet"
 	"finoos-syncer/internal/sink/parquet/parquettest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const contractsSchema = `required group field_id=-1 contracts {

@@ -31,7 +31,7 @@ func Tables() []*Table {
 	}
 }
 
-// TableByName returns the table of that name, nil if there is none.
+// ByName returns the table of that name, nil if there is none.
 func ByName(name string) *Table {
 	for _, t := range Tables() {
 		if t.Name == name {
@@ -41,7 +41,7 @@ func ByName(name string) *Table {
 	return nil
 }
 
-// tableOf returns the table that a row belongs to.
+// Of returns the table that a row belongs to.
 func Of(r Row) *Table { return r.table() }
 
 // newTable puts a table together from its key and its own columns; those that
@@ -180,7 +180,7 @@ var accountHistoryTable = newTable("account_history", []string{"user_id", "accou
 	text("currency", func(r *AccountHistory) string { return r.Currency }),
 })
 
-// pullsName is the name of the table that says what the others mean: it is written
+// PullsName is the name of the table that says what the others mean: it is written
 // last, and read first.
 const PullsName = "pulls"
 

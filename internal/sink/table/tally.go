@@ -29,7 +29,7 @@ func (t *Tally) Add(o Tally) {
 	}
 }
 
-// addDecimals adds two sums as Tally holds them; the empty string is zero.
+// AddDecimals adds two sums as Tally holds them; the empty string is zero.
 func AddDecimals(a, b string) string {
 	var total big.Int
 	for _, s := range [...]string{a, b} {

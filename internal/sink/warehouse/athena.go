@@ -21,7 +21,7 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 	age: func(instant string) string {
 		return "date_diff('second', " + instant + ", CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp))"
 	},
-	check: func(l place) error {
+	check: func(l lakePlace) error {
 		if err := l.isFrom("Athena", inS3); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ keeps one); with Omni, write WITH CONNECTION ` + "`aws-REGION.NAME`" + ` before 
 	table: bigqueryTable,
 }
 
-func bigqueryCheck(l place) error {
+func bigqueryCheck(l lakePlace) error {
 	if err := l.isFrom("BigQuery", inGCS, inS3); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type dialect struct {
 	types map[table.ColumnType]string     // of columns
 	utc   func(text string) string        // the literal of an instant, "2026-11-22 00:00:00" in UTC
 	age   func(instant string) string     // whole seconds since an instant
-	check func(place) error               // whether it can be read
+	check func(lakePlace) error           // whether it can be read
 	setup func(*scriptWriter) []Statement // before the tables
 	table func(*scriptWriter, *table.Table) []Statement
 }

@@ -19,7 +19,7 @@ var duckdb = dialect{
 	},
 	utc:   func(text string) string { return "TIMESTAMPTZ '" + text + "+00'" },
 	age:   func(instant string) string { return "date_diff('second', " + instant + ", current_timestamp)" },
-	check: func(l place) error { return l.isFrom("DuckDB", inFolder, inS3) },
+	check: func(l lakePlace) error { return l.isFrom("DuckDB", inFolder, inS3) },
 	setup: duckdbSetup,
 	table: duckdbTable,
 }

@@ -15,8 +15,8 @@ const (
 	inGCS    = "gs"
 )
 
-// place is where a lake is.
-type place struct {
+// lakePlace is where a lake is.
+type lakePlace struct {
 	kind      string
 	bucket    string // "" in a folder
 	path      string // of the prefix below the bucket, or of the folder; no slash at its end
@@ -28,34 +28,34 @@ type place struct {
 
 // parseLocation reads a sink's URL, or a folder. Errors do not repeat it: a URL
 // may hold what should not be shown.
-func parseLocation(text string) (place, error) {
+func parseLocation(text string) (lakePlace, error) {
 	if text == "" {
-		return place{}, errors.New("no location: name the folder or URL that the lake is in")
+		return lakePlace{}, errors.New("no location: name the folder or URL that the lake is in")
 	}
 	if !strings.Contains(text, "://") {
-		return place{kind: inFolder, path: trimSlashes(text)}, nil
+		return lakePlace{kind: inFolder, path: trimSlashes(text)}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return place{}, errors.New("the location is no URL: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder")
+		return lakePlace{}, errors.New("the location is no URL: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder")
 	}
-	l := place{kind: u.Scheme, bucket: u.Host, path: strings.Trim(u.Path, "/")}
+	l := lakePlace{kind: u.Scheme, bucket: u.Host, path: strings.Trim(u.Path, "/")}
 	switch {
 	case u.User != nil:
-		return place{}, errors.New("the location holds a user or password: credentials belong to the warehouse")
+		return lakePlace{}, errors.New("the location holds a user or password: credentials belong to the warehouse")
 	case u.Scheme == inFolder:
-		return place{kind: inFolder, path: trimSlashes(u.Host + u.Path)}, nil
+		return lakePlace{kind: inFolder, path: trimSlashes(u.Host + u.Path)}, nil
 	case u.Scheme != inS3 && u.Scheme != inGCS:
-		return place{}, fmt.Errorf("the location begins with %s://, which no warehouse is printed for: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder", u.Scheme)
+		return lakePlace{}, fmt.Errorf("the location begins with %s://, which no warehouse is printed for: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder", u.Scheme)
 	case u.Host == "":
-		return place{}, fmt.Errorf("the location names no bucket: write %s://bucket/prefix", u.Scheme)
+		return lakePlace{}, fmt.Errorf("the location names no bucket: write %s://bucket/prefix", u.Scheme)
 	}
 	q := u.Query()
 	l.region, l.pathStyle = q.Get("region"), q.Get("path_style") == "true"
 	if endpoint := q.Get("endpoint"); endpoint != "" {
 		e, err := url.Parse(endpoint)
 		if err != nil || e.Host == "" {
-			return place{}, errors.New("the location's endpoint is no address: write endpoint=https://host")
+			return lakePlace{}, errors.New("the location's endpoint is no address: write endpoint=https://host")
 		}
 		l.endpoint, l.plain = e.Host, e.Scheme == "http"
 	}
@@ -71,7 +71,7 @@ func trimSlashes(path string) string {
 }
 
 // below is the address of something below the prefix, under a scheme.
-func (l place) below(scheme, rest string) string {
+func (l lakePlace) below(scheme, rest string) string {
 	if l.kind == inFolder {
 		return strings.TrimSuffix(l.path, "/") + "/" + rest
 	}
@@ -82,12 +82,12 @@ func (l place) below(scheme, rest string) string {
 }
 
 // shown is the location in a comment.
-func (l place) shown() string {
+func (l lakePlace) shown() string {
 	return strings.TrimRight(strings.ReplaceAll(l.below(l.kind, ""), "\n", " "), "/")
 }
 
 // isFrom reports an error unless the engine reads places of these kinds.
-func (l place) isFrom(engine string, kinds ...string) error {
+func (l lakePlace) isFrom(engine string, kinds ...string) error {
 	if slices.Contains(kinds, l.kind) {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (l place) isFrom(engine string, kinds ...string) error {
 }
 
 // isAmazon reports an error for a store that is not Amazon's own.
-func (l place) isAmazon(engine string) error {
+func (l lakePlace) isAmazon(engine string) error {
 	if l.endpoint != "" {
 		return fmt.Errorf("%s reads Amazon's S3 only, and the location names another endpoint: give --location of a copy there", engine)
 	}

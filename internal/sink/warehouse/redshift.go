@@ -23,7 +23,7 @@ An external table cannot be made in a transaction: let your client commit each s
 	},
 	utc: func(text string) string { return "CAST('" + text + "' AS timestamp)" },
 	age: func(instant string) string { return "DATEDIFF(second, " + instant + ", GETDATE())" },
-	check: func(l place) error {
+	check: func(l lakePlace) error {
 		if err := l.isFrom("Redshift", inS3); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ Put the name of your storage integration for SYNCER_INTEGRATION.`,
 	},
 	utc:   func(text string) string { return "CAST('" + text + " +0000' AS TIMESTAMP_LTZ)" },
 	age:   func(instant string) string { return "DATEDIFF(second, " + instant + ", CURRENT_TIMESTAMP())" },
-	check: func(l place) error { return l.isFrom("Snowflake", inS3, inGCS) },
+	check: func(l lakePlace) error { return l.isFrom("Snowflake", inS3, inGCS) },
 	setup: snowflakeSetup,
 	table: snowflakeTable,
 }

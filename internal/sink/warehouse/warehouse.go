@@ -94,7 +94,7 @@ func comment(b *strings.Builder, text string) {
 // scriptWriter is what the statements of one script have in common.
 type scriptWriter struct {
 	dialect  *dialect
-	location place
+	location lakePlace
 	schema   string
 	tables   []*table.Table
 	empty    []string

@@ -4,7 +4,7 @@ import "context"
 
 // rowsMemory bounds what the buffers of all tables take together: of the table
 // that takes most the rows are written once there is more. It has room for the
-// row group of one table at its full size (defaultRowGroupBytes) and what its
+// row group of one table at its full size (table.DefaultRowGroupBytes) and what its
 // buffers keep for growing, and nearly for those of two.
 const rowsMemory = 16 << 20
 

@@ -2,9 +2,10 @@ package sink
 
 import (
 	"context"
+	"fmt"
+
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
-	"fmt"
 )
 
 // Batch is what stands or falls together: the rows of whole pulls, and the

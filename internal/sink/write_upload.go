@@ -30,7 +30,9 @@ const (
 )
 
 // partSlots holds the memory for parts, as many as may be sent at once. It is
-// shared by the uploads of a writer.
+// shared by the uploads of a writer: a part is megabytes, and every table has an
+// upload. A slot is taken by send alone, which gives it back before it returns and
+// takes no lock meanwhile, so that who waits for one always gets it.
 type partSlots chan []byte
 
 func newPartSlots() partSlots {
@@ -44,8 +46,15 @@ func newPartSlots() partSlots {
 // uploader sends a file to the store in parts while it is being written, and
 // leaves the upload pending. Write only collects, so that writers of formats
 // need no context; flush sends. A part is sent while the next one is collected:
-// who has rows for the table does not wait for the store. Not safe for concurrent
-// use.
+// a batch with rows for the table does not wait for the store.
+//
+//	Write ──► buf ──spill──► file   collects part n+1   ─┐ depart: they change
+//	                         other  part n, in flight  ◄─┘ places, land is first
+//	                           └──► slot of memory ──► store
+//
+// At most one part is in flight: depart waits for the one before, else parts would
+// pile up on the disk faster than the store takes them. The flight reads from other
+// and nobody writes there until it has landed. Not safe for concurrent use.
 type uploader struct {
 	store bucket.Uploads
 	key   string
@@ -68,8 +77,8 @@ type uploader struct {
 	sum   hash.Hash
 }
 
-// flight is a part on its way to the store. What became of it may be read when it
-// has landed.
+// flight is a part on its way to the store. Its goroutine ends with landed, which
+// land or close waits for. What became of it may be read only then.
 type flight struct {
 	cancel context.CancelFunc
 	landed chan struct{}
@@ -102,7 +111,8 @@ func (u *uploader) open() (err error) {
 	return nil
 }
 
-// spill moves what is in memory to the file.
+// spill moves what is in memory to the file. What a write could not put there stays
+// counted as held, and the error ends the upload.
 func (u *uploader) spill() error {
 	if err := u.open(); err != nil {
 		return err
@@ -180,7 +190,7 @@ func (u *uploader) sendOne(ctx context.Context, n int) error {
 func (u *uploader) depart(ctx context.Context, n int) error {
 	body := io.NewSectionReader(u.file, u.sent, int64(n))
 	rest := io.NewSectionReader(u.file, u.sent+int64(n), u.filed-u.sent-int64(n))
-	u.file, u.other, u.sent = u.other, u.file, 0
+	u.file, u.other, u.sent = u.other, u.file, 0 // nothing reads from other: the part before has landed
 	if err := u.open(); err != nil {
 		return err
 	}
@@ -252,7 +262,8 @@ func (u *uploader) sendRest(ctx context.Context) error {
 	return nil
 }
 
-// close gives up the part that is on its way, and gives the scratch files back.
+// close gives up the part that is on its way, and gives the scratch files back: in
+// this order, since the flight reads from one of them.
 func (u *uploader) close() error {
 	if u.flight != nil {
 		u.flight.cancel()

@@ -2,10 +2,11 @@ package sink
 
 import (
 	"cmp"
-	"finoos-syncer/internal/sink/cursors"
 	"slices"
 	"strings"
 	"time"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // A mark is a row of a cursor object that a backfill has committed: it says

@@ -4,15 +4,22 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"finoos-syncer/internal/sink/cursors"
 	"fmt"
 	"iter"
 	"slices"
+
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // Cursors are read by merging: the newest checkpoint of a bucket of users and
 // the objects of later commits are all sorted by user, so that one user is held
 // at a time, and of each object one row group, however many users there are.
+//
+//	checkpoint 40   anna 1   bert 1           dora 1
+//	record 41                bert 2   carl 2            order: later wins,
+//	record 43                bert 3           dora -    stream by stream
+//	                ───────────────────────────────
+//	each            anna 1 · bert 3 · carl 2 · dora -
 
 // UserCursors are the cursors of one user, sorted by stream.
 type UserCursors struct {
@@ -29,7 +36,7 @@ type cursorSource struct {
 }
 
 // advance drops n cursors, and reads on where none is left. It reports whether
-// there is one.
+// there is one: a source without any must leave the heap, which looks at its first.
 func (s *cursorSource) advance(n int) (bool, error) {
 	for s.ready = s.ready[n:]; len(s.ready) == 0; {
 		cs, more, err := s.next()
@@ -67,7 +74,8 @@ func (s *cursorSources) Pop() any {
 }
 
 // take adds the cursors of the user who comes first, in the oldest source that
-// has any, to those that older ones had.
+// has any, to those that older ones had. It must be called source by source, oldest
+// first, as the heap has them: each replaces what stood there.
 func (s *cursorSources) take(cs []cursors.Cursor) ([]cursors.Cursor, error) {
 	from := (*s)[0]
 	user, n := from.ready[0].UserID, 0

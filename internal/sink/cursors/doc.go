@@ -1,0 +1,36 @@
+// Package cursors is what is remembered from one run to the next: for each stream of each
+// user a [Cursor], the files that cursors lie in, and the spool in which they are looked
+// up. Which of these files count, and what a later one changes, is for the commit log
+// that names them: the package sink merges what is read here.
+//
+//	users ──► BucketOf ──► 256 buckets ──► Shard.Owns: who works on them
+//
+//	Encode, Write ──► cursor file: row groups, sorted by bucket, user, stream
+//	                    │
+//	                    ├──► Open, File.Bucket   in place: a checkpoint is read once
+//	                    └──► Spool.Bucket        by way of the disk: the object of a commit
+//	                                             has a little of every bucket
+//
+// # The file
+//
+// Cursors are sorted, and row groups end where a bucket does as soon as they are worth a
+// request: the statistics of the column bucket say which of them hold one (file.go,
+// read.go). Columns are found by name, and are only ever added (columns.go). What cursors
+// are found by stands first, so that listing users reads no states.
+//
+// # The spool
+//
+// It takes each object apart once, into one local file without a name (spool.go). Its
+// format is nobody's but this process's (spool_format.go).
+//
+// # What may fail
+//
+// The store, the local disk, and files that are damaged: those are parquet.ErrCorrupt or an
+// error of the Parquet library. Cursors that come in the wrong order are refused, not
+// sorted: a file out of order would hide users. What was read before an error may be used.
+//
+// # Memory
+//
+// One row group of each file that is read, and of the spool one step; where the parts lie
+// is a few kilobytes an object.
+package cursors
