@@ -1,5 +1,7 @@
 package finoos
 
+import "database/sql"
+
 // Record is what every model carries besides its fields.
 type Record struct {
 	Extra string // JSON object of the fields without a place in the model, "" if there are none
@@ -11,7 +13,4 @@ type Record struct {
 type Number string
 
 // Null is a value that may be null.
-type Null[T any] struct {
-	V     T
-	Valid bool
-}
+type Null[T any] = sql.Null[T]

@@ -26,7 +26,7 @@ func (d day) String() string {
 	})
 }
 
-func digit(n int) byte { return '0' + byte(n%10) } //nolint:gosec // G115: one digit
+func digit(n int) byte { return '0' + byte(n%10) } // one digit
 
 // addMonths moves by whole months and stays within the month it reaches.
 func (d day) addMonths(n int) day {

@@ -20,7 +20,7 @@ func (d dice) on(what string, at ...int) dice {
 	}
 	h = mix(h)
 	for _, n := range at {
-		h = mix(h ^ uint64(n)*0x9e3779b97f4a7c15) //nolint:gosec // G115: a hash takes any bits
+		h = mix(h ^ uint64(n)*0x9e3779b97f4a7c15) // a hash takes any bits
 	}
 	return dice(mix(h))
 }
@@ -35,8 +35,8 @@ func mix(x uint64) uint64 {
 
 // below is a number from 0 to n-1.
 func (d dice) below(n int) int {
-	hi, _ := bits.Mul64(uint64(d), uint64(n)) //nolint:gosec // G115: n is a length
-	return int(hi)                            //nolint:gosec // G115: hi < n
+	hi, _ := bits.Mul64(uint64(d), uint64(n)) // n is a length
+	return int(hi)                            // hi < n
 }
 
 // between is an amount of cents from lo to hi, both included.

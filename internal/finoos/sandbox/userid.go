@@ -41,7 +41,7 @@ func inverse(a uint64) uint64 {
 }
 
 func (u userIDs) id(index int) string {
-	x := (uint64(index)*odd1 + u.offset) & mask48 //nolint:gosec // G115: indices are not negative
+	x := (uint64(index)*odd1 + u.offset) & mask48 // indices are not negative
 	x ^= x >> 24
 	x = x * odd2 & mask48
 	x ^= x >> 24

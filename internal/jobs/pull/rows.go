@@ -18,7 +18,7 @@ func userRow(res *Result, u *finoos.User) table.Row {
 
 func loginRow(res *Result, l *finoos.BankLogin) table.Row {
 	return &table.BankLogin{
-		UserID: res.User, BankLoginID: l.ID, Status: l.Status, Active: nullable(l.Active),
+		UserID: res.User, BankLoginID: l.ID, Status: l.Status, Active: l.Active,
 		LastSynchronization: l.LastSynchronization, Meta: res.meta(table.Upsert, l.Extra),
 	}
 }
@@ -54,7 +54,7 @@ func ContractRow(res *Result, c *finoos.Contract) table.Row {
 		UserID: res.User, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
 		AmountConsistency: c.AmountConsistency, Interval: c.Interval, Duration: c.Duration, Category: c.Category,
 		Tags: c.Tags, NextBookingDate: table.DateOf(c.NextBookingDate), NextBookingFrom: table.DateOf(c.NextBookingFrom),
-		NextBookingTo: table.DateOf(c.NextBookingTo), MandateReference: c.MandateReference, IsActive: nullable(c.IsActive),
+		NextBookingTo: table.DateOf(c.NextBookingTo), MandateReference: c.MandateReference, IsActive: c.IsActive,
 		TransactionIDs: c.TransactionIDs, Partner: c.Partner, Attributes: c.Attributes, Meta: res.meta(table.Upsert, extra),
 	}
 	return row
@@ -73,8 +73,6 @@ func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) table.
 	}
 	return row
 }
-
-func nullable(b finoos.Null[bool]) table.Null[bool] { return table.Null[bool]{V: b.V, Valid: b.Valid} }
 
 // money converts an amount exactly, or leaves it null and puts its text into
 // extra under the name of its field.

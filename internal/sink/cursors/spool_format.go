@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/parquet"
 )
 
@@ -17,12 +18,12 @@ import (
 // and that.
 
 func appendSpooled(b []byte, c *Cursor) []byte {
-	body := appendSized(appendSized(nil, c.UserID), c.Stream)
+	body := scratch.AppendString(scratch.AppendString(nil, c.UserID), c.Stream)
 	body = append(body, boolByte(c.Ended))
-	body = appendSized(body, c.CorrelationID)
+	body = scratch.AppendString(body, c.CorrelationID)
 	body = appendInstants(body, c.instants())
 	body = binary.AppendVarint(binary.AppendVarint(body, int64(c.Failures)), int64(c.HashVersion))
-	body = binary.AppendUvarint(appendSized(body, c.ErrorClass), c.FullSeq)
+	body = binary.AppendUvarint(scratch.AppendString(body, c.ErrorClass), c.FullSeq)
 	body = append(body, c.State...)
 	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
 }
@@ -46,10 +47,6 @@ func appendInstants(b []byte, instants [5]*time.Time) []byte {
 	return b
 }
 
-func appendSized(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
 func boolByte(b bool) byte {
 	if b {
 		return 1
@@ -57,68 +54,29 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// spooledReader takes apart what appendSpooled wrote.
-type spooledReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *spooledReader) take(n uint64) []byte {
-	if r.bad || n > uint64(len(r.b)) {
-		r.bad = true
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *spooledReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	r.take(uint64(max(n, 0)))
-	r.bad = r.bad || n <= 0
-	return v
-}
-
-func (r *spooledReader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	r.take(uint64(max(n, 0)))
-	r.bad = r.bad || n <= 0
-	return v
-}
-
-func (r *spooledReader) sized() []byte { return r.take(r.uvarint()) }
-
-func (r *spooledReader) byte() byte {
-	if b := r.take(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
-}
-
 // decodeSpooled reads one cursor, of its own or only what it is found by. user is
 // the id of the one before, which is mostly the same.
 func decodeSpooled(body []byte, all bool, user string) (c Cursor, err error) {
-	r := &spooledReader{b: body}
-	if id := r.sized(); string(id) != user {
+	r := scratch.NewReader(body)
+	if id := r.Sized(); string(id) != user {
 		user = string(id)
 	}
-	c.UserID, c.Stream, c.Ended = user, string(r.sized()), r.byte() == 1
-	if all && !r.bad {
-		c.CorrelationID = string(r.sized())
-		known := r.byte()
+	c.UserID, c.Stream, c.Ended = user, string(r.Sized()), r.Byte() == 1
+	if all && !r.Failed() {
+		c.CorrelationID = string(r.Sized())
+		known := r.Byte()
 		for i, at := range c.instants() {
 			if known>>i&1 == 1 {
-				*at = time.UnixMicro(r.varint()).UTC()
+				*at = time.UnixMicro(r.Varint()).UTC()
 			}
 		}
-		c.Failures, c.HashVersion = int(r.varint()), int(r.varint())
-		c.ErrorClass, c.FullSeq = string(r.sized()), r.uvarint()
-		if len(r.b) > 0 {
-			c.State = append([]byte(nil), r.b...)
+		c.Failures, c.HashVersion = int(r.Varint()), int(r.Varint())
+		c.ErrorClass, c.FullSeq = string(r.Sized()), r.Uvarint()
+		if len(r.Rest()) > 0 {
+			c.State = append([]byte(nil), r.Rest()...)
 		}
 	}
-	if r.bad {
+	if r.Failed() {
 		return c, fmt.Errorf("%w: spooled cursor of %d bytes", parquet.ErrCorrupt, len(body))
 	}
 	return c, nil

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/scratch"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,6 +43,6 @@ func TestASpooledCursorComesBackAsItWas(t *testing.T) {
 
 // bodyLength is the length that a spooled cursor begins with.
 func bodyLength(b []byte) int {
-	r := spooledReader{b: b}
-	return int(r.uvarint())
+	r := scratch.NewReader(b)
+	return int(r.Uvarint())
 }

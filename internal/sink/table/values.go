@@ -1,6 +1,7 @@
 package table
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -24,10 +25,7 @@ const (
 )
 
 // Null is a value that may be absent; its zero value is.
-type Null[T any] struct {
-	V     T
-	Valid bool
-}
+type Null[T any] = sql.Null[T]
 
 // Some returns a value that is present.
 func Some[T any](v T) Null[T] { return Null[T]{V: v, Valid: true} }
