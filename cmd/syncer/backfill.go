@@ -167,7 +167,7 @@ func backfillsText(job string, all []sink.BackfillSummary) *printout {
 		if s.Finished != nil {
 			state = "finished " + s.Finished.At.Format(time.DateTime)
 		}
-		t.add(s.Name, s.Since+" to "+s.Until, s.Users, progressText(s, s.Done), progressText(s, s.Begun), progressText(s, s.Failed), state)
+		t.add(s.Name, s.Since+" to "+s.Until, s.Found, progressText(s, s.Done), progressText(s, s.Begun), progressText(s, s.Failed), state)
 	}
 	p.indent(t.lines())
 	return p
@@ -179,7 +179,7 @@ func progressText(s *sink.BackfillSummary, n map[string]int64) string {
 	for _, stream := range slices.Sorted(slices.Values(s.Streams)) {
 		sum += n[stream]
 	}
-	whole := s.Users * int64(len(s.Streams))
+	whole := s.Found * int64(len(s.Streams))
 	if whole == 0 || sum == 0 {
 		return count(sum)
 	}

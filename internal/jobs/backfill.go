@@ -21,7 +21,7 @@ import (
 // the API it does not delete: the cursors' fingerprints, by which that could be
 // told, reach back some weeks for transactions, and not at all for tags. That is
 // left to the nightly runs, whose fingerprints do not move, and for the rest to
-// the full pull that the marks bring about (internal/sink/marks.go).
+// the full pull that the marks bring about (internal/sink/backfill_marks.go).
 //
 // # Beside a nightly run
 //

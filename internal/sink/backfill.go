@@ -152,8 +152,8 @@ func (w *Writer) Finish(ctx context.Context) (bool, error) {
 type BackfillSummary struct {
 	BackfillDefinition
 	Finished *BackfillDone `json:"finished,omitempty"`
-	// Users is how many it found when it last ran, 0 before that.
-	Users int64 `json:"users"`
+	// Found is how many users it found when it last ran, 0 before that.
+	Found int64 `json:"users"`
 	// Done counts the streams of users that are done, by stream; Begun those
 	// of which only a part is; Failed those whose last try failed.
 	Done   map[string]int64 `json:"done"`
@@ -202,7 +202,7 @@ func summarize(ctx context.Context, store bucket.Objects, job, name, scratch str
 		return nil, err
 	}
 	defer p.state.spool.Close()
-	s.Users = p.ledger.Users
+	s.Found = p.ledger.Users
 	for b := range cursors.Buckets {
 		for of, err := range p.each(ctx, b) {
 			if err != nil {

@@ -293,7 +293,7 @@ func TestWithoutItsLedgerABackfillKnowsTheSame(t *testing.T) {
 		return all[0]
 	}
 	with := summary()
-	if with.Done[worldStream] != 6 || with.Users != 6 || with.Finished == nil {
+	if with.Done[worldStream] != 6 || with.Found != 6 || with.Finished == nil {
 		t.Errorf("summary: %+v", with)
 	}
 	ledger := jobKeys("j").backfillLedger("history")
@@ -307,7 +307,7 @@ func TestWithoutItsLedgerABackfillKnowsTheSame(t *testing.T) {
 			}
 		}
 		without := summary()
-		without.Users = with.Users // the one thing that it alone says
+		without.Found = with.Found // the one thing that it alone says
 		if diff := cmp.Diff(with, without); diff != "" {
 			t.Errorf("the ledger is %s (-with +without):\n%s", what, diff)
 		}

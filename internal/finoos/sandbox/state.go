@@ -155,9 +155,6 @@ func (b *builder) take(t booking, j int) {
 	b.bookings = append(b.bookings, t)
 }
 
-func (b *builder) roll(t *booking, what string) dice {
-	return b.h.dice.on(what, t.src.key, t.no, int(t.day), t.account)
-}
 
 // recentAt tells whether a nightly pull that follows analysis j still reads
 // bookings of a day: it goes back ten days from the newest booking that the
