@@ -155,7 +155,6 @@ func (b *builder) take(t booking, j int) {
 	b.bookings = append(b.bookings, t)
 }
 
-
 // recentAt tells whether a nightly pull that follows analysis j still reads
 // bookings of a day: it goes back ten days from the newest booking that the
 // pull before has seen. Older bookings are never touched, in any way that
