@@ -62,9 +62,9 @@
 // in which other banking APIs and what stands in front of them were seen to
 // differ from their documents. A reading is applied at one place:
 //
-//	reading_list, reading_users, reading_token   who is listed, and how
+//	reading_list, reading_users                  who is listed, and how; the token
 //	reading_outage, reading_attack               answers in place of an operation's
-//	reading_analysis, reading_transactions       what an operation looks for
+//	reading_transactions                         what an operation looks for
 //	reading_values, reading_records              how records are written (rewrite.go)
 //
 // The last two change an answer and the row of Truth alike, by the same dice:
