@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -15,7 +16,10 @@ func (l *loader) check(cfg *Config) {
 	l.checkSink(cfg.Sink)
 	names := slices.Collect(maps.Keys(cfg.Jobs))
 	// The job that stands first in the file keeps a stream that two want.
-	slices.SortFunc(names, func(a, b string) int { return l.places["jobs."+a].Line - l.places["jobs."+b].Line })
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := l.places["jobs."+a], l.places["jobs."+b]
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
+	})
 	owners := map[Stream]string{}
 	for _, name := range names {
 		job := cfg.Jobs[name]

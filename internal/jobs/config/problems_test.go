@@ -201,3 +201,15 @@ func TestAnAliasOfItselfIsAnErrorNotALoop(t *testing.T) {
 	t.Parallel()
 	problems(t, "finoos: &a\n  retry: *a\n  paths: *a\nsink: *a\njobs: {nightly: {mask: *a}}\n", nil)
 }
+
+// The jobs of a map come in any order.
+func TestOfTwoJobsInOneLineTheFirstKeepsItsStream(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		got := problems(t, "finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\n"+
+			"jobs: {nightly: {streams: [users]}, other: {streams: [users]}}\n", env())
+		if len(got) != 1 || !strings.Contains(got[0], "jobs.other.streams: users is pulled by jobs.nightly already") {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
