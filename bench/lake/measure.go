@@ -37,7 +37,7 @@ func Watch() (stop func() Usage) {
 		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		for {
 			metrics.Read(sample)
-			heap = max(heap, int64(sample[0].Value.Uint64())) //nolint:gosec // bytes
+			heap = max(heap, int64(sample[0].Value.Uint64())) // bytes
 			select {
 			case <-done:
 				return
