@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // groupsOf makes of a table's files two tables: rows, each with its file and the

@@ -13,11 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/cursors"
 
 	"github.com/google/go-cmp/cmp"
-
-	"finoos-syncer/internal/jobs/report"
 )
 
 // newTestApp returns an app that prints everything to out.

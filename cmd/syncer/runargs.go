@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // shard reads --shard, and without it what Kubernetes tells the pods of an

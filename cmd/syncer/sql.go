@@ -9,12 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/table"
+	"finoos-syncer/internal/sink/warehouse"
 
 	"github.com/spf13/cobra"
-
-	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink/warehouse"
 )
 
 func (a *app) sqlCommand() *cobra.Command {

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/table"
 )
 
 // shownFailures is how many failed pulls a summary lists; the table pulls and the

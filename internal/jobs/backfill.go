@@ -27,7 +27,7 @@ import (
 //
 // Both may read one stream of one user at once. A backfill gives its rows the
 // instant before its request, a nightly pull the one after its answer
-// (collect.go). So if the nightly run has read later, its rows have the later
+// (pull/collect.go). So if the nightly run has read later, its rows have the later
 // instant, and nothing that it wrote is hidden by anything older. The other way
 // round, where a nightly row that was read before the backfill's has the later
 // instant all the same, what changed between the two reads has a newer
@@ -47,7 +47,7 @@ import (
 type BackfillOptions struct {
 	// RunOptions say for whom, and by whom. Users restricts the backfill to these
 	// ids, nil means all that are listed. Shard, RunGroup, OnlyFailed, Full and
-	// Pacing are not for backfills, and passed over.
+	// Pacing are not for backfills, and passed over; Committed is called as in a run.
 	RunOptions
 
 	// Name of the backfill; empty makes one of the range, streams and users.

@@ -8,12 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // pastStreams are the streams that have a past to bring; the others tell of

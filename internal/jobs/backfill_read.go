@@ -4,14 +4,13 @@ import (
 	"context"
 	"time"
 
-	"finoos-syncer/internal/sink/table"
-
-	"github.com/cespare/xxhash/v2"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 const (

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/table"
 )
 
 // filled is how far a backfill is with one user.
@@ -152,7 +151,7 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 	}
 	u.checked = true
 	_, err := f.client.User(ctx, u.ID)
-	if finoos.ClassOf(err) == finoos.NotFound {
+	if what, _ := consequenceOf(err); what == lookForUser {
 		u.gone, err = true, nil
 	}
 	return err

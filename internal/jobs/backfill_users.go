@@ -7,10 +7,9 @@ import (
 	"slices"
 	"sync"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // listAll lists the users, and finds out how many of them may be gone.

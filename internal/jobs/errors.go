@@ -121,7 +121,9 @@ const (
 )
 
 // consequenceOf decides what a failed request means, and tells its class; no
-// other place reads classes to decide that. An error of no class, such as that of
+// other place reads classes to decide that. (A 404 on a correlation is an answer,
+// and a window of bookings that is too large is asked for in halves: neither has
+// failed.) An error of no class, such as that of
 // a scratch file, ends the run. So does one of a context that has ended: who
 // calls looks for that first.
 func consequenceOf(err error) (consequence, finoos.Class) {

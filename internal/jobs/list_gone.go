@@ -8,13 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // goneUsers collects the users that the API no longer knows. They are

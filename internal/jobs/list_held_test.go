@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink/cursors"
 
 	"github.com/google/go-cmp/cmp"
-
-	"finoos-syncer/internal/finoos"
 )
 
 func listedUser(i int) *finoos.User {

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // listUsers finds the users of the run: those that are named, each asked for, or

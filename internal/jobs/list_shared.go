@@ -5,11 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // The shards of a run group read the list of users once: shard 0 pages through

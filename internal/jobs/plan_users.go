@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // bucket plans one bucket of users: those of the list and those that are known,

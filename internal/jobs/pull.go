@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/sink/table"
 )
 
 // pull reads one stream of one user and hands what changed to the sink. Its

@@ -4,13 +4,12 @@ import (
 	"context"
 	"slices"
 
-	"finoos-syncer/internal/sink/cursors"
-
-	"github.com/cespare/xxhash/v2"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/sink/cursors"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // changed asks whether a stream has to be read: its service's correlation

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // record hands a result to the sink, and lets the user's cursor follow.

@@ -13,14 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
-	"github.com/google/go-cmp/cmp"
-
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/cursors"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // truth is the set of a table's keys that the API knows now, by user.

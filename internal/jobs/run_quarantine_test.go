@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // quick makes failures final at once, after two of them in a row quarantine.

@@ -7,11 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // shards runs some shards of a run group at once; all must end well.

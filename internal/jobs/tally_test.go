@@ -6,12 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // after is the report of a run that took so long, with so many users.

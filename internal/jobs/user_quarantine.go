@@ -5,10 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // A stream of a user that fails night after night is put into quarantine: it

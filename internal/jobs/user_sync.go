@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // loginMemory is what a user's cursor remembers of the last sync session of a

@@ -171,8 +171,12 @@ func parsed(t *testing.T, text string) Readings {
 
 func TestEachValueOfEachReadingChangesWhatIsAnswered(t *testing.T) {
 	t.Parallel()
+	n := 0
 	for _, reading := range AllReadings() {
 		for _, value := range reading.Values {
+			if n++; underRace && n%6 != 0 {
+				continue // ten times slower; all of them are tried without it
+			}
 			setting := strings.TrimPrefix(reading.With+","+reading.Name+"="+value, ",")
 			t.Run(setting, func(t *testing.T) {
 				t.Parallel()

@@ -353,11 +353,15 @@ func truthHolds(t *testing.T, readings Readings, nights int) {
 
 func TestTheTruthIsWhatIsAnsweredUnderEachReading(t *testing.T) {
 	t.Parallel()
+	n := 0
 	for _, reading := range AllReadings() {
 		if !slices.Contains(truthful, reading.Name) {
 			continue
 		}
 		for _, value := range reading.Values[1:] {
+			if n++; underRace && n%6 != 0 {
+				continue // ten times slower; all of them are tried without it
+			}
 			t.Run(reading.Name+"="+value, func(t *testing.T) {
 				t.Parallel()
 				nights := 1
@@ -373,7 +377,7 @@ func TestTheTruthIsWhatIsAnsweredUnderEachReading(t *testing.T) {
 func TestTheTruthIsWhatIsAnsweredUnderMixtures(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(12)
-	if testing.Short() {
+	if testing.Short() || underRace {
 		seeds = 4
 	}
 	for seed := range seeds {

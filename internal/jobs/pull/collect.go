@@ -5,9 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Collect goes through a list and lets visit emit the rows that are to be

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
-
-	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
 )
 
 // readCategorization reads the tags of a user's transactions. In mode diff the

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
-
-	"finoos-syncer/internal/finoos"
 )
 
 // readHistory reads the daily balances of all accounts and writes the months

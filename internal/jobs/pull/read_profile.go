@@ -3,9 +3,8 @@ package pull
 import (
 	"context"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/sink/table"
 )
 
 // readUser compares what the list said of a user with what is remembered. It

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
-
-	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
 )
 
 const (

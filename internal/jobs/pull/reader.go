@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // Reader reads streams of users, and compares them with what the cursors

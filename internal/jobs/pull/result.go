@@ -3,13 +3,12 @@ package pull
 import (
 	"time"
 
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
-
-	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/config"
 )
 
 // Outcomes of a pull, as in the table pulls.

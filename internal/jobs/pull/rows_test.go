@@ -5,11 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/google/go-cmp/cmp"
-
-	"finoos-syncer/internal/finoos"
 )
 
 func TestAmountsAreExactOrKeptAsText(t *testing.T) {

@@ -5,10 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink/cursors"
-
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // User is what is known of a user before one of its streams is read.

@@ -18,11 +18,10 @@ import (
 	"slices"
 	"time"
 
-	"finoos-syncer/internal/sink/table"
-
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink/table"
 )
 
 //go:embed page.html page.css
