@@ -66,6 +66,14 @@
 //	jobs/doctor      finds out whether a run would work
 //	jobs/banktest    simulated banks for tests
 //
+// # A new stream
+//
+// Its name, service and scope go into jobs/config (streams), its table and row
+// into sink/table, its operation and record into finoos, its reading into
+// jobs/pull (one file beside the others, and a case in Reader.Read). Where it has
+// a past, backfill_options.go lists it and backfill_read.go reads it. The views of
+// all dialects are in sink/warehouse.
+//
 // # What fails
 //
 // What a failure means is decided in one file, errors.go. [Run] ends a run with a
