@@ -22,11 +22,11 @@ type Readings struct {
 	FirstPage, PageSize, Paging, Context, Total, Token, LastToken, End, EmptyPage, Moving, List string
 	// Who is on the list: see reading_users.go.
 	OddUsers, UserIDs, Turnover, UserScopes string
-	// What is granted: see reading_token.go.
+	// What is granted: see reading_users.go.
 	ScopeNames, ExpiresIn string
 	// Who is in trouble, and when: see reading_outage.go.
 	Outage, OutageOf, OutagePart, BadNight, BadUser, BadUserOf, BadUsers, RetryAfter, NotReady, SyncAnswer string
-	// What analyses are called, and when they end: see reading_analysis.go.
+	// What analyses are called, and when they end: see reading_transactions.go.
 	CorrelationIDs, Services, UnknownCorrelation, Diff, RemovedTags string
 	// Which transactions are answered: see reading_transactions.go.
 	TransactionIDs, Pending, SinceCompares, Window, ByID string
