@@ -8,7 +8,7 @@
 //
 //	run.go                    Run, and the steps
 //	session.go                what a run is made with: options, client, store, sink; commit, report
-//	    open.go  memory.go    how a client and a store are made of jobs.yaml; what a run may take
+//	    open.go  memory.go    how a client and a store are made of jobs.yaml, a report is found; what a run may take
 //	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
 //	list_place.go             where the last run stopped, if it did not come to its end: those left out come first
 //	list_page.go              the list of users, paged

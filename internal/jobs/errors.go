@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -61,21 +59,6 @@ func Stopf(reason Reason, format string, args ...any) error {
 	return &StopError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// FindReport is [report.FindReport] in the sink of a configuration. Errors are
-// *StopError: ReasonConfig where there is no such run, else ReasonSink.
-func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*report.Stored, error) {
-	found, err := report.Find(ctx, cfg, job, run, func(ctx context.Context, job string) (bucket.Store, error) {
-		return OpenStore(ctx, cfg.Sink, job, log)
-	})
-	if _, ok := errors.AsType[*report.NotFoundError](err); ok {
-		return nil, &StopError{Reason: ReasonConfig, Err: err}
-	}
-	if _, ok := errors.AsType[*StopError](err); err != nil && !ok {
-		err = &StopError{Reason: ReasonSink, Err: err}
-	}
-	return found, err
-}
-
 // errInterrupted is the cause that a run's own context carries once the
 // caller's was cancelled.
 var errInterrupted = errors.New("interrupted: the run stopped after a clean commit, the next one goes on from here")
@@ -123,9 +106,8 @@ const (
 // consequenceOf decides what a failed request means, and tells its class; no
 // other place reads classes to decide that. (A 404 on a correlation is an answer,
 // and a window of bookings that is too large is asked for in halves: neither has
-// failed.) An error of no class, such as that of
-// a scratch file, ends the run. So does one of a context that has ended: who
-// calls looks for that first.
+// failed.) An error of no class, such as that of a scratch file, ends the run. So
+// does one of a context that has ended: who calls looks for that first.
 func consequenceOf(err error) (consequence, finoos.Class) {
 	class := finoos.ClassOf(err)
 	switch class {

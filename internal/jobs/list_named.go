@@ -63,11 +63,11 @@ func (n *nightly) missed(id string) error {
 // unanswered deals with a user whose own path did not answer with the user,
 // where its cursors matter.
 func (n *nightly) unanswered(ctx context.Context, id string, cause error) error {
-	cursors, err := n.w.Cursors(ctx, cursors.BucketOf(id), id)
+	known, err := n.w.Cursors(ctx, cursors.BucketOf(id), id)
 	if err != nil {
 		return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 	}
-	u := newUser(id, nil, cursors[id])
+	u := newUser(id, nil, known[id])
 	what, class := consequenceOf(cause)
 	if what == lookForUser {
 		if !u.pulledBefore() {

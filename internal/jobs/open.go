@@ -2,10 +2,12 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -33,4 +35,19 @@ func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Con
 		MaxResponse: f.MaxResponse, FirstPage: f.FirstPage, Paths: f.Paths,
 		ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
 	}
+}
+
+// FindReport is [report.Find] in the sink of a configuration. Errors are
+// *StopError: ReasonConfig where there is no such run, else ReasonSink.
+func FindReport(ctx context.Context, cfg *config.Config, job, run string, log *slog.Logger) (*report.Stored, error) {
+	found, err := report.Find(ctx, cfg, job, run, func(ctx context.Context, job string) (bucket.Store, error) {
+		return OpenStore(ctx, cfg.Sink, job, log)
+	})
+	if _, ok := errors.AsType[*report.NotFoundError](err); ok {
+		return nil, &StopError{Reason: ReasonConfig, Err: err}
+	}
+	if _, ok := errors.AsType[*StopError](err); err != nil && !ok {
+		err = &StopError{Reason: ReasonSink, Err: err}
+	}
+	return found, err
 }
