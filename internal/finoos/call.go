@@ -23,6 +23,7 @@ type apiCall struct {
 	body   []byte
 
 	patience time.Duration // how long it may be retried
+	once     bool          // who calls decides whether there is another attempt
 	giveUp   time.Time     // patience after it was sent first; zero before
 	sent     time.Time     // when an attempt got its turn last
 	handed   bool          // this attempt was given to the transport

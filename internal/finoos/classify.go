@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,6 +38,7 @@ func (c *Client) refused(call *apiCall, status int, header http.Header, body []b
 	e.Type = c.scrub(kind, call.userID)
 	e.Message = c.scrub(message, call.userID)
 	e.RequestID = c.scrub(header.Get("X-Request-ID"), call.userID)
+	e.Own = isOwn(kind, body)
 	e.RetryAfter, _ = retryAfter(header, time.Now())
 	return e
 }
@@ -175,6 +177,24 @@ func problemOf(body []byte) (kind, message string) {
 		}
 	}
 	return kind, message
+}
+
+// isOwn reports whether the body of an error is the API's own, which names a type
+// in one word: not a gateway's text, nor a problem of RFC 9457, whose type is a URI.
+func isOwn(kind string, body []byte) bool {
+	if kind == "" || strings.ContainsAny(kind, ":/<") {
+		return false
+	}
+	v, ok := parseValue(bytes.Clone(body))
+	if !ok || v.kind() != kindObject {
+		return false
+	}
+	for m := v.members(); m.next(); {
+		if string(m.name.appendLower(nil)) == "type" && m.value.text() == kind {
+			return true
+		}
+	}
+	return false
 }
 
 func isMarkup(body []byte) bool {

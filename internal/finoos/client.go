@@ -56,6 +56,7 @@ type Client struct {
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
 	pace     *Pacing
+	refusals refusals
 	counters counters
 }
 
@@ -93,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{pace: c.pace, next: chain}
+	chain = &pacer{pace: c.pace, refusals: &c.refusals, next: chain}
 	c.plain = httpClient(chain)
 	c.http = &authorizer{tokens: &c.tokens, next: chain}
 	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}
@@ -107,6 +108,7 @@ func New(cfg Config) (*Client, error) {
 // for a 204.
 func (c *Client) read(ctx context.Context, call *apiCall) (*spool, error) {
 	var body *spool
+	c.limitAttempts(ctx, call)
 	err := c.retry(ctx, call, func() error {
 		var err error
 		body, err = c.once(ctx, call)

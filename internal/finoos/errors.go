@@ -22,6 +22,7 @@ const (
 	Timeout     Class = "timeout"      // no complete answer in time
 	Malformed   Class = "malformed"    // a complete answer that is not what the document says
 	TooLarge    Class = "too_large"    // an answer beyond Config.MaxResponse
+	Internal    Class = "internal"     // this program failed, not the API
 )
 
 // Error is a call that the API failed or refused. Its texts are scrubbed of
@@ -36,6 +37,8 @@ type Error struct {
 	Message    string // the server's, or else what went wrong; capped
 	RequestID  string
 	RetryAfter time.Duration // how long the server asks to wait, 0 if it does not
+	Own        bool          // the body is the API's own: an object that names a type; a proxy's page is none
+	Personal   bool          // refused for the rate of this user alone: others are answered
 	Err        error         // cause, if it was not the server that said so
 
 	sent time.Time // when the request got its turn; zero if it never did
@@ -62,6 +65,9 @@ func (e *Error) Error() string {
 
 // Answered reports whether it was an answer that said so.
 func (e *Error) Answered() bool { return e.Status != 0 }
+
+// OfToken reports whether it was the request for a token that failed.
+func (e *Error) OfToken() bool { return e.Operation == opAuth }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

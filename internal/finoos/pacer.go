@@ -18,8 +18,9 @@ func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecon
 
 // pacer holds requests back. All of the client's pass here, those for tokens too.
 type pacer struct {
-	pace *Pacing
-	next http.RoundTripper
+	pace     *Pacing
+	refusals *refusals
+	next     http.RoundTripper
 }
 
 func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -28,17 +29,20 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 		return nil, err
 	}
-	operation, begun := "", time.Now()
+	operation, userID, begun := "", "", time.Now()
 	if call != nil {
 		call.begin()
 		call.sent = begun
-		operation = call.op.Name
+		operation, userID = call.op.Name, call.userID
 	}
 	resp, err := p.next.RoundTrip(req)
 	// A refusal is not judged here: it may be the daily limit of a bank, which
 	// says nothing about the rate; see [Client.delay].
 	if err == nil && !tooMany(resp.StatusCode) {
-		p.pace.Answered(operation, time.Since(begun))
+		if lifted := p.pace.Answered(operation, time.Since(begun)); lifted {
+			p.refusals.needless()
+		}
+		p.refusals.answered(userID)
 	}
 	return resp, err
 }

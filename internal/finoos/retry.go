@@ -31,8 +31,8 @@ func (c *Client) retry(ctx context.Context, call *apiCall, try func() error) err
 			return call.stopped(ctx)
 		}
 		call.begin()
-		delay := c.delay(call, err, attempt)
-		if call.tooLate(delay) {
+		delay := c.delay(ctx, call, err, attempt)
+		if call.once || call.tooLate(delay) {
 			return err
 		}
 		c.log.DebugContext(ctx, "call is retried", slog.String("operation", call.op.Name),
@@ -46,7 +46,7 @@ func (c *Client) retry(ctx context.Context, call *apiCall, try func() error) err
 
 // delay is how long to wait before the next attempt. Where the rate was the
 // reason, everybody waits.
-func (c *Client) delay(call *apiCall, err error, attempt int) time.Duration {
+func (c *Client) delay(ctx context.Context, call *apiCall, err error, attempt int) time.Duration {
 	delay := backoff(attempt)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -55,9 +55,16 @@ func (c *Client) delay(call *apiCall, err error, attempt int) time.Duration {
 	delay = max(delay, e.RetryAfter)
 	if e.Class == RateLimited && e.Answered() {
 		c.counters.refused.Add(1)
+		if e.Personal = c.refusals.personal(call.userID, e.RetryAfter); e.Personal {
+			return delay
+		}
 		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)
-		c.log.Debug("requests are paused", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
+		level := slog.LevelDebug
+		if pause > tellPause && c.refusals.untold(pause) {
+			level = slog.LevelWarn
+		}
+		c.log.Log(ctx, level, "the API asks for a pause of all requests", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}
 	return delay
 }

@@ -28,7 +28,8 @@ func New(ceiling float64, shards int) *Limiter {
 func (l *Limiter) Wait(ctx context.Context, giveUp func(pause time.Duration) error) error {
 	came := time.Now()
 	for {
-		if err := l.gate.wait(ctx, giveUp); err != nil {
+		tests, err := l.gate.wait(ctx, giveUp)
+		if tests || err != nil {
 			return err
 		}
 		if l.turns.ceiling() <= 0 {
@@ -66,9 +67,15 @@ func (l *Limiter) queue(ctx context.Context, came time.Time) (bool, error) {
 
 // Answered takes in that a request for an operation, sent took ago, was served.
 // It is not told of what was refused: a refusal may be about something else than
-// the rate, such as the daily limit of a bank, and then says nothing here.
-func (l *Limiter) Answered(operation string, took time.Duration) {
-	l.turns.answered(operation, time.Now(), took)
+// the rate, such as the daily limit of a bank, and then says nothing here. lifted
+// says that the answer has ended a pause of everybody, which it was to test.
+func (l *Limiter) Answered(operation string, took time.Duration) (lifted bool) {
+	now := time.Now()
+	l.turns.answered(operation, now, took)
+	if lifted = l.gate.answered(now.Add(-took)); lifted {
+		l.turns.reopen(now)
+	}
+	return lifted
 }
 
 // Refused takes in that a request sent at sent was refused for its rate, and

@@ -84,6 +84,15 @@ func (t *turns) refused(sent, now time.Time, asked, backoff time.Duration) time.
 	return pause
 }
 
+// reopen takes in that everybody's pause has ended early.
+func (t *turns) reopen(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.governor.open.After(now) {
+		t.governor.open = now
+	}
+}
+
 // known is what a report may say of it.
 func (t *turns) known() (rate, limit float64, pauses int64) {
 	t.mu.Lock()
