@@ -203,6 +203,10 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 	switch what {
 	case endRun:
 		return fmt.Errorf("backfill %s: %w", p.stream, cause)
+	case askWhose:
+		if end := f.flow.tokenRefused(ctx, cause); end != nil {
+			return fmt.Errorf("backfill %s: %w", p.stream, end)
+		}
 	case lookForUser:
 		if err := f.lookForUser(ctx, p.user); err == nil && p.user.gone {
 			return nil

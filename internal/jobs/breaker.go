@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
 )
 
 // breaker tells an API that is down from users that are bad: requests that
@@ -69,13 +72,41 @@ func (f *flow) weigh(ctx context.Context, u *user, cause error) error {
 	return &StopError{Reason: ReasonAPI, Err: fmt.Errorf("the API failed at least %d times in a row, for different users; the last: %w", f.breaker.limit, cause)}
 }
 
+// whose remembers when the list was asked after a token was refused.
+type whose struct {
+	mu    sync.Mutex
+	asked time.Time
+	err   error // what the list said then
+}
+
+// whoseEvery bounds how often the list is asked for that.
+const whoseEvery = time.Minute
+
+// tokenRefused decides whether a token was refused for everybody, which is an
+// error, or for one user alone: it asks for something that is nobody's.
+func (f *flow) tokenRefused(ctx context.Context, cause error) error {
+	f.whose.mu.Lock()
+	defer f.whose.mu.Unlock()
+	if f.whose.asked.IsZero() || time.Since(f.whose.asked) >= whoseEvery {
+		_, err := f.apiAnswers(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		f.whose.asked, f.whose.err = time.Now(), err
+	}
+	if finoos.ClassOf(f.whose.err) == finoos.Auth {
+		return cause
+	}
+	return nil
+}
+
 // apiAnswers asks for the first page of users.
 func (f *flow) apiAnswers(ctx context.Context) (bool, error) {
 	for _, err := range f.client.Users(ctx) {
 		if err == nil {
 			break
 		}
-		if what, _ := consequenceOf(err); ctx.Err() != nil || what == endRun {
+		if what, _ := consequenceOf(err); ctx.Err() != nil || what == endRun || what == askWhose {
 			return false, fmt.Errorf("see whether the API is there: %w", err)
 		}
 		return false, nil

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"finoos-syncer/internal/jobs/report"
@@ -38,8 +39,25 @@ type flow struct {
 
 	inHand  inHand
 	queue   *queue
-	breaker breaker
+	breaker breaker // of a backfill; a run has its health
 	again   againLater
+	whose   whose
+	fed     atomic.Bool // nobody is left in the feed
+}
+
+// flowHooks are what a kind of run does beside its users; any may be nil.
+type flowHooks struct {
+	// more yields users when the feed is at its end, nil for none; held says that
+	// nobody is begun for now. The dispatcher calls them.
+	more func(ctx context.Context) (*user, error)
+	held func() bool
+	// atRest is called when nobody is at work and nobody waits; it reports whether
+	// there is more to do.
+	atRest func(ctx context.Context) (more bool, err error)
+	// atDeadline is called before the end where the deadline has cut the run.
+	atDeadline func(ctx context.Context) error
+	// beside runs until its context ends.
+	beside func(ctx context.Context, cancel context.CancelCauseFunc)
 }
 
 func newFlow(s *session, held *userList, w worker) *flow {
@@ -47,17 +65,19 @@ func newFlow(s *session, held *userList, w worker) *flow {
 }
 
 // run works on all users of the shard with bounded concurrency. A user that
-// waits is in the queue and holds no worker. atDeadline, where it is not nil, is
-// called before the end where the deadline has cut the run.
-func (f *flow) run(ctx context.Context, atDeadline func(context.Context) error) error {
+// waits is in the queue and holds no worker.
+func (f *flow) run(ctx context.Context, hooks flowHooks) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var background sync.WaitGroup
 	background.Go(func() { f.keepCommitting(ctx, cancel) })
 	background.Go(func() { f.watchLease(ctx, cancel) })
-	err := f.dispatch(ctx)
-	if err == nil && atDeadline != nil && f.deadlinePassed() {
-		err = atDeadline(ctx)
+	if hooks.beside != nil {
+		background.Go(func() { hooks.beside(ctx, cancel) })
+	}
+	err := f.dispatch(ctx, hooks)
+	if err == nil && hooks.atDeadline != nil && f.deadlinePassed() {
+		err = hooks.atDeadline(ctx)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // a worker that was cut short, or none at work, is not the reason
@@ -68,12 +88,14 @@ func (f *flow) run(ctx context.Context, atDeadline func(context.Context) error) 
 }
 
 // dispatch hands users to workers: first those in the queue that are due, then
-// the next of the feed, and when all are done those that failed once more. No
-// further user is begun while those that wait hold as much memory as they may.
-func (f *flow) dispatch(ctx context.Context) error {
+// the next of the feed and of the hooks, and when all are done those that failed
+// once more. No further user is begun while those that wait hold as much memory as
+// they may.
+func (f *flow) dispatch(ctx context.Context, hooks flowHooks) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(f.job.Concurrency)
 	f.feed = newFeed(f, f.place)
+	f.fed.Store(false)
 	defer f.feed.close()
 	for ctx.Err() == nil {
 		if f.deadlinePassed() {
@@ -81,8 +103,8 @@ func (f *flow) dispatch(ctx context.Context) error {
 			break
 		}
 		u, wait := f.queue.pop(time.Now())
-		if u == nil && !f.queue.full() {
-			next, err := f.feed.next(ctx)
+		if u == nil && !f.queue.full() && (hooks.held == nil || !hooks.held()) {
+			next, err := f.next(ctx, hooks)
 			if err != nil {
 				workers.Go(func() error { return err })
 				break
@@ -98,35 +120,66 @@ func (f *flow) dispatch(ctx context.Context) error {
 			continue
 		}
 		if f.queue.idle() {
-			if again := f.again.take(); len(again) > 0 {
-				f.log.InfoContext(ctx, "trying failed users again", "users", len(again))
-				for _, u := range again {
-					f.queue.push(u, time.Now())
-				}
-				continue
+			more, err := f.rest(ctx, hooks)
+			if err != nil {
+				workers.Go(func() error { return err })
 			}
-			break
+			if err != nil || !more {
+				break
+			}
+			continue
 		}
 		f.queue.sleep(ctx, f.untilDeadline(wait))
 	}
 	return workers.Wait()
 }
 
-// keepCommitting commits every checkpoint_every, and earlier where many
-// cursors are held.
+// next is the next user that was not begun, nil for none.
+func (f *flow) next(ctx context.Context, hooks flowHooks) (*user, error) {
+	u, err := f.feed.next(ctx)
+	if u != nil || err != nil {
+		return u, err
+	}
+	f.fed.Store(true)
+	if hooks.more == nil {
+		return nil, nil //nolint:nilnil // nobody is left, and that is no error
+	}
+	return hooks.more(ctx)
+}
+
+// rest finds what is left to do when nobody is at work and nobody waits.
+func (f *flow) rest(ctx context.Context, hooks flowHooks) (more bool, err error) {
+	if again := f.again.take(); len(again) > 0 {
+		f.log.InfoContext(ctx, "trying failed users again", "users", len(again))
+		for _, u := range again {
+			f.queue.push(u, u.lastDue(time.Now()))
+		}
+		return true, nil
+	}
+	if hooks.atRest == nil {
+		return false, nil
+	}
+	return hooks.atRest(ctx)
+}
+
+// keepCommitting commits every checkpoint_every, earlier where many cursors are
+// held, and once when only those are left that wait: what is complete does not
+// wait for the stragglers.
 func (f *flow) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	last := time.Now()
+	last, stragglers := time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
-		if time.Since(last) < f.job.CheckpointEvery && f.w.Pending().Bytes < commitAt {
+		early := !stragglers && f.fed.Load() && f.queue.onlyWaiting()
+		if time.Since(last) < f.job.CheckpointEvery && f.w.Pending().Bytes < commitAt && !early {
 			continue
 		}
+		stragglers = stragglers || early
 		// A commit that has begun is not cut short by the end of the pulls.
 		if err := f.commit(context.WithoutCancel(ctx)); err != nil {
 			cancel(err)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
@@ -98,6 +96,7 @@ type consequence int
 const (
 	carryOn     consequence = iota // it has not failed
 	endRun                         // it would fail for every user, or is nothing that a user could help
+	askWhose                       // a token is refused: everybody's, or is it this user alone?
 	lookForUser                    // a 404: is the user there at all?
 	tryAgain                       // it may be over in a few minutes
 	failUser                       // it stays so for tonight
@@ -115,8 +114,14 @@ func consequenceOf(err error) (consequence, finoos.Class) {
 		if err == nil {
 			return carryOn, class
 		}
+		if crash := (*panicError)(nil); errors.As(err, &crash) {
+			return failUser, finoos.Internal
+		}
 		return endRun, class
 	case finoos.Auth:
+		if api, ok := errors.AsType[*finoos.Error](err); ok && !api.OfToken() {
+			return askWhose, class
+		}
 		return endRun, class
 	case finoos.NotFound:
 		return lookForUser, class
@@ -127,19 +132,11 @@ func consequenceOf(err error) (consequence, finoos.Class) {
 	}
 }
 
-// MissingScopes compares the scopes that a token names with those that streams
-// need. Its error is a *StopError of ReasonCredentials.
-func MissingScopes(granted []string, streams []config.Stream) error {
-	need := map[string]config.Stream{}
-	for _, s := range streams {
-		if scope := config.ScopeOf(s); scope != "" && !slices.Contains(granted, scope) {
-			need[scope] = s
-		}
-	}
-	if len(need) == 0 {
+// MissingScopes are the scopes that streams need and that a token does not name;
+// none where it names none at all.
+func MissingScopes(granted []string, streams []config.Stream) []string {
+	if len(granted) == 0 {
 		return nil
 	}
-	scopes := slices.Sorted(maps.Keys(need))
-	return Stopf(ReasonCredentials, "the client lacks the scope %s, which the stream %s needs: have it granted, or take the stream out of the job",
-		strings.Join(scopes, ", "), need[scopes[0]])
+	return slices.DeleteFunc(scopesOf(streams), func(scope string) bool { return slices.Contains(granted, scope) })
 }

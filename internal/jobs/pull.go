@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -20,47 +22,81 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 	res.Previous, res.First = u.Cursor(s).CorrelationID, u.Cursor(s).PulledAt.IsZero()
 	defer res.Close()
 	metered := finoos.WithMeter(ctx, &res.Meter)
-	changed, err := n.changed(metered, u, res)
-	if err == nil && changed {
-		err = n.reader.Read(metered, &u.User, res)
+	if op, ok := correlationsOf(s); ok && n.health.isDown(op) {
+		u.passOver(heldPart{stream: s, tried: len(u.tries) > 0 && u.tries[s] != nil})
+		return nil
 	}
+	if n.hinted(u, res) {
+		return n.record(ctx, u, res)
+	}
+	op, _ := correlationsOf(s)
+	var changed bool
+	err := n.guarded(ctx, string(s), func() (err error) {
+		if changed, err = n.changed(metered, u, res); err != nil || !changed {
+			return err
+		}
+		op = dataOf(s)
+		if n.health.isDown(op) {
+			return nil
+		}
+		return n.reader.Read(metered, &u.User, res)
+	})
 	switch {
+	case err == nil && changed && s != config.StreamUsers && n.health.isDown(op) && res.Outcome == "":
+		u.passOver(heldPart{stream: s, data: true})
+		return nil
+	case err == nil && res.Outcome == pull.NoAnalysis && res.Previous != "" && u.Cursor(s).ErrorClass != pull.MarkNoAnalysis:
+		return n.lose(u, res)
 	case err == nil:
-		if res.Meter.Requests.Load() > 0 {
-			n.flow.breaker.success()
+		if changed && s != config.StreamUsers {
+			n.health.answered(ctx, op, u.ID)
 		}
 		return n.record(ctx, u, res)
 	case ctx.Err() != nil:
 		return ctx.Err() // dropped: the next run reads it again
 	}
-	return n.failed(ctx, u, res, err)
+	return n.failed(ctx, u, op, res, err)
 }
 
-// failed decides what a failed pull means: an end of the run, another try at
-// its end, a user that is gone, or a row.
-func (n *nightly) failed(ctx context.Context, u *user, res *pull.Result, err error) error {
+// failed decides what a failed pull means: an end of the run, another try, a user
+// that is gone, a service that was not booked or is down, or a row.
+func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.Result, err error) error {
 	what, class := consequenceOf(err)
 	switch what {
 	case endRun:
 		return fmt.Errorf("pull %s: %w", res.Stream, err)
+	case askWhose:
+		if end := n.flow.tokenRefused(ctx, err); end != nil {
+			return fmt.Errorf("pull %s: %w", res.Stream, end)
+		}
 	case lookForUser:
 		if gone, err := n.isGone(ctx, u); err != nil || gone {
-			return err
-		}
-	case tryAgain:
-		if res.Meter.Requests.Load() == 0 {
-			break // an earlier failure is seen once more
-		}
-		if err := n.flow.weigh(ctx, u, err); err != nil {
 			return err
 		}
 	default:
 	}
 	res.Forget()
+	if isNotBooked(u, res, err) {
+		return n.notBooked(ctx, u, res)
+	}
 	res.Outcome, res.Class, res.Err = pull.Failed, class, err
-	if what == tryAgain && n.flow.canRetry(u) {
-		u.retry = append(u.retry, res)
+	if n.health.failed(ctx, op, u.ID, err, n.proves(u, res.Stream)) {
+		u.passOver(heldPart{stream: res.Stream, data: op.service == "", tried: true})
 		return nil
 	}
-	return n.record(ctx, u, res)
+	if api, ok := errors.AsType[*finoos.Error](err); ok && what == tryAgain && n.tryAgain(ctx, u, op, res, api) {
+		return nil
+	}
+	u.doubts = append(u.doubts, doubt{res: res, op: op, at: time.Now()})
+	return nil
+}
+
+// proves says whether a failure of this user tells something of the operation: not
+// where it has failed before the others were passed over, nor where those who
+// have failed before are asked for alone.
+func (n *nightly) proves(u *user, s config.Stream) bool {
+	if slices.Contains(u.triedBefore, s) {
+		return false
+	}
+	return u.Cursor(s).Failures == 0 || !n.o.OnlyFailed && len(n.o.Users) == 0
 }

@@ -55,6 +55,9 @@ func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (f
 	if finoos.ClassOf(err) == finoos.NotFound {
 		c, err = finoos.Correlation{}, nil
 	}
+	if err == nil {
+		s.health.answered(ctx, operation{service: service}, u.ID)
+	}
 	if ctx.Err() == nil {
 		u.probes[service] = probe{correlation: c, err: err}
 	}

@@ -107,6 +107,13 @@ func (q *queue) idle() bool {
 	return q.running == 0 && len(q.waiting.entries) == 0
 }
 
+// onlyWaiting says that nobody is at work, and somebody waits.
+func (q *queue) onlyWaiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running == 0 && len(q.waiting.entries) > 0
+}
+
 // waiting implements heap.Interface, earliest first.
 type waiting struct {
 	entries []waiter

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -69,7 +70,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer n.list.close()
+	defer n.close()
 	defer n.observe(ctx)()
 	return n.conclude(ctx, n.steps(ctx), n.flow.resume)
 }
@@ -83,6 +84,7 @@ func (n *nightly) steps(ctx context.Context) error {
 		{"list users", n.listUsers},
 		{"look for missing users", n.findMissing},
 		{"pull users", n.pullUsers}, // sync sessions, probe, pull, rows, write, and a commit now and then
+		{"say what is left to say", n.sayRest},
 		{"declare users gone", n.declareGone},
 	})
 }
@@ -93,6 +95,14 @@ type nightly struct {
 	flow *flow
 	list *listing
 	gone goneUsers
+
+	passed    heldUsers // over, since what they need is down
+	coming    *comeback // of them; the dispatcher's
+	lastTried bool      // what is down at the end; the dispatcher's
+	doubts    doubts
+	unsaid    heldUsers // see sayRest
+	booked    booked
+	lost, had atomic.Int64 // users whose analyses are lost, and who had any
 }
 
 func newNightly(o RunOptions) (*nightly, error) {
@@ -101,25 +111,45 @@ func newNightly(o RunOptions) (*nightly, error) {
 		return nil, err
 	}
 	n := &nightly{session: s, list: newListing(s)}
+	n.passed.dir, n.unsaid.dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
 	n.flow = newFlow(s, &n.list.held, n)
 	return n, nil
 }
 
-// checkCredentials asks for a token before anything is written, and compares
-// its scopes with those that the streams need, where it names any.
+// close gives back what is held on disk.
+func (n *nightly) close() {
+	n.list.close()
+	if n.coming != nil {
+		n.coming.close()
+	}
+	n.passed.close()
+	n.unsaid.close()
+}
+
+// checkCredentials asks for a token before anything is written. A scope that the
+// token does not name is a warning: only answers count.
 func (n *nightly) checkCredentials(ctx context.Context) error {
 	granted, err := n.client.Scopes(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for a token: %w", err)
 	}
-	if len(granted) == 0 {
-		return nil
+	if missing := MissingScopes(granted, n.streams); len(missing) > 0 {
+		n.log.WarnContext(ctx, "the token does not name all scopes that the streams need; if the API refuses them, have them granted", "missing", missing)
 	}
-	return MissingScopes(granted, n.streams)
+	return nil
 }
 
 // open takes the lease, and recovers what a killed run left.
 func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.KindRun, "") }
 
 // pullUsers works on all users of the shard.
-func (n *nightly) pullUsers(ctx context.Context) error { return n.flow.run(ctx, n.giveUp) }
+func (n *nightly) pullUsers(ctx context.Context) error {
+	n.lastTried = false
+	return n.flow.run(ctx, flowHooks{more: n.nextPassedOver, held: n.holdsBack, atRest: n.atRest, atDeadline: n.giveUp, beside: n.keepKnocking})
+}
+
+// holdsBack says that no further user is begun: no service answers anybody.
+func (n *nightly) holdsBack() bool {
+	_, _, all := n.health.nobodyAnswers()
+	return all
+}

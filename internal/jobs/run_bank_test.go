@@ -131,6 +131,18 @@ func (b *bank) misbehave(f sandbox.Faults) {
 	}
 }
 
+// slow delays an operation of a user.
+func (b *bank) slow(user int, operation string, by time.Duration) {
+	b.t.Helper()
+	path := "/users/" + b.UserID(user) + "/" + operation
+	b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path == path {
+			time.Sleep(by)
+		}
+		return nil, nil //nolint:nilnil // goes on
+	}}
+}
+
 // faultOf is one fault of one user.
 func faultOf(user int, operation string, kind sandbox.Kind) sandbox.Faults {
 	return sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{strconv.Itoa(user): {operation: {Kind: kind}}}}

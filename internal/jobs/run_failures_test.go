@@ -25,18 +25,21 @@ func TestAFailedStreamIsTriedAgainAtTheEnd(t *testing.T) {
 	inBubble(t, banktest.Still(5), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
-		began := time.Now()
-		// Longer than one call is retried for, so that the pull has failed once.
-		defer time.AfterFunc(3*time.Minute, func() { b.misbehave(sandbox.Faults{}) }).Stop()
+		b.slow(2, "contracts", 25*time.Second)
+		// The tries that follow each other are over by then.
+		defer time.AfterFunc(15*time.Second, func() { b.misbehave(sandbox.Faults{}) }).Stop()
 		rep := b.run()
-		if took := time.Since(began); took < 3*time.Minute {
-			t.Errorf("done after %s: the fault was not over", took)
+		if asked := b.asked(1)["contracts"]; asked != tries+1 {
+			t.Errorf("asked %d times", asked)
 		}
 		if want := (report.UserCounts{Listed: 5, Pulled: 5}); rep.Users != want || len(rep.Failures) > 0 {
 			t.Errorf("%+v, %v", rep.Users, rep.Failures)
 		}
 		if got := rep.Streams[config.StreamContracts]; got.Pulled != 5 || got.Failed != 0 {
 			t.Errorf("contracts: %+v", got)
+		}
+		if rep.Retries != tries {
+			t.Errorf("%d retries counted", rep.Retries)
 		}
 		// What went well the first time is not asked for again.
 		if asked := b.asked(1); asked["accounts"] != 1 || asked["correlation contracts"] != 1 {
@@ -93,7 +96,7 @@ func TestMoreFailedUsersThanMaxRatioIsAReasonOfItsOwn(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		_, _ = b.stops(t.Context(), ReasonTooManyFailed, b.options(b.config("failures: {max_ratio: 0.24}")))
 		b.Night()
 		b.run("failures: {max_ratio: 0.25}")

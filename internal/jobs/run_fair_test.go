@@ -134,7 +134,7 @@ func TestOfOnlyFailedUsersTheDeadlineLeavesOutFailedOnes(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(6), func(b *bank) {
 		t := b.t
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		lines := []string{"streams: [contracts]", lenient}
 		b.run(lines...)
 		b.misbehave(sandbox.Faults{Latency: 3100 * time.Millisecond})
@@ -152,11 +152,12 @@ func TestWhoFailedBeforeAnInterruptionHasHadItsTurn(t *testing.T) {
 	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
-		// The first try ends after two minutes, the second would after four.
-		ctx, cancel := context.WithTimeout(t.Context(), 181*time.Second)
+		b.slow(2, "contracts", time.Minute)
+		// The first tries are over after a few seconds, the last waits for user 2.
+		ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second)
 		defer cancel()
 		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config("streams: [contracts]")))
-		if rep.Users.Pulled != 3 || rep.Resume != nil {
+		if rep.Users.Pulled != 2 || rep.Resume == nil || !slices.Equal(rep.Resume.Waiting, []string{b.UserID(2)}) {
 			t.Errorf("%+v, %+v", rep.Users, rep.Resume)
 		}
 	})

@@ -139,7 +139,7 @@ func TestAPlanKnowsQuarantineAndFailedUsers(t *testing.T) {
 	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
 		quick := []string{quick, "streams: [accounts, contracts]"}
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		b.nightsAsked(2, "contracts", quick...)
 		p := b.foretells("quarantine", b.options(b.config(quick...)), false)
 		if s := p.Streams[config.StreamContracts]; p.Users.Quarantined != 1 || s.Quarantined != 1 || s.Known != 3 {

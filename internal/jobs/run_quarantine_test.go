@@ -62,7 +62,7 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 		t := b.t
 		bad := map[string]sandbox.UserFault{}
 		for _, op := range []string{"correlation", "logins"} {
-			bad[op] = sandbox.UserFault{Kind: sandbox.Forbidden}
+			bad[op] = sandbox.UserFault{Kind: sandbox.Rejected}
 		}
 		b.misbehave(sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{"1": bad}})
 		always := "sync: {when: always, user_ip: 203.0.113.7}"
@@ -97,7 +97,7 @@ func TestTheOtherStreamsOfAUserInQuarantineGoOn(t *testing.T) {
 	inBubble(t, banktest.Steady(2), func(b *bank) {
 		t := b.t
 		lines := []string{quick, "streams: [accounts, contracts]"}
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		b.nightsAsked(2, "contracts", lines...)
 		rep := b.run(lines...)
 		asked := b.asked(1)
@@ -114,7 +114,7 @@ func TestOneSuccessEndsAQuarantine(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		lines := []string{quick, "streams: [contracts]"}
 		if got := b.nightsAsked(3, "contracts", lines...); !slices.Equal(got, []int{1, 2}) {
 			t.Errorf("tried on nights %v", got)
@@ -131,7 +131,7 @@ func TestOnlyFailedAndFullIgnoreAPause(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(4), func(b *bank) {
 		t := b.t
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		lines := []string{quick, "streams: [contracts]"}
 		b.nightsAsked(2, "contracts", lines...)
 		before := b.cursors()[b.UserID(1)][config.StreamContracts]

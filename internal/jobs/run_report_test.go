@@ -19,7 +19,7 @@ import (
 func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 	t.Parallel()
 	o := banktest.Still(4)
-	o.Faults.Users = map[string]map[string]sandbox.UserFault{"1": {"contracts": {Kind: sandbox.Forbidden}}}
+	o.Faults.Users = map[string]map[string]sandbox.UserFault{"1": {"contracts": {Kind: sandbox.Rejected}}}
 	o.Faults.Latency = 100 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
 		t := b.t
@@ -39,7 +39,7 @@ func TestAReportTellsTheCourseOfTheRun(t *testing.T) {
 		if sum.Requests != first.Requests || sum.Users != 4 || sum.Commits != int64(first.Commits) || sum.Rows == 0 {
 			t.Errorf("the timeline sums up to %+v, but %d requests, %d commits", sum, first.Requests, first.Commits)
 		}
-		if diff := cmp.Diff(map[finoos.Class]int64{finoos.Forbidden: 1}, first.FailuresByClass); diff != "" {
+		if diff := cmp.Diff(map[finoos.Class]int64{finoos.Invalid: 1}, first.FailuresByClass); diff != "" {
 			t.Error(diff)
 		}
 		for _, stage := range []string{report.StageSync, report.StageSettle, "bank_logins", "contracts"} {

@@ -61,6 +61,7 @@ type session struct {
 	began    time.Time // real time
 	reader   *pull.Reader
 	tally    *tally
+	health   *health
 }
 
 func newSession(o RunOptions) (*session, error) {
@@ -94,6 +95,7 @@ func newSession(o RunOptions) (*session, error) {
 		return nil, &StopError{Reason: ReasonConfig, Err: err}
 	}
 	s.client = client
+	s.health = newHealth(s)
 	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
 	return s, nil
 }

@@ -62,6 +62,8 @@ func (t *tally) pulled(res *pull.Result) {
 			s.Unchanged++
 		case pull.NoAnalysis:
 			s.NoAnalysis++
+		case pull.NotBooked:
+			s.NotBooked++
 		case pull.Gone:
 			s.Gone++
 		case pull.Failed:

@@ -24,21 +24,20 @@ type user struct {
 	pulledAt []time.Time // of the run's streams, before this run
 	// streams are those of the job that are not in quarantine, services what
 	// these need: set when the user is begun.
-	streams     []config.Stream
-	services    []finoos.Service
-	quarantined bool // some stream is
+	streams  []config.Stream
+	services []finoos.Service
 
 	settle  *settling // non-nil while the user waits for an analysis
 	probes  map[finoos.Service]probe
 	gone    bool
 	checked bool // the user's own path has been asked for after a 404
 
-	// lastTry is set when the user comes for the second time, for what failed
-	// the first time alone: retry.
-	lastTry bool
-	retry   []*pull.Result
-
-	pulled, failed, noAnalysis bool
+	soFar               // what has become of it
+	attempts            // at what has failed
+	lost     bool       // of its analyses some are
+	again    bool       // comes back after it was passed over, and is counted as such
+	scopes              // those that the list names for it
+	parts    []heldPart // streams that were passed over
 
 	filled *filled // how far a backfill is with the user; nil in a nightly run
 }
@@ -81,9 +80,11 @@ func (u *user) size() int64 {
 	return n
 }
 
-// step takes a user one step further: to its end, or into the queue.
+// step takes a user one step further: to its end, or into the queue. No read
+// waits here for another attempt.
 func (n *nightly) step(ctx context.Context, u *user) error {
 	defer u.CloseLogins()
+	ctx = finoos.WithAttempt(ctx, u.before())
 	next := n.pollAnalysis
 	if !u.begun {
 		u.begun, next = true, n.begin
@@ -97,15 +98,7 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 		n.flow.queue.push(u, time.Now().Add(u.settle.next()))
 		return nil
 	}
-	streams := u.streams
-	if u.lastTry {
-		streams = make([]config.Stream, 0, len(u.retry))
-		for _, res := range u.retry {
-			streams = append(streams, res.Stream)
-		}
-		u.retry = nil
-	}
-	for _, s := range streams {
+	for _, s := range u.turn(time.Now()) {
 		if u.gone {
 			break
 		}
@@ -116,8 +109,30 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 			return err
 		}
 	}
-	n.flow.finish(u)
-	return nil
+	return n.leave(ctx, u)
+}
+
+// leave puts a user who has had its turn where it belongs: to those who are tried
+// again, whose failures are in doubt, or who are done.
+func (n *nightly) leave(ctx context.Context, u *user) (err error) {
+	switch {
+	case u.gone:
+		err = n.finish(u)
+	case len(u.soon) > 0:
+		n.flow.queue.push(u, u.soonest())
+	case len(u.later) > 0:
+		n.flow.inHand.done(u.ID) // who only waits for the last try has had its turn
+		u.lastTry = true
+		n.flow.again.add(u)
+	case len(u.doubts) > 0:
+		n.doubts.add(u)
+	default:
+		err = n.finish(u)
+	}
+	if err != nil {
+		return err
+	}
+	return n.settleDoubts(ctx, false)
 }
 
 // begin writes what the list said of the user, and asks its bank for fresh
@@ -128,6 +143,7 @@ func (n *nightly) begin(ctx context.Context, u *user) error {
 			return err
 		}
 	}
+	u.scopes = scopesOfUser(u.Listed)
 	u.Listed = nil
 	if n.job.Sync.When == config.SyncNever || u.gone || n.syncPauses(u) {
 		return nil
@@ -147,7 +163,7 @@ func (f *flow) finish(u *user) {
 		f.again.add(u)
 		return
 	}
-	if !u.gone {
+	if !u.gone && !u.again {
 		f.tally.left(u, f.streams, f.o.Now())
 	}
 	f.tally.update(func(rep *report.Report) {
@@ -161,6 +177,8 @@ func (f *flow) finish(u *user) {
 			rep.Users.Pulled++
 		case u.noAnalysis:
 			rep.Users.NoAnalysis++
+		case u.notBooked:
+			rep.Users.NotBooked++
 		default:
 			rep.Users.Unchanged++
 		}
@@ -174,7 +192,7 @@ func (n *nightly) isGone(ctx context.Context, u *user) (bool, error) {
 		return u.gone, nil
 	}
 	u.checked = true
-	_, err := n.client.User(ctx, u.ID)
+	_, err := n.client.User(finoos.WithAttempt(ctx, 0), u.ID)
 	switch what, _ := consequenceOf(err); {
 	case err == nil:
 		return false, nil

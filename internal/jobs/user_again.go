@@ -1,9 +1,6 @@
 package jobs
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // againLater holds the users with a stream that may go better at the end of
 // the run.
@@ -42,30 +39,4 @@ func (a *againLater) take() []*user {
 // failure may pass.
 func (f *flow) canRetry(u *user) bool {
 	return f.job.Failures.RetryAtEnd && !u.lastTry && !f.again.full()
-}
-
-// giveUp makes rows of the failures that the deadline has taken the second
-// try from.
-func (n *nightly) giveUp(ctx context.Context) error {
-	for _, u := range append(n.flow.again.take(), n.flow.queue.drain()...) {
-		if len(u.retry) == 0 {
-			continue // waits for its analysis: that is for the next run
-		}
-		for _, res := range u.retry {
-			res.ExtractedAt = u.ExtractedAt(res.Stream, n.o.Now())
-			if err := n.record(ctx, u, res); err != nil {
-				return err
-			}
-		}
-		u.retry = nil
-		n.flow.finish(u)
-	}
-	if !n.o.OnlyFailed {
-		return nil
-	}
-	for { // so that of those left out only the failed ones count
-		if u, err := n.flow.feed.next(ctx); u == nil || err != nil {
-			return err
-		}
-	}
 }

@@ -16,6 +16,7 @@ const (
 	Pulled     = "pulled"
 	Unchanged  = "unchanged"
 	NoAnalysis = "no_analysis"
+	NotBooked  = "not_booked"
 	Failed     = "failed"
 	Gone       = "gone"
 )
@@ -24,6 +25,9 @@ const (
 // finished analysis, so that this is written when it begins and not every
 // night.
 const MarkNoAnalysis = "no_analysis"
+
+// MarkNotBooked stands there while the API refuses the user the service.
+const MarkNotBooked = "not_booked"
 
 // Result is one pull of one stream while it is made: what was read, and what
 // becomes of it.
@@ -37,6 +41,7 @@ type Result struct {
 	Previous    string // the correlation before
 	ExtractedAt time.Time
 	state       []byte // what the cursor will remember of the records
+	Note        []byte // what it will remember of a service that was not booked
 	First       bool   // nothing was pulled before
 	Whole       bool   // everything that the API has was written, whatever mode says
 	Opened      uint64 // the newest record when the run began, of whole pulls
@@ -51,11 +56,12 @@ type Result struct {
 	Upserts, Deletes int64
 	Inexact          int64
 
-	Class finoos.Class
-	Err   error
-	Meter finoos.Meter
-	Began time.Time // real time
-	turn  turn
+	Class   finoos.Class
+	Err     error
+	RetryAt time.Time // of a failure: not before; zero where nobody has said so
+	Meter   finoos.Meter
+	Began   time.Time // real time
+	turn    turn
 }
 
 func (res *Result) meta(op table.Op, extra string) table.Meta {
@@ -119,6 +125,11 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 			return c, false
 		}
 		c.Failures, c.ErrorClass, c.RetryAt = 0, MarkNoAnalysis, time.Time{}
+	case NotBooked:
+		if c.ErrorClass == MarkNotBooked && (res.Note == nil || string(res.Note) == string(c.State)) {
+			return c, false
+		}
+		c.Failures, c.ErrorClass, c.RetryAt, c.State = 0, MarkNotBooked, time.Time{}, res.Note
 	case Failed:
 		c.Failures++
 		c.ErrorClass = string(res.Class)

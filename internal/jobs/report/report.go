@@ -35,6 +35,9 @@ type Report struct {
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[config.Stream]*Stream `json:"streams"`
 	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
+	// Services are those that were down at the end, by name; of the data of a stream
+	// its name.
+	Services map[string]Trouble `json:"services,omitempty"`
 	// Unreached counts users that the deadline left for the next run.
 	Unreached int64 `json:"unreached,omitempty"`
 	// Resume is where the next run begins, after one that did not come to the
@@ -99,11 +102,24 @@ type UserCounts struct {
 	// Quarantined users have a stream that has failed for failures.quarantine_after
 	// runs in a row and was not tried this time.
 	Quarantined int64 `json:"quarantined"`
+	// NotBooked users have none of the job's services.
+	NotBooked int64 `json:"not_booked,omitempty"`
+	// PassedOver users have a stream that was not pulled since what it needs is
+	// down; nothing of them has failed.
+	PassedOver int64 `json:"passed_over,omitempty"`
+}
+
+// Trouble is a service, or the data of a stream, that was down when the run ended.
+type Trouble struct {
+	DownSince  time.Time    `json:"down_since"`
+	PassedOver int64        `json:"passed_over"` // users
+	Class      finoos.Class `json:"class,omitempty"`
+	Error      string       `json:"error,omitempty"` // the last
 }
 
 // Done is how many users the run is done with, whatever became of them.
 func (c *UserCounts) Done() int64 {
-	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined
+	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined + c.NotBooked + c.PassedOver
 }
 
 // Stream counts the pulls of one stream by outcome, and what they wrote.
@@ -111,6 +127,7 @@ type Stream struct {
 	Pulled     int64 `json:"pulled"`
 	Unchanged  int64 `json:"unchanged"`
 	NoAnalysis int64 `json:"no_analysis"`
+	NotBooked  int64 `json:"not_booked,omitempty"`
 	Failed     int64 `json:"failed"`
 	Gone       int64 `json:"gone"`
 	// Quarantined counts the users of whom this stream was not tried.

@@ -1,0 +1,201 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
+)
+
+// operation is what can be down by itself: reading the correlations of a service,
+// or the data of a stream. One may live while the other is dead.
+type operation struct {
+	service finoos.Service // whose correlations; empty: the data of stream
+	stream  config.Stream
+}
+
+// correlationsOf is the operation that a stream's probe needs; ok is false where
+// the stream has none.
+func correlationsOf(s config.Stream) (op operation, ok bool) {
+	service, ok := config.ServiceOf(s)
+	return operation{service: service}, ok
+}
+
+func dataOf(s config.Stream) operation { return operation{stream: s} }
+
+// name is what a report calls it: the service, or the stream.
+func (o operation) name() string { return cmp.Or(string(o.service), string(o.stream)) }
+
+// health tells operations that are down from users that are bad: whatever fails
+// for so many different users, one after the other, is no fault of theirs
+// (docs/design.md, "What fails"). It guards itself.
+type health struct {
+	services []finoos.Service
+	patience time.Duration // how long an API that answers nobody is waited for
+	now      func() time.Time
+	log      *slog.Logger
+
+	mu sync.Mutex
+	of map[operation]*condition
+}
+
+// condition is how an operation does. Times are real, but since.
+type condition struct {
+	alive time.Time // when somebody was answered last; zero: nobody was in this run
+	good  string    // who that was
+	row   []string  // different users for whom it failed since then, fewer than inRow while it is up
+	began time.Time // when the first of them did
+	since time.Time // the same by the clock of the data
+	cause error     // the last failure
+
+	isDown  bool
+	changes int       // how often it went down or came up
+	knocked time.Time // when it was last tried while it was down
+	asked   time.Time // when a good user was asked last
+	knocks  int
+}
+
+const (
+	// inRow different users for whom an operation fails, without anybody for whom
+	// it does not: it is down.
+	inRow = 20
+	// fewest users must have failed where no more have been asked.
+	fewest = 3
+)
+
+func newHealth(s *session) *health {
+	return &health{services: s.services, patience: s.o.Config.FinoOS.RetryMaxElapsed, now: s.o.Now, log: s.log, of: map[operation]*condition{}}
+}
+
+// at is the condition of an operation. mu is held.
+func (h *health) at(op operation) *condition {
+	c := h.of[op]
+	if c == nil {
+		c = &condition{}
+		h.of[op] = c
+	}
+	return c
+}
+
+// answered takes in that an operation has answered a user.
+func (h *health) answered(ctx context.Context, op operation, user string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.at(op)
+	c.alive, c.good, c.row = time.Now(), user, c.row[:0]
+	if c.isDown {
+		c.isDown = false
+		c.changes++
+		h.log.WarnContext(ctx, "answers again: who was passed over is pulled now", "service", op.name(), "down_since", c.since)
+	}
+}
+
+// failed takes in that an operation has failed for a user, and reports whether it
+// is down. counts is false for users whose failure proves nothing.
+func (h *health) failed(ctx context.Context, op operation, user string, cause error, counts bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.at(op)
+	c.cause = cause
+	if !counts || slices.Contains(c.row, user) {
+		return c.isDown
+	}
+	if len(c.row) == 0 {
+		c.began, c.since = time.Now(), h.now().UTC()
+	}
+	if c.isDown {
+		c.row = c.row[1:]
+	}
+	if c.row = append(c.row, user); len(c.row) >= inRow && !c.isDown {
+		h.goDown(ctx, op, c)
+	}
+	return c.isDown
+}
+
+// goDown passes an operation over from now on. mu is held.
+func (h *health) goDown(ctx context.Context, op operation, c *condition) {
+	c.isDown = true
+	c.changes++
+	h.log.WarnContext(ctx, "down: what needs it is passed over, and pulled in this run if it answers again",
+		"service", op.name(), "since", c.since, "users", len(c.row), "error", c.cause)
+}
+
+// judge decides at the end of the run about operations that were asked for fewer
+// users than show it otherwise: down where they have failed for all of them. It
+// reports whether any has gone down.
+func (h *health) judge(ctx context.Context) (any bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for op, c := range h.of {
+		if !c.isDown && c.alive.IsZero() && len(c.row) >= fewest {
+			h.goDown(ctx, op, c)
+			any = true
+		}
+	}
+	return any
+}
+
+func (h *health) isDown(op operation) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.of[op]
+	return c != nil && c.isDown
+}
+
+// answeredSince reports whether anybody was answered after an instant.
+func (h *health) answeredSince(op operation, at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.of[op]
+	return c != nil && c.alive.After(at)
+}
+
+// nobodyAnswers says that the correlations of all services are down, since when,
+// and how the last one failed.
+func (h *health) nobodyAnswers() (since time.Time, cause error, all bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, service := range h.services {
+		c := h.of[operation{service: service}]
+		if c == nil || !c.isDown {
+			return time.Time{}, nil, false
+		}
+		if c.began.After(since) {
+			since, cause = c.began, c.cause
+		}
+	}
+	return since, cause, len(h.services) > 0
+}
+
+// down are the operations that are down.
+func (h *health) down() (ops []operation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for op, c := range h.of {
+		if c.isDown {
+			ops = append(ops, op)
+		}
+	}
+	slices.SortFunc(ops, func(a, b operation) int {
+		return cmp.Or(cmp.Compare(a.name(), b.name()), cmp.Compare(a.stream, b.stream))
+	})
+	return ops
+}
+
+// trouble is what the report says of an operation that is down.
+func (h *health) trouble(op operation) report.Trouble {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.at(op)
+	t := report.Trouble{DownSince: c.since, Class: finoos.ClassOf(c.cause)}
+	if c.cause != nil {
+		t.Error = c.cause.Error()
+	}
+	return t
+}

@@ -1,0 +1,196 @@
+package jobs
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
+)
+
+// What may pass is tried three times within a quarter of a minute while others are
+// answered, and once more at the end of the run; where nobody is answered, for
+// retry.max_elapsed. Between two attempts the user is in the queue and holds no
+// worker. How long a server asks to wait counts, up to longestWait.
+const (
+	tries       = 3
+	longestWait = 15 * time.Minute
+	// longestLastWait is how long the last try waits for a server that asks for it,
+	// unless that is about the rate.
+	longestLastWait = time.Minute
+)
+
+// attempts are those at the streams of a user that have failed.
+type attempts struct {
+	soon   []another // tried again as soon as they are due
+	later  []another // and at the end of the run
+	doubts []doubt   // failed for good, unless their operation is down
+	// lastTry is set when the user comes at the end of the run, and retry, of a
+	// backfill, are the failures that it comes for.
+	lastTry bool
+	retry   []*pull.Result
+	// triedBefore are streams that had failed before the user was passed over: who
+	// fails again when the others are answered fails alone.
+	triedBefore []config.Stream
+
+	turned bool // the streams have had their first turn
+	tries  map[config.Stream]*tried
+}
+
+// another is a failure that is tried again.
+type another struct {
+	res *pull.Result
+	op  operation
+	due time.Time // real
+}
+
+// tried is how often a stream was, since when, and how long it has waited for.
+type tried struct {
+	n      int
+	first  time.Time // real
+	waited time.Duration
+}
+
+// before is how many attempts there were at what comes now, for the counts.
+func (u *user) before() int {
+	if len(u.soon) > 0 || u.lastTry {
+		return 1
+	}
+	return 0
+}
+
+// turn are the streams whose turn it is: all of them, then those that are due.
+func (u *user) turn(now time.Time) []config.Stream {
+	if !u.turned {
+		u.turned = true
+		return u.streams
+	}
+	var due []config.Stream
+	from := &u.soon
+	if u.lastTry && len(u.soon) == 0 {
+		from = &u.later
+	}
+	*from = slices.DeleteFunc(*from, func(a another) bool {
+		if a.due.After(now) {
+			return false
+		}
+		due = append(due, a.res.Stream)
+		return true
+	})
+	if len(due) > 0 {
+		maps.DeleteFunc(u.probes, func(_ finoos.Service, p probe) bool { return p.err != nil })
+	}
+	return due
+}
+
+// soonest is when the first of those that are tried soon is due.
+func (u *user) soonest() time.Time {
+	first := u.soon[0].due
+	for _, a := range u.soon {
+		if a.due.Before(first) {
+			first = a.due
+		}
+	}
+	return first
+}
+
+// lastDue is when the last try may be made.
+func (u *user) lastDue(now time.Time) time.Time {
+	last := now
+	for _, a := range u.later {
+		if a.due.After(last) {
+			last = a.due
+		}
+	}
+	return last
+}
+
+// tryAgain keeps a failure that may pass for another attempt. It reports false
+// where there is none.
+func (n *nightly) tryAgain(ctx context.Context, u *user, op operation, res *pull.Result, cause *finoos.Error) bool {
+	if u.lastTry || slices.Contains(u.triedBefore, res.Stream) {
+		n.pauseAsAsked(res, cause)
+		return false
+	}
+	now := time.Now()
+	if u.tries == nil {
+		u.tries = map[config.Stream]*tried{}
+	}
+	t := u.tries[res.Stream]
+	if t == nil {
+		t = &tried{first: now}
+		u.tries[res.Stream] = t
+	}
+	t.n++
+	delay := betweenTries(t.n)
+	asked := cause.RetryAfter
+	rate := cause.Class == finoos.RateLimited
+	if rate && t.waited+asked > longestWait {
+		n.pauseAsAsked(res, cause)
+		return false
+	}
+	t.waited += asked
+	wait := max(delay, asked)
+	again := another{res: res, op: op, due: now.Add(wait)}
+	few := t.n < tries && cause.Class != finoos.Timeout && (rate || asked <= longestLastWait)
+	if few || !n.othersAnswered(ctx, op, t.first, u.ID) && now.Add(wait).Sub(t.first) < n.health.patience {
+		u.soon = append(u.soon, again)
+		return true
+	}
+	if !n.flow.canRetry(u) {
+		n.pauseAsAsked(res, cause)
+		return false
+	}
+	if !rate {
+		again.due = now.Add(min(asked, longestLastWait))
+	}
+	u.later = append(u.later, again)
+	return true
+}
+
+// betweenTries is how long to wait after n attempts: one or two seconds, then
+// three to six, and up to half a minute.
+func betweenTries(n int) time.Duration {
+	least := min(time.Second<<(min(n, 6)-1)*3/2, 20*time.Second)
+	if n <= 1 {
+		least = time.Second
+	}
+	return least + rand.N(least/2)
+}
+
+// pauseAsAsked lets a stream whose user has a limit of its own pause for as long as
+// the server asks, in later runs too.
+func (n *nightly) pauseAsAsked(res *pull.Result, cause *finoos.Error) {
+	if cause.Class == finoos.RateLimited && cause.RetryAfter > longestWait {
+		res.RetryAt = n.o.Now().Add(cause.RetryAfter).UTC()
+	}
+}
+
+// giveUp makes rows of the failures that the deadline has taken further attempts
+// from.
+func (n *nightly) giveUp(ctx context.Context) error {
+	for _, u := range append(n.flow.again.take(), n.flow.queue.drain()...) {
+		for _, a := range append(u.soon, u.later...) {
+			u.doubts = append(u.doubts, doubt{res: a.res, op: a.op, at: time.Now()})
+		}
+		u.soon, u.later = nil, nil
+		if len(u.doubts) > 0 { // else it waits for its analysis: that is for the next run
+			n.doubts.add(u)
+		}
+	}
+	if err := n.settleDoubts(ctx, true); err != nil {
+		return err
+	}
+	if !n.o.OnlyFailed {
+		return nil
+	}
+	for { // so that of those left out only the failed ones count
+		if u, err := n.flow.feed.next(ctx); u == nil || err != nil {
+			return err
+		}
+	}
+}
