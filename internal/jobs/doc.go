@@ -19,7 +19,10 @@
 //	dispatch.go               pull users: bounded workers, commits now and then
 //	    list_feed.go  list_stepper.go    who is next, with its cursors
 //	    queue.go              who waits, and until when
-//	    breaker.go            an API that is down, told from users that are bad
+//	    health.go  health_knock.go    what is down, told from users that are bad; whether it answers again
+//	        health_doubt.go   failures of which nobody knows yet whose they are
+//	        health_held.go  health_again.go    who was passed over, and comes back
+//	    breaker.go            the same for a backfill; whose token is refused
 //	    user.go               one user, step by step
 //	        user_quarantine.go    streams that failed night after night sit some out
 //	        user_sync.go          sync sessions where due by policy; the outcome is a row
@@ -28,7 +31,11 @@
 //	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
 //	            jobs/pull         read, compare, rows
 //	            pull_record.go    what came of it: rows and the cursor, as one batch
-//	        user_again.go         at the end, what may have passed
+//	            scopes.go         a service that was not booked
+//	        panics.go             a panic is one user's failure
+//	        user_tries.go         what may pass is tried again, soon and at the end
+//	        user_again.go         those who come at the end
+//	unsaid.go                 what is said when it is known how others fare
 //	list_gone.go              who is gone: all of them are declared or, beyond max_gone, none
 //	tally.go  tally_course.go    the run report (jobs/report) while it is made
 //	session_end.go            what a run that came through has to say: reservations, too many failed users

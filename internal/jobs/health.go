@@ -49,6 +49,7 @@ type health struct {
 type condition struct {
 	alive time.Time // when somebody was answered last; zero: nobody was in this run
 	good  string    // who that was
+	spare string    // somebody who was pulled in an earlier run, and need not be asked in this one
 	row   []string  // different users for whom it failed since then, fewer than inRow while it is up
 	began time.Time // when the first of them did
 	since time.Time // the same by the clock of the data
@@ -127,18 +128,15 @@ func (h *health) goDown(ctx context.Context, op operation, c *condition) {
 }
 
 // judge decides at the end of the run about operations that were asked for fewer
-// users than show it otherwise: down where they have failed for all of them. It
-// reports whether any has gone down.
-func (h *health) judge(ctx context.Context) (any bool) {
+// users than show it otherwise: down where they have failed for all of them.
+func (h *health) judge(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for op, c := range h.of {
 		if !c.isDown && c.alive.IsZero() && len(c.row) >= fewest {
 			h.goDown(ctx, op, c)
-			any = true
 		}
 	}
-	return any
 }
 
 func (h *health) isDown(op operation) bool {
@@ -146,6 +144,27 @@ func (h *health) isDown(op operation) bool {
 	defer h.mu.Unlock()
 	c := h.of[op]
 	return c != nil && c.isDown
+}
+
+// couldAsk takes in that a user has been pulled before and is unchanged.
+func (h *health) couldAsk(op operation, user string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at(op).spare = user
+}
+
+// fewFailed are the operations that have answered nobody in this run, and failed
+// for too few users to be down, each with somebody else to ask.
+func (h *health) fewFailed() map[operation]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	few := map[operation]string{}
+	for op, c := range h.of {
+		if !c.isDown && c.alive.IsZero() && len(c.row) >= fewest && c.spare != "" && !slices.Contains(c.row, c.spare) {
+			few[op] = c.spare
+		}
+	}
+	return few
 }
 
 // answeredSince reports whether anybody was answered after an instant.

@@ -47,6 +47,7 @@ func (d *doubts) take() []*user {
 func (n *nightly) settleDoubts(ctx context.Context, end bool) error {
 	users := n.doubts.take()
 	if end && len(users) > 0 {
+		n.knockAll(ctx, n.health.fewFailed())
 		n.health.judge(ctx)
 	}
 	for i, u := range users {

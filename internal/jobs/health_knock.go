@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -64,8 +65,8 @@ func (h *health) stillPatient(ops []operation) bool {
 func (c *condition) next(now time.Time) string {
 	c.knocked = now
 	c.knocks++
-	if c.good != "" && c.knocks%2 == 0 {
-		return c.good
+	if good := cmp.Or(c.good, c.spare); good != "" && c.knocks%2 == 0 {
+		return good
 	}
 	return c.row[c.knocks%len(c.row)]
 }
@@ -174,9 +175,10 @@ func (h *health) goodToAsk(op operation, butNot string, now time.Time) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.at(op)
-	if c.good == butNot || now.Sub(c.asked) < askEvery {
+	good := cmp.Or(c.good, c.spare)
+	if good == butNot || now.Sub(c.asked) < askEvery {
 		return ""
 	}
 	c.asked = now
-	return c.good
+	return good
 }

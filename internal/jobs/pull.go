@@ -48,8 +48,11 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 	case err == nil && res.Outcome == pull.NoAnalysis && res.Previous != "" && u.Cursor(s).ErrorClass != pull.MarkNoAnalysis:
 		return n.lose(u, res)
 	case err == nil:
-		if changed && s != config.StreamUsers {
+		switch {
+		case changed && s != config.StreamUsers:
 			n.health.answered(ctx, op, u.ID)
+		case res.Outcome == pull.Unchanged:
+			n.health.couldAsk(dataOf(s), u.ID)
 		}
 		return n.record(ctx, u, res)
 	case ctx.Err() != nil:
@@ -92,11 +95,7 @@ func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.R
 }
 
 // proves says whether a failure of this user tells something of the operation: not
-// where it has failed before the others were passed over, nor where those who
-// have failed before are asked for alone.
+// where it has failed before the others were passed over, nor in an earlier run.
 func (n *nightly) proves(u *user, s config.Stream) bool {
-	if slices.Contains(u.triedBefore, s) {
-		return false
-	}
-	return u.Cursor(s).Failures == 0 || !n.o.OnlyFailed && len(n.o.Users) == 0
+	return u.Cursor(s).Failures == 0 && !slices.Contains(u.triedBefore, s)
 }

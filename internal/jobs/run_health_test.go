@@ -230,6 +230,35 @@ func TestOneUserWhoAnswers500CostsTheOthersNothing(t *testing.T) {
 	}
 }
 
+func TestOneBadUserOnAQuietNightIsNotTakenForAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []int{1, 4} {
+		t.Run(fmt.Sprint(bad), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Still(12), func(b *bank) {
+				t := b.t
+				b.run(fourServices)
+				var ids []string
+				for u := range bad {
+					ids = append(ids, b.UserID(u))
+				}
+				b.fail(func(r *http.Request) (*http.Response, error) {
+					return says(r, 200, `{"correlationID":"`+time.Now().String()+`","correlationTimestamp":"2026-11-20T02:00:00Z"}`), nil
+				}, func(user, rest string) bool { return slices.Contains(ids, user) && rest == "contracts/correlation" })
+				b.fail(outages["503"], func(user, rest string) bool { return slices.Contains(ids, user) && rest == "contracts" })
+				for night := 1; night <= 2; night++ {
+					b.Night()
+					began := time.Now()
+					rep := b.run(fourServices, lenient)
+					if took := time.Since(began); took > 30*time.Second || rep.Users.Failed != int64(bad) || rep.Users.PassedOver > 0 {
+						t.Errorf("night %d: %+v after %s", night, rep.Users, took)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestTheLastOneAtWorkIsNotTakenForAnOutage(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(20), func(b *bank) {
@@ -417,9 +446,9 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 				b.fail(how, func(user, rest string) bool {
 					return gone && slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation")
 				})
-				rows := func() int64 {
+				rows := func(doubted bool) int64 {
 					rep, err := b.try(t.Context(), b.options(b.config(fourServices)))
-					if few := lost == 3; few != (err == nil) && b.marks() > 0 {
+					if reason, _ := ReasonOf(err); doubted != (reason == ReasonPartial) || doubted == (err == nil) {
 						t.Errorf("%d lost: %v", lost, err)
 					}
 					return b.changes(rep)["pulls"].Upserts
@@ -429,7 +458,7 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 				if lost == 3 {
 					want = 3 * 5
 				}
-				if got := rows(); got != want {
+				if got := rows(lost != 3); got != want {
 					t.Errorf("the first night %d rows, want %d", got, want)
 				}
 				if lost == 3 {
@@ -440,14 +469,14 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 				}
 				gone = false // a service that was being deployed
 				b.Night()
-				if got := rows(); got != 0 || b.marks() != 0 {
+				if got := rows(false); got != 0 || b.marks() != 0 {
 					t.Errorf("back again: %d rows, %d marks", got, b.marks())
 				}
 				gone = true
 				b.Night()
-				rows()
+				rows(true)
 				b.Night()
-				if got := rows(); got != int64(lost*5) {
+				if got := rows(false); got != int64(lost*5) {
 					t.Errorf("the second night %d rows", got)
 				}
 			})

@@ -138,7 +138,7 @@ func TestARunWithFailedUsersIsNotStopped(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(12), func(b *bank) {
 		t := b.t
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		if rep := b.run(); rep.Outcome != report.DoneWithFailures || rep.Users.Failed != 1 || rep.Error != "" {
 			t.Errorf("one of twelve: %s, %s, %+v", rep.Outcome, rep.Error, rep.Users)
 		}
