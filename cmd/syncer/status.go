@@ -159,11 +159,21 @@ func lastRunText(p *printout, s *jobs.Status) {
 	}
 	u := r.Users
 	p.printf("            users: %s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone", count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))
+	if u.NotBooked > 0 {
+		p.printf(", %s without a service of the job", count(u.NotBooked))
+	}
+	if u.PassedOver > 0 {
+		p.printf(", %s passed over", count(u.PassedOver))
+	}
 	if r.Unreached > 0 {
 		p.printf(", %s not reached", count(r.Unreached))
 	}
 	p.printf("\n            %s requests (%.1f a second), %s refused; %.1f users and %.0f rows a second\n",
 		count(r.Requests), r.RequestsPerSecond, count(r.Refused), r.UsersPerSecond, r.RowsPerSecond)
+	for _, name := range slices.Sorted(maps.Keys(r.Services)) {
+		s := r.Services[name]
+		p.printf("            %s is down since %s, %s users passed over: %s\n", name, s.DownSince.Format("15:04 MST"), count(s.PassedOver), s.Error)
+	}
 	if len(r.SyncSessions) > 0 {
 		p.printf("            bank synchronisations: %s\n", counted(r.SyncSessions))
 	}

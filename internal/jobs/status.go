@@ -57,9 +57,11 @@ type StatusRun struct {
 	Users        report.UserCounts `json:"users"`
 	Unreached    int64             `json:"unreached,omitempty"`
 	SyncSessions map[string]int64  `json:"sync_sessions,omitempty"`
-	Requests     int64             `json:"requests"`
-	Refused      int64             `json:"refused"`
-	Rows         int64             `json:"rows"`
+	// Services were down at the end, in any shard.
+	Services map[string]report.Trouble `json:"services,omitempty"`
+	Requests int64                     `json:"requests"`
+	Refused  int64                     `json:"refused"`
+	Rows     int64                     `json:"rows"`
 	// Throughput, of all shards together.
 	RequestsPerSecond float64 `json:"requests_per_second"`
 	UsersPerSecond    float64 `json:"users_per_second"`
@@ -198,6 +200,9 @@ func (s *Status) addUser(cursors []cursors.Cursor) {
 			s.addLogins(c.State)
 			continue
 		}
+		if !slices.Contains(config.Streams(), config.Stream(c.Stream)) {
+			continue // a mark
+		}
 		stream := s.Streams[config.Stream(c.Stream)]
 		if stream == nil {
 			stream = &StreamStatus{}
@@ -320,6 +325,15 @@ func (r *StatusRun) add(p *report.Report) {
 	u.Failed += p.Users.Failed
 	u.Gone += p.Users.Gone
 	u.Quarantined += p.Users.Quarantined
+	u.NotBooked += p.Users.NotBooked
+	u.PassedOver += p.Users.PassedOver
+	for name, t := range p.Services {
+		if r.Services == nil {
+			r.Services = map[string]report.Trouble{}
+		}
+		t.PassedOver += r.Services[name].PassedOver
+		r.Services[name] = t
+	}
 	r.Unreached += p.Unreached
 	r.Requests += p.Requests
 	r.Refused += p.Refused

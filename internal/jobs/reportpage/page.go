@@ -242,6 +242,8 @@ func shares(r *report.Report) []share {
 		{Name: "unchanged", N: u.Unchanged},
 		{Name: "no analysis yet", N: u.NoAnalysis},
 		{Name: "in quarantine", N: u.Quarantined},
+		{Name: "not booked", N: u.NotBooked},
+		{Name: "passed over", N: u.PassedOver},
 		{Name: "failed", N: u.Failed},
 		{Name: "gone", N: u.Gone},
 	}
