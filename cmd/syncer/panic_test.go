@@ -23,7 +23,7 @@ func TestAPanicOfTheCommandEndsWith1AndTellsNoValue(t *testing.T) {
 	for says, met := range map[string]func(){
 		"index out of range [3] with length 0":    func() { _ = none[len(secret)-9] },
 		"invalid memory address or nil pointer":   func() { _ = nobody.config },
-		"interface conversion: string is not fmt": func() { _ = anything.(fmt.Stringer) },
+		"interface conversion: string is not fmt": func() { _ = anything.(fmt.Stringer) }, //nolint:errcheck // it is what is tested
 		"of type string, which":                   func() { panic("token " + secret) },
 		"of type *fmt.wrapError, which":           func() { panic(fmt.Errorf("read %s: %w", secret, fmt.Errorf("user %s", secret))) },
 		"of type *url.Error, which":               func() { panic(&url.Error{Op: "Get", URL: "http://x/" + secret, Err: boast(secret)}) },

@@ -18,7 +18,7 @@ import (
 
 // judged is what a run ends with that has counted users, noted reservations and
 // ended its steps with runErr; and the outcome in its report.
-func judged(t *testing.T, o RunOptions, ratio float64, users report.UserCounts, runErr error, reserved ...string) (error, string) {
+func judged(t *testing.T, o RunOptions, ratio float64, users report.UserCounts, runErr error, reserved ...string) (outcome string, err error) {
 	t.Helper()
 	if o.Shard.Count == 0 {
 		o.Shard.Count = 1
@@ -29,8 +29,8 @@ func judged(t *testing.T, o RunOptions, ratio float64, users report.UserCounts, 
 	for _, text := range reserved {
 		s.reserve("%s", text)
 	}
-	err := s.judge(t.Context(), runErr)
-	return err, outcomeOf(&s.tally.report, err)
+	err = s.judge(t.Context(), runErr)
+	return outcomeOf(&s.tally.report, err), err
 }
 
 func TestARatioOfFailedUsersHasAFloor(t *testing.T) {
@@ -67,7 +67,7 @@ func TestARatioOfFailedUsersHasAFloor(t *testing.T) {
 					continue
 				}
 				users.Failed, users.Quarantined = failed-paused, paused
-				err, outcome := judged(t, tc.o, tc.ratio, users, nil)
+				outcome, err := judged(t, tc.o, tc.ratio, users, nil)
 				reason, stopped := ReasonOf(err)
 				if stopped != (more > 0) || stopped && reason != ReasonTooManyFailed {
 					t.Errorf("%s: %d of %d, %d in quarantine: %v", name, failed, tc.n, paused, err)
@@ -110,7 +110,7 @@ func TestAReservationEndsARunThatCameThroughWithAReasonOfItsOwn(t *testing.T) {
 		"what nobody foresaw, too":   {bad, stopReason(errors.New("x")), []string{"odd"}, ReasonUnexpected, report.Stopped, "x"},
 		"a backfill that is unended": {well, left, nil, ReasonTooManyFailed, report.DoneWithFailures, "users are left"},
 	} {
-		err, outcome := judged(t, RunOptions{}, 0.005, tc.users, tc.runErr, tc.reserved...)
+		outcome, err := judged(t, RunOptions{}, 0.005, tc.users, tc.runErr, tc.reserved...)
 		stop, ok := err.(*StopError) //nolint:errorlint // as it is documented
 		if !ok || stop.Reason != tc.want || !strings.HasPrefix(err.Error(), tc.says) || outcome != tc.outcome {
 			t.Errorf("%s: %v, %s", name, err, outcome)

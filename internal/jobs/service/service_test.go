@@ -388,6 +388,35 @@ func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 	}
 }
 
+func TestOfSeveralJobsThatCouldNotCommitTheGravestReasonCounts(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []map[string]jobs.Reason{
+		{"a": jobs.ReasonSink, "b": jobs.ReasonUnexpected, "c": jobs.ReasonInterrupted},
+		{"a": jobs.ReasonInterrupted, "b": jobs.ReasonUnexpected, "c": jobs.ReasonSink},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			every := []string{`schedule: "* * * * *"`, "catch_up: 1s"}
+			f := newOffice(t, map[string][]string{"a": every, "b": every, "c": every})
+			s, err := newServer(Options{Config: f.cfg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.past = f.past
+			s.stand = func(context.Context, jobs.StatusOptions) (*jobs.Status, error) { return nil, errors.New("none") }
+			s.run = func(ctx context.Context, o jobs.RunOptions) (*report.Report, error) {
+				<-ctx.Done()
+				return nil, jobs.Stopf(ends[o.Job], "no")
+			}
+			time.Sleep(2 * time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if err := s.serve(ctx); !isStop(err, jobs.ReasonUnexpected) {
+				t.Errorf("%v: got %v", ends, err)
+			}
+		})
+	}
+}
+
 func TestServingNeedsASchedule(t *testing.T) {
 	t.Parallel()
 	err := Run(t.Context(), Options{Config: parsed(t, "finoos: {base_url: http://bank.test, client_id: a, client_secret: b}\nsink: {url: file:///lake}\njobs: {nightly: {}}\n")})
