@@ -407,7 +407,7 @@ func TestABackfillsMarkMakesAQuietUserBeReadInFullOnce(t *testing.T) {
 	})
 }
 
-// TestARefreshBesideAnAnalysisThatDoesNotEnd lets the settle timeout pass: the user
+// TestARefreshBesideAnAnalysisThatDoesNotEndLosesNothing lets the settle timeout pass: the user
 // is pulled by the analysis before, and what the new one brings is not lost.
 func TestARefreshBesideAnAnalysisThatDoesNotEndLosesNothing(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,8 @@ import (
 // now. There is one in each period, by the hash of the user's id, so that users
 // are spread over it: what is done when it is due is never later than a period,
 // and is done once a period, whatever days runs are made on. Where nothing was
-// ever done, last is zero, it is due; without a period it never is.
+// ever done, last is zero, it is due; also where last lies so far ahead that a
+// clock must have been wrong. Without a period it never is.
 //
 //	last               now
 //	─┼────|───────────────┼─|──────────────────|─►   due: the instants are those of |
@@ -31,7 +32,7 @@ func Due(userID string, period time.Duration, last, now time.Time) bool {
 	if since < 0 {
 		since += period
 	}
-	return now.Add(-since).After(last)
+	return now.Add(-since).After(last) || last.Sub(now) > period
 }
 
 // WantsFull says whether a stream that is read has to be read in full, whatever
@@ -54,5 +55,21 @@ func Whole(c cursors.Cursor) bool { return c.Whole && !c.Backfilled }
 // is the cursor's: what a filter has hidden from its pulls would else never come.
 // Once that is done the stream is whole, and quiet until its correlation moves.
 func RefreshDue(job *config.Job, c cursors.Cursor, now time.Time) bool {
-	return !Whole(c) && Due(c.UserID, job.FullRefreshEvery, c.FullAt, now)
+	period, last := job.FullRefreshEvery, c.FullAt
+	if c.Whole && c.Backfilled {
+		// The full pull may be long ago, and all users were backfilled at once: it
+		// counts from the mark. A mark that is young may have replaced an older one,
+		// so a night before it counts, too.
+		if marked := earlier(c.BackfilledAt, now.Add(-period/7)); marked.After(last) {
+			last = marked
+		}
+	}
+	return !Whole(c) && Due(c.UserID, period, last, now)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

@@ -104,8 +104,11 @@ func TestNothingIsDueWithoutAPeriodAndWhatWasNeverDoneIs(t *testing.T) {
 		if !Due("u", 87600*time.Hour, time.Time{}, now) {
 			t.Errorf("%s: never done, and not due", now)
 		}
-		if Due("u", time.Second, now.Add(time.Hour), now) {
+		if Due("u", 2*time.Hour, now.Add(time.Hour), now) {
 			t.Errorf("%s: due before it was done last", now)
+		}
+		if !Due("u", time.Minute, now.Add(400*aDay), now) {
+			t.Errorf("%s: a clock that was wrong holds it up for a year", now)
 		}
 		if !Due("u", time.Second, now.Add(-time.Second), now) {
 			t.Errorf("%s: no instant in a whole period", now)
@@ -126,6 +129,7 @@ func TestARefreshIsDueOnlyWhereAPullWasNotWhole(t *testing.T) {
 		{"read through a filter", false, false, old.FullAt, true},
 		{"read whole", true, false, old.FullAt, false},
 		{"read whole, and backfilled since", true, true, old.FullAt, true},
+		{"read through a filter, and backfilled since", false, true, old.FullAt, true},
 		{"read through a filter, in full a moment ago", false, false, thatNight, false},
 	} {
 		at := old
@@ -133,5 +137,41 @@ func TestARefreshIsDueOnlyWhereAPullWasNotWhole(t *testing.T) {
 		if got := RefreshDue(job, at, thatNight); got != c.want {
 			t.Errorf("%s: due %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// TestARefreshAfterABackfillOfAllIsSpreadOverAPeriod backfills users whose full pull
+// is long ago and who have been quiet since: once, and every day anew.
+func TestARefreshAfterABackfillOfAllIsSpreadOverAPeriod(t *testing.T) {
+	t.Parallel()
+	const users = 700
+	job := &config.Job{FullRefreshEvery: aWeek}
+	for name, daily := range map[string]bool{"once": false, "every day": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			perNight := make([]int, 8)
+			for i := range users {
+				c := cursors.Cursor{UserID: fmt.Sprintf("user-%d", i), Whole: true, Backfilled: true, FullAt: thatNight.Add(-60 * aDay)}
+				for night := range perNight {
+					now := thatNight.Add(time.Duration(night) * aDay)
+					if night == 0 || daily {
+						c.BackfilledAt = now.Add(-5 * time.Hour)
+					}
+					if RefreshDue(job, c, now) {
+						perNight[night]++
+						break
+					}
+				}
+			}
+			all := 0
+			for night, n := range perNight {
+				if all += n; n > users/7*13/10 {
+					t.Errorf("night %d: %d of %d users", night, n, users)
+				}
+			}
+			if all != users {
+				t.Errorf("%d of %d users were refreshed in a week: %v", all, users, perNight)
+			}
+		})
 	}
 }
