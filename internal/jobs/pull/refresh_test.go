@@ -44,9 +44,10 @@ func TestWhatIsDueIsDoneOnceAPeriodWhateverTheTimetable(t *testing.T) {
 				for i := range 60 {
 					id := fmt.Sprintf("user-%d-%d", i, rng.Uint64())
 					first := thatNight.Add(time.Duration(rng.Int64N(int64(period))))
-					last, before, now, done := first, first, first, 0
+					last, now, done := first, first, 0
 					for now.Sub(first) < 20*period {
-						before, now = now, next(rng, now)
+						before := now
+						now = next(rng, before)
 						if !Due(id, period, last, now) {
 							if late := now.Sub(last); late >= period {
 								t.Fatalf("%s: not due after %s", id, late)
