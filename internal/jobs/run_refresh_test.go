@@ -351,60 +351,67 @@ func TestProbingBankingHidesNoRefreshThatIsDue(t *testing.T) {
 
 func TestABackfillsMarkMakesAQuietUserBeReadInFullOnce(t *testing.T) {
 	t.Parallel()
-	inBubble(t, banktest.Still(4), func(b *bank) {
-		t := b.t
-		clock := b.Now()
-		b.now = func() time.Time { return clock }
-		lines := []string{"streams: [accounts, transactions, categorization, contracts, account_history]", "full_refresh_every: 168h"}
-		b.run(lines...)
-		o := b.backfillOptions("2026-08-01", lines...)
-		o.Now = b.now
-		b.fill(o)
-		marked := b.cursors()
-		partial := int64(0)
-		for _, s := range b.status(lines...).Streams {
-			partial += s.Partial
+	for _, probe := range []string{"probe: each", "probe: banking"} {
+		t.Run(probe, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Still(4), func(b *bank) { marksOfABackfill(b, probe) })
+		})
+	}
+}
+
+func marksOfABackfill(b *bank, probe string) {
+	t := b.t
+	clock := b.Now()
+	b.now = func() time.Time { return clock }
+	lines := []string{"streams: [accounts, transactions, categorization, contracts, account_history]", "full_refresh_every: 168h", probe}
+	b.run(lines...)
+	o := b.backfillOptions("2026-08-01", lines...)
+	o.Now = b.now
+	b.fill(o)
+	marked := b.cursors()
+	partial := int64(0)
+	for _, s := range b.status(lines...).Streams {
+		partial += s.Partial
+	}
+	refreshed := map[config.Stream]int64{}
+	for n := range 20 {
+		clock = clock.Add(24 * time.Hour)
+		p, err := b.plan(b.options(b.config(lines...)), true)
+		if err != nil {
+			t.Fatal(err)
 		}
-		refreshed := map[config.Stream]int64{}
-		for n := range 20 {
-			clock = clock.Add(24 * time.Hour)
-			p, err := b.plan(b.options(b.config(lines...)), true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rep := b.run(lines...)
-			for s, got := range rep.Streams {
-				refreshed[s] += got.Refreshed
-				if got.Pulled != got.Refreshed || p.Streams[s].Refreshed != got.Refreshed || n > 0 && p.Streams[s].Pulls != got.Pulled {
-					t.Errorf("night %d, %s: %+v, planned %+v", n, s, got, p.Streams[s])
-				}
-			}
-			if off := p.Requests - rep.Requests; n > 0 && 10*max(off, -off) > rep.Requests {
-				t.Errorf("night %d: %d requests planned, %d made; %v but %v", n, p.Requests, rep.Requests, p.RequestsByOperation, rep.RequestsByOperation)
-			}
-		}
-		for s, n := range refreshed {
-			want := int64(0)
-			for id := range marked {
-				if c := marked[id][s]; c.Backfilled && c.CorrelationID != "" {
-					want++
-				}
-			}
-			if partial -= n; n != want {
-				t.Errorf("%s: %d users were read in full, %d are marked", s, n, want)
+		rep := b.run(lines...)
+		for s, got := range rep.Streams {
+			refreshed[s] += got.Refreshed
+			if got.Pulled != got.Refreshed || p.Streams[s].Refreshed != got.Refreshed || n > 0 && p.Streams[s].Pulls != got.Pulled {
+				t.Errorf("night %d, %s: %+v, planned %+v", n, s, got, p.Streams[s])
 			}
 		}
-		if partial != 0 || sum(slices.Collect(maps.Values(refreshed))) == 0 {
-			t.Errorf("the status told %d more to be partial than were read in full: %v", partial, refreshed)
+		if off := p.Requests - rep.Requests; n > 0 && 10*max(off, -off) > rep.Requests {
+			t.Errorf("night %d: %d requests planned, %d made; %v but %v", n, p.Requests, rep.Requests, p.RequestsByOperation, rep.RequestsByOperation)
 		}
-		for id, streams := range b.cursors() {
-			for s, c := range streams {
-				if !pull.Whole(c) || c.CorrelationID != marked[id][s].CorrelationID {
-					t.Errorf("%s of %s: %+v", s, id, c)
-				}
+	}
+	for s, n := range refreshed {
+		want := int64(0)
+		for id := range marked {
+			if c := marked[id][s]; c.Backfilled && c.CorrelationID != "" {
+				want++
 			}
 		}
-	})
+		if partial -= n; n != want {
+			t.Errorf("%s: %d users were read in full, %d are marked", s, n, want)
+		}
+	}
+	if partial != 0 || sum(slices.Collect(maps.Values(refreshed))) == 0 {
+		t.Errorf("the status told %d more to be partial than were read in full: %v", partial, refreshed)
+	}
+	for id, streams := range b.cursors() {
+		for s, c := range streams {
+			if !pull.Whole(c) || c.CorrelationID != marked[id][s].CorrelationID {
+				t.Errorf("%s of %s: %+v", s, id, c)
+			}
+		}
+	}
 }
 
 // TestARefreshBesideAnAnalysisThatDoesNotEndLosesNothing lets the settle timeout pass: the user
@@ -447,4 +454,33 @@ func TestARefreshBesideAnAnalysisThatDoesNotEndLosesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnswersWithoutAFilterLeaveNothingToRefresh lets every user change, by pulls
+// that compare all that the API has, and then nothing happen.
+func TestAnswersWithoutAFilterLeaveNothingToRefresh(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(3), func(b *bank) {
+		t := b.t
+		lines := []string{"streams: [accounts, contracts, account_history, categorization]", "categorization: full"}
+		b.run(lines...)
+		full := b.cursors()
+		b.Night()
+		b.run(lines...)
+		for id, streams := range b.cursors() {
+			for s, c := range streams {
+				if c.CorrelationID != "" && (c.CorrelationID == full[id][s].CorrelationID || !c.FullAt.Equal(full[id][s].FullAt)) {
+					t.Errorf("%s of %s was not pulled as a diff: nothing is shown", s, id)
+				}
+			}
+		}
+		clock := b.Now()
+		b.now = func() time.Time { return clock }
+		for n := range 10 {
+			clock = clock.Add(24 * time.Hour)
+			if rep := b.run(append(lines, "full_refresh_every: 168h")...); rep.Commits > 0 {
+				t.Errorf("night %d: %+v", n, rep.Users)
+			}
+		}
+	})
 }
