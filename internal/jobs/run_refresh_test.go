@@ -87,7 +87,7 @@ func inScript(t *testing.T, f func(b *bank, a *scripted, night func(lines ...str
 // was due, and returns what came of a stream: pulls night for night, and rows.
 func quietWeeks(b *bank, s config.Stream, night func(...string) *report.Report, lines ...string) (pulls []int64, rows int64) {
 	b.t.Helper()
-	for n := range 30 {
+	for n := range 16 {
 		rep := night(lines...)
 		got := rep.Streams[s]
 		pulls, rows = append(pulls, got.Pulled), rows+got.Rows
