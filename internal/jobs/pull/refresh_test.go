@@ -3,6 +3,7 @@ package pull
 import (
 	"fmt"
 	"math/rand/v2"
+	"sort"
 	"testing"
 	"time"
 
@@ -108,11 +109,28 @@ func TestNothingIsDueWithoutAPeriodAndWhatWasNeverDoneIs(t *testing.T) {
 		if Due("u", 2*time.Hour, now.Add(time.Hour), now) {
 			t.Errorf("%s: due before it was done last", now)
 		}
+		if Due("u", 87600*time.Hour, now.Add(-time.Second), now) {
+			t.Errorf("%s: an instant of ten years in one second", now)
+		}
 		if !Due("u", time.Minute, now.Add(400*aDay), now) {
 			t.Errorf("%s: a clock that was wrong holds it up for a year", now)
 		}
 		if !Due("u", time.Second, now.Add(-time.Second), now) {
 			t.Errorf("%s: no instant in a whole period", now)
+		}
+	}
+}
+
+// TestWhatIsDoneAtItsVeryInstantIsNotDueAgain: a cursor keeps microseconds, and an
+// instant may lie between two.
+func TestWhatIsDoneAtItsVeryInstantIsNotDueAgain(t *testing.T) {
+	t.Parallel()
+	for i := range 20 {
+		id := fmt.Sprintf("user-%d", i)
+		n := sort.Search(int(aWeek), func(n int) bool { return Due(id, aWeek, thatNight, thatNight.Add(time.Duration(n))) })
+		at := thatNight.Add(time.Duration(n))
+		if n == 0 || n == int(aWeek) || Due(id, aWeek, at.Truncate(time.Microsecond), at) {
+			t.Errorf("%s: due at %s, and again after that", id, at)
 		}
 	}
 }
