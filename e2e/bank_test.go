@@ -61,6 +61,7 @@ type settings struct {
 	finoos, sink, job []string
 
 	store func(bucket.Store) bucket.Store // put around the store, where set
+	later time.Duration                   // than the bank's day, on which nothing happens
 }
 
 // jobsYAML is the configuration of one job, nightly, for this bank and a sink.
@@ -105,7 +106,7 @@ func (b *bank) tryNight(t *testing.T, dir string, s settings) (*report.Report, e
 		Config: cfg, Job: "nightly", Version: "test", Holder: t.Name(),
 		// The bank's day, moving on as the run does: extraction times of one
 		// night differ, and each night's are after those of the night before.
-		Now:       func() time.Time { return b.Now().Add(time.Since(begun)) },
+		Now:       func() time.Time { return b.Now().Add(s.later + time.Since(begun)) },
 		WrapStore: s.store,
 		Logger:    slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

@@ -125,7 +125,7 @@ func plannedStreams(plan *jobs.Plan) *textTable {
 		if sp.Known > 0 {
 			changed = fmt.Sprintf("%.1f %%", 100*sp.Changed)
 		}
-		t.add(s, sp.Pulls, sp.First+sp.Known, changed)
+		t.add(s, sp.Pulls, sp.First+sp.Refreshed+sp.Known, changed)
 	}
 	return t
 }

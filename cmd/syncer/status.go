@@ -26,8 +26,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Says how a job stands: who is at work, when the schedule is due next, the last
 commits, what the last run did and how fast, how old what the lake has of each stream
 is (the age of the analysis that it comes from: of half of the users, of 95 %, of the
-oldest), and which users fail, sit out in quarantine, or have a bank login that only
-they can bring to work again.
+oldest), of how many users it was last read in part, which a full pull will make up for
+(full_refresh_every), and which users fail, sit out in quarantine, or have a bank login
+that only they can bring to work again.
 
 It asks the bucket alone, takes no lease and writes nothing: a run may be at work.
 Without JOB, all jobs are told. With --output json there is one list of them.
@@ -125,10 +126,10 @@ func jobStatusText(p *printout, s *jobs.Status) {
 	lastRunText(p, s)
 	p.printf("  users     %s\n", knownUsers(s.Users))
 	p.printf("\n")
-	t := newTable("stream", "users", "age p50", "p95", "oldest", "failing", "quarantined")
+	t := newTable("stream", "users", "age p50", "p95", "oldest", "partial", "failing", "quarantined")
 	for _, name := range config.Streams() {
 		if st := s.Streams[name]; st != nil {
-			t.add(string(name), st.Users, seconds(st.P50), seconds(st.P95), seconds(st.Oldest), st.Failing, st.Quarantined)
+			t.add(string(name), st.Users, seconds(st.P50), seconds(st.P95), seconds(st.Oldest), st.Partial, st.Failing, st.Quarantined)
 		}
 	}
 	p.indent(t.lines())

@@ -65,13 +65,15 @@ type PlannedUsers struct {
 // PlannedStream is what a run would do about one stream.
 type PlannedStream struct {
 	// First are users of whom the stream is pulled whatever its correlation
-	// says; of Known users it is pulled where it has changed, for which Changed
-	// is the expected share; Quarantined sit this run out.
+	// says, and Refreshed those of whom it is read in full because that is due;
+	// of Known users it is pulled where it has changed, for which Changed is the
+	// expected share; Quarantined sit this run out.
 	First       int64   `json:"first"`
+	Refreshed   int64   `json:"refreshed,omitempty"`
 	Known       int64   `json:"known"`
 	Quarantined int64   `json:"quarantined,omitempty"`
 	Changed     float64 `json:"changed"`
-	// Pulls are expected, First and Known together.
+	// Pulls are expected, of all of these together.
 	Pulls int64 `json:"pulls"`
 }
 

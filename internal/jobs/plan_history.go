@@ -26,7 +26,8 @@ type experience struct {
 }
 
 // pastStream sums up what became of a stream. Pulls of users who were new are
-// left out of changed and known. Requests and pulls are those of runs that
+// left out of changed and known; those of whom it was refreshed had not changed.
+// Requests and pulls are those of runs that
 // mostly brought what had changed ([0]) and of runs that mostly read what had
 // never been read ([1]).
 type pastStream struct {
@@ -72,10 +73,10 @@ func (h *experience) add(past *report.Earlier) {
 			h.streams[s] = &pastStream{}
 		}
 		of := h.streams[s]
-		of.changed += sr.Pulled - sr.First
+		of.changed += sr.Pulled - sr.First - sr.Refreshed
 		of.known += sr.Pulled - sr.First + sr.Unchanged
 		kind := 0
-		if 2*sr.First > sr.Pulled {
+		if 2*(sr.First+sr.Refreshed) > sr.Pulled {
 			kind = 1
 		}
 		of.requests[kind] += past.RequestsByOperation[operationOf(s)]

@@ -23,9 +23,10 @@ func (p *planner) result() *Plan {
 		if _, correlated := config.ServiceOf(s); correlated {
 			sp.Changed = p.changed(s)
 			known := sp.Changed * float64(sp.Known)
-			sp.Pulls = sp.First + rounded(known)
+			sp.Pulls = sp.First + sp.Refreshed + rounded(known)
 			compared := s == config.StreamCategorization && p.job.Categorization == config.CategorizationFull
-			p.due[operationOf(s)] += rounded(known*p.history.perPull(s, compared) + float64(sp.First)*p.history.perPull(s, true))
+			full := float64(sp.First + sp.Refreshed)
+			p.due[operationOf(s)] += rounded(known*p.history.perPull(s, compared) + full*p.history.perPull(s, true))
 		}
 		plan.Streams[s] = *sp
 	}

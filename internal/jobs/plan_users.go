@@ -116,6 +116,8 @@ func (p *planner) stream(u *user, s config.Stream) {
 	case c.ErrorClass == pull.MarkNoAnalysis: // most likely still without one
 	case p.o.Full, c.PulledAt.IsZero(), c.Failures > 0:
 		sp.First++
+	case p.refreshDue(c):
+		sp.Refreshed++
 	default:
 		sp.Known++
 	}
@@ -128,7 +130,8 @@ func (p *planner) probes(u *user) {
 	spared := p.job.Probe == config.ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
 		slices.Contains(u.services, finoos.Banking) && !p.asksAllToday(u)
 	for _, service := range u.services {
-		if _, caughtUp := u.caughtUp(service, banking.CorrelationID); spared && caughtUp && service != finoos.Banking {
+		_, caughtUp := u.caughtUp(service, banking.CorrelationID)
+		if spared && caughtUp && service != finoos.Banking && !p.refreshes(u, service) {
 			p.maybe++
 			continue
 		}

@@ -13,7 +13,8 @@ import (
 )
 
 // changed asks whether a stream has to be read: its service's correlation
-// against the cursor's. Streams without a service are always read.
+// against the cursor's, and where that is the same, whether a refresh is due.
+// Streams without a service are always read.
 func (n *nightly) changed(ctx context.Context, u *user, res *pull.Result) (bool, error) {
 	service, ok := config.ServiceOf(res.Stream)
 	if !ok {
@@ -35,10 +36,17 @@ func (n *nightly) changed(ctx context.Context, u *user, res *pull.Result) (bool,
 		res.Outcome = pull.NoAnalysis
 		return false, nil
 	case p.ID == cursor.CorrelationID && !n.o.Full:
-		res.Outcome = pull.Unchanged
-		return false, nil
+		if res.Refresh = n.refreshDue(cursor); !res.Refresh {
+			res.Outcome = pull.Unchanged
+			return false, nil
+		}
 	}
 	return true, nil
+}
+
+// refreshDue says whether a stream has to be read although nothing has changed.
+func (s *session) refreshDue(c cursors.Cursor) bool {
+	return pull.RefreshDue(s.job, c, s.o.Now())
 }
 
 // probe returns the newest finished analysis of a service, zero where there
@@ -66,12 +74,13 @@ func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (f
 
 // quietByBanking answers for a service without asking it, where the job
 // probes banking only: banking has not moved, the service had caught up with
-// it, and this is not the day of the week on which all are asked.
+// it, no stream of it will be read anyway, and this is not the day of the week on
+// which all are asked.
 func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, bool) {
 	if s.job.Probe != config.ProbeBanking || service == finoos.Banking || s.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
 	}
-	if s.asksAllToday(u) {
+	if s.asksAllToday(u) || s.refreshes(u, service) {
 		return finoos.Correlation{}, false
 	}
 	known, ok := u.bankingCursor()
@@ -90,6 +99,15 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 func (s *session) asksAllToday(u *user) bool {
 	day := uint64(s.o.Now().Unix()) / (24 * 60 * 60) // after 1970
 	return (day+xxhash.Sum64String(u.ID))%7 == 0
+}
+
+// refreshes says whether a stream of a service has to be read, moved or not. Then
+// the service is asked: what is read must not be told to be of an older analysis.
+func (s *session) refreshes(u *user, service finoos.Service) bool {
+	return slices.ContainsFunc(u.streams, func(stream config.Stream) bool {
+		of, ok := config.ServiceOf(stream)
+		return ok && of == service && s.refreshDue(u.Cursor(stream))
+	})
 }
 
 // caughtUp is the analysis that a service's stream was last pulled from, if

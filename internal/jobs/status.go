@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
@@ -91,6 +92,10 @@ type StreamStatus struct {
 	Oldest      int64 `json:"age_oldest"`
 	Failing     int64 `json:"failing"`
 	Quarantined int64 `json:"quarantined"`
+	// Partial are users of whom the stream was last read through a filter, or
+	// backfilled since: once their refresh is due it is read in full, changed or
+	// not. Streams that are read every night have none.
+	Partial int64 `json:"partial"`
 
 	ages report.AgeCount
 }
@@ -211,6 +216,7 @@ func (s *Status) addUser(cursors []cursors.Cursor) {
 		stream.Users++
 		if at := c.CorrelationAt; !at.IsZero() {
 			stream.ages.Add(at, s.At)
+			stream.Partial += one(!pull.Whole(c))
 		}
 		switch {
 		case s.At.Before(c.RetryAt):

@@ -58,6 +58,9 @@ func (t *tally) pulled(res *pull.Result) {
 			if res.First {
 				s.First++
 			}
+			if res.Refresh {
+				s.Refreshed++
+			}
 		case pull.Unchanged:
 			s.Unchanged++
 		case pull.NoAnalysis:

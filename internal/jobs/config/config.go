@@ -145,8 +145,9 @@ type Job struct {
 	Categorization string `key:"categorization" default:"diff" allow:"diff|full"`
 	// CheckpointEvery is the time between two commits of a run.
 	CheckpointEvery time.Duration `key:"checkpoint_every" default:"10m"`
-	// FullRefreshEvery is the age from which a changed stream is read in full
-	// again; the users are spread over it.
+	// FullRefreshEvery is how long a change may stay out of the lake that neither
+	// a diff nor a window shows: once in it a changed stream is read in full, and
+	// one that no longer changes where its last pull was not; users are spread.
 	FullRefreshEvery time.Duration `key:"full_refresh_every" default:"168h"`
 	// Deadline ends a run after its last commit; left out means no deadline.
 	Deadline time.Duration `key:"deadline" default:""`

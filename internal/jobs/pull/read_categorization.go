@@ -52,6 +52,7 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 	if err != nil {
 		return err
 	}
+	res.unfiltered = true
 	c := u.Cursor(res.Stream)
 	old, err := decodeKeyed(c.State)
 	// A cursor that was left by the mode diff remembers no tags: read all.

@@ -24,6 +24,7 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	if err != nil {
 		return err
 	}
+	res.unfiltered = true
 	c := u.Cursor(res.Stream)
 	old, err := decodeHistory(c.State)
 	if err != nil {

@@ -62,6 +62,7 @@ func (r *Reader) readAccounts(ctx context.Context, u *User, res *Result) error {
 	if err != nil {
 		return err
 	}
+	res.unfiltered = true
 	return CollectKeyed(ctx, res, list, r.remembered(u, res),
 		func(a *finoos.Account) (string, uint64) { return a.ID, a.Hash },
 		func(a *finoos.Account) table.Row { return accountRow(res, a) },
@@ -75,6 +76,7 @@ func (r *Reader) readContracts(ctx context.Context, u *User, res *Result) error 
 	if err != nil {
 		return err
 	}
+	res.unfiltered = true
 	return CollectKeyed(ctx, res, list, r.remembered(u, res),
 		func(c *finoos.Contract) (string, uint64) { return c.ID, c.Hash },
 		func(c *finoos.Contract) table.Row { return ContractRow(res, c) },

@@ -24,7 +24,9 @@ const (
 
 // readTransactions reads a window of transactions that reaches back behind the
 // newest known booking of every account, and compares it with what was there;
-// or all of them, the first time and when an account has appeared.
+// or all of them, the first time and when an account has appeared. An account that
+// never had a booking counts as one that appears when it has the first: years of
+// them may have come with it.
 func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) error {
 	c := u.Cursor(res.Stream)
 	old, err := decodeWindow(c.State)
@@ -40,11 +42,9 @@ func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) err
 	if err != nil {
 		return err
 	}
-	for account := range next.newest {
-		if _, known := old.newest[account]; !known {
-			res.Forget()
-			return r.readAllTransactions(ctx, u, res)
-		}
+	if next.hasMoreAccounts(old) {
+		res.Forget()
+		return r.readAllTransactions(ctx, u, res)
 	}
 	for _, id := range slices.Sorted(maps.Keys(old.seen)) {
 		before := old.seen[id]
@@ -80,6 +80,17 @@ func (r *Reader) accountAppeared(u *User, old window) bool {
 	}
 	for _, id := range u.accounts() {
 		if _, known := old.newest[id]; !known {
+			return true
+		}
+	}
+	return false
+}
+
+// hasMoreAccounts says whether the answer has an account that is not known, or the
+// first booking of one.
+func (w window) hasMoreAccounts(known window) bool {
+	for account, newest := range w.newest {
+		if before, ok := known.newest[account]; !ok || before == noDate && newest != noDate {
 			return true
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -46,17 +45,6 @@ func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
 	default:
 		return fmt.Errorf("stream %s cannot be pulled", res.Stream)
 	}
-}
-
-// WantsFull says whether a stream that has changed has to be read in full,
-// whatever its cursor remembers.
-func (r *Reader) WantsFull(c cursors.Cursor) bool {
-	return r.MustBeFull(c) || c.Backfilled || refreshDue(c.UserID, c.FullAt, r.Now(), r.Job.FullRefreshEvery)
-}
-
-// MustBeFull says the same of one that may not have changed.
-func (r *Reader) MustBeFull(c cursors.Cursor) bool {
-	return r.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
 }
 
 // remembered returns the fingerprints to compare with, or nil and a result

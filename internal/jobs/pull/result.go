@@ -7,8 +7,6 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // Outcomes of a pull, as in the table pulls.
@@ -44,6 +42,8 @@ type Result struct {
 	Note        []byte // what it will remember of a service that was not booked
 	First       bool   // nothing was pulled before
 	Whole       bool   // everything that the API has was written, whatever mode says
+	unfiltered  bool   // everything that the API has was asked for, and what differs written
+	Refresh     bool   // nothing has changed: read for what a filter has hidden
 	Opened      uint64 // the newest record when the run began, of whole pulls
 	// Stamp gives the pull its instant again, when its answer is complete; nil
 	// where the instant that it has is to stay.
@@ -73,7 +73,7 @@ func (res *Result) meta(op table.Op, extra string) table.Meta {
 
 // readAll makes the pull one that replaces what was known.
 func (res *Result) readAll() {
-	res.mode, res.Whole = table.Full, true
+	res.mode, res.Whole, res.unfiltered = table.Full, true, true
 }
 
 // remove adds a row that says that a key is gone.
@@ -92,23 +92,6 @@ func (res *Result) Forget() {
 
 // Close gives back everything; what was collected has been written.
 func (res *Result) Close() { res.Forget() }
-
-// refreshDue spreads full pulls over the period by the hash of the user id: a
-// refresh is due at the user's own instant of each period, the first one that
-// lies a period (less half a day in a week, for runs that start a bit later
-// than the last time) after the last full pull.
-func refreshDue(userID string, last, now time.Time, every time.Duration) bool {
-	if every <= 0 {
-		return false
-	}
-	offset := time.Duration(xxhash.Sum64String(userID) % uint64(every)) // below every
-	earliest := last.Add(every - every/14)
-	boundary := earliest.Add(-offset).Truncate(every).Add(offset)
-	if boundary.Before(earliest) {
-		boundary = boundary.Add(every)
-	}
-	return !now.Before(boundary)
-}
 
 // Cursor is what is remembered after this result; moved is false where that
 // is what was remembered before, and nothing has to be written.
@@ -137,6 +120,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
+		c.Whole = res.unfiltered
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false
 		}

@@ -1,8 +1,6 @@
 package pull
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -38,45 +36,5 @@ func TestTodayIsTheDayOfTheJobsTimeZone(t *testing.T) {
 	late := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC) // the 23rd in the east
 	if got, want := windowStart(nil, late, zone, 0), DaysOf(late)+1; got != want {
 		t.Errorf("got %d, want %d", got, want)
-	}
-}
-
-func TestFullRefreshes(t *testing.T) {
-	t.Parallel()
-	const week = 7 * 24 * time.Hour
-	perDay := map[int]int{}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 2000 {
-		id := fmt.Sprintf("user-%d-%d", i, rng.Uint64())
-		last := thatNight
-		if refreshDue(id, last, last.Add(week-week/14-time.Second), week) {
-			t.Fatal("a refresh came much before its period was over")
-		}
-		if !refreshDue(id, last, last.Add(2*week), week) {
-			t.Fatal("no refresh within two periods")
-		}
-		for d := range 15 {
-			if refreshDue(id, last, last.Add(time.Duration(d)*24*time.Hour), week) {
-				perDay[d]++
-				break
-			}
-		}
-		// Once a refresh was made at the user's own instant, the next one is due
-		// a period later, also when runs start a few minutes late.
-		at := last
-		for !refreshDue(id, last, at, week) {
-			at = at.Add(10 * time.Minute)
-		}
-		if made := at.Add(5 * time.Minute); !refreshDue(id, made, at.Add(week), week) {
-			t.Fatal("the period grew")
-		}
-	}
-	for d, n := range perDay {
-		if n > 2*2000/7 {
-			t.Errorf("%d of 2000 refreshes on day %d: not spread", n, d)
-		}
-	}
-	if refreshDue("u", thatNight, thatNight.Add(100*week), 0) {
-		t.Error("a refresh without a period")
 	}
 }

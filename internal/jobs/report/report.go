@@ -154,9 +154,11 @@ type Stream struct {
 	// Quarantined counts the users of whom this stream was not tried.
 	Quarantined int64 `json:"quarantined,omitempty"`
 	// First counts the pulls of users of whom this stream was never pulled before.
-	First   int64 `json:"first,omitempty"`
-	Rows    int64 `json:"rows"`
-	Deletes int64 `json:"deletes"`
+	First int64 `json:"first,omitempty"`
+	// Refreshed counts the pulls that were due although nothing had changed.
+	Refreshed int64 `json:"refreshed,omitempty"`
+	Rows      int64 `json:"rows"`
+	Deletes   int64 `json:"deletes"`
 }
 
 // Table is what was committed of one table.

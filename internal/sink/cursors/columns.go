@@ -43,6 +43,7 @@ var cursorColumns = []cursorColumn{
 	cursorNumber("hash_version", func(c *Cursor) *int { return &c.HashVersion }),
 	cursorBytes("state", func(c *Cursor) *[]byte { return &c.State }),
 	cursorSeq("full_seq", func(c *Cursor) *uint64 { return &c.FullSeq }),
+	cursorFlag("whole", func(c *Cursor) *bool { return &c.Whole }),
 }
 
 // asKey marks a column as part of what a cursor is found by.

@@ -52,6 +52,11 @@ type Cursor struct {
 	HashVersion   int
 	Ended         bool   // the stream is over: dropped at the next checkpoint
 	State         []byte // fingerprints of what was pulled; the sink does not look inside
+	// Whole says that the last pull of either kind asked for everything: what the
+	// API has of this correlation is what the lake has. Files that were written
+	// before there was this column do not say it, so that it is false: the stream
+	// is then read in full once more than it had to be.
+	Whole bool
 	// FullSeq is the newest record when the run began that made the last full
 	// pull: what that run's Writer.Opened says.
 	FullSeq uint64

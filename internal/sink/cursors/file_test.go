@@ -99,6 +99,7 @@ func randomCursors(rng *rand.Rand, users int, state func() []byte) []Cursor {
 				CorrelationAt: at(), ExtractedAt: at(), FullAt: at(), PulledAt: at(),
 				Failures: rng.IntN(3), RetryAt: at(), ErrorClass: []string{"", "timeout"}[rng.IntN(2)],
 				HashVersion: rng.IntN(9), Ended: rng.IntN(10) == 0, State: state(), FullSeq: rng.Uint64N(3) * rng.Uint64N(1e6),
+				Whole: rng.IntN(2) == 0,
 			})
 		}
 	}
@@ -336,5 +337,36 @@ func TestADamagedCursorFileIsAnError(t *testing.T) {
 		if err == nil {
 			t.Errorf("a file cut to %d of %d bytes was read", n, out.Len())
 		}
+	}
+}
+
+// TestACursorOfAnOlderFileIsNotTakenForWhole reads a file that was written before
+// there was the column: nothing is known, so that nothing may be relied on.
+func TestACursorOfAnOlderFileIsNotTakenForWhole(t *testing.T) {
+	t.Parallel()
+	var fields []parquet.Field[Cursor]
+	for _, c := range cursorColumns {
+		if c.Name != "whole" {
+			fields = append(fields, c.Field)
+		}
+	}
+	if len(fields) != len(cursorColumns)-1 {
+		t.Fatal("there is no such column: nothing is shown")
+	}
+	var out bytes.Buffer
+	f, err := parquet.New("cursors", fields, &out, parquet.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Cursor{UserID: "u", Stream: "contracts", CorrelationID: "c", FullAt: time.Unix(9, 0).UTC(), FullSeq: 3}
+	written := want
+	written.Whole = true
+	f.Add([]*Cursor{&written}, nil)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := gather(t, readCursors(bytes.NewReader(out.Bytes()), BucketOf("u"), true))
+	if diff := cmp.Diff([]Cursor{want}, got); diff != "" {
+		t.Error(diff)
 	}
 }
