@@ -92,7 +92,7 @@ func (n *nightly) noteBooked(res *pull.Result) error {
 }
 
 func (n *nightly) nothingGranted(atLeast int) error {
-	if n.o.Shard.Index != 0 || !n.booked.refused(n.services, atLeast) {
+	if n.o.Shard.Index != 0 || n.o.OnlyFailed || len(n.o.Users) > 0 || !n.booked.refused(n.services, atLeast) {
 		return nil
 	}
 	return Stopf(ReasonCredentials, "every service of the job refuses every user (403 forbidden): have the scopes %s granted to the client, or to the users (userScopes)",
