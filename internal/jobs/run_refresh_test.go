@@ -304,7 +304,7 @@ func TestARefreshThatFailsIsTriedAgain(t *testing.T) {
 				a.newest["categorization"] = "later-"
 				night(lines...)
 				due := b.partial(config.StreamCategorization)
-				status = http.StatusForbidden
+				status = http.StatusBadRequest
 				for n := range 9 {
 					rep := night(lines...)
 					if got := rep.Streams[config.StreamCategorization]; got.Pulled+got.Refreshed > 0 || n > 6 && got.Failed != due {
