@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -143,7 +144,7 @@ func Open(ctx context.Context, o Options) (*Writer, error) {
 	w := newWriter(o)
 	body := leaseBody{
 		RunID: o.RunID, Nonce: rand.Text(), Holder: o.Holder, Kind: o.Kind, Shard: o.Shard.Index, Shards: o.Shard.Count,
-		Backfill: o.Backfill, AcquiredAt: o.Now().UTC(),
+		Backfill: o.Backfill, AcquiredAt: o.Now().UTC(), Process: process.Self(),
 	}
 	etag, err := w.leases.acquire(ctx, body, o.LeaseWait)
 	if err != nil {
