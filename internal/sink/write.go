@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
@@ -82,6 +83,9 @@ func (o *Options) complete() error {
 func (o *Options) check() error {
 	if err := errors.Join(checkName("job", o.Job), checkName("run id", o.RunID)); err != nil {
 		return err
+	}
+	if o.RunGroup != "" && !id.Valid(o.RunGroup) {
+		return fmt.Errorf("run group %.100q: use no control characters, and at most 1 KiB", o.RunGroup)
 	}
 	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > cursors.Buckets {
 		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, cursors.Buckets)
