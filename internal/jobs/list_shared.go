@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
@@ -41,6 +42,9 @@ func (l *listing) takeList(ctx context.Context) (taken bool, err error) {
 					return false, l.goWithout(ctx, err)
 				}
 				u, _, err := decodeUser(record, "")
+				if err == nil && !id.Valid(u.ID) {
+					err = cursors.ErrUserID
+				}
 				if err != nil {
 					return false, l.goWithout(ctx, err)
 				}

@@ -1,12 +1,14 @@
 package jobs
 
 import (
+	"encoding/binary"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/bucket"
@@ -109,9 +111,17 @@ func TestADamagedListCostsAListOfOnesOwn(t *testing.T) {
 			}
 		}
 		put("_syncer/nightly/handover/night-1/1-2.json", `{"run_id":"r","chunks":2}`)
-		put("_syncer/nightly/handover/night-1/r-1-2-0", "\x05nope")
-		if rep := b.shards("night-1", 2, 1)[0]; rep.Users.Pulled == 0 || b.listedPages() == 0 {
-			b.t.Errorf("users %+v after %d pages", rep.Users, b.listedPages())
+		users := make([]string, 0, 3)
+		for _, name := range []string{"", "a\nb", strings.Repeat("x", 1025)} {
+			record := appendUser(nil, &finoos.User{ID: name})
+			users = append(users, string(append(binary.AppendUvarint(nil, uint64(len(record))), record...)))
+		}
+		for _, chunk := range append(users, "\x05nope") {
+			put("_syncer/nightly/handover/night-1/r-1-2-0", chunk)
+			b.ResetRequests()
+			if rep := b.shards("night-1", 2, 1)[0]; rep.Users.Listed == 0 || rep.Users.Failed > 0 || b.listedPages() == 0 {
+				b.t.Errorf("%.20q: users %+v after %d pages", chunk, rep.Users, b.listedPages())
+			}
 		}
 	})
 }

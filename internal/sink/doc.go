@@ -104,6 +104,10 @@
 // recognised by a nonce, a completion by the token that the object carries; all
 // other writes may simply be repeated.
 //
+// A lease has ended when it has expired, or when its holder is a process of this
+// machine that certainly has (package process). What is done then is the same, and
+// right also for a holder that was taken for dead and is not: it meets the fence.
+//
 // Shards share the log and run side by side. Records of other shards are read,
 // published if their owners have not done so, and otherwise passed over. Who
 // clears up after a dead run is whoever has its users now.
@@ -122,6 +126,11 @@
 // Cursors are read by merging, user by user, what stands of a bucket of users in
 // its newest checkpoint and in the cursor objects of all later records
 // (read_merge.go, package cursors). A run reads the state as it was at Open, whatever it commits itself.
+//
+// What a job remembers beside cursors are small objects, one a purpose (state.go).
+// They are written after a commit, conditionally, by merging into what stands. A
+// run that dies between the two loses nothing but what it would have remembered:
+// TestACrashAtAnyWriteLosesAndDoublesNothing.
 //
 // # Memory
 //

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/wait"
@@ -27,6 +28,9 @@ type leaseBody struct {
 	// from there on, and from before. 0 while it is not known yet.
 	BaseSeq    uint64    `json:"base_seq"`
 	AcquiredAt time.Time `json:"acquired_at"`
+	// Process is who holds it; missing where that cannot be told, and in leases of
+	// earlier versions.
+	Process process.Identity `json:"process,omitzero"`
 }
 
 // leaseInfo is a lease as it stands in the store.
@@ -34,6 +38,8 @@ type leaseInfo struct {
 	leaseBody
 	etag  string
 	until time.Time // by the store's clock
+	// alive says that it has not expired, and that its holder is no process of
+	// this machine that has ended.
 	alive bool
 }
 
@@ -57,14 +63,14 @@ func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
 		return nil, fmt.Errorf("read lease: %w", err)
 	}
 	l := &leaseInfo{etag: info.ETag, until: info.Modified.Add(ls.ttl)}
-	l.alive = !info.StoreTime.After(l.until)
 	if err := json.Unmarshal(body, &l.leaseBody); err != nil {
 		return nil, fmt.Errorf("read lease %s: %w", key, err)
 	}
+	l.alive = !info.StoreTime.After(l.until) && !process.Gone(l.Process)
 	return l, nil
 }
 
-// living lists the leases that have not expired.
+// living lists the leases of those who may be at work.
 func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
 	var alive []*leaseInfo
 	for info, err := range ls.store.List(ctx, ls.keys.leases(), "") {

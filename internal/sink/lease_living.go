@@ -19,7 +19,7 @@ type Worker struct {
 }
 
 // Living lists who works on a job now: whose leases have not expired, by the
-// store's clock.
+// store's clock, and who is no process of this machine that has ended.
 func Living(ctx context.Context, store bucket.Objects, job string) ([]Worker, error) {
 	if err := checkName("job", job); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 )
@@ -124,6 +125,11 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 	}
 	if r.Seq != seq {
 		return nil, fmt.Errorf("record %d calls itself %d", seq, r.Seq)
+	}
+	for what, text := range map[string]string{"run": r.RunID, "run group": r.RunGroup, "backfill": r.Backfill, "fenced run": r.Fences} {
+		if text != "" && !id.Valid(text) {
+			return nil, fmt.Errorf("record %d: the name of its %s is longer than 1 KiB or holds control characters", seq, what)
+		}
 	}
 	return r, nil
 }

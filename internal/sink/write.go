@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"finoos-syncer/internal/id"
+	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -81,6 +84,9 @@ func (o *Options) check() error {
 	if err := errors.Join(checkName("job", o.Job), checkName("run id", o.RunID)); err != nil {
 		return err
 	}
+	if o.RunGroup != "" && !id.Valid(o.RunGroup) {
+		return fmt.Errorf("run group %.100q: use no control characters, and at most 1 KiB", o.RunGroup)
+	}
 	if o.Shard.Index < 0 || o.Shard.Index >= o.Shard.Count || o.Shard.Count > cursors.Buckets {
 		return fmt.Errorf("shard %d of %d: count from 0, and at most %d", o.Shard.Index, o.Shard.Count, cursors.Buckets)
 	}
@@ -106,9 +112,10 @@ type Writer struct {
 	vigil  *vigil
 	staged *stager
 	lanes  map[string]*lane
-	state  *cursorState // as of Open; does not change
-	opened uint64       // the newest record then
-	past   *past        // of a backfill, as of Open; nil for a run
+	state  *cursorState  // as of Open; does not change
+	opened uint64        // the newest record then
+	seq    atomic.Uint64 // where the run stands in the log: see Seq
+	past   *past         // of a backfill, as of Open; nil for a run
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.
@@ -141,7 +148,7 @@ func Open(ctx context.Context, o Options) (*Writer, error) {
 	w := newWriter(o)
 	body := leaseBody{
 		RunID: o.RunID, Nonce: rand.Text(), Holder: o.Holder, Kind: o.Kind, Shard: o.Shard.Index, Shards: o.Shard.Count,
-		Backfill: o.Backfill, AcquiredAt: o.Now().UTC(),
+		Backfill: o.Backfill, AcquiredAt: o.Now().UTC(), Process: process.Self(),
 	}
 	etag, err := w.leases.acquire(ctx, body, o.LeaseWait)
 	if err != nil {
@@ -196,6 +203,7 @@ func (w *Writer) start(ctx context.Context) error {
 		return err
 	}
 	w.opened, w.base = w.log.tail, w.log.tail
+	w.seq.Store(w.base)
 	w.staged.setBase(w.base)
 	w.lease.setBase(w.base)
 	w.state.commits = records

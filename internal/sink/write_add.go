@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
@@ -64,7 +65,15 @@ func (w *Writer) checkCursors(b Batch) error {
 	if w.o.Kind != KindBackfill && len(b.Progress) > 0 {
 		return fmt.Errorf("a %s has no progress of a backfill", w.o.Kind)
 	}
+	for _, p := range b.Progress {
+		if !id.Valid(p.UserID) {
+			return cursors.ErrUserID
+		}
+	}
 	for _, c := range b.Cursors {
+		if !id.Valid(c.UserID) {
+			return cursors.ErrUserID // it could not be read again
+		}
 		if !w.o.Shard.Owns(cursors.BucketOf(c.UserID)) {
 			return fmt.Errorf("a cursor of a user that shard %d of %d does not have", w.o.Shard.Index, w.o.Shard.Count)
 		}

@@ -162,6 +162,9 @@ func listStagings(ctx context.Context, store bucket.Objects, keys jobKeys) ([]st
 		if err := json.Unmarshal(body, &r); err != nil {
 			return nil, fmt.Errorf("read staging record %s: %w", info.Key, err)
 		}
+		if !validName.MatchString(r.RunID) { // it becomes part of keys, and of a fence
+			return nil, fmt.Errorf("read staging record %s: it names no run", info.Key)
+		}
 		found = append(found, r)
 	}
 	return found, nil

@@ -1,11 +1,13 @@
 package cursors
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"sort"
 
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/parquet"
 )
 
@@ -120,7 +122,27 @@ func (f *File) readGroup(i int, all bool) ([]Cursor, error) {
 	for _, c := range columns {
 		c.read(g, cursors)
 	}
-	return cursors, g.Err()
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	return cursors, checkUsers(cursors)
+}
+
+// ErrUserID says that a cursor is of no user: its id is none ([id.Valid]).
+var ErrUserID = errors.New("a user's id is empty, longer than 1 KiB, no UTF-8, or holds control characters")
+
+// checkUsers makes sure that an id which a damaged file holds goes no further: into
+// requests, keys and rows.
+func checkUsers(cursors []Cursor) error {
+	last := ""
+	for i := range cursors {
+		if user := cursors[i].UserID; user != last || i == 0 {
+			if last = user; !id.Valid(user) {
+				return ErrUserID
+			}
+		}
+	}
+	return nil
 }
 
 // Count reads a whole cursor file, and counts what it holds.
