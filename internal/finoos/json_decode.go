@@ -49,7 +49,9 @@ type recordStream struct {
 	foreign int    // lists under other names
 	other   string // the last of these
 	again   bool   // this is the second reading, for the list named other
-	about   value  // the member that tells about pages
+
+	repaired bool  // what is shown was not in UTF-8
+	about    value // the member that tells about pages
 }
 
 // parser is what a stream needs memory for.

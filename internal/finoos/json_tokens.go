@@ -126,7 +126,9 @@ func (s *recordStream) review(b []byte, read func(b []byte) (end int, err error)
 	case !ended:
 		return 0, false, s.mend(wrong)
 	case s.syntax.miscoded: // end stays that of the text as it came
+		s.repaired = true
 		_, err = read(append(repaired(b[:end]), endMark))
+		s.repaired = false
 	}
 	return end, true, err
 }

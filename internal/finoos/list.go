@@ -143,6 +143,7 @@ func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error)
 	read := func(b []byte) (end int, err error) {
 		empty(to)
 		d.reset(mark{around: s.around()})
+		d.repaired = s.repaired
 		if end, err = l.schema.decodeAt(d, to, b, 0); err != nil {
 			err = fmt.Errorf("record %d: %w", s.items, err)
 		}
