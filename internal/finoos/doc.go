@@ -28,6 +28,7 @@
 //	operations                     the table of what may be called
 //	accounts … users               one file a resource: the call, the model, its schema
 //	synchronize examine*           the calls that are not plain reads
+//	users_listing users_pages      the list of users: its pages, and whether it is whole
 //	spool list* single             a complete body, and its records one by one
 //	json_*                         the record reader: see below
 //
