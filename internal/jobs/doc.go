@@ -31,6 +31,7 @@
 //	        user_again.go         at the end, what may have passed
 //	list_gone.go              who is gone: all of them are declared or, beyond max_gone, none
 //	tally.go  tally_course.go    the run report (jobs/report) while it is made
+//	session_end.go            what a run that came through has to say: reservations, too many failed users
 //	errors.go                 why a run ends, and what a failed request means
 //
 // Three values are handed on. The session is what every kind of run has. The

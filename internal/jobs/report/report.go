@@ -12,6 +12,20 @@ import (
 // pulls has them all.
 const MaxFailures = 1000
 
+// The outcomes of runs. Those of the name done came through all users.
+const (
+	Done = "done"
+	// DoneWithFailures has users that failed, few enough or not.
+	DoneWithFailures = "done_with_failures"
+	// DoneInPart has pulled and committed everything within reach, but something
+	// was implausible, or a service stayed down.
+	DoneInPart = "done_in_part"
+	// Deadline left users for the next run.
+	Deadline = "deadline"
+	// Stopped is a run that was interrupted, or could not go on.
+	Stopped = "stopped"
+)
+
 // Report is what a run did: written to runs/<run_id>.json in the bucket and
 // printed by the command line. It names users by id only.
 type Report struct {
@@ -28,7 +42,7 @@ type Report struct {
 	Version    string    `json:"version,omitempty"`
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished"`
-	// Outcome is "done", "deadline" or "stopped".
+	// Outcome is one of Done, DoneWithFailures, DoneInPart, Deadline, Stopped.
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
@@ -71,6 +85,13 @@ type Report struct {
 	Freshness map[config.Stream]Freshness `json:"freshness,omitempty"`
 	// Backfill says which backfill it was, nil for a run.
 	Backfill *Backfill `json:"backfill,omitempty"`
+}
+
+// CameThrough says that the run left nobody out: it was done, whatever it had to
+// say about that.
+func (r *Report) CameThrough() bool {
+	done := r.Outcome == Done || r.Outcome == DoneWithFailures || r.Outcome == DoneInPart
+	return done && r.Unreached == 0
 }
 
 // Backfill says which backfill a report is of, and when it came to its

@@ -121,7 +121,7 @@ func (k *keeper) lastSuccess(ctx context.Context) time.Time {
 		if looked++; err != nil || looked > reportsRead {
 			break
 		}
-		if p.Whole() && p.Outcome == "done" {
+		if p.Whole() && p.CameThrough() {
 			return p.Finished
 		}
 	}
