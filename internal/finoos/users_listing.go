@@ -41,6 +41,9 @@ type Extent struct {
 	Reason string
 	Named  int64 // distinct ids
 	Pages  int64 // that were answered
+	// Counted says that the answers tell how many pages there are, so that they
+	// were read side by side.
+	Counted bool
 	// Aside counts the records that are no users, First are the first of them.
 	Aside int64
 	First []Aside
@@ -301,6 +304,7 @@ func (r *listReading) turn(p *usersPage) {
 	r.count(p, fresh, second)
 	if pages, told := p.info.pages(); told && !p.empty() {
 		r.pages = max(r.pages, pages)
+		r.of.extent.Counted = true
 		r.ahead.width = max(1, r.of.o.Ahead)
 	}
 	if !second || !returns {
@@ -423,6 +427,7 @@ func (r *listReading) follow(p *usersPage) bool {
 		return false
 	case r.tokens == nil:
 		r.tokens, r.settling = map[uint64]struct{}{}, false
+		r.of.extent.Counted = false
 	}
 	r.token = token
 	_, known := r.tokens[xxhash.Sum64String(token)]

@@ -49,7 +49,7 @@ func TestPagesThatAreCountedAreReadSideBySideAndComeInOrder(t *testing.T) {
 			if diff := cmp.Diff(everyUser(120), ids); diff != "" || err != nil {
 				t.Errorf("%v %s", err, diff)
 			}
-			if want := (Extent{Whole: true, Named: 120, Pages: 40}); !cmp.Equal(want, extent) {
+			if want := (Extent{Whole: true, Named: 120, Pages: 40, Counted: true}); !cmp.Equal(want, extent) {
 				t.Errorf("extent %+v", extent)
 			}
 			if took := time.Since(began); took > 10*time.Second {
