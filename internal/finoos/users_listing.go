@@ -70,8 +70,8 @@ type UserListing struct {
 	why   []string            // that it is not whole, whatever the total
 	doubt string              // that it is not, unless there are as many as the total
 	moved int64               // ids that came on two pages, in the last reading
-	least int                 // the smallest and the greatest total, in the last reading
-	most  int
+	most  int                 // the greatest total, in the last reading
+	fell  int                 // by how much a later one was smaller
 }
 
 // Users returns the users of the tenant, one page after the other: see
@@ -109,9 +109,9 @@ func (l *UserListing) Extent() Extent { return l.extent }
 // be read, are an error, which ends the listing.
 //
 // A list that is more than one part in a hundred short of its smallest total is
-// read once more. So is one whose totals differ by as much, or one without a
-// total on which as many users came twice. Only who was not on it the first time
-// is returned then.
+// read once more. So is one whose total falls by as much meanwhile, since who
+// leaves makes others change pages, or one without a total on which as many users
+// came twice. Only who was not on it the first time is returned then.
 func (l *UserListing) All(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
 		l.extent, l.named = Extent{Reason: "it was not read to its end"}, map[uint64]struct{}{}
@@ -120,7 +120,7 @@ func (l *UserListing) All(ctx context.Context) iter.Seq2[User, error] {
 		if !l.read(ctx, yield) {
 			return
 		}
-		if len(l.why) == 0 && (l.short() || l.moves()) {
+		if len(l.why) == 0 && (l.short() || l.moves() || 100*l.fell > l.most) {
 			before := l.extent.Named
 			if !l.read(ctx, yield) {
 				return
@@ -143,11 +143,10 @@ func (l *UserListing) short() bool {
 	return l.total.Valid && 100*missing > int64(l.total.V)
 }
 
-// moves reports whether, in the last reading, so many users came twice without a
-// total to compare with, or the totals differed so much, that others may not have
-// come at all.
+// moves reports whether, in the last reading, so many users came twice that others
+// may not have come at all, and there is no total to tell.
 func (l *UserListing) moves() bool {
-	return !l.believed() && 100*l.moved > l.extent.Named || 100*(l.most-l.least) > l.most
+	return !l.believed() && 100*l.moved > l.extent.Named
 }
 
 // believed reports whether there is a total that is not refuted by the list.
@@ -174,7 +173,7 @@ func (l *UserListing) read(ctx context.Context, yield func(User, error) bool) bo
 	if r.again {
 		r.seen = map[uint64]struct{}{}
 	}
-	l.moved, l.least, l.most = 0, 0, 0
+	l.moved, l.most, l.fell = 0, 0, 0
 	for !r.ended {
 		page := r.next(ctx)
 		if page == nil {
@@ -402,7 +401,8 @@ func (r *listReading) note(p *usersPage, returns bool) (fresh int) {
 		if !r.of.total.Valid || total.V < r.of.total.V {
 			r.of.total = total
 		}
-		r.of.most, r.of.least = max(r.of.most, total.V), min(cmp.Or(r.of.least, total.V), total.V)
+		r.of.most = max(r.of.most, total.V)
+		r.of.fell = max(r.of.fell, r.of.most-total.V)
 	}
 	for i, id := range p.ids {
 		if _, known := r.seen[id]; known || i > 0 && id == p.ids[i-1] {

@@ -61,7 +61,7 @@ func TestAListIsWholeOrSaysThatItIsNot(t *testing.T) {
 			t.Errorf("%s: %d users twice, %v", text, twice, err)
 		case !extent.Whole:
 			refused[extent.Reason]++
-		case strings.Contains(text, "moving=remove") && untold(readings): // nothing shows that somebody hides between two pages
+		case strings.Contains(text, "moving=remove"): // who leaves takes another along, and the total says that all are there
 			hidden++
 		case missing > 0:
 			t.Errorf("%s: %d users are missing, and the list calls itself whole: %+v", text, missing, extent)
@@ -81,14 +81,9 @@ func TestAListIsWholeOrSaysThatItIsNot(t *testing.T) {
 		}
 	}
 	t.Logf("%d readings; not whole: %v", tried, refused)
-	if hidden > 4 {
-		t.Errorf("in %d readings somebody may hide", hidden)
+	if tried < 1000 || hidden > 45 {
+		t.Errorf("%d readings were tried; in %d somebody may hide", tried, hidden)
 	}
-}
-
-// untold reports whether no answer tells how many users there are.
-func untold(r sandbox.Readings) bool {
-	return r.Context == "none" || r.Context == "null" || r.Context == "pages_only" || r.Total == "zero"
 }
 
 // The list of a client with sixty thousand users, in pages of the documented size.
