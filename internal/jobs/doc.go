@@ -12,6 +12,7 @@
 //	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
 //	list_place.go             where the last run stopped, if it did not come to its end: those left out come first
 //	list_page.go              the list of users, paged
+//	    list_extent.go        whether all have come
 //	    list_shared.go        left by shard 0 for the others
 //	    list_named.go         or those that are named, each asked for
 //	    list_held.go          held by bucket of users, on disk where it is long

@@ -22,23 +22,23 @@ import (
 
 const fourServices = "streams: [users, accounts, transactions, categorization, contracts, account_history]"
 
-// says makes an answer.
-func says(r *http.Request, status int, body string) *http.Response {
+// answers makes an answer.
+func answers(r *http.Request, status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
 }
 
 // outages are the ways in which an API fails that is down, or that something
 // before it answers for.
 var outages = map[string]func(*http.Request) (*http.Response, error){
-	"503":                    func(r *http.Request) (*http.Response, error) { return says(r, 503, ""), nil },
-	"500 of its own":         func(r *http.Request) (*http.Response, error) { return says(r, 500, `{"type":"internal_error"}`), nil },
-	"400 for everything":     func(r *http.Request) (*http.Response, error) { return says(r, 400, `{"type":"bad_request"}`), nil },
-	"403 page of a firewall": func(r *http.Request) (*http.Response, error) { return says(r, 403, "<html>blocked</html>"), nil },
-	"403 text of a gateway":  func(r *http.Request) (*http.Response, error) { return says(r, 403, `{"message":"Forbidden"}`), nil },
-	"200 maintenance page":   func(r *http.Request) (*http.Response, error) { return says(r, 200, "<html>maintenance</html>"), nil },
-	"200 and no body":        func(r *http.Request) (*http.Response, error) { return says(r, 200, ""), nil },
-	"302":                    func(r *http.Request) (*http.Response, error) { return says(r, 302, ""), nil },
-	"418":                    func(r *http.Request) (*http.Response, error) { return says(r, 418, "teapot"), nil },
+	"503":                    func(r *http.Request) (*http.Response, error) { return answers(r, 503, ""), nil },
+	"500 of its own":         func(r *http.Request) (*http.Response, error) { return answers(r, 500, `{"type":"internal_error"}`), nil },
+	"400 for everything":     func(r *http.Request) (*http.Response, error) { return answers(r, 400, `{"type":"bad_request"}`), nil },
+	"403 page of a firewall": func(r *http.Request) (*http.Response, error) { return answers(r, 403, "<html>blocked</html>"), nil },
+	"403 text of a gateway":  func(r *http.Request) (*http.Response, error) { return answers(r, 403, `{"message":"Forbidden"}`), nil },
+	"200 maintenance page":   func(r *http.Request) (*http.Response, error) { return answers(r, 200, "<html>maintenance</html>"), nil },
+	"200 and no body":        func(r *http.Request) (*http.Response, error) { return answers(r, 200, ""), nil },
+	"302":                    func(r *http.Request) (*http.Response, error) { return answers(r, 302, ""), nil },
+	"418":                    func(r *http.Request) (*http.Response, error) { return answers(r, 418, "teapot"), nil },
 	"connection refused": func(*http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	},
@@ -243,7 +243,7 @@ func TestOneBadUserOnAQuietNightIsNotTakenForAnOutage(t *testing.T) {
 					ids = append(ids, b.UserID(u))
 				}
 				b.fail(func(r *http.Request) (*http.Response, error) {
-					return says(r, 200, `{"correlationID":"`+time.Now().String()+`","correlationTimestamp":"2026-11-20T02:00:00Z"}`), nil
+					return answers(r, 200, `{"correlationID":"`+time.Now().String()+`","correlationTimestamp":"2026-11-20T02:00:00Z"}`), nil
 				}, func(user, rest string) bool { return slices.Contains(ids, user) && rest == "contracts/correlation" })
 				b.fail(outages["503"], func(user, rest string) bool { return slices.Contains(ids, user) && rest == "contracts" })
 				for night := 1; night <= 2; night++ {
@@ -300,7 +300,7 @@ func TestA401OfOneUserIsThatUsers(t *testing.T) {
 		b.run("streams: [users]")
 		healthy := b.Counts()["users"]
 		bad := []string{b.UserID(7), b.UserID(8)}
-		how := func(r *http.Request) (*http.Response, error) { return says(r, 401, `{"type":"unauthorized"}`), nil }
+		how := func(r *http.Request) (*http.Response, error) { return answers(r, 401, `{"type":"unauthorized"}`), nil }
 		b.fail(how, func(user, rest string) bool { return slices.Contains(bad, user) && rest == "banking/accounts" })
 		for night := 1; night <= 2; night++ {
 			rep := b.run("streams: [accounts, contracts]", lenient)
@@ -322,7 +322,7 @@ func TestA401OfEverybodyEndsTheRun(t *testing.T) {
 		var n atomic.Int64
 		b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
 			if path.Base(r.URL.Path) != "auth" && n.Add(1) > 60 {
-				return says(r, 401, ""), nil
+				return answers(r, 401, ""), nil
 			}
 			return nil, nil //nolint:nilnil // goes on
 		}}
@@ -346,7 +346,7 @@ func TestAUserWithALimitOfItsOwnWaitsAlone(t *testing.T) {
 				t := b.t
 				bad := []string{b.UserID(3), b.UserID(33), b.UserID(53)}
 				b.fail(func(r *http.Request) (*http.Response, error) {
-					res := says(r, 429, `{"type":"limit","message":"daily limit of this account"}`)
+					res := answers(r, 429, `{"type":"limit","message":"daily limit of this account"}`)
 					if after != "" {
 						res.Header.Set("Retry-After", after)
 					}
@@ -403,7 +403,7 @@ func TestWhatIsCompleteDoesNotWaitForStragglers(t *testing.T) {
 		t := b.t
 		id := b.UserID(3)
 		b.fail(func(r *http.Request) (*http.Response, error) {
-			res := says(r, 429, "")
+			res := answers(r, 429, "")
 			res.Header.Set("Retry-After", "58")
 			return res, nil
 		}, func(user, rest string) bool { return user == id && rest == "contracts" })
@@ -442,7 +442,7 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 					ids = append(ids, b.UserID(u))
 				}
 				gone := true
-				how := func(r *http.Request) (*http.Response, error) { return says(r, 404, `{"type":"not_found"}`), nil }
+				how := func(r *http.Request) (*http.Response, error) { return answers(r, 404, `{"type":"not_found"}`), nil }
 				b.fail(how, func(user, rest string) bool {
 					return gone && slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation")
 				})

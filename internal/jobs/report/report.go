@@ -46,6 +46,9 @@ type Report struct {
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
+	// List is what is known of the list of users as a whole, nil where none was
+	// read.
+	List *List `json:"list,omitempty"`
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[config.Stream]*Stream `json:"streams"`
 	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
@@ -141,6 +144,25 @@ type Trouble struct {
 // Done is how many users the run is done with, whatever became of them.
 func (c *UserCounts) Done() int64 {
 	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined + c.NotBooked + c.PassedOver
+}
+
+// List is what is known of the list of users, before sharding.
+type List struct {
+	// Whole says that nothing speaks against it being all there is; Reason says
+	// what does.
+	Whole  bool   `json:"whole"`
+	Reason string `json:"reason,omitempty"`
+	Named  int64  `json:"named"` // distinct ids
+	Pages  int64  `json:"pages"`
+	// Aside counts the records that are no users; AsideFirst says of the first of
+	// them where they stand, and why.
+	Aside      int64          `json:"aside,omitempty"`
+	AsideFirst []finoos.Aside `json:"aside_first,omitempty"`
+	// Unreadable counts fields of users whose column is null because they cannot
+	// be read.
+	Unreadable int64 `json:"unreadable,omitempty"`
+	// Seconds is how long reading it took; 0 for a shard that was left its part.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // Stream counts the pulls of one stream by outcome, and what they wrote.
