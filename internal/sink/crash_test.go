@@ -124,6 +124,7 @@ func (w *world) crash(plan fault) (struck bool) {
 	if f.struck {
 		w.kill()
 		w.checkReaders()
+		w.checkPlace(false)
 	}
 	return f.struck
 }
@@ -151,6 +152,7 @@ func (w *world) survives(plan fault) bool {
 	}
 	w.mustRun()
 	w.checkClean()
+	w.checkPlace(true)
 	if w.t.Failed() {
 		w.t.Fatalf("fault: %+v", plan)
 	}

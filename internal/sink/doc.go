@@ -123,6 +123,11 @@
 // its newest checkpoint and in the cursor objects of all later records
 // (read_merge.go, package cursors). A run reads the state as it was at Open, whatever it commits itself.
 //
+// What a job remembers beside cursors are small objects, one a purpose (state.go).
+// They are written after a commit, conditionally, by merging into what stands. A
+// run that dies between the two loses nothing but what it would have remembered:
+// TestACrashAtAnyWriteLosesAndDoublesNothing.
+//
 // # Memory
 //
 // It does not depend on the number of users: of each object of cursors one piece

@@ -19,6 +19,10 @@ var (
 	// protocol is built on.
 	ErrLyingStore = errors.New("the store does not do what a safe commit needs")
 
+	// ErrState says that a state object stands there and cannot be read: damaged,
+	// too large, or of another program's. Who reads it goes on as if there were none.
+	ErrState = errors.New("the state object cannot be read")
+
 	// errUnsettled says that it could not be found out whether a commit
 	// record was written. Whatever it names must be left alone.
 	errUnsettled = errors.New("whether the commit was recorded could not be found out; the next run will")

@@ -43,6 +43,7 @@ func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 		"complete contracts/ingest_date=2026-11-23/run002-1-7.parquet",
 		"complete pulls/ingest_date=2026-11-23/run002-1-9.parquet",
 		"put _syncer/j/log/00000000000000000002.published",
+		"put _syncer/j/state/place.json",
 		"put _syncer/j/runs/run002.json",
 		"delete _syncer/j/staging/run002-1.json",
 		"put _syncer/j/leases/1.json",

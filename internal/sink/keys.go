@@ -94,6 +94,9 @@ func (k jobKeys) definition(name string) string     { return k.backfill(name) + 
 func (k jobKeys) backfillLedger(name string) string { return k.backfill(name) + "ledger.json" }
 func (k jobKeys) finished(name string) string       { return k.backfill(name) + "finished.json" }
 
+func (k jobKeys) states() string           { return k.root() + "state/" }
+func (k jobKeys) state(name string) string { return k.states() + name + ".json" }
+
 func (k jobKeys) stagings() string { return k.root() + "staging/" }
 func (k jobKeys) staging(runID string, shard int) string {
 	return fmt.Sprintf("%s%s-%d.json", k.stagings(), runID, shard)

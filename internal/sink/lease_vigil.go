@@ -68,5 +68,5 @@ func (w *Writer) explain(ctx context.Context, err error) error {
 }
 
 func (w *Writer) overtakenBy(r *Record) error {
-	return fmt.Errorf("%w: record %d (%s) of run %s is newer than what this run built on (%d)", ErrOvertaken, r.Seq, r.Kind, r.RunID, w.base)
+	return fmt.Errorf("%w: record %d (%s) of run %s is newer than what this run built on (%d)", ErrOvertaken, r.Seq, r.Kind, r.RunID, w.Seq())
 }

@@ -100,6 +100,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 		{"look for files that no commit names", v.findUnnamed},
 		{"look for cursors that no commit names", v.findUnnamedCursors},
 		{"look at backfills", v.checkBackfills},
+		{"look at state", v.checkStates},
 		{"look for leftovers", v.findLeftovers},
 	} {
 		if err := step.do(ctx); err != nil {

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -119,7 +120,48 @@ func (w *world) run(ctx context.Context, store bucket.Store) error {
 	if w.backfill != "" {
 		work = w.fill
 	}
-	return errors.Join(work(ctx, wr), wr.WriteReport(ctx, []byte("{}")), wr.Close(ctx))
+	err = work(ctx, wr)
+	if err == nil {
+		err = w.remember(ctx, wr)
+	}
+	return errors.Join(err, wr.WriteReport(ctx, []byte("{}")), wr.Close(ctx))
+}
+
+// remember keeps in the job's state how far the log has come, after the last
+// commit, as a run does that has something to remember.
+func (w *world) remember(ctx context.Context, wr *Writer) error {
+	return wr.UpdateState(ctx, "place", func(old []byte) ([]byte, error) {
+		var place worldPlace
+		if err := json.Unmarshal(old, &place); old != nil && err != nil {
+			return nil, err
+		}
+		if wr.Seq() <= place.Seq {
+			return nil, nil
+		}
+		return json.Marshal(worldPlace{Seq: wr.Seq()})
+	})
+}
+
+// worldPlace is what a world's job remembers.
+type worldPlace struct {
+	Seq uint64 `json:"seq"`
+}
+
+// checkPlace checks that what is remembered is no more than what was committed;
+// after a run that ended well, that it is all of it.
+func (w *world) checkPlace(ended bool) {
+	w.t.Helper()
+	body, err := ReadState(w.t.Context(), w.store, w.job, "place")
+	if err != nil {
+		w.t.Error(err)
+	}
+	var place worldPlace
+	if err := json.Unmarshal(body, &place); body != nil && err != nil {
+		w.t.Error(err)
+	}
+	if last := uint64(len(logOf(w.t, w.store))); place.Seq > last || ended && place.Seq < last {
+		w.t.Errorf("the state says record %d (run ended well: %v), the log ends with %d", place.Seq, ended, last)
+	}
 }
 
 func (w *world) work(ctx context.Context, wr *Writer) error {

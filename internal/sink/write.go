@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -106,9 +107,10 @@ type Writer struct {
 	vigil  *vigil
 	staged *stager
 	lanes  map[string]*lane
-	state  *cursorState // as of Open; does not change
-	opened uint64       // the newest record then
-	past   *past        // of a backfill, as of Open; nil for a run
+	state  *cursorState  // as of Open; does not change
+	opened uint64        // the newest record then
+	seq    atomic.Uint64 // where the run stands in the log: see Seq
+	past   *past         // of a backfill, as of Open; nil for a run
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.
@@ -196,6 +198,7 @@ func (w *Writer) start(ctx context.Context) error {
 		return err
 	}
 	w.opened, w.base = w.log.tail, w.log.tail
+	w.seq.Store(w.base)
 	w.staged.setBase(w.base)
 	w.lease.setBase(w.base)
 	w.state.commits = records

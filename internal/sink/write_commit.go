@@ -47,6 +47,7 @@ func (w *Writer) Commit(ctx context.Context) (*Record, error) {
 	}
 	// From here on the commit is a fact.
 	w.base = rec.Seq
+	w.seq.Store(rec.Seq)
 	w.kept.add(rec)
 	w.since = append(w.since, rec.trimmed())
 	w.unpublished = append(w.unpublished, rec)
