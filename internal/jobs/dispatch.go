@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"finoos-syncer/internal/jobs/report"
-
 	"golang.org/x/sync/errgroup"
 )
 
@@ -32,7 +30,7 @@ type flow struct {
 	*session
 	worker worker
 	held   *userList
-	place  *report.Resume // where the last run stopped, nil at the end
+	places byBuckets[placeOf] // where earlier runs stopped
 
 	feed *feed // nil until users are pulled
 
@@ -50,15 +48,24 @@ func newFlow(s *session, held *userList, w worker) *flow {
 // waits is in the queue and holds no worker. atDeadline, where it is not nil, is
 // called before the end where the deadline has cut the run.
 func (f *flow) run(ctx context.Context, atDeadline func(context.Context) error) error {
+	return f.whileCommitting(ctx, func(ctx context.Context) error {
+		err := f.dispatch(ctx)
+		if err == nil && atDeadline != nil && f.deadlinePassed() {
+			err = atDeadline(ctx)
+		}
+		return err
+	})
+}
+
+// whileCommitting lets work be done while what it brings is committed now and
+// then, and until another takes the lease.
+func (f *flow) whileCommitting(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var background sync.WaitGroup
 	background.Go(func() { f.keepCommitting(ctx, cancel) })
 	background.Go(func() { f.watchLease(ctx, cancel) })
-	err := f.dispatch(ctx)
-	if err == nil && atDeadline != nil && f.deadlinePassed() {
-		err = atDeadline(ctx)
-	}
+	err := work(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // a worker that was cut short, or none at work, is not the reason
 	}
@@ -73,7 +80,7 @@ func (f *flow) run(ctx context.Context, atDeadline func(context.Context) error) 
 func (f *flow) dispatch(ctx context.Context) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(f.job.Concurrency)
-	f.feed = newFeed(f, f.place)
+	f.feed = newFeed(f, f.places)
 	defer f.feed.close()
 	for ctx.Err() == nil {
 		if f.deadlinePassed() {

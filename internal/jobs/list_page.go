@@ -12,7 +12,9 @@ import (
 // and counted.
 type listing struct {
 	*session
-	held userList
+	held   userList
+	extent listExtent
+	here   int64 // users of this shard
 }
 
 func newListing(s *session) *listing {
@@ -27,6 +29,7 @@ func (l *listing) close() { _ = l.held.close() } // frees memory; nothing is los
 func (l *listing) read(ctx context.Context) error {
 	if l.sharesList() && l.o.Shard.Index != 0 {
 		if taken, err := l.takeList(ctx); taken || err != nil {
+			l.extent = guessedExtent(l)
 			return err
 		}
 	}
@@ -42,6 +45,7 @@ func (l *listing) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
+		l.extent.Named++
 		if !l.o.Shard.Owns(cursors.BucketOf(u.ID)) {
 			leave.add(ctx, &u)
 			continue
@@ -51,5 +55,6 @@ func (l *listing) read(ctx context.Context) error {
 		}
 	}
 	leave.done(ctx)
+	l.extent.Whole = true
 	return l.held.complete()
 }

@@ -35,6 +35,10 @@ type RunOptions struct {
 	Users []string
 	// OnlyFailed restricts the run to users with a stream that failed last time.
 	OnlyFailed bool
+	// AcceptGone takes the list of users as it is for the truth: however few it
+	// names, whoever it lacks and the API does not know is gone. It is for runs that
+	// read the list for all users.
+	AcceptGone bool
 	// Full reads every stream in full, whatever its correlation says.
 	Full bool
 	// Transport replaces the network, nil means none of it is replaced.
@@ -69,9 +73,9 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer n.list.close()
+	defer n.close()
 	defer n.observe(ctx)()
-	return n.conclude(ctx, n.steps(ctx), n.flow.resume)
+	return n.conclude(ctx, n.steps(ctx), n.remember)
 }
 
 // steps is the flow of docs/design.md, "The flow of one run", in its order.
@@ -79,20 +83,28 @@ func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []runStep{
 		{"check credentials", n.checkCredentials},
 		{"lease and recover", n.open},
-		{"see where the last run stopped", n.flow.findPlace},
+		{"see where earlier runs stopped", n.findPlaces},
 		{"list users", n.listUsers},
+		{"look for users long missing", n.findLongMissing}, // only where deadlines have kept them from it
+		{"pull users", n.pullUsers},                        // sync sessions, probe, pull, rows, write, and a commit now and then
 		{"look for missing users", n.findMissing},
-		{"pull users", n.pullUsers}, // sync sessions, probe, pull, rows, write, and a commit now and then
-		{"declare users gone", n.declareGone},
+		{"pull users who were not listed", n.pullUnlisted},
+		{"judge who is gone", n.judgeGone},
 	})
 }
 
 // nightly is a run as it is meant for the night: it brings what has changed.
 type nightly struct {
 	*session
-	flow *flow
-	list *listing
-	gone goneUsers
+	flow     *flow
+	list     *listing
+	missing  missingUsers
+	unlisted userList  // known users who were not listed, and answer
+	circle   *feed     // that of the listed users, nil until they are pulled
+	second   bool      // the users at work were not listed
+	asked    bool      // those who were not listed were asked for,
+	askedAll bool      // all of them
+	weighed  *lastList // what is to be remembered of the list, nil where there is none
 }
 
 func newNightly(o RunOptions) (*nightly, error) {
@@ -100,7 +112,8 @@ func newNightly(o RunOptions) (*nightly, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &nightly{session: s, list: newListing(s)}
+	n := &nightly{session: s, list: newListing(s), unlisted: userList{dir: o.Config.Sink.ScratchDir}}
+	n.missing.held.dir = o.Config.Sink.ScratchDir
 	n.flow = newFlow(s, &n.list.held, n)
 	return n, nil
 }
@@ -121,5 +134,28 @@ func (n *nightly) checkCredentials(ctx context.Context) error {
 // open takes the lease, and recovers what a killed run left.
 func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.KindRun, "") }
 
-// pullUsers works on all users of the shard.
-func (n *nightly) pullUsers(ctx context.Context) error { return n.flow.run(ctx, n.giveUp) }
+// pullUsers works on the listed users of the shard.
+func (n *nightly) pullUsers(ctx context.Context) error {
+	n.flow.places = n.places
+	err := n.flow.run(ctx, n.giveUp)
+	n.circle = n.flow.feed
+	return err
+}
+
+// pullUnlisted works on those who answered though they were not listed.
+func (n *nightly) pullUnlisted(ctx context.Context) error {
+	if found, err := n.unlisted.count(); err != nil || found == 0 {
+		return err
+	}
+	n.second = true
+	n.flow.held, n.flow.places = &n.unlisted, nil
+	return n.flow.run(ctx, n.giveUp)
+}
+
+// close gives back what lists lie in.
+func (n *nightly) close() {
+	n.list.close()
+	for _, l := range []*userList{&n.unlisted, &n.missing.held} {
+		_ = l.close() // frees memory; nothing is lost by an error
+	}
+}

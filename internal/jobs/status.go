@@ -28,6 +28,9 @@ type Status struct {
 	Commits []StatusCommit `json:"commits"`
 	// LastRun sums up the newest run of all its shards, nil before the first.
 	LastRun *StatusRun `json:"last_run,omitempty"`
+	// LastSuccess is when all users were last reached by runs that came to their
+	// end, nil where some never were.
+	LastSuccess *time.Time `json:"last_success,omitempty"`
 
 	Users   StatusUsers                     `json:"users"`
 	Streams map[config.Stream]*StreamStatus `json:"streams"`
@@ -72,6 +75,8 @@ type StatusUsers struct {
 	Known       int64 `json:"known"`
 	Failing     int64 `json:"failing"` // a stream failed when it was tried last
 	Quarantined int64 `json:"quarantined"`
+	// Missing answered 404 when they were asked for last, and are not declared gone.
+	Missing int64 `json:"missing,omitempty"`
 	// NeedsUser have a bank login that only they can bring to work again;
 	// NeedsUserBy counts such logins by the outcome of their sync session.
 	NeedsUser   int64            `json:"needs_user"`
@@ -127,6 +132,9 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
+	}
+	if _, ended, err := LastSuccess(ctx, store, o.Job); err == nil && !ended.IsZero() {
+		s.LastSuccess = &ended
 	}
 	if err != nil {
 		return nil, statusError(ctx, err)
@@ -196,6 +204,10 @@ func (s *Status) addUser(cursors []cursors.Cursor) {
 	for _, c := range cursors {
 		if config.Stream(c.Stream) == config.StreamSyncSessions {
 			s.addLogins(c.State)
+			continue
+		}
+		if config.Stream(c.Stream) == config.StreamMissing {
+			s.Users.Missing++
 			continue
 		}
 		stream := s.Streams[config.Stream(c.Stream)]
@@ -319,6 +331,7 @@ func (r *StatusRun) add(p *report.Report) {
 	u.NoAnalysis += p.Users.NoAnalysis
 	u.Failed += p.Users.Failed
 	u.Gone += p.Users.Gone
+	u.Missing += p.Users.Missing
 	u.Quarantined += p.Users.Quarantined
 	r.Unreached += p.Unreached
 	r.Requests += p.Requests

@@ -37,6 +37,7 @@ type Result struct {
 	Previous    string // the correlation before
 	ExtractedAt time.Time
 	state       []byte // what the cursor will remember of the records
+	firstSeen   time.Time
 	First       bool   // nothing was pulled before
 	Whole       bool   // everything that the API has was written, whatever mode says
 	Opened      uint64 // the newest record when the run began, of whole pulls
@@ -126,6 +127,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
+		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false
 		}

@@ -43,6 +43,7 @@ var cursorColumns = []cursorColumn{
 	cursorNumber("hash_version", func(c *Cursor) *int { return &c.HashVersion }),
 	cursorBytes("state", func(c *Cursor) *[]byte { return &c.State }),
 	cursorSeq("full_seq", func(c *Cursor) *uint64 { return &c.FullSeq }),
+	cursorInstant("first_seen_at", func(c *Cursor) *time.Time { return &c.FirstSeenAt }),
 }
 
 // asKey marks a column as part of what a cursor is found by.
