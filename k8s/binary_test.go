@@ -201,7 +201,7 @@ func exitCodes(t *testing.T, binary string) {
 		want   int
 		action string
 	}{
-		"an unknown key": {"finoos: {url: x}", 2, "FailJob"},
+		"an unknown key": {"finoos: {url: x}", 8, "FailJob"},
 		"refused credentials": {
 			"finoos: {base_url: '" + refusing.URL + "', client_id: a, client_secret: b}\nsink: {url: 'file://./lake'}\njobs: {nightly: }", 4, "FailJob",
 		},

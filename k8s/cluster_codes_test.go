@@ -31,12 +31,14 @@ var consequences = []struct {
 }{
 	{"all done", completes, completes},
 	{"unexpected error", tries, tries},
+	{"a crash", tries, tries},
 	{"usage or configuration", failsAll, failsAll},
 	{"done, but more users failed", failsOne, tries},
 	{"credentials or scopes refused", failsAll, failsAll},
 	{"sink refused", tries, tries},
 	{"API down", tries, tries},
 	{"another run is at work", failsOne, failsAll},
+	{"all within reach is done", failsOne, failsAll},
 	{"stopped by SIGINT, SIGTERM", tries, tries},
 	{"killed", tries, tries},
 }
@@ -60,7 +62,7 @@ func (w *world) codes(t *testing.T) map[int]string {
 			found[code] = row[2]
 		}
 	}
-	if len(found) != 11 {
+	if len(found) != 13 {
 		t.Errorf("exit codes %v", found)
 	}
 	return found

@@ -234,8 +234,8 @@ func TestExitCodesMeanToTheClusterWhatTheyMean(t *testing.T) {
 	t.Parallel()
 	const fail, index = batchv1.PodFailurePolicyActionFailJob, batchv1.PodFailurePolicyActionFailIndex
 	for way, want := range map[string]map[int32]batchv1.PodFailurePolicyAction{
-		"nightly":  {2: fail, 4: fail, 3: index, 7: index},
-		"backfill": {2: fail, 4: fail, 7: fail}, // after 3, another try goes on with what is left
+		"nightly":  {4: fail, 8: fail, 3: index, 7: index, 9: index},
+		"backfill": {4: fail, 7: fail, 8: fail, 9: fail}, // after 3, another try goes on with what is left
 	} {
 		job := jobOf(t, render(t, way))
 		if got := actions(job); fmt.Sprint(got) != fmt.Sprint(want) {

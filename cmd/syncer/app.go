@@ -101,7 +101,40 @@ func (a *app) rootCommand() *cobra.Command {
 		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.reportCommand(), a.runCommand(), a.sandboxCommand(),
 		a.schemaCommand(), a.serveCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
+	root.SetHelpCommand(helpCommand())
+	strictCompletion(root)
 	return root
+}
+
+// helpCommand is that of cobra, but for a topic that is not there: that is a
+// mistake, and not help.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return &usageError{err: err}
+			}
+			if topic.HasSubCommands() && len(rest) > 0 {
+				return &usageError{err: noArgs(topic, rest)}
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
+}
+
+// strictCompletion lets cobra's completion command refuse a shell that it does not
+// know, where it would print its help.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = noArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // The formats of --log-format and --output.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -117,10 +116,7 @@ func (a *app) demoNight(ctx context.Context, cfg *config.Config, bank *sandbox.S
 	a.console.clear()
 	// Some users fail in any real bank, and a few in the simulated one: among so
 	// few, one of them is more than any ratio allows.
-	if stop, ok := errors.AsType[*jobs.StopError](err); ok && stop.Reason == jobs.ReasonTooManyFailed {
-		err = nil
-	}
-	if err != nil {
+	if !jobs.IsWhole(err) {
 		return night{}, fmt.Errorf("night %d: %w", number, err)
 	}
 	if err := writePage(filepath.Join(dir, "_syncer", demoJob, "runs", report.RunID+".html"), report); err != nil {

@@ -45,6 +45,9 @@ func (n night) text(p *printout) {
 	if sessions := sessionsText(n.Report.SyncSessions); sessions != "" {
 		p.printf("  Banks asked for fresh data: %s.\n", sessions)
 	}
+	if n.Report.Outcome == report.DoneInPart {
+		p.printf("  But: %s.\n", n.Report.Error)
+	}
 	p.printf("\n")
 	p.indent(beside(askedTable(n.Report.RequestsByOperation).lines(), writtenTable(n.Report).lines()))
 	p.printf("\n")

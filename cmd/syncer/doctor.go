@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/doctor"
 )
@@ -67,7 +68,7 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 		names = []string{job}
 	}
 	a.warn(ctx, cfg)
-	var first error
+	var gravest error
 	found := make([]diagnosis, 0, len(names))
 	for _, name := range names {
 		o := doctor.Options{Config: cfg, Job: name, User: user, Version: version, Logger: a.log}
@@ -76,8 +77,10 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 		}
 		checks, err := doctor.Run(ctx, o)
 		found = append(found, diagnosis{Job: name, OK: err == nil, Checks: checks})
-		if err != nil && first == nil {
-			first = err
+		if reason, ok := jobs.ReasonOf(err); err != nil {
+			if before, _ := jobs.ReasonOf(gravest); gravest == nil || !ok || reason < before {
+				gravest = err
+			}
 		}
 	}
 	if a.output == formatJSON {
@@ -85,7 +88,7 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 			return fmt.Errorf("print what was found: %w", err)
 		}
 	}
-	return first
+	return gravest
 }
 
 // printCheck prints a check as soon as it is done.

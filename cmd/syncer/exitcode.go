@@ -16,12 +16,14 @@ import (
 const (
 	exitOK            = 0
 	exitUnexpected    = 1
-	exitUsage         = 2
+	exitCrash         = 2 // what Go itself ends with: never chosen here
 	exitTooManyFailed = 3
 	exitCredentials   = 4
 	exitSink          = 5
 	exitAPI           = 6
 	exitOvertaken     = 7
+	exitUsage         = 8
+	exitPartial       = 9
 	exitInterrupted   = 130
 	exitTerminated    = 143
 )
@@ -34,12 +36,14 @@ var exitCodes = []struct {
 }{
 	{[]int{exitOK}, "all done"},
 	{[]int{exitUnexpected}, "unexpected error"},
-	{[]int{exitUsage}, "usage or configuration"},
+	{[]int{exitCrash}, "a crash, with Go's own code"},
 	{[]int{exitTooManyFailed}, "done, but more users failed than failures.max_ratio; or a backfill has users left"},
 	{[]int{exitCredentials}, "credentials or scopes refused"},
 	{[]int{exitSink}, "sink refused, or damaged (verify)"},
 	{[]int{exitAPI}, "API down or implausible (everything fails; or more users gone than max_gone)"},
 	{[]int{exitOvertaken}, "another run is at work, or has overtaken this one"},
+	{[]int{exitUsage}, "usage or configuration"},
+	{[]int{exitPartial}, "all within reach is done, but something is implausible, or a service stayed down"},
 	{[]int{exitInterrupted, exitTerminated}, "stopped by SIGINT, SIGTERM after a clean commit"},
 }
 
@@ -71,16 +75,18 @@ func exitCode(ctx context.Context, err error) int {
 	if _, ok := errors.AsType[*config.Error](err); ok {
 		return exitUsage
 	}
-	stop, ok := errors.AsType[*jobs.StopError](err)
+	reason, ok := jobs.ReasonOf(err)
 	if !ok {
 		if errors.Is(err, context.Canceled) {
 			return interruptedCode(ctx)
 		}
 		return exitUnexpected
 	}
-	switch stop.Reason {
+	switch reason {
 	case jobs.ReasonConfig:
 		return exitUsage
+	case jobs.ReasonPartial:
+		return exitPartial
 	case jobs.ReasonTooManyFailed:
 		return exitTooManyFailed
 	case jobs.ReasonCredentials:

@@ -32,14 +32,15 @@ func TestEveryReasonToStopHasTheCodeOfTheDesign(t *testing.T) {
 		{t.Context(), nil, 0},
 		{t.Context(), errors.New("x"), 1},
 		{t.Context(), stop(jobs.ReasonUnexpected), 1},
-		{t.Context(), usagef("x"), 2},
-		{t.Context(), &config.Error{}, 2},
-		{t.Context(), stop(jobs.ReasonConfig), 2},
+		{t.Context(), usagef("x"), 8},
+		{t.Context(), &config.Error{}, 8},
+		{t.Context(), stop(jobs.ReasonConfig), 8},
 		{t.Context(), stop(jobs.ReasonTooManyFailed), 3},
 		{t.Context(), stop(jobs.ReasonCredentials), 4},
 		{t.Context(), stop(jobs.ReasonSink), 5},
 		{t.Context(), stop(jobs.ReasonAPI), 6},
 		{t.Context(), stop(jobs.ReasonOvertaken), 7},
+		{t.Context(), stop(jobs.ReasonPartial), 9},
 		{after(os.Interrupt), stop(jobs.ReasonInterrupted), 130},
 		{after(syscall.SIGTERM), stop(jobs.ReasonInterrupted), 143},
 		{after(syscall.SIGTERM), context.Canceled, 143},
@@ -50,6 +51,28 @@ func TestEveryReasonToStopHasTheCodeOfTheDesign(t *testing.T) {
 	} {
 		if got := exitCode(tc.ctx, tc.err); got != tc.want {
 			t.Errorf("%v: got %d, want %d", tc.err, got, tc.want)
+		}
+	}
+}
+
+func TestOfSeveralReasonsTheGravestHasTheCode(t *testing.T) {
+	t.Parallel()
+	order := []jobs.Reason{
+		jobs.ReasonUnexpected, jobs.ReasonConfig, jobs.ReasonCredentials, jobs.ReasonSink, jobs.ReasonOvertaken, jobs.ReasonAPI,
+		jobs.ReasonInterrupted, jobs.ReasonPartial, jobs.ReasonTooManyFailed,
+	}
+	codes := []int{1, 8, 4, 5, 7, 6, 130, 9, 3}
+	for i, a := range order {
+		for j, b := range order {
+			err := fmt.Errorf("run: %w", errors.Join(errors.New("x"), &jobs.StopError{Reason: a, Err: errors.New("a")}, &jobs.StopError{Reason: b, Err: errors.New("b")}))
+			if got, want := exitCode(t.Context(), err), codes[min(i, j)]; got != want {
+				t.Errorf("%d and %d: got %d, want %d", codes[i], codes[j], got, want)
+			}
+		}
+	}
+	for _, code := range codes {
+		if code == exitCrash {
+			t.Error("2 is Go's own")
 		}
 	}
 }

@@ -13,13 +13,20 @@ import (
 )
 
 func main() {
-	os.Exit(execute())
+	os.Exit(execute(&app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}, os.Args[1:]))
 }
 
-// execute is main without the exit, so that deferred calls are made.
-func execute() int {
+// execute is main without the exit, so that deferred calls are made, and without
+// a panic. One in another goroutine ends the process all the same: with Go's own
+// exit code.
+func execute(a *app, args []string) (code int) {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
-	return a.execute(ctx, os.Args[1:])
+	defer func() {
+		if value := recover(); value != nil {
+			panicked(a.stderr, value)
+			code = exitUnexpected
+		}
+	}()
+	return a.execute(ctx, args)
 }

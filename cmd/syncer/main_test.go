@@ -146,7 +146,7 @@ func misbehave(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(bank.SetFaults(faults))
 }
 
-// exits runs a command and compares its exit code: exits 2 syncer run.
+// exits runs a command and compares its exit code: exits 8 syncer run.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code command…")

@@ -13,7 +13,7 @@ type Account struct {
 }
 
 var accountSchema = newSchema("account", func(a *Account, r Record) { a.Record = r },
-	text("accountId", func(a *Account) *string { return &a.ID }).require(),
+	ident("accountId", func(a *Account) *string { return &a.ID }),
 	text("accountNumber", func(a *Account) *string { return &a.Number }),
 	text("name", func(a *Account) *string { return &a.Name }),
 	text("owner", func(a *Account) *string { return &a.Owner }),

@@ -22,7 +22,7 @@ var (
 
 func newCategorizationSchema() *schema[Categorization] {
 	return newSchema("categorization", func(c *Categorization, r Record) { c.Record = r },
-		text("transactionId", func(c *Categorization) *string { return &c.TransactionID }).require(),
+		ident("transactionId", func(c *Categorization) *string { return &c.TransactionID }),
 		text("accountId", func(c *Categorization) *string { return &c.AccountID }),
 		tags("tags", func(c *Categorization) *[]string { return &c.Tags }),
 	)

@@ -21,7 +21,7 @@ type Contract struct {
 	Record
 }
 
-var contractID = text("contractId", func(c *Contract) *string { return &c.ID }).require()
+var contractID = ident("contractId", func(c *Contract) *string { return &c.ID })
 
 var contractSchema = newSchema("contract", func(c *Contract, r Record) { c.Record = r },
 	contractID,

@@ -25,7 +25,7 @@ type Correlation struct {
 }
 
 var correlationSchema = newSchema("correlation", nil,
-	text("correlationID", func(c *Correlation) *string { return &c.ID }).require(),
+	ident("correlationID", func(c *Correlation) *string { return &c.ID }),
 	instant("correlationTimestamp", func(c *Correlation) *time.Time { return &c.At }),
 )
 

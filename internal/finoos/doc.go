@@ -28,6 +28,7 @@
 //	operations                     the table of what may be called
 //	accounts … users               one file a resource: the call, the model, its schema
 //	synchronize examine*           the calls that are not plain reads
+//	users_listing users_pages      the list of users: its pages, and whether it is whole
 //	spool list* single             a complete body, and its records one by one
 //	json_*                         the record reader: see below
 //
@@ -64,9 +65,13 @@
 //
 // Field names are read case-insensitively; null, a missing field and "" are
 // the same; a list may come bare or wrapped in an object. Fields without a
-// place in the model are kept in [Record] under their path. But a record
-// without its id, an object where text is due or a date that is none makes the
-// answer malformed: a wrong row is worse than a missing one.
+// place in the model are kept in [Record] under their path. So are those of a
+// user that cannot be read: an object where text is due, a date that is none.
+// Elsewhere these make the answer malformed, as a record without its id does: a
+// wrong row is worse than a missing one. What an id is, package id says.
+//
+// The list of users is everybody's, so what is no user on it is put aside and
+// counted, and the others go on ([UserListing]).
 //
 // # Fingerprints
 //

@@ -3,8 +3,7 @@ package finoos
 import (
 	"context"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
+	"time"
 )
 
 // Paging is how the listing of users counts its pages.
@@ -18,6 +17,14 @@ type Paging struct {
 	// API tells.
 	Users int
 	Total Null[int]
+	// Pages is how many pages there are, if Counted: they can be read side by side
+	// then. Tokens says that each names the next one instead.
+	Pages           int
+	Counted, Tokens bool
+	// Aside is how many records of the first page are no users, Latency how long
+	// its answer took.
+	Aside   int
+	Latency time.Duration
 	// Sample is the id of a user of the first page, "" if there is none.
 	Sample string
 }
@@ -26,42 +33,39 @@ type Paging struct {
 // compares them. It makes three requests at most, and one if there are no users.
 func (c *Client) ExaminePages(ctx context.Context) (Paging, error) {
 	var p Paging
-	first, info, err := c.pageIDs(ctx, Null[int]{}, &p.Sample)
-	if err != nil {
-		return p, err
+	began := time.Now()
+	first := c.usersPage(ctx, "")
+	p.Latency = time.Since(began)
+	defer first.close()
+	if first.err != nil {
+		return p, first.err
 	}
-	p.Users, p.Total, p.Told = len(first), info.total, info.page.Valid
+	p.Users, p.Aside, p.Total, p.Told = len(first.ids), int(first.odd), first.info.total, first.info.page.Valid
+	p.Pages, p.Counted = first.info.pages()
+	p.Tokens = first.info.token() != "" && !first.info.page.Valid
+	if first.list != nil {
+		for u, err := range first.list.All() {
+			if err == nil {
+				p.Sample = u.ID
+			}
+			break
+		}
+	}
 	switch {
-	case len(first) == 0:
+	case len(first.ids) == 0 || p.Tokens:
 		return p, nil
-	case info.page.Valid && (info.page.V == 0 || info.page.V == 1):
-		p.First = info.page
+	case first.info.page.Valid && (first.info.page.V == 0 || first.info.page.V == 1):
+		p.First = first.info.page
 		return p, nil
 	}
-	zero, _, errZero := c.pageIDs(ctx, Null[int]{Valid: true}, nil)
-	one, _, errOne := c.pageIDs(ctx, Null[int]{V: 1, Valid: true}, nil)
+	zero, one := c.usersPage(ctx, "0"), c.usersPage(ctx, "1")
+	defer zero.close()
+	defer one.close()
 	switch {
-	case errOne == nil && slices.Equal(one, first):
+	case one.err == nil && slices.Equal(one.ids, first.ids):
 		p.First = Null[int]{V: 1, Valid: true}
-	case errZero == nil && slices.Equal(zero, first):
+	case zero.err == nil && slices.Equal(zero.ids, first.ids):
 		p.First = Null[int]{Valid: true}
 	}
 	return p, nil
-}
-
-// pageIDs asks for one page of users, once, and returns the hashes of their ids.
-func (c *Client) pageIDs(ctx context.Context, number Null[int], sample *string) ([]uint64, pageInfo, error) {
-	page, err := c.usersPage(ctx, number)
-	if err != nil {
-		return nil, pageInfo{}, err
-	}
-	defer closeQuietly(page)
-	var ids []uint64
-	info, err := page.check(func(u User) {
-		ids = append(ids, xxhash.Sum64String(u.ID))
-		if sample != nil && *sample == "" {
-			*sample = u.ID
-		}
-	})
-	return ids, info, err
 }

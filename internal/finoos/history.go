@@ -27,7 +27,7 @@ var balanceSchema = newSchema("balance", func(b *Balance, r Record) { b.Hash, b.
 )
 
 var historySchema = newSchema("account history", func(h *AccountHistory, r Record) { h.Record = r },
-	text("accountId", func(h *AccountHistory) *string { return &h.AccountID }).require(),
+	ident("accountId", func(h *AccountHistory) *string { return &h.AccountID }),
 	text("currency", func(h *AccountHistory) *string { return &h.Currency }),
 	records("balances", balanceSchema, func(h *AccountHistory) *[]Balance { return &h.Balances }),
 ).unhashed().reuse(func(h *AccountHistory) { *h = AccountHistory{Balances: h.Balances[:0]} })

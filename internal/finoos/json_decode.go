@@ -3,12 +3,14 @@ package finoos
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 )
 
 var (
 	errNoList = errors.New("holds no list")
+	errNull   = fmt.Errorf("null: %w", errNoList)
 	errNoJSON = errors.New("not JSON")
 	errEnd    = errors.New("end of the answer")
 )
@@ -47,9 +49,12 @@ type recordStream struct {
 	under   string // the name that it stands under, "" for the answer itself
 	items   int    // read so far
 	foreign int    // lists under other names
+	null    bool   // null stands under one of names, or is the answer
 	other   string // the last of these
 	again   bool   // this is the second reading, for the list named other
-	about   value  // the member that tells about pages
+
+	repaired bool  // what is shown was not in UTF-8
+	about    value // the member that tells about pages
 }
 
 // parser is what a stream needs memory for.
@@ -138,6 +143,9 @@ func (s *recordStream) begin() error {
 		if err := s.skip(); err != nil {
 			return err
 		}
+		if c == 'n' {
+			return errNull
+		}
 		return errNoList
 	}
 	s.window.pass(1)
@@ -188,6 +196,8 @@ func (s *recordStream) member() error {
 		s.window.pass(1)
 		s.where, s.between, s.found, s.under = inWrappedList, false, true, name
 		return nil
+	case c == 'n' && nameIn(name, s.names):
+		s.null = true
 	case isList:
 		s.foreign++
 		s.other = name
@@ -221,6 +231,8 @@ func (s *recordStream) end() error {
 		s.names, s.again = []string{s.other}, true
 		s.rewind()
 		return nil
+	case s.null && s.foreign == 0:
+		return errNull
 	}
 	return errNoList
 }

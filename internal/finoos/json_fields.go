@@ -1,9 +1,17 @@
 package finoos
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"finoos-syncer/internal/id"
 )
 
 var (
@@ -11,7 +19,44 @@ var (
 	errNotBoolean = errors.New("not a boolean")
 	errNotDate    = errors.New("not a date")
 	errNotTime    = errors.New("not a time with its offset")
+
+	errNotID    = errors.New("no id: neither a text nor a whole number")
+	errBadChars = fmt.Errorf("no id: not 1 to %d bytes without control characters", id.Max)
+	errMiscoded = errors.New("no id: not in UTF-8")
 )
+
+// ident is a field of an id, which a record must have. A whole number is its
+// digits; any other could be spelled in more than one way, and would then be more
+// than one id.
+func ident[T any](name string, at func(*T) *string) *fieldOf[T] {
+	f := &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
+		switch k := v.kind(); {
+		case k == kindObject || k == kindArray:
+			return errType
+		case k != kindString && (k != kindNumber || bytes.ContainsAny(v.raw, ".eE")):
+			return errNotID
+		}
+		s := d.keepText(v)
+		switch {
+		case !id.Valid(s):
+			return errBadChars
+		case strings.ContainsRune(s, utf8.RuneError) && (d.repaired || !wellFormed(v)):
+			return errMiscoded // what it was cannot be told, so it may be another's
+		}
+		*at(to) = s
+		return nil
+	}}
+	return f.require()
+}
+
+// wellFormed reports whether a text has no half of a surrogate.
+func wellFormed(v value) bool {
+	if v.form&escaped == 0 {
+		return true
+	}
+	_, err := jsontext.AppendUnquote(nil, v.raw)
+	return err == nil
+}
 
 // text is a field of text; a number or boolean keeps its spelling.
 func text[T any](name string, at func(*T) *string) *fieldOf[T] {
@@ -173,20 +218,49 @@ func digits(b []byte) (n int, ok bool) {
 }
 
 // The forms of an instant, the likeliest first. All tell their offset, but for
-// the plain date; a time of an unknown zone would be a guess.
-var instantForms = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly}
+// the plain date; a time of an unknown zone would be a guess. Fractions of a
+// second may follow in any of them.
+var instantForms = []string{
+	time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly, "2006-01-02T15:04:05Z07",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700", "2006-01-02T15:04Z07",
+	"2006-01-02Z07:00", "2006-01-02Z0700", "2006-01-02Z07",
+}
 
+// instantOf reads an instant, cut to microseconds, which is what columns hold.
+// Separators may be in lower case, or a space: they tell nothing.
 func instantOf(v value) (time.Time, error) {
-	s, err := scalar(v)
-	if err != nil {
-		return time.Time{}, err
+	if k := v.kind(); k != kindString {
+		return time.Time{}, errType
 	}
-	for _, form := range instantForms {
-		if t, err := time.Parse(form, s); err == nil {
-			return t.UTC(), nil
+	s := v.text()
+	for _, separators := range []func(string) string{func(s string) string { return s }, usual} {
+		s = separators(s)
+		for _, form := range instantForms {
+			if t, err := time.Parse(form, s); err == nil {
+				return t.UTC().Truncate(time.Microsecond), nil
+			}
 		}
 	}
 	return time.Time{}, errNotTime
+}
+
+// usual writes the separators of an instant as they mostly are.
+func usual(s string) string {
+	const day = len(time.DateOnly)
+	if len(s) <= day {
+		return s
+	}
+	date, rest := s[:day], s[day:]
+	if rest[0] == 't' || rest[0] == ' ' && len(rest) > 1 && isDigit(rest[1]) {
+		rest = "T" + rest[1:]
+	}
+	if last := len(rest) - 1; rest[last] == 'z' {
+		rest = rest[:last] + "Z"
+	}
+	if at := strings.LastIndexByte(rest, ' '); at > 0 && strings.ContainsAny(rest[at:], "+-Z") {
+		rest = rest[:at] + rest[at+1:] // the space before an offset
+	}
+	return date + rest
 }
 
 // raw is a field of any type, kept as JSON text.

@@ -28,7 +28,8 @@ var volatile = []string{
 	"user.expiresIn",
 }
 
-// maxDepth is how deeply a record may be nested.
+// maxDepth is how deeply a record may be nested, or what of it has a path of its
+// own where more is tolerated.
 const maxDepth = 64
 
 var errTooDeep = errors.New("nested too deeply")
@@ -39,6 +40,9 @@ const (
 	sepItem   = 0xfe
 	sepValue  = 0xfd
 )
+
+// kindDeep is the kind of a value that is nested too deeply.
+const kindDeep = '#'
 
 // fieldTree is a set of paths, lower-cased. Lists are no step of a path.
 type fieldTree struct {
@@ -150,6 +154,16 @@ func (h *hasher) scalar(name []byte, v value) uint64 {
 	rest[0], rest[1] = sepValue, kind
 	copy(rest[2:], text)
 	return xxhash.Sum64(h.path[h.base:size])
+}
+
+// asText returns what a value contributes that is nested too deeply for a path to
+// each of its scalars: its text, without the space between tokens.
+func (h *hasher) asText(v value) uint64 {
+	mark := len(h.path)
+	h.path = v.appendCompact(append(h.path, sepValue, kindDeep))
+	sum := xxhash.Sum64(h.path[h.base:])
+	h.path = h.path[:mark]
+	return sum
 }
 
 func (h *hasher) object(b []byte, i int, skip *fieldTree, depth int) (sum uint64, end int, err error) {

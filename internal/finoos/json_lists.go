@@ -122,7 +122,7 @@ func (d *recordDecoder) pick(c *choice, b []byte, i int, hash bool, depth int) (
 
 // records is a field of a list of records of another schema.
 func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *fieldOf[T] {
-	return &fieldOf[T]{name: name, read: func(d *recordDecoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
+	return &fieldOf[T]{name: name, whole: true, read: func(d *recordDecoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
 		if b[i] != '[' {
 			return 0, i, errType
 		}

@@ -25,7 +25,8 @@ func cleaned(b []byte) []byte {
 	return repaired(b)
 }
 
-// oracleItems returns the items of an answer, those before an error included.
+// oracleItems returns the items of an answer as they came, those before an error
+// included.
 func oracleItems(text string, names []string) (items [][]byte, err error) {
 	found, foreign, other := false, 0, ""
 	dec := jsontext.NewDecoder(strings.NewReader(text), lenient...)
@@ -38,7 +39,7 @@ func oracleItems(text string, names []string) (items [][]byte, err error) {
 			if err != nil {
 				return err
 			}
-			items = append(items, cleaned(v))
+			items = append(items, bytes.Clone(v))
 		}
 		_, err := dec.ReadToken()
 		return err
@@ -151,12 +152,14 @@ func oracleHash(path string, v []byte, skip *fieldTree, depth int) (sum uint64, 
 }
 
 // oracleRecord makes a record, its extras and its hash.
-func oracleRecord[T any](s *schema[T], v []byte) (to T, rec Record, err error) {
+func oracleRecord[T any](s *schema[T], raw []byte) (to T, rec Record, err error) {
+	v := cleaned(raw)
 	if v[0] != '{' {
 		return to, rec, errType
 	}
-	o := oracleObject[T]{to: &to}
+	o := oracleObject[T]{to: &to, tolerant: s.tolerant, repaired: !utf8.Valid(raw)}
 	extra, err := o.object(s.members, v)
+	rec.Unreadable = o.unreadable
 	for _, f := range s.required {
 		if o.seen&f.bit == 0 {
 			err = errors.Join(err, errMissing)
@@ -166,14 +169,38 @@ func oracleRecord[T any](s *schema[T], v []byte) (to T, rec Record, err error) {
 	if s.hashed {
 		var hashErr error
 		rec.Hash, hashErr = oracleHash("", v, volatileOf(s.model), 0)
+		if s.tolerant && errors.Is(hashErr, errTooDeep) {
+			rec.Hash, hashErr = oracleDeepHash(v, volatileOf(s.model)), nil
+		}
 		err = errors.Join(err, hashErr)
 	}
 	return to, rec, err
 }
 
+// oracleDeepHash is the hash of a record of which some members are nested too
+// deeply: these count as their text.
+func oracleDeepHash(v []byte, skip *fieldTree) (sum uint64) {
+	for _, m := range oraclePairs(v) {
+		name := oracleLower(m.name)
+		below := skip.child([]byte(name))
+		if below.isLeaf() {
+			continue
+		}
+		part, err := oracleHash("\xff"+name, m.value, below, 1)
+		if err != nil {
+			part = xxhash.Sum64String("\xff" + name + "\xfd#" + oracleCompact(m.value))
+		}
+		sum += part
+	}
+	return sum
+}
+
 type oracleObject[T any] struct {
 	to   *T
 	seen uint64
+
+	tolerant, repaired bool
+	unreadable         int
 }
 
 // object stores members, those under second names last, and returns the others
@@ -197,6 +224,9 @@ func (o *oracleObject[T]) object(l *level[T], v []byte) (extra string, err error
 		o.seen |= f.bit
 		switch storeErr := o.set(f, m.value); {
 		case errors.Is(storeErr, errKeep):
+			keep(m, oracleCompact(m.value))
+		case storeErr != nil && o.tolerant && !f.must && !f.whole:
+			o.unreadable++
 			keep(m, oracleCompact(m.value))
 		default:
 			err = errors.Join(err, storeErr)
@@ -230,7 +260,7 @@ func (o *oracleObject[T]) set(f *fieldOf[T], raw []byte) error {
 	case f.within != nil:
 		return errType
 	case f.set != nil:
-		return f.set(&recordDecoder{}, o.to, v)
+		return f.set(&recordDecoder{repaired: o.repaired}, o.to, v)
 	}
 	_, _, err := f.read(&recordDecoder{}, o.to, v.raw, 0, false, 0)
 	return err

@@ -17,6 +17,8 @@ type recordDecoder struct {
 	names []*names              // by level
 	lists []string              // where lists of text come from
 	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
+
+	repaired bool // what is read was not in UTF-8
 }
 
 // decoders are kept for the names that they know, and for their buffers.
@@ -185,7 +187,7 @@ func (s *schema[T]) decodeAt(d *recordDecoder, to *T, b []byte, i int) (end int,
 	if s.keep == nil {
 		d.extra.buf = d.extra.buf[:mark]
 	} else {
-		s.keep(to, Record{Extra: d.extra.take(mark), Hash: sum})
+		s.keep(to, Record{Extra: d.extra.take(mark), Hash: sum, Unreadable: p.unreadable})
 	}
 	d.hash.base = base
 	return end, nil
@@ -198,6 +200,8 @@ type pass[T any] struct {
 	d      *recordDecoder
 	to     *T
 	seen   uint64
+
+	unreadable int
 }
 
 // object goes through the object that begins at b[i]: it stores the members
@@ -257,20 +261,56 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 	// list whose reader cannot hash has to be gone through twice, if hashes are due.
 	if f := l.field(id); f != nil && p.seen&f.bit == 0 && (f.within != nil && b[i] == kindObject ||
 		f.read != nil && b[i] == kindArray && (!hash || f.hashes && k.skip == nil)) {
+		skip, before := k.skip, p.d.mark() // k may be forgotten meanwhile
 		sum, end, err = p.inPlace(f, name, b, i, hash, depth)
-		h.path = h.path[:mark]
+		if p.toleratesIn(f, err) {
+			p.d.reset(before)
+			if sum, end, err = p.whole(b, i, skip, hash, depth); err == nil {
+				p.oddity(name, value{raw: b[i:end]})
+			}
+		}
+		if err == nil {
+			h.path = h.path[:mark]
+		}
 		return sum, end, err
 	}
-	if hash {
-		sum, end, err = h.value(b, i, k.skip, depth)
-	} else {
-		end, err = h.syntax.valueEnd(b, i)
-	}
-	if err != nil {
+	if sum, end, err = p.whole(b, i, k.skip, hash, depth); err != nil {
 		return 0, end, err
 	}
 	h.path = h.path[:mark]
 	return sum, end, p.keep(l, id, name, value{raw: b[i:end]})
+}
+
+// whole goes through a value as a whole, which is hashed as a text where it is
+// nested too deeply for more and the schema tolerates that.
+func (p *pass[T]) whole(b []byte, i int, skip *fieldTree, hash bool, depth int) (sum uint64, end int, err error) {
+	h := &p.d.hash
+	if !hash {
+		end, err = h.syntax.valueEnd(b, i)
+		return 0, end, err
+	}
+	before := p.d.mark()
+	sum, end, err = h.value(b, i, skip, depth)
+	if !p.schema.tolerant || !errors.Is(err, errTooDeep) {
+		return sum, end, err
+	}
+	p.d.reset(before)
+	if end, err = h.syntax.valueEnd(b, i); err != nil {
+		return 0, end, err
+	}
+	return h.asText(value{raw: b[i:end]}), end, nil
+}
+
+// toleratesIn reports whether a record goes on after the error of a field. That
+// the answer is cut off or no JSON is never the field's.
+func (p *pass[T]) toleratesIn(f *fieldOf[T], err error) bool {
+	return err != nil && p.schema.tolerant && !f.must && !f.whole && !errors.Is(err, errNoJSON)
+}
+
+// oddity keeps what could not be read.
+func (p *pass[T]) oddity(name, v value) {
+	p.unreadable++
+	p.d.extra.add(name, v)
 }
 
 func (l *level[T]) field(i int) *fieldOf[T] {
@@ -343,6 +383,10 @@ func (p *pass[T]) store(f *fieldOf[T], name, v value) error {
 		_, _, err = f.read(p.d, p.to, v.raw, 0, false, 0)
 	default:
 		err = f.set(p.d, p.to, v)
+	}
+	if !errors.Is(err, errKeep) && p.toleratesIn(f, err) {
+		p.oddity(name, v)
+		return nil
 	}
 	return p.stored(f, name, v, err)
 }

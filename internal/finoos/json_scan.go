@@ -21,6 +21,9 @@ const endMark = 0
 // maxNesting is how deeply an answer may be nested, whatever it holds.
 const maxNesting = 10_000
 
+// maxPassed is how deeply what is only passed by may be nested.
+const maxPassed = 1 << 20
+
 // Eight bytes at a time: each of these has one bit a byte.
 const (
 	lowBits  = 0x0101010101010101

@@ -15,6 +15,7 @@ type schema[T any] struct {
 	keep     func(*T, Record) // stores extra and hash; nil = T has no place for them
 	hashed   bool             // somebody wants the hash
 	empty    func(*T)         // empties a T for the next record; nil = nothing of it can be used again
+	tolerant bool             // a field that cannot be read is kept as an extra one, unless it is required
 }
 
 // level is the members of one object.
@@ -35,6 +36,7 @@ type fieldOf[T any] struct {
 	nested []*fieldOf[T]
 
 	must   bool
+	whole  bool        // its records cannot be done without
 	second *fieldOf[T] // this is a second name of that field, used where that is missing
 
 	within *level[T] // of nested
@@ -66,6 +68,14 @@ func newSchema[T any](model string, keep func(*T, Record), fields ...*fieldOf[T]
 // unhashed leaves the hash of records out, which then is 0.
 func (s *schema[T]) unhashed() *schema[T] {
 	s.hashed = false
+	return s
+}
+
+// keepOdd makes a field that cannot be read null and an extra one, so that the
+// record goes on. Records in a list of their own, and what is required, are not
+// done without.
+func (s *schema[T]) keepOdd() *schema[T] {
+	s.tolerant = true
 	return s
 }
 

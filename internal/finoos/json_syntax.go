@@ -7,6 +7,8 @@ type syntax struct {
 	open     []byte // those of the value itself, the innermost last
 	want     want
 	miscoded bool // some text of it is not UTF-8
+	tooDeep  bool // it has more brackets than it may have open
+	deeper   bool // and it may have as many as maxPassed
 }
 
 // want is what may come next.
@@ -22,7 +24,9 @@ const (
 )
 
 // begin makes s ready for another value.
-func (s *syntax) begin() { s.open, s.want, s.miscoded = s.open[:0], wantValue, false }
+func (s *syntax) begin() {
+	s.open, s.want, s.miscoded, s.tooDeep = s.open[:0], wantValue, false, false
+}
 
 // check goes on at b[i], and returns where the value has ended, and true. Where
 // it goes no further, it returns the token that it cannot pass by, and the
@@ -109,7 +113,12 @@ func (s *syntax) afterComma() want {
 
 // enter opens the bracket at b[i], unless there are too many.
 func (s *syntax) enter(b []byte, i int) (end int, ok bool) {
-	if s.around+len(s.open) >= maxNesting {
+	most := maxNesting
+	if s.deeper {
+		most = maxPassed
+	}
+	if s.around+len(s.open) >= most {
+		s.tooDeep = true
 		return i, false
 	}
 	s.open = append(s.open, b[i])

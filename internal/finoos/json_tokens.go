@@ -88,6 +88,13 @@ func (s *recordStream) skip() error {
 	}
 }
 
+// skipDeep is skip of a value that is too large or nested too deeply to be shown.
+func (s *recordStream) skipDeep() error {
+	s.syntax.deeper = true
+	defer func() { s.syntax.deeper = false }()
+	return s.skip()
+}
+
 // value shows a value to read: see next.
 func (s *recordStream) value(read func(b []byte) (end int, err error)) error {
 	s.syntax.around = s.around()
@@ -126,7 +133,9 @@ func (s *recordStream) review(b []byte, read func(b []byte) (end int, err error)
 	case !ended:
 		return 0, false, s.mend(wrong)
 	case s.syntax.miscoded: // end stays that of the text as it came
+		s.repaired = true
 		_, err = read(append(repaired(b[:end]), endMark))
+		s.repaired = false
 	}
 	return end, true, err
 }

@@ -15,6 +15,10 @@ type List[T any] struct {
 	schema *schema[T]
 	names  []string // under which the list may stand in the answer
 	parts  []*spool // one a page
+
+	// aside, where it is set, is called with a record that is none, instead of an
+	// error; item counts from 1.
+	aside func(item int, why error)
 }
 
 // All decodes the records one by one. It may be ranged over again, also while
@@ -140,10 +144,19 @@ func (l *List[T]) scan(part *spool, empty func(*T), visit func(*T) error) (pageI
 func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error) (pageInfo, error) {
 	d := newDecoder()
 	to := new(T)
+	var odd error // why the record is put aside
 	read := func(b []byte) (end int, err error) {
 		empty(to)
 		d.reset(mark{around: s.around()})
-		if end, err = l.schema.decodeAt(d, to, b, 0); err != nil {
+		d.repaired = s.repaired
+		odd = nil
+		end, err = l.schema.decodeAt(d, to, b, 0)
+		switch {
+		case err == nil:
+		case l.aside != nil && !s.again && !errors.Is(err, errNoJSON):
+			odd = err
+			return s.syntax.valueEnd(b, 0)
+		default:
 			err = fmt.Errorf("record %d: %w", s.items, err)
 		}
 		return end, err
@@ -154,8 +167,19 @@ func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error)
 			d.release()
 			return pageInfoOf(s.about), nil
 		}
+		if l.aside != nil && (errors.Is(err, errRecordTooBig) || s.syntax.tooDeep) {
+			odd = err
+			if s.syntax.tooDeep {
+				odd = errTooDeep
+			}
+			err = s.skipDeep()
+		}
 		if err != nil {
-			return pageInfo{}, l.call.unreadable(err)
+			return pageInfoOf(s.about), l.call.unreadable(err)
+		}
+		if odd != nil {
+			l.aside(s.items, odd)
+			continue
 		}
 		if err := visit(to); err != nil {
 			return pageInfo{}, err

@@ -2,6 +2,7 @@ package finoos
 
 import (
 	"bytes"
+	"net/url"
 	"strings"
 )
 
@@ -12,6 +13,9 @@ var pageMembers = []string{"context", "metadata"}
 // is a reading of ours (G): an unknown or wrong field is not known, no error.
 type pageInfo struct {
 	page, pageSize, totalPages, total Null[int]
+
+	next, nextPage, nextToken, cursor string // what to ask for next, see token
+	told                              bool   // there is such a member at all
 }
 
 var pageInfoSchema = newSchema("context", nil,
@@ -19,7 +23,11 @@ var pageInfoSchema = newSchema("context", nil,
 	count("pageSize", func(p *pageInfo) *Null[int] { return &p.pageSize }),
 	count("totalPages", func(p *pageInfo) *Null[int] { return &p.totalPages }),
 	count("total", func(p *pageInfo) *Null[int] { return &p.total }),
-)
+	text("next", func(p *pageInfo) *string { return &p.next }),
+	text("nextPage", func(p *pageInfo) *string { return &p.nextPage }),
+	text("nextToken", func(p *pageInfo) *string { return &p.nextToken }),
+	text("cursor", func(p *pageInfo) *string { return &p.cursor }),
+).keepOdd()
 
 // pageInfoOf reads the member that tells about pages, which may be missing.
 func pageInfoOf(v value) pageInfo {
@@ -32,7 +40,29 @@ func pageInfoOf(v value) pageInfo {
 		return pageInfo{}
 	}
 	d.release()
+	info.told = true
 	return info
+}
+
+// token is what the answer wants to be sent as `page` next, "" if nothing. Of an
+// address it is only that parameter: nobody is followed to another host.
+func (i pageInfo) token() string {
+	for _, t := range []string{i.next, i.nextPage, i.nextToken, i.cursor} {
+		switch {
+		case t == "", t == "true", t == "false":
+			continue
+		case strings.Contains(t, "://"), strings.Contains(t, "?"):
+			if u, err := url.Parse(t); err != nil {
+				t = ""
+			} else {
+				t = u.Query().Get("page")
+			}
+		}
+		if t != "" {
+			return t
+		}
+	}
+	return ""
 }
 
 // pages is the number of pages, if it is told in one way or another.

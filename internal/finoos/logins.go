@@ -15,7 +15,7 @@ type BankLogin struct {
 }
 
 var loginSchema = newSchema("bank login", func(l *BankLogin, r Record) { l.Record = r },
-	text("bankLoginId", func(l *BankLogin) *string { return &l.ID }).require(),
+	ident("bankLoginId", func(l *BankLogin) *string { return &l.ID }),
 	text("status", func(l *BankLogin) *string { return &l.Status }),
 	flag("active", func(l *BankLogin) *Null[bool] { return &l.Active }),
 	instant("lastSynchronization", func(l *BankLogin) *time.Time { return &l.LastSynchronization }),

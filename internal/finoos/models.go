@@ -6,6 +6,9 @@ import "database/sql"
 type Record struct {
 	Extra string // JSON object of the fields without a place in the model, "" if there are none
 	Hash  uint64 // fingerprint of all that the API said about this record
+	// Unreadable counts the fields that could not be read: they are null, and stay
+	// in Extra as they were spelled. Only some models may have any.
+	Unreadable int `json:",omitempty"`
 }
 
 // Number is a JSON number as it was spelled ("1.10", "1e-4"); "" is null. It

@@ -29,7 +29,7 @@ type TransactionQuery struct {
 }
 
 var transactionSchema = newSchema("transaction", func(t *Transaction, r Record) { t.Record = r },
-	text("transactionId", func(t *Transaction) *string { return &t.ID }).require(),
+	ident("transactionId", func(t *Transaction) *string { return &t.ID }),
 	text("accountId", func(t *Transaction) *string { return &t.AccountID }),
 	number("amount", func(t *Transaction) *Number { return &t.Amount }),
 	text("currency", func(t *Transaction) *string { return &t.Currency }),

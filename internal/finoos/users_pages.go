@@ -3,7 +3,6 @@ package finoos
 import (
 	"context"
 	"errors"
-	"iter"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,168 +10,115 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// maxPages is where a listing that never ends is given up.
-const maxPages = 200_000
+// usersPage is one page of users, checked as a whole, or why there is none.
+type usersPage struct {
+	list *List[User] // nil if there is none
+	err  error
 
-var errEndless = errors.New("the pages do not end")
+	ids        []uint64 // hashes of the ids, sorted
+	info       pageInfo
+	aside      []Aside // the first of those, without their page
+	odd        int64   // how many they are
+	unreadable int64   // fields
+	absent     bool    // the answer says that there is no such page
+}
 
-// Users returns the users of the tenant, page by page. The same user may come
-// twice while users come and go, since the order of pages is not promised.
-//
-// The number of the first page is [Config.FirstPage]. Where that is auto, the
-// first page is asked for without a number; if the answer does not tell the
-// page's number, page 1 is asked for next, and brings nobody new where pages
-// count from 1. Either way page 2 follows.
-//
-// The listing ends at an empty page, a 204, a 404 after the first page, or a
-// page all of whose users were on the page before it or on the first one. It
-// also ends, to save a request, where the answer tells the number of pages and
-// that is reached; an answer with more users than its page size contradicts
-// itself, and is not trusted with that.
-//
-// A page is checked as a whole before the first of its users is returned. An
-// error ends the listing.
-func (c *Client) Users(ctx context.Context) iter.Seq2[User, error] {
-	return func(yield func(User, error) bool) {
-		pages := c.userPages()
-		for !pages.ended {
-			page, err := pages.next(ctx)
-			if err != nil {
-				yield(User{}, err)
-				return
-			}
-			more := pages.each(page, yield)
-			_ = page.Close()
-			if !more {
-				return
-			}
-		}
+// empty reports whether nothing stands on the page.
+func (p *usersPage) empty() bool { return len(p.ids) == 0 && p.odd == 0 }
+
+func (p *usersPage) close() {
+	if p.list != nil {
+		closeQuietly(p.list)
 	}
 }
 
-// userPages is the state of one listing: of the pages that still matter the
-// hashes of their ids, sorted, whatever the number of users.
-type userPages struct {
-	client *Client
-	number Null[int] // of the next page; unknown = ask without one
-	read   int       // pages so far
-	differ int       // of these, pages that surely differ
-	ended  bool
-
-	first, before, last []uint64
-}
-
-func (c *Client) userPages() *userPages {
-	p := &userPages{client: c}
-	if n, err := strconv.Atoi(c.cfg.FirstPage); err == nil {
-		p.number = Null[int]{V: n, Valid: true}
+// usersPage asks for one page; "" is for whichever is answered without a number.
+func (c *Client) usersPage(ctx context.Context, page string) *usersPage {
+	p := &usersPage{}
+	var query url.Values
+	if page != "" {
+		query = url.Values{"page": {page}}
 	}
+	call, err := c.newCall(opUsers, "", "", query)
+	if err == nil {
+		p.list, err = list(ctx, c, call, userSchema, "users")
+	}
+	if err == nil {
+		err = p.check()
+	}
+	p.err = err
 	return p
 }
 
-// next returns the next page, which is empty at the end.
-func (p *userPages) next(ctx context.Context) (*List[User], error) {
-	page, err := p.client.usersPage(ctx, p.number)
-	switch {
-	case err == nil:
-	case ClassOf(err) == NotFound && p.read > 0:
-		p.ended = true
-		return newList[User](nil, nil), nil
-	default:
-		return nil, err
+// check goes through the page. A list that is null, or left out beside what is
+// told of it, is an empty one.
+func (p *usersPage) check() error {
+	if len(p.list.parts) == 0 {
+		p.absent = true
+		return nil
 	}
-	ids := make([]uint64, 0, len(p.last))
-	info, err := page.check(func(u User) { ids = append(ids, xxhash.Sum64String(u.ID)) })
-	if err == nil && p.read == maxPages {
-		err = page.call.unreadable(errEndless)
-	}
-	if err != nil {
-		_ = page.Close()
-		return nil, err
-	}
-	slices.Sort(ids)
-	p.turn(ids, info)
-	return page, nil
-}
-
-// turn notes the page just read, and decides what follows.
-func (p *userPages) turn(ids []uint64, info pageInfo) {
-	p.read++
-	p.before, p.last = p.last, ids
-	if p.read == 1 {
-		p.first = ids
-	}
-	// After the first page comes page 1, unless it was page 1 itself. As the
-	// numbers are our reading only, page 1 may still be the first page again:
-	// that is no end then, and does not count as another page.
-	second := p.read == 2 && p.number.V == 1
-	common := shared(ids, p.before)
-	if !second || common == 0 {
-		p.differ++
-	}
-	pages, told := info.pages()
-	overfull := info.pageSize.V > 0 && len(ids) > info.pageSize.V
-	switch {
-	case len(ids) == 0:
-		p.ended = true
-	case p.read > 1 && !second && (common == len(ids) || shared(ids, p.first) == len(ids)):
-		p.ended = true
-		p.before = ids // nobody new
-	case told && !overfull && p.differ >= pages:
-		p.ended = true
-	}
-	p.number = p.following(info)
-}
-
-// following is the number of the next page. What the answer says of its own
-// number counts only where none was asked for.
-func (p *userPages) following(info pageInfo) Null[int] {
-	next := p.number.V + 1
-	if !p.number.Valid && info.page.Valid {
-		next = info.page.V + 1
-	}
-	return Null[int]{V: next, Valid: true}
-}
-
-// each hands out the users of the page just read that were not on the one
-// before it.
-func (p *userPages) each(page *List[User], yield func(User, error) bool) bool {
-	for u, err := range page.All() {
-		if err == nil && contains(p.before, xxhash.Sum64String(u.ID)) {
-			continue
-		}
-		if !yield(u, err) || err != nil {
-			return false
+	p.list.aside = func(item int, why error) {
+		if p.odd++; len(p.aside) < maxAsides {
+			p.aside = append(p.aside, Aside{Record: item, Why: why.Error()})
 		}
 	}
-	return true
+	info, err := p.list.check(func(u User) {
+		p.ids = append(p.ids, xxhash.Sum64String(u.ID))
+		p.unreadable += int64(u.Unreadable)
+	})
+	p.list.aside = func(int, error) {}
+	p.info = info
+	slices.Sort(p.ids)
+	if errors.Is(err, errNull) || errors.Is(err, errNoList) && info.told {
+		p.absent = true
+		p.close()
+		p.list = nil
+		return nil
+	}
+	return err
 }
 
-// shared counts the ids of page that are on other too; both are sorted.
+// shared counts the ids of a page that are on other too; both are sorted.
 func shared(page, other []uint64) int {
 	n := 0
 	for _, id := range page {
-		if contains(other, id) {
+		if _, found := slices.BinarySearch(other, id); found {
 			n++
 		}
 	}
 	return n
 }
 
-func contains(sorted []uint64, id uint64) bool {
-	_, found := slices.BinarySearch(sorted, id)
-	return found
+// pagesAhead asks for pages by their numbers, some at the same time, and hands
+// them out in order. It has one user; its requests are goroutines of their own.
+type pagesAhead struct {
+	client *Client
+	width  int // requests at the same time
+	number int // to be asked for next
+	asked  []chan *usersPage
 }
 
-// usersPage asks for one page.
-func (c *Client) usersPage(ctx context.Context, number Null[int]) (*List[User], error) {
-	var query url.Values
-	if number.Valid {
-		query = url.Values{"page": {strconv.Itoa(number.V)}}
+// next returns the page whose turn it is, nil where all below end have been. It
+// asks for those below end in advance.
+func (a *pagesAhead) next(ctx context.Context, end int) *usersPage {
+	for len(a.asked) < a.width && a.number < end {
+		answer, page := make(chan *usersPage, 1), strconv.Itoa(a.number)
+		go func() { answer <- a.client.usersPage(ctx, page) }()
+		a.asked = append(a.asked, answer)
+		a.number++
 	}
-	call, err := c.newCall(opUsers, "", "", query)
-	if err != nil {
-		return nil, err
+	if len(a.asked) == 0 {
+		return nil
 	}
-	return list(ctx, c, call, userSchema, "users")
+	page := <-a.asked[0]
+	a.asked = a.asked[1:]
+	return page
+}
+
+// drain waits for what was asked for in vain; its context has ended.
+func (a *pagesAhead) drain() {
+	for _, answer := range a.asked {
+		(<-answer).close()
+	}
+	a.asked = nil
 }

@@ -33,8 +33,8 @@
 //	list_missing.go           known but not listed: asked for side by side; who answers is pulled in a second round
 //	list_gone.go              who is gone: declared, or marked for a later run
 //	    list_plausible.go     by a list that is to be believed
-//	reserve.go                what a run that goes on has to say at its end
 //	tally.go  tally_course.go    the run report (jobs/report) while it is made
+//	session_end.go            what a run that came through has to say: reservations, too many failed users
 //	errors.go                 why a run ends, and what a failed request means
 //
 // Three values are handed on. The session is what every kind of run has. The

@@ -18,28 +18,32 @@ import (
 // an exit code (docs/design.md, "Command line").
 type Reason int
 
-// The reasons a run can stop for.
+// The reasons a run can stop for, the gravest first: where several hold, the
+// first of them is the run's.
 const (
 	// ReasonUnexpected is everything that has no reason of its own.
 	ReasonUnexpected Reason = iota
 	// ReasonConfig is a configuration or usage that cannot be run.
 	ReasonConfig
-	// ReasonTooManyFailed is a finished run in which more users failed than
-	// failures.max_ratio allows, or a backfill that has left anything undone.
-	ReasonTooManyFailed
 	// ReasonCredentials means the API refused the credentials or a scope.
 	ReasonCredentials
 	// ReasonSink means the object store refused.
 	ReasonSink
-	// ReasonAPI means the API is down for everyone, or what it says is
-	// implausible (max_gone).
-	ReasonAPI
 	// ReasonOvertaken means that another run is at work, or has overtaken
 	// this one.
 	ReasonOvertaken
+	// ReasonAPI means the API is down for everyone, or what it says is
+	// implausible (max_gone).
+	ReasonAPI
 	// ReasonInterrupted means that the caller's context was cancelled: the
 	// run committed what it had and stopped.
 	ReasonInterrupted
+	// ReasonPartial is a finished run: everything within reach was pulled and
+	// committed, but something was implausible or a service stayed down.
+	ReasonPartial
+	// ReasonTooManyFailed is a finished run in which more users failed than
+	// failures.max_ratio allows, or a backfill that has left anything undone.
+	ReasonTooManyFailed
 )
 
 // StopError ends a run. Err says what, where, and what to do about it.
@@ -72,7 +76,7 @@ func stopReason(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &stop):
-		return err
+		return ofGravest(err)
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return &StopError{Reason: ReasonInterrupted, Err: errInterrupted}
 	case errors.As(err, &held), errors.Is(err, sink.ErrOvertaken):
@@ -90,6 +94,41 @@ func stopReason(err error) error {
 	default:
 		return &StopError{Reason: ReasonAPI, Err: err}
 	}
+}
+
+// ofGravest gives an error that joins several *StopErrors the gravest of their
+// reasons.
+func ofGravest(err error) error {
+	if _, is := err.(*StopError); is { //nolint:errorlint // it is the outermost that has a reason already
+		return err
+	}
+	reason, _ := ReasonOf(err)
+	return &StopError{Reason: reason, Err: err}
+}
+
+// ReasonOf is why a run ended: the reason of the outermost *StopError of err, of
+// several that are joined the gravest. It is false where there is none.
+func ReasonOf(err error) (reason Reason, ok bool) {
+	switch e := err.(type) { //nolint:errorlint // it unwraps by itself
+	case *StopError:
+		return e.Reason, true
+	case interface{ Unwrap() error }:
+		return ReasonOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, joined := range e.Unwrap() {
+			if r, is := ReasonOf(joined); is && (!ok || r < reason) {
+				reason, ok = r, true
+			}
+		}
+	}
+	return reason, ok
+}
+
+// IsWhole says that a run that ended with err came to its end, whatever it had
+// to say about that: it was no failure, or one of some users or of a part.
+func IsWhole(err error) bool {
+	reason, ok := ReasonOf(err)
+	return err == nil || ok && reason >= ReasonPartial
 }
 
 // consequence is what a failed request means for the run that has made it.

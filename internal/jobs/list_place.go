@@ -196,7 +196,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		n.weighed.stamp = now
 		check(n.weighed.update(ctx, n.w))
 	}
-	if rep.Outcome != "stopped" && rep.Unreached == 0 {
+	if rep.CameThrough() {
 		own := byBuckets[success]{}
 		for _, b := range n.o.Shard.Buckets() {
 			own[b] = success{stamp: now, Ended: n.o.Now().UTC()}

@@ -42,12 +42,22 @@ type Plan struct {
 	Learned bool    `json:"rate_learned,omitempty"`
 	Minutes float64 `json:"minutes"`
 
+	// List is what listing the users takes, a part of these.
+	List PlannedList `json:"list"`
+
 	// BasedOn are the runs from whose reports the shares of changed users were
 	// taken.
 	BasedOn []string `json:"based_on,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
 	// Spent is how many requests this plan itself has cost.
 	Spent int64 `json:"spent"`
+}
+
+// PlannedList is what reading the list of users takes: as long as this plan has
+// taken for it, or the last run that has read it.
+type PlannedList struct {
+	Pages   int64   `json:"pages"`
+	Minutes float64 `json:"minutes"`
 }
 
 // PlannedUsers counts the users of a plan.

@@ -20,6 +20,7 @@ type experience struct {
 	// pages of the user list, and looks at settling users and the sync sessions
 	// that made them settle.
 	pages           int64
+	listing         time.Duration // reading these
 	looks, sessions int64
 	// rate of the newest run that tells one, in requests a second.
 	rate float64
@@ -61,6 +62,9 @@ func (h *experience) add(past *report.Earlier) {
 	h.ids = append(h.ids, past.RunID)
 	if h.pages == 0 {
 		h.pages = past.RequestsByOperation["users"]
+		if past.List != nil {
+			h.listing = time.Duration(past.List.Seconds * float64(time.Second))
+		}
 	}
 	var services []config.Stream
 	for s, sr := range past.Streams {

@@ -33,7 +33,7 @@ func (p *planner) result() *Plan {
 		p.due["correlation"] += rounded(float64(p.maybe) * p.changed(p.anyCorrelated())) // banking comes first
 	}
 	p.expectSessions()
-	p.expectList()
+	p.expectList(plan)
 	p.pace(plan)
 	p.note(plan)
 	return plan
@@ -73,15 +73,19 @@ func (p *planner) expectSessions() {
 
 // expectList adds the pages of the user list: those that the plan has read, or
 // offline those of the last run.
-func (p *planner) expectList() {
+func (p *planner) expectList(plan *Plan) {
+	pages, took := max(1, p.history.pages), p.history.listing
 	switch {
 	case len(p.o.Users) > 0:
-	case p.offline:
-		p.due["users"] += max(1, p.history.pages)
-	default:
-		p.due["users"] += p.client.Stats().ByOperation["users"]
+		return
+	case !p.offline:
+		pages, took = p.client.Stats().ByOperation["users"], p.list.took
 	}
+	p.due["users"] += pages
+	plan.List = PlannedList{Pages: pages, Minutes: hundredths(took.Minutes())}
 }
+
+func hundredths(n float64) float64 { return math.Round(100*n) / 100 }
 
 // pace sums up, and says how long that takes.
 func (p *planner) pace(plan *Plan) {
@@ -103,13 +107,16 @@ func (p *planner) pace(plan *Plan) {
 			delete(p.due, operation)
 		}
 	}
-	plan.Minutes = math.Round(100*float64(plan.Requests)/plan.Rate/60) / 100
+	plan.Minutes = hundredths(float64(plan.Requests) / plan.Rate / 60)
+	plan.List.Minutes = max(plan.List.Minutes, hundredths(float64(plan.List.Pages)/plan.Rate/60))
+	plan.Minutes = max(plan.Minutes, plan.List.Minutes)
 }
 
 // note says what the numbers do not.
 func (p *planner) note(plan *Plan) {
 	add := func(format string, args ...any) { plan.Notes = append(plan.Notes, fmt.Sprintf(format, args...)) }
 	known := p.users.Listed - p.users.New
+	p.noteList(plan, add)
 	switch {
 	case plan.FirstRun:
 		add("nothing was committed yet: everything is read in full")
@@ -132,6 +139,30 @@ func (p *planner) note(plan *Plan) {
 	if d := p.job.Deadline; d > 0 && plan.Minutes > d.Minutes() {
 		add("the deadline %s comes first: about %.0f %% of the users are reached, the others come first in the run after",
 			d, 100*d.Minutes()/plan.Minutes)
+	}
+}
+
+// noteList says what listing the users costs, and what is wrong with the list.
+func (p *planner) noteList(plan *Plan, add func(format string, args ...any)) {
+	if plan.List.Pages == 0 {
+		return
+	}
+	how := ""
+	if e := &p.list.extent; !p.offline && !e.Counted && e.Pages > 1 {
+		how = ", one after the other, since the answers do not tell how many there are"
+	}
+	add("the list of users takes %d requests and about %.4g minutes%s", plan.List.Pages, plan.List.Minutes, how)
+	if p.offline {
+		return
+	}
+	switch e := &p.list.extent; {
+	case !e.Whole:
+		add("the list of users is not whole: %s", e.Reason)
+	case e.Named == 0:
+		add("the list of users names nobody: check finoos.tenant, %s has no users", p.tenant())
+	}
+	if p.list.extent.Aside > 0 {
+		add("%s", asideText(&p.list.extent))
 	}
 }
 

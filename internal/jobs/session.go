@@ -61,6 +61,7 @@ type session struct {
 	began    time.Time // real time
 	reader   *pull.Reader
 	tally    *tally
+	reserved reservations
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	safe     bool               // the last commit has succeeded
 }
@@ -168,9 +169,7 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	if s.w != nil {
 		runErr = s.lastCommit(ctx, runErr)
 	}
-	if runErr == nil {
-		runErr = s.tooManyFailed()
-	}
+	runErr = s.judge(ctx, runErr)
 	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
 	ending(ctx, rep)
 	if s.w == nil {
@@ -179,8 +178,8 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	if err := s.writeReport(ctx, rep); err != nil {
 		s.log.WarnContext(ctx, "run report not written", "error", err)
 	}
-	if err := s.w.Close(ctx); err != nil && runErr == nil {
-		runErr = s.sinkError(ctx, fmt.Errorf("close the sink: %w", err))
+	if err := s.w.Close(ctx); err != nil && IsWhole(runErr) {
+		runErr = stopReason(errors.Join(s.sinkError(ctx, fmt.Errorf("close the sink: %w", err)), runErr))
 	}
 	return rep, runErr
 }
@@ -192,14 +191,14 @@ func (s *session) lastCommit(ctx context.Context, runErr error) error {
 	if s.safe = err == nil; s.safe {
 		return runErr
 	}
-	if stop, ok := errors.AsType[*StopError](runErr); ok {
-		switch stop.Reason {
-		case ReasonSink, ReasonOvertaken: // the same, said where it happened
-			return runErr
-		case ReasonInterrupted:
-			return stopReason(err)
-		default:
-		}
+	err = stopReason(err)
+	was, _ := ReasonOf(runErr)
+	now, _ := ReasonOf(err)
+	switch {
+	case runErr != nil && (was == ReasonSink || was == ReasonOvertaken) && was <= now:
+		return runErr // the same, said where it happened
+	case runErr != nil && was == ReasonInterrupted:
+		return err
 	}
 	return stopReason(errors.Join(err, runErr))
 }
@@ -318,13 +317,3 @@ func (s *session) hasFailed(u *user) bool {
 }
 
 func (s *session) has(stream config.Stream) bool { return slices.Contains(s.streams, stream) }
-
-func (s *session) tooManyFailed() error {
-	var c report.UserCounts
-	s.tally.update(func(rep *report.Report) { c = rep.Users })
-	if total := c.Done(); c.Failed > 0 && float64(c.Failed) > s.job.Failures.MaxRatio*float64(total) {
-		return Stopf(ReasonTooManyFailed, "%d of %d users failed, more than failures.max_ratio %g allows: the table pulls says who and why",
-			c.Failed, total, s.job.Failures.MaxRatio)
-	}
-	return nil
-}

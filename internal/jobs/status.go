@@ -307,7 +307,7 @@ func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
 }
 
 // outcomes from the best to the worst.
-var outcomes = []string{"done", "deadline", "stopped"}
+var outcomes = []string{report.Done, report.DoneWithFailures, report.Deadline, report.DoneInPart, report.Stopped}
 
 func (r *StatusRun) add(p *report.Report) {
 	r.Reports++

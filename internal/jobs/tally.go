@@ -134,15 +134,33 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
 	r.RequestsByOperation = stats.ByOperation
 	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
-	r.Outcome = "done"
-	if left := r.Users.Listed - r.Users.Done(); left > 0 && err == nil {
-		r.Outcome, r.Unreached = "deadline", left
-	}
+	r.Outcome = outcomeOf(r, err)
 	if err != nil {
-		r.Outcome, r.Error = "stopped", err.Error()
+		r.Error = err.Error()
+	}
+	if left := r.Users.Listed - r.Users.Done(); left > 0 && r.Outcome != report.Stopped {
+		r.Unreached = left
 	}
 	t.tell(stats, elapsed)
 	return r
+}
+
+// outcomeOf names how a run ended that has counted r, and ended with err.
+func outcomeOf(r *report.Report, err error) string {
+	reason, _ := ReasonOf(err)
+	// What else than failed users a backfill has left, it has not come to.
+	unfinished := r.Backfill != nil && reason == ReasonTooManyFailed && r.Users.Failed == 0
+	switch {
+	case !IsWhole(err) || unfinished:
+		return report.Stopped
+	case err != nil && reason == ReasonPartial:
+		return report.DoneInPart
+	case r.Users.Listed > r.Users.Done() && r.Backfill == nil:
+		return report.Deadline
+	case err != nil || r.Users.Failed > 0:
+		return report.DoneWithFailures
+	}
+	return report.Done
 }
 
 // took notes how long a stage of a user took.

@@ -35,10 +35,12 @@ type Handover struct {
 	chunks []int    // written so far, by shard
 }
 
-// handed says that all is there: written last, it names the chunks.
+// handed says that all is there: written last, it names the chunks, and says of
+// them as a whole what their maker has to say.
 type handed struct {
-	RunID  string `json:"run_id"`
-	Chunks int    `json:"chunks"`
+	RunID  string          `json:"run_id"`
+	Chunks int             `json:"chunks"`
+	About  json.RawMessage `json:"about,omitempty"`
 }
 
 // HandOver begins a handover to the other shards of the run group.
@@ -73,9 +75,19 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 	return nil
 }
 
-// Done makes all that was added readable, and sweeps what older run groups
-// have handed over.
-func (h *Handover) Done(ctx context.Context) error {
+// Show writes out what was added, so that the others see the handover grow.
+func (h *Handover) Show(ctx context.Context) error {
+	for shard := range h.held {
+		if err := h.flush(ctx, shard); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Done makes all that was added readable, with what is to be said about it as
+// JSON, and sweeps what older run groups have handed over.
+func (h *Handover) Done(ctx context.Context, about []byte) error {
 	for shard := range h.held {
 		if shard == h.w.o.Shard.Index {
 			continue
@@ -83,7 +95,7 @@ func (h *Handover) Done(ctx context.Context) error {
 		if err := h.flush(ctx, shard); err != nil {
 			return err
 		}
-		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard]})
+		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard], About: about})
 		if err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
@@ -115,21 +127,42 @@ func (w *Writer) sweepHandovers(ctx context.Context) error {
 	return nil
 }
 
+// HandoverSigns tells whether it makes sense to wait for what a shard of the run
+// group hands over: how much of it is there, in bytes, and whether the shard is at
+// work.
+func (w *Writer) HandoverSigns(ctx context.Context, from int) (size int64, alive bool, err error) {
+	for info, err := range w.store.List(ctx, w.keys.handoverGroup(w.o.RunGroup), "") {
+		if err != nil {
+			return 0, false, fmt.Errorf("look for what is being handed over: %w", err)
+		}
+		size += info.Size
+	}
+	l, err := w.leases.get(ctx, w.keys.lease(from, w.o.Backfill))
+	switch {
+	case errors.Is(err, bucket.ErrNotExist):
+		return size, false, nil
+	case err != nil:
+		return size, false, fmt.Errorf("see who hands over: %w", err)
+	}
+	return size, l.alive, nil
+}
+
 // HandedOver yields the records that another shard of the run group has left for
-// this one. It is nil, without an error, where nothing is there yet.
-func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], error) {
+// this one, and what it said about them. It is nil, without an error, where
+// nothing is there yet.
+func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, error], about []byte, err error) {
 	body, info, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
 	switch {
 	case errors.Is(err, bucket.ErrNotExist):
-		return nil, nil
+		return nil, nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("look for what was handed over: %w", err)
+		return nil, nil, fmt.Errorf("look for what was handed over: %w", err)
 	case info.StoreTime.Sub(info.Modified) > handoverOld:
-		return nil, nil
+		return nil, nil, nil
 	}
 	var h handed
 	if err := json.Unmarshal(body, &h); err != nil {
-		return nil, fmt.Errorf("read what was handed over: %w", err)
+		return nil, nil, fmt.Errorf("read what was handed over: %w", err)
 	}
 	return func(yield func([]byte, error) bool) {
 		for n := range h.Chunks {
@@ -151,5 +184,5 @@ func (w *Writer) HandedOver(ctx context.Context) (iter.Seq2[[]byte, error], erro
 				chunk = chunk[end:]
 			}
 		}
-	}, nil
+	}, h.About, nil
 }

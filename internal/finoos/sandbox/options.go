@@ -37,7 +37,8 @@ type Options struct {
 	// running analyses. time.Now unless set.
 	Clock func() time.Time
 
-	// PageSize is the length of a page of users: 100 unless set.
+	// PageSize is the length of a page of users: 20 unless set, the only size that is
+	// documented of any list.
 	PageSize int
 	// CategorizationPageSize is the length of a page of categorization: 500
 	// unless set.
@@ -128,7 +129,7 @@ func (o *Options) fill() {
 		def(&o.Today, time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
 	}
 	def(&o.HoldBack, 14)
-	def(&o.PageSize, 100)
+	def(&o.PageSize, 20)
 	def(&o.CategorizationPageSize, 500)
 	def(&o.FirstPage, 1)
 	def(&o.UnknownCorrelation, http.StatusNotFound)

@@ -209,7 +209,8 @@ type Sync struct {
 
 // Failures says how failed users are treated.
 type Failures struct {
-	// MaxRatio is the share of failed users up to which a run counts as done.
+	// MaxRatio is the share of failed users up to which a run counts as done. A
+	// tenth of the users may always fail, at most 10 over all shards.
 	MaxRatio float64 `key:"max_ratio" default:"0.005" min:"0" max:"1"`
 	// RetryAtEnd tries failed users once more when all others are done.
 	RetryAtEnd bool `key:"retry_at_end" default:"true"`

@@ -39,7 +39,27 @@ func (d *doctor) users(ctx context.Context) {
 		many += fmt.Sprintf(", %d in all", p.Total.V)
 	}
 	d.ok("users", "%s", many)
+	if p.Aside > 0 {
+		d.warn("users", "report it as an issue; a run puts them aside, and ends with a warning", "%d records of the first page are no users: they have no usable id", p.Aside)
+	}
 	d.pages(p)
+	d.listing(p)
+}
+
+// listing says what reading the whole list takes.
+func (d *doctor) listing(p finoos.Paging) {
+	const what = "listing the users"
+	each := p.Latency.Seconds()
+	switch {
+	case p.Tokens:
+		d.note(what, "", "each page names the next one: they are read one after the other, %s each", human.Duration(p.Latency))
+	case !p.Counted:
+		d.note(what, "", "the answers do not tell how many pages there are: they are read one after the other, %s each", human.Duration(p.Latency))
+	default:
+		rate := min(d.o.Config.FinoOS.RequestsPerSecond, float64(d.job.Concurrency)/max(each, 1e-4))
+		d.ok(what, "%d pages, about %.2g minutes with %d at a time and %g requests a second",
+			p.Pages, float64(p.Pages)/rate/60, d.job.Concurrency, d.o.Config.FinoOS.RequestsPerSecond)
+	}
 }
 
 func (d *doctor) pages(p finoos.Paging) {

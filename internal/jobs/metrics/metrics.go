@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -100,7 +99,7 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 		return
 	}
 	c.lastEnd.WithLabelValues(job).Set(seconds(report.Finished))
-	if err == nil && report.Outcome == "done" && !report.OnlyFailed && report.Named == 0 {
+	if jobs.IsWhole(err) && report.CameThrough() && !report.OnlyFailed && report.Named == 0 {
 		m.success(job, report.Finished)
 	}
 	u := report.Users
@@ -156,13 +155,15 @@ func outcome(report *report.Report, err error) string {
 	if err == nil && report != nil {
 		return report.Outcome
 	}
-	stop, ok := errors.AsType[*jobs.StopError](err)
+	reason, ok := jobs.ReasonOf(err)
 	if !ok {
 		return "unexpected"
 	}
-	switch stop.Reason {
+	switch reason {
 	case jobs.ReasonConfig:
 		return "config"
+	case jobs.ReasonPartial:
+		return "done_in_part"
 	case jobs.ReasonTooManyFailed:
 		return "too_many_failed"
 	case jobs.ReasonCredentials:

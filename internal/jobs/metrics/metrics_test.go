@@ -78,6 +78,30 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 	)
 }
 
+func TestARunThatCameThroughIsASuccessByItsOwnName(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		outcome string
+		err     error
+		label   string
+		success bool
+	}{
+		"some failed":         {report.DoneWithFailures, nil, "done_with_failures", true},
+		"too many failed":     {report.DoneWithFailures, jobs.Stopf(jobs.ReasonTooManyFailed, "x"), "too_many_failed", true},
+		"a service down":      {report.DoneInPart, jobs.Stopf(jobs.ReasonPartial, "x"), "done_in_part", true},
+		"the deadline":        {report.Deadline, nil, "deadline", false},
+		"not closed":          {report.Done, jobs.Stopf(jobs.ReasonSink, "x"), "sink", false},
+		"not closed, and bad": {report.DoneInPart, errors.Join(jobs.Stopf(jobs.ReasonPartial, "x"), jobs.Stopf(jobs.ReasonSink, "x")), "sink", false},
+	} {
+		m := New(Build{})
+		m.Ended("nightly", &report.Report{Outcome: tc.outcome, Finished: time.Unix(500, 0)}, tc.err)
+		shows(t, m, `syncer_runs_total{job_name="nightly",outcome="`+tc.label+`"} 1`)
+		if got := strings.Contains(page(t, m), `syncer_last_success_timestamp_seconds{job_name="nightly"} 500`); got != tc.success {
+			t.Errorf("%s: a success: %t", name, got)
+		}
+	}
+}
+
 func TestFreshnessIsTheTimeOfTheAnalyses(t *testing.T) {
 	t.Parallel()
 	m := New(Build{})

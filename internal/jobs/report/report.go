@@ -12,6 +12,20 @@ import (
 // pulls has them all.
 const MaxFailures = 1000
 
+// The outcomes of runs. Those of the name done came through all users.
+const (
+	Done = "done"
+	// DoneWithFailures has users that failed, few enough or not.
+	DoneWithFailures = "done_with_failures"
+	// DoneInPart has pulled and committed everything within reach, but something
+	// was implausible, or a service stayed down.
+	DoneInPart = "done_in_part"
+	// Deadline left users for the next run.
+	Deadline = "deadline"
+	// Stopped is a run that was interrupted, or could not go on.
+	Stopped = "stopped"
+)
+
 // Report is what a run did: written to runs/<run_id>.json in the bucket and
 // printed by the command line. It names users by id only.
 type Report struct {
@@ -28,10 +42,13 @@ type Report struct {
 	Version    string    `json:"version,omitempty"`
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished"`
-	// Outcome is "done", "deadline" or "stopped".
+	// Outcome is one of Done, DoneWithFailures, DoneInPart, Deadline, Stopped.
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
+	// List is what is known of the list of users as a whole, nil where none was
+	// read.
+	List *List `json:"list,omitempty"`
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[config.Stream]*Stream `json:"streams"`
 	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
@@ -73,6 +90,13 @@ type Report struct {
 	Backfill *Backfill `json:"backfill,omitempty"`
 }
 
+// CameThrough says that the run left nobody out: it was done, whatever it had to
+// say about that.
+func (r *Report) CameThrough() bool {
+	done := r.Outcome == Done || r.Outcome == DoneWithFailures || r.Outcome == DoneInPart
+	return done && r.Unreached == 0
+}
+
 // Backfill says which backfill a report is of, and when it came to its
 // end; then there is nothing left to do.
 type Backfill struct {
@@ -106,6 +130,25 @@ type UserCounts struct {
 // Done is how many users the run is done with, whatever became of them.
 func (c *UserCounts) Done() int64 {
 	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Missing + c.Quarantined
+}
+
+// List is what is known of the list of users, before sharding.
+type List struct {
+	// Whole says that nothing speaks against it being all there is; Reason says
+	// what does.
+	Whole  bool   `json:"whole"`
+	Reason string `json:"reason,omitempty"`
+	Named  int64  `json:"named"` // distinct ids
+	Pages  int64  `json:"pages"`
+	// Aside counts the records that are no users; AsideFirst says of the first of
+	// them where they stand, and why.
+	Aside      int64          `json:"aside,omitempty"`
+	AsideFirst []finoos.Aside `json:"aside_first,omitempty"`
+	// Unreadable counts fields of users whose column is null because they cannot
+	// be read.
+	Unreadable int64 `json:"unreadable,omitempty"`
+	// Seconds is how long reading it took; 0 for a shard that was left its part.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // Stream counts the pulls of one stream by outcome, and what they wrote.

@@ -194,6 +194,18 @@ func TestWhatDidNotHappenIsSaidInWords(t *testing.T) {
 	}
 }
 
+func TestARunThatCameThroughIsNotShownAsStopped(t *testing.T) {
+	t.Parallel()
+	for outcome, title := range map[string]string{report.DoneWithFailures: "Done, with failures", report.DoneInPart: "Done in part"} {
+		page := pageOf(t, &report.Report{RunID: "01JD", Job: "nightly", Outcome: outcome, Error: "contracts stayed down"})
+		for _, want := range []string{title + "</span></h1>", `<span class="badge warn">`, `<p class="callout warn" role="note"><strong>It ended with:</strong> contracts stayed down`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: not in the page: %s", outcome, want)
+			}
+		}
+	}
+}
+
 func TestAPageSaysWhatKindOfRunItWas(t *testing.T) {
 	t.Parallel()
 	r := quiet()

@@ -11,9 +11,11 @@ import (
 type outcome struct{ Title, Mark, Kind string }
 
 var outcomes = map[string]outcome{
-	"done":     {Title: "Done", Mark: "✓", Kind: "good"},
-	"deadline": {Title: "Deadline reached", Mark: "◷", Kind: "warn"},
-	"stopped":  {Title: "Stopped", Mark: "✕", Kind: "bad"},
+	report.Done:             {Title: "Done", Mark: "✓", Kind: "good"},
+	report.DoneWithFailures: {Title: "Done, with failures", Mark: "!", Kind: "warn"},
+	report.DoneInPart:       {Title: "Done in part", Mark: "◑", Kind: "warn"},
+	report.Deadline:         {Title: "Deadline reached", Mark: "◷", Kind: "warn"},
+	report.Stopped:          {Title: "Stopped", Mark: "✕", Kind: "bad"},
 }
 
 var stageTitles = map[string]string{

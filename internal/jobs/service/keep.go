@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -146,11 +145,13 @@ func (k *keeper) run(ctx context.Context, due time.Time) error {
 		log = log.With("run_id", report.RunID, "users", report.Users.Listed, "users_failed", report.Users.Failed, "commits", report.Commits,
 			"requests", report.Requests, "took", report.Finished.Sub(report.Started).Round(time.Second))
 	}
-	stop, ok := errors.AsType[*jobs.StopError](err)
+	reason, ok := jobs.ReasonOf(err)
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "run ended")
-	case ok && stop.Reason == jobs.ReasonInterrupted:
+	case jobs.IsWhole(err):
+		log.WarnContext(ctx, "run ended, and not all is well", "warning", err)
+	case ok && reason == jobs.ReasonInterrupted:
 		log.InfoContext(ctx, "run stopped after a clean commit")
 	default:
 		log.ErrorContext(ctx, "run failed", "error", err)

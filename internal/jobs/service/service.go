@@ -135,11 +135,18 @@ func (s *server) serve(ctx context.Context) error {
 	<-ctx.Done()
 	s.log.InfoContext(ctx, "stopping: jobs at work commit what is complete")
 	keeping.Wait()
+	var worst error // of those that must not pass for a clean commit
 	for _, err := range ends {
-		stop, ok := errors.AsType[*jobs.StopError](err)
-		if err != nil && (!ok || stop.Reason == jobs.ReasonSink || stop.Reason == jobs.ReasonUnexpected) {
-			return err // this must not pass for a clean commit
+		reason, ok := jobs.ReasonOf(err)
+		if err == nil || ok && reason != jobs.ReasonSink && reason != jobs.ReasonUnexpected {
+			continue
 		}
+		if before, _ := jobs.ReasonOf(worst); worst == nil || reason < before {
+			worst = err
+		}
+	}
+	if worst != nil {
+		return worst
 	}
 	return &jobs.StopError{Reason: jobs.ReasonInterrupted, Err: errors.New("stopped: no job is at work, and those that were go on after the next start")}
 }

@@ -315,6 +315,8 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 		{"too many failed", 29 * time.Minute, func(f *office) {
 			f.made(2*time.Hour+time.Minute, report.Report{Outcome: "stopped", Users: report.UserCounts{Listed: 2, Failed: 2}})
 		}, nil},
+		{"made, with failures", 29 * time.Minute, func(f *office) { f.made(2*time.Hour+time.Minute, report.Report{Outcome: report.DoneWithFailures}) }, nil},
+		{"made, but for a service", 29 * time.Minute, func(f *office) { f.made(2*time.Hour+time.Minute, report.Report{Outcome: report.DoneInPart}) }, nil},
 		{"made in part", 29 * time.Minute, func(f *office) {
 			f.made(2*time.Hour+time.Minute, report.Report{Outcome: "done", Named: 3})
 		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
@@ -335,6 +337,35 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 				f.serve(time.Hour)
 				f.begun("nightly", tc.begun...)
 			})
+		})
+	}
+}
+
+func TestTheLastSuccessIsTheLastRunThatCameThrough(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		last report.Report
+		want bool
+	}{
+		{report.Report{Outcome: report.Done}, true},
+		{report.Report{Outcome: report.DoneWithFailures}, true},
+		{report.Report{Outcome: report.DoneInPart}, true},
+		{report.Report{Outcome: report.DoneInPart, Unreached: 1}, false},
+		{report.Report{Outcome: report.Deadline, Unreached: 1}, false},
+		{report.Report{Outcome: report.Stopped}, false},
+		{report.Report{Outcome: report.Done, Named: 1}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newOffice(t, map[string][]string{"nightly": {`schedule: "@yearly"`, "catch_up: 1s"}})
+			f.made(time.Hour, tc.last)
+			s, err := newServer(Options{Config: f.cfg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.past = f.past
+			if got := s.keepers[0].lastSuccess(t.Context()); got.IsZero() == tc.want {
+				t.Errorf("%+v: last success %v", tc.last, got)
+			}
 		})
 	}
 }
