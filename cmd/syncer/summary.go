@@ -81,7 +81,7 @@ func usersText(u report.UserCounts) string {
 	for _, c := range []struct {
 		n    int64
 		what string
-	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Quarantined, "in quarantine"}, {u.Gone, "gone"}} {
+	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Quarantined, "in quarantine"}, {u.Gone, "gone"}, {u.Missing, "missing"}} {
 		if c.n > 0 {
 			parts = append(parts, count(c.n)+" "+c.what)
 		}
