@@ -51,6 +51,8 @@ var tables = []table{
 		{"created_at", instant},
 		{"duplicates", texts},
 		{"user_scopes", texts},
+		{"first_seen_at", instant},
+		{"last_seen_at", instant},
 	}},
 	{name: "sync_sessions", key: []string{"user_id", "bank_login_id", "_extracted_at"}, history: true, columns: []column{
 		{"user_id", text},

@@ -40,7 +40,7 @@ var exitCodes = []struct {
 	{[]int{exitTooManyFailed}, "done, but more users failed than failures.max_ratio; or a backfill has users left"},
 	{[]int{exitCredentials}, "credentials or scopes refused"},
 	{[]int{exitSink}, "sink refused, or damaged (verify)"},
-	{[]int{exitAPI}, "API down or implausible (everything fails; or more users gone than max_gone)"},
+	{[]int{exitAPI}, "API down (everything fails); or most users of a backfill answer 404"},
 	{[]int{exitOvertaken}, "another run is at work, or has overtaken this one"},
 	{[]int{exitUsage}, "usage or configuration"},
 	{[]int{exitPartial}, "all within reach is done, but something is implausible, or a service stayed down"},

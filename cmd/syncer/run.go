@@ -17,6 +17,7 @@ import (
 type runFlags struct {
 	shard, users     string
 	onlyFailed, full bool
+	acceptGone       bool
 	pushMetrics      string
 }
 
@@ -44,6 +45,7 @@ restarts of one scheduled time share.
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&f.acceptGone, "accept-gone", false, "take the list of users for the truth, however few it names: whoever it lacks and the API does not know is gone")
 	cmd.Flags().StringVar(&f.pushMetrics, "push-metrics", "", "hand the run's metrics to the Prometheus Pushgateway at this `URL`; not unless given")
 	return cmd
 }
@@ -108,6 +110,9 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	if f.users != "" && f.onlyFailed {
 		return jobs.RunOptions{}, usagef("--users and --only-failed exclude each other")
 	}
+	if f.acceptGone && (f.users != "" || f.onlyFailed) {
+		return jobs.RunOptions{}, usagef("--accept-gone is for a run over all users: leave out --users and --only-failed")
+	}
 	shard, err := a.shard(f.shard)
 	if err != nil {
 		return jobs.RunOptions{}, err
@@ -123,7 +128,7 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	group, _ := a.getenv("SYNCER_RUN_GROUP")
 	p := newProgress(a.console, a.log, time.Now)
 	return jobs.RunOptions{
-		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full,
+		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full, AcceptGone: f.acceptGone,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
 		Progress: func(s report.Progress) { p.report(ctx, s) },
 	}, nil

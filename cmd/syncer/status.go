@@ -160,6 +160,9 @@ func lastRunText(p *printout, s *jobs.Status) {
 	}
 	u := r.Users
 	p.printf("            users: %s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone", count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))
+	if u.Missing > 0 {
+		p.printf(", %s missing", count(u.Missing))
+	}
 	if u.NotBooked > 0 {
 		p.printf(", %s without a service of the job", count(u.NotBooked))
 	}

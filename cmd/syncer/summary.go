@@ -82,7 +82,7 @@ func usersText(u report.UserCounts) string {
 		n    int64
 		what string
 	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Quarantined, "in quarantine"},
-		{u.NotBooked, "without a service of the job"}, {u.PassedOver, "passed over where a service is down"}, {u.Gone, "gone"}} {
+		{u.NotBooked, "without a service of the job"}, {u.PassedOver, "passed over where a service is down"}, {u.Gone, "gone"}, {u.Missing, "missing"}} {
 		if c.n > 0 {
 			parts = append(parts, count(c.n)+" "+c.what)
 		}

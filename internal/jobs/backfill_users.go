@@ -4,13 +4,48 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 )
+
+// goneUsers collects the users that the API does not know. A backfill is done with
+// all of them at its end, or with none: more than the limit looks like a mistyped
+// tenant.
+type goneUsers struct {
+	mu    sync.Mutex
+	users map[string]time.Time // id -> the last instant that this run has written for it
+	limit int
+}
+
+// minGone users may be gone in a backfill, however few are known.
+const minGone = 10
+
+func (g *goneUsers) allow(known int, share float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit = max(minGone, int(math.Floor(share*float64(known))))
+}
+
+// add notes that id is gone, and the last _extracted_at that this run wrote
+// for it; the error ends the run.
+func (g *goneUsers) add(id string, last time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.users == nil {
+		g.users = map[string]time.Time{}
+	}
+	g.users[id] = last
+	if limit := max(g.limit, minGone); len(g.users) > limit {
+		return Stopf(ReasonAPI, "more than %d known users answer 404 (max_gone): nobody was declared gone; check finoos.tenant and finoos.base_url", limit)
+	}
+	return nil
+}
 
 // listAll lists the users, and finds out how many of them may be gone.
 func (f *filling) listAll(ctx context.Context) error {

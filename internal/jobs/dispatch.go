@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"finoos-syncer/internal/jobs/report"
-
 	"golang.org/x/sync/errgroup"
 )
 
@@ -33,7 +31,7 @@ type flow struct {
 	*session
 	worker worker
 	held   *userList
-	place  *report.Resume // where the last run stopped, nil at the end
+	places byBuckets[placeOf] // where earlier runs stopped
 
 	feed *feed // nil until users are pulled
 
@@ -67,18 +65,28 @@ func newFlow(s *session, held *userList, w worker) *flow {
 // run works on all users of the shard with bounded concurrency. A user that
 // waits is in the queue and holds no worker.
 func (f *flow) run(ctx context.Context, hooks flowHooks) error {
+	return f.whileCommitting(ctx, hooks.beside, func(ctx context.Context) error {
+		err := f.dispatch(ctx, hooks)
+		if err == nil && hooks.atDeadline != nil && f.deadlinePassed() {
+			err = hooks.atDeadline(ctx)
+		}
+		return err
+	})
+}
+
+// whileCommitting lets work be done while what it brings is committed now and
+// then, and until another takes the lease. beside, where it is not nil, runs until
+// its context ends.
+func (f *flow) whileCommitting(ctx context.Context, beside func(context.Context, context.CancelCauseFunc), work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var background sync.WaitGroup
 	background.Go(func() { f.keepCommitting(ctx, cancel) })
 	background.Go(func() { f.watchLease(ctx, cancel) })
-	if hooks.beside != nil {
-		background.Go(func() { hooks.beside(ctx, cancel) })
+	if beside != nil {
+		background.Go(func() { beside(ctx, cancel) })
 	}
-	err := f.dispatch(ctx, hooks)
-	if err == nil && hooks.atDeadline != nil && f.deadlinePassed() {
-		err = hooks.atDeadline(ctx)
-	}
+	err := work(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // a worker that was cut short, or none at work, is not the reason
 	}
@@ -94,7 +102,7 @@ func (f *flow) run(ctx context.Context, hooks flowHooks) error {
 func (f *flow) dispatch(ctx context.Context, hooks flowHooks) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(f.job.Concurrency)
-	f.feed = newFeed(f, f.place)
+	f.feed = newFeed(f, f.places)
 	f.fed.Store(false)
 	defer f.feed.close()
 	for ctx.Err() == nil {

@@ -10,13 +10,13 @@
 //	session.go                what a run is made with: options, client, store, sink; commit, report
 //	    open.go  memory.go    how a client and a store are made of jobs.yaml, a report is found; what a run may take
 //	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
-//	list_place.go             where the last run stopped, if it did not come to its end: those left out come first
+//	list_place.go             where earlier runs stopped: those who were reached the longest time ago come first
+//	    state.go              what a job remembers beside its cursors
 //	list_page.go              the list of users, paged
 //	    list_extent.go        whether all have come
 //	    list_shared.go        left by shard 0 for the others
 //	    list_named.go         or those that are named, each asked for
 //	    list_held.go          held by bucket of users, on disk where it is long
-//	list_missing.go           known but not listed: asked for one by one
 //	dispatch.go               pull users: bounded workers, commits now and then
 //	    list_feed.go  list_stepper.go    who is next, with its cursors
 //	    queue.go              who waits, and until when
@@ -36,8 +36,10 @@
 //	        panics.go             a panic is one user's failure
 //	        user_tries.go         what may pass is tried again, soon and at the end
 //	        user_again.go         those who come at the end
+//	list_missing.go           known but not listed: asked for side by side; who answers is pulled in a second round
 //	unsaid.go                 what is said when it is known how others fare
-//	list_gone.go              who is gone: all of them are declared or, beyond max_gone, none
+//	list_gone.go              who is gone: declared, or marked for a later run
+//	    list_plausible.go     by a list that is to be believed
 //	tally.go  tally_course.go    the run report (jobs/report) while it is made
 //	session_end.go            what a run that came through has to say: reservations, too many failed users
 //	errors.go                 why a run ends, and what a failed request means

@@ -104,7 +104,7 @@ func (u *user) passOver(p heldPart) {
 func (n *nightly) nextPassedOver(ctx context.Context) (*user, error) {
 	for {
 		if n.coming == nil {
-			if !n.passed.anyFor(func(op operation) bool { return !n.health.isDown(op) }) {
+			if !n.passed.anyFor(n.comesBack) {
 				return nil, nil //nolint:nilnil // nobody, and that is no error
 			}
 			n.coming = &comeback{of: n.session, batch: n.passed.take()}
@@ -130,10 +130,14 @@ func (n *nightly) nextPassedOver(ctx context.Context) (*user, error) {
 	}
 }
 
+// comesBack says that who was passed over for an operation is pulled now. Who was
+// not listed, and could not be asked for, is for the next run.
+func (n *nightly) comesBack(op operation) bool { return op != ownPath && !n.health.isDown(op) }
+
 // takeUp chooses the streams of which nothing is down any more.
 func (n *nightly) takeUp(u *user, parts []heldPart) {
 	for _, p := range parts {
-		if n.health.isDown(p.op()) {
+		if !n.comesBack(p.op()) {
 			u.passOver(p)
 			continue
 		}
@@ -179,7 +183,7 @@ func (n *nightly) atRest(ctx context.Context) (more bool, err error) {
 	left := n.health.down()
 	left = slices.DeleteFunc(left, func(op operation) bool { return n.passed.waiting(op) == 0 })
 	if len(left) == 0 {
-		return n.passed.anyFor(func(op operation) bool { return !n.health.isDown(op) }), nil
+		return n.passed.anyFor(n.comesBack), nil
 	}
 	if _, _, all := n.health.nobodyAnswers(); all || n.health.stillPatient(left) {
 		n.flow.queue.sleep(ctx, n.untilDeadline(lookEvery))
@@ -206,7 +210,11 @@ func (n *nightly) reserveTrouble(ctx context.Context) error {
 		return err
 	}
 	services := map[string]report.Trouble{}
-	for _, op := range n.health.down() {
+	down := n.health.down()
+	if !slices.Contains(down, ownPath) {
+		down = append(down, ownPath) // who could not be asked for
+	}
+	for _, op := range down {
 		waiting := n.passed.waiting(op)
 		if waiting == 0 {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/wait"
 )
 
 // An operation that is down is knocked at: it is asked for one user every half a
@@ -58,6 +59,17 @@ func (h *health) stillPatient(ops []operation) bool {
 		}
 	}
 	return false
+}
+
+// waitWhileDown waits for something that is down, as long as an API is waited for
+// that answers nobody, and reports whether it is up.
+func (n *nightly) waitWhileDown(ctx context.Context, op operation) bool {
+	for n.health.isDown(op) {
+		if !n.health.stillPatient([]operation{op}) || wait.For(ctx, lookEvery) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // next is a user to knock with: those for whom it failed in turns, and one who
@@ -120,7 +132,7 @@ func (n *nightly) knock(ctx context.Context, op operation, user string) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if err != nil && (op.service == "" || finoos.ClassOf(err) != finoos.NotFound) { // a 404 on a correlation is an answer
+	if err != nil && (op.service == "" && op != ownPath || finoos.ClassOf(err) != finoos.NotFound) { // a 404 on a correlation is an answer
 		n.health.failed(ctx, op, user, err, true)
 		return false
 	}
@@ -135,6 +147,9 @@ func (n *nightly) askOperation(ctx context.Context, op operation, user string) e
 		return err
 	}
 	switch op.stream {
+	case config.StreamUsers:
+		_, err := n.client.User(ctx, user)
+		return err
 	case config.StreamBankLogins:
 		return readThrough(n.client.Logins(ctx, user))
 	case config.StreamAccounts:

@@ -26,7 +26,7 @@ func (l *listing) tellExtent(ctx context.Context, read bool) error {
 	if l.w == nil {
 		return nil // a plan has notes
 	}
-	if e.Named == 0 {
+	if e.Named == 0 && !l.o.AcceptGone {
 		strange, err := l.strangelyEmpty(ctx)
 		if err != nil {
 			return err

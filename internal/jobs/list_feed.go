@@ -7,23 +7,22 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
-	"finoos-syncer/internal/sink/cursors"
 )
 
 // feed yields the users of the list, some at a time, each with its cursors.
 //
-// The order is a circle: by bucket of users, within a bucket by id, beginning
-// where the last run stopped (Resume). So the users that nobody has looked at
-// for the longest time always come first. How old a user's cursors are would
-// not tell that: whoever is found unchanged leaves no trace. And the place in
-// the circle is one short text in the run report, however many users there
-// are, while the cursors are still read bucket by bucket. Those of a bucket are
-// merged with its list as both are sorted by id (chunk), so that a few hundred
-// users are held.
+// The order is a circle: by bucket of users, within a bucket by id, those first
+// that no run has reached for the longest time (placeOf). How old a user's cursors
+// are would not tell that: whoever is found unchanged leaves no trace. And what is
+// remembered for it is a few times for each bucket, however many users there are,
+// while the cursors are still read bucket by bucket. Those of a bucket are merged
+// with its list as both are sorted by id (chunk), so that a few hundred users are
+// held.
 type feed struct {
 	of    *flow
 	early map[string]bool // came before the circle, so not again
@@ -34,6 +33,8 @@ type feed struct {
 	users   []*user                    // the next of them, with their cursors
 	cursors *stepper[sink.UserCursors] // nil while there is none
 	more    enlister                   // nil where there is none
+	last    string                     // the last who was given a turn
+	dealt   string                     // the last who was given cursors
 }
 
 // enlister gives the users of a stretch, who come in order of their ids, what
@@ -51,37 +52,27 @@ const chunk = 256
 type stretch struct {
 	bucket   int
 	from, to string
+	reached  time.Time // the beginning of the last run that reached them
 	named    []string
 }
 
-// newFeed begins at a place; nil is the beginning.
-func newFeed(of *flow, at *report.Resume) *feed {
+// newFeed begins where earlier runs stopped.
+func newFeed(of *flow, places byBuckets[placeOf]) *feed {
 	f := &feed{of: of, early: map[string]bool{}}
-	if at == nil {
-		at = &report.Resume{}
-	}
-	named := map[int][]string{}
-	for _, id := range at.Waiting {
-		b := cursors.BucketOf(id)
-		named[b] = append(named[b], id)
-	}
-	for _, b := range slices.Sorted(maps.Keys(named)) {
-		if of.o.Shard.Owns(b) {
-			f.steps = append(f.steps, stretch{bucket: b, named: named[b]})
+	var circle []stretch
+	for _, b := range of.o.Shard.Buckets() {
+		p := places[b]
+		if len(p.Waiting) > 0 {
+			f.steps = append(f.steps, stretch{bucket: b, named: p.Waiting})
 		}
-	}
-	for i := range cursors.Buckets {
-		if b := (at.Bucket + i) % cursors.Buckets; of.o.Shard.Owns(b) {
-			s := stretch{bucket: b}
-			if b == at.Bucket {
-				s.from = at.UserID
-			}
-			f.steps = append(f.steps, s)
+		if p.From == "" {
+			circle = append(circle, stretch{bucket: b, reached: p.Reached})
+			continue
 		}
+		circle = append(circle, stretch{bucket: b, from: p.From, reached: p.Rest}, stretch{bucket: b, to: p.From, reached: p.Reached})
 	}
-	if at.UserID != "" && of.o.Shard.Owns(at.Bucket) {
-		f.steps = append(f.steps, stretch{bucket: at.Bucket, to: at.UserID})
-	}
+	slices.SortStableFunc(circle, func(a, b stretch) int { return a.reached.Compare(b.reached) })
+	f.steps = append(f.steps, circle...)
 	return f
 }
 
@@ -116,18 +107,21 @@ func (f *feed) next(ctx context.Context) (*user, error) {
 	}
 	f.users[0] = nil // its cursors are not held until all are done
 	f.users = f.users[1:]
+	f.last = u.ID
 	f.leave()
 	f.of.inHand.begin(u.ID)
 	return u, nil
 }
 
-// enter begins a stretch.
+// enter begins a stretch, or goes on with one that was closed.
 func (f *feed) enter(ctx context.Context, s *stretch) error {
 	listed, err := f.of.held.bucket(s.bucket)
 	if err != nil {
 		return err
 	}
-	listed = slices.DeleteFunc(listed, func(u *finoos.User) bool { return !s.holds(u.ID, f.early) })
+	listed = slices.DeleteFunc(listed, func(u *finoos.User) bool {
+		return !s.holds(u.ID, f.early) || f.dealt != "" && u.ID <= f.dealt
+	})
 	slices.SortFunc(listed, func(a, b *finoos.User) int { return cmp.Compare(a.ID, b.ID) })
 	f.listed = listed
 	f.cursors = newStepper(f.of.w.EachUser(ctx, s.bucket), func(u sink.UserCursors) string { return u.UserID })
@@ -139,7 +133,7 @@ func (f *feed) enter(ctx context.Context, s *stretch) error {
 func (f *feed) leave() {
 	if len(f.users)+len(f.listed) == 0 {
 		f.close()
-		f.steps = f.steps[1:]
+		f.steps, f.last, f.dealt = f.steps[1:], "", ""
 	}
 }
 
@@ -160,6 +154,7 @@ func (f *feed) chunk(ctx context.Context) (err error) {
 	now := f.listed[:min(chunk, len(f.listed))]
 	f.users = make([]*user, 0, len(now))
 	for _, l := range now {
+		f.dealt = l.ID
 		known, err := f.cursors.of(l.ID)
 		if err != nil {
 			return f.of.sinkError(ctx, fmt.Errorf("read cursors: %w", err))

@@ -2,12 +2,13 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"sync"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -16,73 +17,228 @@ import (
 	"finoos-syncer/internal/sink/table"
 )
 
-// goneUsers collects the users that the API no longer knows. They are
-// declared gone at the end of the run, all or none: more than the limit looks
-// like a mistyped tenant, and then nobody is.
-type goneUsers struct {
-	mu    sync.Mutex
-	users map[string]time.Time // id -> the last instant that this run has written for it
-	limit int
+// missingUsers are those whose own path answered 404. Nothing is said of them
+// before everybody has been pulled: who is gone is judged at the end, by the list.
+type missingUsers struct {
+	mu   sync.Mutex
+	held userList // as missingUser.hold has it
+
+	// Of those who were not listed, fresh were not found missing long enough ago;
+	// unlikely are those who were listed.
+	fresh, unlikely int64
+
+	known, listed int64 // users whom the cursors know, and of these those on the list
 }
 
-// minGone users may be gone in one run, however few are known.
-const minGone = 10
-
-func (g *goneUsers) allow(known int, share float64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.limit = max(minGone, int(math.Floor(share*float64(known))))
+// missingUser is one of them. It is held as a listed user is, so that any number
+// of them costs no memory.
+type missingUser struct {
+	id        string
+	wasListed bool
+	since     time.Time // an earlier run found it missing
+	written   time.Time // the last instant that this run has written for it
 }
 
-// add notes that id is gone, and the last _extracted_at that this run wrote
-// for it; the error ends the run.
-func (g *goneUsers) add(id string, last time.Time) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.users == nil {
-		g.users = map[string]time.Time{}
+func (m *missingUser) hold() *finoos.User {
+	u := &finoos.User{ID: m.id, CreatedAt: m.since}
+	if m.wasListed {
+		u.Type = "listed"
 	}
-	g.users[id] = last
-	if limit := max(g.limit, minGone); len(g.users) > limit {
-		return Stopf(ReasonAPI, "more than %d known users answer 404 (max_gone): nobody was declared gone; check finoos.tenant and finoos.base_url", limit)
+	if !m.written.IsZero() {
+		u.Hash = uint64(m.written.UnixMicro()) // after 1970
 	}
-	return nil
+	return u
 }
 
-// declareGone writes what is left to say of users that are gone, and ends
-// their cursors.
-func (n *nightly) declareGone(ctx context.Context) error {
-	n.gone.mu.Lock()
-	defer n.gone.mu.Unlock()
-	for b, ids := range byBucket(maps.Keys(n.gone.users)) {
-		cursors, err := n.w.Cursors(ctx, b, ids...)
-		if err != nil {
-			return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+func missingUserOf(u *finoos.User) *missingUser {
+	m := &missingUser{id: u.ID, wasListed: u.Type != "", since: u.CreatedAt}
+	if u.Hash != 0 {
+		m.written = time.UnixMicro(int64(u.Hash)).UTC() // as it was held
+	}
+	return m
+}
+
+// confirmedAfter is how long after it was first found missing a user has to be
+// found missing again, where more are missing than max_gone.
+const confirmedAfter = 12 * time.Hour
+
+func (n *nightly) wasMissingBefore(m *missingUser) bool {
+	return !m.since.IsZero() && n.o.Now().Sub(m.since) >= confirmedAfter
+}
+
+// miss notes that the API does not know a known user.
+func (n *nightly) miss(u *user) error {
+	m := &missingUser{id: u.ID, wasListed: !n.second && u.begun, written: u.LastWritten}
+	if u.missing != nil {
+		m.since = u.missing.ExtractedAt
+	}
+	n.tally.update(func(rep *report.Report) { rep.Users.Missing++ })
+	n.missing.mu.Lock()
+	defer n.missing.mu.Unlock()
+	switch {
+	case m.wasListed:
+		n.missing.unlikely++
+	case !n.wasMissingBefore(m):
+		n.missing.fresh++
+	}
+	return n.missing.held.add(m.hold())
+}
+
+// judgeGone decides what becomes of the users who answered 404 (docs/design.md,
+// "Users that come and go"): they are declared gone, or marked, or neither.
+func (n *nightly) judgeGone(ctx context.Context) error {
+	if len(n.o.Users) > 0 {
+		return n.eachMissingUser(ctx, n.mark) // there is no list to judge by
+	}
+	if plausible := n.weighList(ctx); !plausible {
+		return nil
+	}
+	unlisted, listed := n.declare, n.markListed
+	if allowed, appeared := n.mayGo(); n.missing.fresh > allowed && n.missing.fresh > appeared && !n.o.AcceptGone {
+		n.log.WarnContext(ctx, "more known users are missing than max_gone: they are gone once a run twelve hours from now or later misses them, too",
+			"missing", n.missing.fresh, "allowed", allowed, "new", appeared)
+		unlisted = n.declareConfirmed
+	}
+	if n.pathIsWrong() {
+		n.reserve("%d of %d listed users answer 404 by their own path: nothing was concluded from that; check finoos.paths, finoos.base_url and finoos.tenant",
+			n.missing.unlikely, n.listed())
+		listed = func(context.Context, *user, *missingUser) error { return nil }
+	}
+	return n.eachMissingUser(ctx, func(ctx context.Context, u *user, m *missingUser) error {
+		if m.wasListed {
+			return listed(ctx, u, m)
 		}
-		for _, id := range ids {
-			u := newUser(id, nil, cursors[id])
-			u.LastWritten = n.gone.users[id]
-			if err := n.declare(ctx, u); err != nil {
-				return err
+		return unlisted(ctx, u, m)
+	})
+}
+
+// mayGo is how many users may be gone at once, and how many are new on the list.
+func (n *nightly) mayGo() (allowed, appeared int64) {
+	allowed = max(1, int64(math.Floor(n.job.MaxGone*float64(n.missing.known)+1e-9)))
+	return allowed, n.list.here - n.missing.listed
+}
+
+// pathIsWrong says that most of the listed users are not to be found by their own
+// path.
+func (n *nightly) pathIsWrong() bool {
+	allowed, _ := n.mayGo()
+	return n.missing.unlikely > allowed && 2*n.missing.unlikely > n.listed()
+}
+
+func (n *nightly) listed() int64 { return n.list.here }
+
+// eachMissingUser calls f for each of them, with its cursors.
+func (n *nightly) eachMissingUser(ctx context.Context, f func(context.Context, *user, *missingUser) error) error {
+	n.missing.mu.Lock()
+	defer n.missing.mu.Unlock()
+	for _, b := range n.o.Shard.Buckets() {
+		held, err := n.missing.held.bucket(b)
+		if err != nil {
+			return err
+		}
+		for len(held) > 0 {
+			chunk := held[:min(chunkMissing, len(held))]
+			held = held[len(chunk):]
+			ids := make([]string, len(chunk))
+			for i, u := range chunk {
+				ids[i] = u.ID
+			}
+			known, err := n.w.Cursors(ctx, b, ids...)
+			if err != nil {
+				return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
+			}
+			for _, h := range chunk {
+				m := missingUserOf(h)
+				u := newUser(m.id, nil, known[m.id])
+				u.LastWritten = m.written
+				if err := f(ctx, u, m); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func (n *nightly) declare(ctx context.Context, u *user) error {
-	at := u.ExtractedAt(config.StreamUsers, n.o.Now())
+// mark remembers that a user is missing, and since when.
+func (n *nightly) mark(ctx context.Context, u *user, m *missingUser) error {
+	if !m.since.IsZero() {
+		return nil
+	}
+	return n.addCursors(ctx, []cursors.Cursor{{
+		UserID: u.ID, Stream: string(config.StreamMissing), ExtractedAt: n.o.Now().UTC(), PulledAt: n.lastSeen(u),
+	}})
+}
+
+// markListed does so with a user who was listed. One that is listed still, long
+// after, is no user who goes: its own path fails.
+func (n *nightly) markListed(ctx context.Context, u *user, m *missingUser) error {
+	if !n.wasMissingBefore(m) {
+		return n.mark(ctx, u, m)
+	}
+	n.tally.update(func(rep *report.Report) { rep.Users.Missing--; rep.Users.Failed++ })
+	return n.pathFailed(ctx, u, finoos.NotFound, errListedButMissing)
+}
+
+var errListedButMissing = errors.New("the user is listed, but its own path answers 404")
+
+// declareConfirmed declares those gone whom an earlier run missed, too.
+func (n *nightly) declareConfirmed(ctx context.Context, u *user, m *missingUser) error {
+	if n.wasMissingBefore(m) {
+		return n.declare(ctx, u, m)
+	}
+	return n.mark(ctx, u, m)
+}
+
+// declare writes what is left to say of a user who is gone, and ends its cursors.
+func (n *nightly) declare(ctx context.Context, u *user, _ *missingUser) error {
+	at, seen := u.ExtractedAt(config.StreamUsers, n.o.Now()), n.lastSeen(u)
+	if u.missing != nil {
+		seen = u.missing.PulledAt
+	}
 	batch := sink.Batch{Rows: []table.Row{
-		&table.User{UserID: u.ID, Meta: table.Meta{Op: table.Delete, Pull: table.Diff, ExtractedAt: at}},
+		&table.User{
+			UserID: u.ID, FirstSeenAt: u.Cursor(config.StreamUsers).FirstSeenAt, LastSeenAt: seen,
+			Meta: table.Meta{Op: table.Delete, Pull: table.Diff, ExtractedAt: at},
+		},
 		&table.Pull{UserID: u.ID, Stream: string(config.StreamUsers), Outcome: pull.Gone, Deletes: 1, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at}},
 	}}
-	for _, s := range append(config.Streams(), config.StreamSyncSessions) {
+	for _, s := range append(config.Streams(), config.StreamSyncSessions, config.StreamMissing, config.StreamLost) {
 		batch.Cursors = append(batch.Cursors, cursors.Cursor{UserID: u.ID, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := n.w.Add(ctx, batch); err != nil {
 		return n.sinkError(ctx, err)
 	}
-	n.tally.update(func(rep *report.Report) { rep.Users.Gone++ })
+	n.tally.update(func(rep *report.Report) { rep.Users.Missing--; rep.Users.Gone++ })
 	n.tally.pulled(&pull.Result{User: u.ID, Stream: config.StreamUsers, Outcome: pull.Gone, Deletes: 1})
+	return nil
+}
+
+// lastSeen is when a user who is missing was seen last: in the last run that
+// reached all, or later, when something of it was pulled for the first time.
+func (n *nightly) lastSeen(u *user) time.Time {
+	seen := n.lastWhole(u.ID)
+	if first := u.Cursor(config.StreamUsers).FirstSeenAt; first.After(seen) {
+		seen = first
+	}
+	if !seen.IsZero() {
+		return seen
+	}
+	for _, c := range u.Cursors {
+		if c.PulledAt.After(seen) {
+			seen = c.PulledAt
+		}
+	}
+	return seen
+}
+
+// addCursors hands cursors to the sink that no rows come with.
+func (n *nightly) addCursors(ctx context.Context, moved []cursors.Cursor) error {
+	if len(moved) == 0 {
+		return nil
+	}
+	if err := n.w.Add(ctx, sink.Batch{Cursors: moved}); err != nil {
+		return n.sinkError(ctx, err)
+	}
 	return nil
 }

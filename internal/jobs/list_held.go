@@ -197,15 +197,21 @@ func byBucket(ids iter.Seq[string]) iter.Seq2[int, []string] {
 	}
 }
 
-func (l *listing) countListed() error {
-	var n int64
+// count is how many users are held, each counted once.
+func (l *userList) count() (n int64, err error) {
 	for b := range cursors.Buckets {
-		users, err := l.held.bucket(b)
+		users, err := l.bucket(b)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		n += int64(len(users))
 	}
+	return n, nil
+}
+
+func (l *listing) countListed() error {
+	n, err := l.held.count()
+	l.here = n
 	l.tally.update(func(rep *report.Report) { rep.Users.Listed += n })
-	return nil
+	return err
 }

@@ -6,83 +6,121 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/wait"
 )
 
 // listUsers finds the users of the run: those that are named, each asked for, or
 // all of the list.
 func (n *nightly) listUsers(ctx context.Context) error {
+	find := n.list.read
 	if len(n.o.Users) > 0 {
-		return n.askFor(ctx, n.o.Users)
+		find = n.askForNamed
 	}
-	return n.list.read(ctx)
+	if err := find(ctx); err != nil {
+		return err
+	}
+	return n.list.countListed()
 }
 
-// askFor lists users by asking for each. Those that the API does not know are
-// gone where a cursor knows them, and a mistake of the caller's where not.
-func (n *nightly) askFor(ctx context.Context, ids []string) error {
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+// askForNamed lists users by asking for each. Those that the API does not know are
+// missing where a cursor knows them, and a mistake of the caller's where not.
+func (n *nightly) askForNamed(ctx context.Context) error {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(n.o.Users))) {
 		if !n.o.Shard.Owns(cursors.BucketOf(id)) {
 			continue
 		}
-		if err := n.ask(ctx, id, false); err != nil {
+		got, err := n.askOwnPath(ctx, id)
+		if err == nil {
+			if err := n.list.held.add(&got); err != nil {
+				return err
+			}
+			continue
+		}
+		known, readErr := n.w.Cursors(ctx, cursors.BucketOf(id), id)
+		if readErr != nil {
+			return n.sinkError(ctx, fmt.Errorf("read cursors: %w", readErr))
+		}
+		u := newUser(id, nil, known[id])
+		if what, _ := consequenceOf(err); what == lookForUser && !u.pulledBefore() && ctx.Err() == nil {
+			return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+		}
+		if err := n.unanswered(ctx, u, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ask reads one user by its own path: it joins the list, or is gone, or stays
-// as it is for tonight because the API could not say. known says that there
-// are cursors of this user.
-func (n *nightly) ask(ctx context.Context, id string, known bool) error {
-	u, err := n.client.User(ctx, id)
-	switch what, _ := consequenceOf(err); {
-	case err == nil:
-		n.flow.breaker.success()
-		return n.list.held.add(&u)
+// unanswered deals with a known user whose own path did not answer with the user:
+// it is missing, or stays as it is for tonight because the API could not say.
+func (n *nightly) unanswered(ctx context.Context, u *user, cause error) error {
+	what, class := consequenceOf(cause)
+	if what == askWhose {
+		if end := n.flow.tokenRefused(ctx, cause); end != nil {
+			cause, what = end, endRun
+		}
+	}
+	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case what == endRun:
-		return fmt.Errorf("ask for a user that was not listed: %w", err)
-	case what == lookForUser && known:
-		return n.missed(id)
-	default:
-		return n.unanswered(ctx, id, err)
+		return fmt.Errorf("ask for a user that was not listed: %w", cause)
 	}
-}
-
-func (n *nightly) missed(id string) error {
 	n.tally.update(func(rep *report.Report) { rep.Users.Listed++ })
-	return n.gone.add(id, time.Time{})
+	if what == lookForUser {
+		return n.miss(u)
+	}
+	if n.health.failed(ctx, ownPath, u.ID, cause, n.proves(u, config.StreamUsers)) {
+		return n.skipOwnPath(u, true)
+	}
+	u.doubts = append(u.doubts, doubt{res: n.pathFailure(u, class, cause), op: ownPath, at: time.Now()})
+	n.doubts.add(u)
+	return nil
 }
 
-// unanswered deals with a user whose own path did not answer with the user,
-// where its cursors matter.
-func (n *nightly) unanswered(ctx context.Context, id string, cause error) error {
-	known, err := n.w.Cursors(ctx, cursors.BucketOf(id), id)
-	if err != nil {
-		return n.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
-	}
-	u := newUser(id, nil, known[id])
-	what, class := consequenceOf(cause)
-	if what == lookForUser {
-		if !u.pulledBefore() {
-			return Stopf(ReasonConfig, "user %q: neither the API nor the lake knows this user", id)
+// ownPath is asking for users by their own path.
+var ownPath = dataOf(config.StreamUsers)
+
+// askOwnPath asks for a user, again where that may help.
+func (n *nightly) askOwnPath(ctx context.Context, id string) (finoos.User, error) {
+	for try := 1; ; try++ {
+		got, err := n.client.User(finoos.WithAttempt(ctx, try-1), id)
+		what, class := consequenceOf(err)
+		switch {
+		case err == nil:
+			n.health.answered(ctx, ownPath, id)
+			return got, nil
+		case what == lookForUser:
+			n.health.answered(ctx, ownPath, id)
+			return got, err
+		case what != tryAgain || class == finoos.Timeout || try == tries || n.health.isDown(ownPath):
+			return got, err
 		}
-		return n.missed(id)
-	}
-	if what == tryAgain {
-		if err := n.flow.weigh(ctx, u, cause); err != nil {
-			return err
+		if err := wait.For(ctx, betweenTries(try)); err != nil {
+			return got, err
 		}
 	}
-	n.tally.update(func(rep *report.Report) { rep.Users.Listed++; rep.Users.Failed++ })
-	return n.record(ctx, u, &pull.Result{
-		User: id, Stream: config.StreamUsers, Outcome: pull.Failed, Class: class, Err: cause,
+}
+
+// skipOwnPath passes over a user who cannot be asked for, since nobody can.
+func (n *nightly) skipOwnPath(u *user, tried bool) error {
+	u.passOver(heldPart{stream: config.StreamUsers, data: true, tried: tried})
+	return n.finish(u)
+}
+
+// pathFailed records that the API could not say of a user by its own path.
+func (n *nightly) pathFailed(ctx context.Context, u *user, class finoos.Class, cause error) error {
+	return n.record(ctx, u, n.pathFailure(u, class, cause))
+}
+
+func (n *nightly) pathFailure(u *user, class finoos.Class, cause error) *pull.Result {
+	return &pull.Result{
+		User: u.ID, Stream: config.StreamUsers, Outcome: pull.Failed, Class: class, Err: cause,
 		ExtractedAt: u.ExtractedAt(config.StreamUsers, n.o.Now()), Began: time.Now(),
-	})
+	}
 }

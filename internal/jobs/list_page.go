@@ -16,6 +16,7 @@ type listing struct {
 	*session
 	held   userList
 	extent listExtent
+	here   int64         // users of this shard
 	took   time.Duration // the reading
 }
 

@@ -134,6 +134,9 @@ func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
 	if err := p.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.findPlaces(ctx); err != nil {
+		return nil, err
+	}
 	if p.history, err = readHistory(ctx, report.InBucket(p.store, p.o.Job), p.o.Shard.Count); err != nil {
 		return nil, p.sinkError(ctx, err)
 	}

@@ -63,6 +63,7 @@ func (p *planner) offList(u *user) {
 	switch {
 	case p.offline:
 		p.user(u)
+	case p.o.OnlyFailed && !p.hasFailed(u):
 	case p.pauses(u.Cursor(config.StreamUsers)):
 		p.users.Listed++
 		p.users.Quarantined++

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"slices"
+	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
@@ -74,8 +75,8 @@ func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (f
 
 // quietByBanking answers for a service without asking it, where the job
 // probes banking only: banking has not moved, the service had caught up with
-// it, no stream of it will be read anyway, and this is not the day of the week on
-// which all are asked.
+// it, no stream of it will be read anyway, and the user's instant of the week, at
+// which all are asked, is not due.
 func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Service) (finoos.Correlation, bool) {
 	if s.job.Probe != config.ProbeBanking || service == finoos.Banking || s.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
@@ -94,11 +95,17 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 	return u.caughtUp(service, banking.ID)
 }
 
-// asksAllToday says whether this is the day of the week on which all services
-// of the user are asked.
+// asksAllToday says whether all services of the user are asked: once a week, at an
+// instant of the user's own. It is due in the first run after it, on whatever days
+// there are runs; where no run is known to have reached the user, in this one.
 func (s *session) asksAllToday(u *user) bool {
-	day := uint64(s.o.Now().Unix()) / (24 * 60 * 60) // after 1970
-	return (day+xxhash.Sum64String(u.ID))%7 == 0
+	last, now := s.lastWhole(u.ID), s.o.Now()
+	if last.IsZero() {
+		return true
+	}
+	own := time.Duration(xxhash.Sum64String(u.ID) % uint64(week)) // below a week
+	since := (time.Duration(now.UnixNano()) - own) % week
+	return now.Add(-since).After(last)
 }
 
 // refreshes says whether a stream of a service has to be read, moved or not. Then
@@ -111,8 +118,13 @@ func (s *session) refreshes(u *user, service finoos.Service) bool {
 }
 
 // caughtUp is the analysis that a service's stream was last pulled from, if
-// that is the given one.
+// that is the given one. A stream that has failed since has not caught up.
 func (u *user) caughtUp(service finoos.Service, correlationID string) (finoos.Correlation, bool) {
+	for s, c := range u.Cursors {
+		if of, ok := config.ServiceOf(s); ok && of == service && c.Failures > 0 {
+			return finoos.Correlation{}, false
+		}
+	}
 	for s, c := range u.Cursors {
 		if of, ok := config.ServiceOf(s); ok && of == service && c.CorrelationID == correlationID {
 			return finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}, true

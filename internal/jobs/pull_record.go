@@ -26,7 +26,7 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 	if err := n.noteBooked(res); err != nil {
 		return err
 	}
-	if _, marked := u.Cursors[streamLost]; marked && correlated && res.Correlation.ID != "" {
+	if _, marked := u.Cursors[config.StreamLost]; marked && correlated && res.Correlation.ID != "" {
 		if err := n.markLost(ctx, u, true); err != nil {
 			return err
 		}

@@ -36,6 +36,10 @@ type RunOptions struct {
 	Users []string
 	// OnlyFailed restricts the run to users with a stream that failed last time.
 	OnlyFailed bool
+	// AcceptGone takes the list of users as it is for the truth: however few it
+	// names, whoever it lacks and the API does not know is gone. It is for runs that
+	// read the list for all users.
+	AcceptGone bool
 	// Full reads every stream in full, whatever its correlation says.
 	Full bool
 	// Transport replaces the network, nil means none of it is replaced.
@@ -72,7 +76,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	}
 	defer n.close()
 	defer n.observe(ctx)()
-	return n.conclude(ctx, n.steps(ctx), n.flow.resume)
+	return n.conclude(ctx, n.steps(ctx), n.remember)
 }
 
 // steps is the flow of docs/design.md, "The flow of one run", in its order.
@@ -80,21 +84,30 @@ func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []runStep{
 		{"check credentials", n.checkCredentials},
 		{"lease and recover", n.open},
-		{"see where the last run stopped", n.flow.findPlace},
+		{"see where earlier runs stopped", n.findPlaces},
 		{"list users", n.listUsers},
+		{"look for users long missing", n.findLongMissing}, // only where deadlines have kept them from it
+		{"pull users", n.pullUsers},                        // sync sessions, probe, pull, rows, write, and a commit now and then
 		{"look for missing users", n.findMissing},
-		{"pull users", n.pullUsers}, // sync sessions, probe, pull, rows, write, and a commit now and then
+		{"look for missing users", n.findMissing},
+		{"pull users who were not listed", n.pullUnlisted},
 		{"say what is left to say", n.sayRest},
-		{"declare users gone", n.declareGone},
+		{"judge who is gone", n.judgeGone},
 	})
 }
 
 // nightly is a run as it is meant for the night: it brings what has changed.
 type nightly struct {
 	*session
-	flow *flow
-	list *listing
-	gone goneUsers
+	flow     *flow
+	list     *listing
+	missing  missingUsers
+	unlisted userList  // known users who were not listed, and answer
+	circle   *feed     // that of the listed users, nil until they are pulled
+	second   bool      // the users at work were not listed
+	asked    bool      // those who were not listed were asked for,
+	askedAll bool      // all of them
+	weighed  *lastList // what is to be remembered of the list, nil where there is none
 
 	passed    heldUsers // over, since what they need is down
 	coming    *comeback // of them; the dispatcher's
@@ -110,7 +123,8 @@ func newNightly(o RunOptions) (*nightly, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &nightly{session: s, list: newListing(s)}
+	n := &nightly{session: s, list: newListing(s), unlisted: userList{dir: o.Config.Sink.ScratchDir}}
+	n.missing.held.dir = o.Config.Sink.ScratchDir
 	n.passed.dir, n.unsaid.dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
 	n.flow = newFlow(s, &n.list.held, n)
 	return n, nil
@@ -119,6 +133,9 @@ func newNightly(o RunOptions) (*nightly, error) {
 // close gives back what is held on disk.
 func (n *nightly) close() {
 	n.list.close()
+	for _, l := range []*userList{&n.unlisted, &n.missing.held} {
+		_ = l.close() // frees disk; nothing is lost by an error
+	}
 	if n.coming != nil {
 		n.coming.close()
 	}
@@ -142,8 +159,25 @@ func (n *nightly) checkCredentials(ctx context.Context) error {
 // open takes the lease, and recovers what a killed run left.
 func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.KindRun, "") }
 
-// pullUsers works on all users of the shard.
+// pullUsers works on the listed users of the shard.
 func (n *nightly) pullUsers(ctx context.Context) error {
+	n.flow.places = n.places
+	err := n.pullRound(ctx)
+	n.circle = n.flow.feed
+	return err
+}
+
+// pullUnlisted works on those who answered though they were not listed.
+func (n *nightly) pullUnlisted(ctx context.Context) error {
+	if found, err := n.unlisted.count(); err != nil || found == 0 {
+		return err
+	}
+	n.second = true
+	n.flow.held, n.flow.places = &n.unlisted, nil
+	return n.pullRound(ctx)
+}
+
+func (n *nightly) pullRound(ctx context.Context) error {
 	n.lastTried = false
 	return n.flow.run(ctx, flowHooks{more: n.nextPassedOver, held: n.holdsBack, atRest: n.atRest, atDeadline: n.giveUp, beside: n.keepKnocking})
 }

@@ -119,14 +119,22 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 		if diff := cmp.Diff(want, rep.Failures); diff != "" {
 			t.Error(diff)
 		}
-		if want := (report.UserCounts{Listed: 5, Pulled: 3, Failed: 1, Gone: 1}); rep.Users != want {
+		if want := (report.UserCounts{Listed: 5, Pulled: 3, Failed: 1, Missing: 1}); rep.Users != want {
 			t.Errorf("%+v, want %+v", rep.Users, want)
 		}
 		if b.asked(1)["user"] != 1 || b.asked(2)["user"] != 1 || b.asked(0)["user"] != 0 {
 			t.Errorf("own paths asked: %d, %d, %d", b.asked(1)["user"], b.asked(2)["user"], b.asked(0)["user"])
 		}
-		// Five rows of users, and one that deletes; who is gone is said once.
-		if c := b.changes(rep)["users"]; c.Upserts != 5 || c.Deletes != 1 {
+		if c := b.changes(rep)["users"]; c.Upserts != 5 || c.Deletes != 0 {
+			t.Errorf("users: %+v", c)
+		}
+		// The list had this user: the next one that does not decides.
+		b.Night()
+		rep = b.run(lenient)
+		if want := (report.UserCounts{Listed: 5, Unchanged: 3, Failed: 1, Gone: 1}); rep.Users != want {
+			t.Errorf("the next night: %+v, want %+v", rep.Users, want)
+		}
+		if c := b.changes(rep)["users"]; c.Upserts != 0 || c.Deletes != 1 {
 			t.Errorf("users: %+v", c)
 		}
 		if _, known := b.cursors()[b.UserID(2)]; known {
@@ -134,7 +142,7 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 		}
 		b.Night()
 		if rep := b.run(lenient); rep.Users.Gone != 0 || rep.Users.Listed != 4 {
-			t.Errorf("the next night: %+v", rep.Users)
+			t.Errorf("the night after: %+v", rep.Users)
 		}
 	})
 }

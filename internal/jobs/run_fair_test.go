@@ -13,7 +13,6 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 )
@@ -184,27 +183,36 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 				}
 			}
 		}
-		for _, at := range []*report.Resume{
-			nil,
-			{},
-			{Bucket: cursors.BucketOf(ids[3]), UserID: ids[3]},
-			{Bucket: cursors.BucketOf(ids[9]), UserID: ids[9] + "x", Waiting: ids[20:60]},
-			{Waiting: append([]string{"who is gone"}, ids...)},
+		first, second := time.Unix(1000, 0).UTC(), time.Unix(2000, 0).UTC()
+		waiting := byBuckets[placeOf]{}
+		for b, in := range byBucket(slices.Values(append([]string{"who is gone"}, ids...))) {
+			waiting[b] = placeOf{Waiting: in[:min(len(in), maxWaiting)]}
+		}
+		for name, at := range map[string]byBuckets[placeOf]{
+			"nowhere":        nil,
+			"within one":     {cursors.BucketOf(ids[3]): {From: ids[3], Reached: second, Rest: first}},
+			"within several": {cursors.BucketOf(ids[9]): {From: ids[9] + "x", Reached: second, Rest: first}, cursors.BucketOf(ids[20]): {From: ids[20], Reached: first}},
+			"waiting":        waiting,
 		} {
-			f := newFeed(r, at)
-			r.feed = f
-			if got := drain(t, f, len(want)+1); len(got) != len(want) || r.resume() != nil {
-				t.Errorf("from %+v: %d users came, want %d", at, len(got), len(want))
-			}
-			// Half of them, and the others when the next run goes on from there.
-			if at != nil {
-				at.Waiting = nil
-			}
 			r.feed = newFeed(r, at)
-			half := drain(t, r.feed, len(want)/2)
-			rest := drain(t, newFeed(r, r.resume()), len(want)-len(half))
-			if both := append(half, rest...); len(slices.Compact(slices.Sorted(slices.Values(both)))) != len(want) {
-				t.Errorf("from %+v: not all came in one turn of two runs", at)
+			got := drain(t, r.feed, len(want)+1)
+			if left := r.feed.left(stamp{Began: second}, at, nil); len(got) != len(want) || r.resume() != nil || len(newFeed(r, left).steps) != len(shard.Buckets()) {
+				t.Errorf("from %s: %d users came, want %d", name, len(got), len(want))
+			}
+			// In any number of runs that come to a few each, everybody comes before
+			// anybody comes again, but for a few within a bucket.
+			all, came := map[string]bool{}, 0
+			for n := 1; len(all) < len(want); n++ {
+				r.feed = newFeed(r, at)
+				for _, id := range drain(t, r.feed, 1+n%60) {
+					all[id] = true
+					came++
+				}
+				began := second.Add(time.Duration(n) * time.Hour)
+				at = mergeBuckets(at, r.feed.left(stamp{Seq: uint64(n), Began: began}, at, nil))
+			}
+			if spare := 60 + 12; came > len(want)+spare {
+				t.Errorf("from %s: %d came until all of %d users had come", name, came, len(want))
 			}
 		}
 	}

@@ -30,8 +30,10 @@ func answers(r *http.Request, status int, body string) *http.Response {
 // outages are the ways in which an API fails that is down, or that something
 // before it answers for.
 var outages = map[string]func(*http.Request) (*http.Response, error){
-	"503":                    func(r *http.Request) (*http.Response, error) { return answers(r, 503, ""), nil },
-	"500 of its own":         func(r *http.Request) (*http.Response, error) { return answers(r, 500, `{"type":"internal_error"}`), nil },
+	"503": func(r *http.Request) (*http.Response, error) { return answers(r, 503, ""), nil },
+	"500 of its own": func(r *http.Request) (*http.Response, error) {
+		return answers(r, 500, `{"type":"internal_error"}`), nil
+	},
 	"400 for everything":     func(r *http.Request) (*http.Response, error) { return answers(r, 400, `{"type":"bad_request"}`), nil },
 	"403 page of a firewall": func(r *http.Request) (*http.Response, error) { return answers(r, 403, "<html>blocked</html>"), nil },
 	"403 text of a gateway":  func(r *http.Request) (*http.Response, error) { return answers(r, 403, `{"message":"Forbidden"}`), nil },
@@ -464,13 +466,13 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 				if lost == 3 {
 					return
 				}
-				if b.marks() != lost {
-					t.Errorf("%d marks", b.marks())
+				if b.lostMarks() != lost {
+					t.Errorf("%d marks", b.lostMarks())
 				}
 				gone = false // a service that was being deployed
 				b.Night()
-				if got := rows(false); got != 0 || b.marks() != 0 {
-					t.Errorf("back again: %d rows, %d marks", got, b.marks())
+				if got := rows(false); got != 0 || b.lostMarks() != 0 {
+					t.Errorf("back again: %d rows, %d marks", got, b.lostMarks())
 				}
 				gone = true
 				b.Night()
@@ -484,11 +486,11 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 	}
 }
 
-// marks counts the users whose analyses are marked as lost.
-func (b *bank) marks() (n int) {
+// lostMarks counts the users whose analyses are marked as lost.
+func (b *bank) lostMarks() (n int) {
 	b.t.Helper()
 	for _, cs := range b.cursors() {
-		if _, ok := cs[streamLost]; ok {
+		if _, ok := cs[config.StreamLost]; ok {
 			n++
 		}
 	}

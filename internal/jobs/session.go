@@ -63,6 +63,8 @@ type session struct {
 	tally    *tally
 	health   *health
 	reserved reservations
+	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
+	safe     bool               // the last commit has succeeded
 }
 
 func newSession(o RunOptions) (*session, error) {
@@ -158,9 +160,9 @@ func (s *session) sinkError(ctx context.Context, err error) error {
 }
 
 // conclude makes true what is complete, writes the report and gives the lease
-// back, also when the caller's context has been cancelled. resume says where the
+// back, also when the caller's context has been cancelled. ending says where the
 // next run begins.
-func (s *session) conclude(ctx context.Context, runErr error, resume func() *report.Resume) (*report.Report, error) {
+func (s *session) conclude(ctx context.Context, runErr error, ending func(context.Context, *report.Report)) (*report.Report, error) {
 	interrupted := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.lastWords(interrupted))
 	defer cancel()
@@ -171,7 +173,7 @@ func (s *session) conclude(ctx context.Context, runErr error, resume func() *rep
 	}
 	runErr = s.judge(ctx, runErr)
 	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
-	rep.Resume = resume()
+	ending(ctx, rep)
 	if s.w == nil {
 		return rep, runErr
 	}
@@ -188,7 +190,7 @@ func (s *session) conclude(ctx context.Context, runErr error, resume func() *rep
 // with: nothing else that is said of it would be true.
 func (s *session) lastCommit(ctx context.Context, runErr error) error {
 	err := s.commit(ctx)
-	if err == nil {
+	if s.safe = err == nil; s.safe {
 		return runErr
 	}
 	err = stopReason(err)

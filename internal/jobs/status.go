@@ -29,6 +29,9 @@ type Status struct {
 	Commits []StatusCommit `json:"commits"`
 	// LastRun sums up the newest run of all its shards, nil before the first.
 	LastRun *StatusRun `json:"last_run,omitempty"`
+	// LastSuccess is when all users were last reached by runs that came to their
+	// end, nil where some never were.
+	LastSuccess *time.Time `json:"last_success,omitempty"`
 
 	Users   StatusUsers                     `json:"users"`
 	Streams map[config.Stream]*StreamStatus `json:"streams"`
@@ -75,6 +78,8 @@ type StatusUsers struct {
 	Known       int64 `json:"known"`
 	Failing     int64 `json:"failing"` // a stream failed when it was tried last
 	Quarantined int64 `json:"quarantined"`
+	// Missing answered 404 when they were asked for last, and are not declared gone.
+	Missing int64 `json:"missing,omitempty"`
 	// NeedsUser have a bank login that only they can bring to work again;
 	// NeedsUserBy counts such logins by the outcome of their sync session.
 	NeedsUser   int64            `json:"needs_user"`
@@ -134,6 +139,9 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
+	}
+	if _, ended, err := LastSuccess(ctx, store, o.Job); err == nil && !ended.IsZero() {
+		s.LastSuccess = &ended
 	}
 	if err != nil {
 		return nil, statusError(ctx, err)
@@ -205,8 +213,12 @@ func (s *Status) addUser(cursors []cursors.Cursor) {
 			s.addLogins(c.State)
 			continue
 		}
+		if config.Stream(c.Stream) == config.StreamMissing {
+			s.Users.Missing++
+			continue
+		}
 		if !slices.Contains(config.Streams(), config.Stream(c.Stream)) {
-			continue // a mark
+			continue // another mark
 		}
 		stream := s.Streams[config.Stream(c.Stream)]
 		if stream == nil {
@@ -330,6 +342,7 @@ func (r *StatusRun) add(p *report.Report) {
 	u.NoAnalysis += p.Users.NoAnalysis
 	u.Failed += p.Users.Failed
 	u.Gone += p.Users.Gone
+	u.Missing += p.Users.Missing
 	u.Quarantined += p.Users.Quarantined
 	u.NotBooked += p.Users.NotBooked
 	u.PassedOver += p.Users.PassedOver

@@ -22,17 +22,13 @@ const (
 	notBooked            // the API refuses the service
 )
 
-// streamLost is where a cursor remembers since when a user's analyses are lost. It
-// has no other state.
-const streamLost config.Stream = "lost_analysis"
-
 const (
 	// lostShare of the users who had an analysis may have lost it in one run, and
 	// lostLeast in any case: more look like a service that has lost its data.
 	lostShare = 0.05
 	lostLeast = 3
-	// believedAfter is how much later another run must find the same.
-	believedAfter = 12 * time.Hour
+	// lostAfter is how much later another run must find the same.
+	lostAfter = 12 * time.Hour
 )
 
 // lose holds that a stream of a user has no analysis any more.
@@ -93,15 +89,15 @@ func (n *nightly) sayRest(ctx context.Context) error {
 	}
 	if say.marked > 0 {
 		n.reserve("%d of %d users who had an analysis have none any more: that is written if a run at least %s later finds the same; "+
-			"see whether the services are well", lost, had, believedAfter)
+			"see whether the services are well", lost, had, lostAfter)
 	}
 	return ctx.Err()
 }
 
 // say says what is unsaid of one user.
 func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *saying) error {
-	mark, marked := u.Cursors[streamLost]
-	believe := say.believeLost || marked && n.o.Now().Sub(mark.ExtractedAt) >= believedAfter
+	mark, marked := u.Cursors[config.StreamLost]
+	believe := say.believeLost || marked && n.o.Now().Sub(mark.ExtractedAt) >= lostAfter
 	doubted := false
 	for _, p := range parts {
 		res := n.reader.Begin(&u.User, p.stream, table.Diff)
@@ -137,12 +133,12 @@ func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *sayin
 
 // markLost remembers that a user's analyses are lost, or ends that.
 func (n *nightly) markLost(ctx context.Context, u *user, ended bool) error {
-	c := cursors.Cursor{UserID: u.ID, Stream: string(streamLost), ExtractedAt: u.ExtractedAt(streamLost, n.o.Now()), Ended: ended}
+	c := cursors.Cursor{UserID: u.ID, Stream: string(config.StreamLost), ExtractedAt: u.ExtractedAt(config.StreamLost, n.o.Now()), Ended: ended}
 	if err := n.w.Add(ctx, sink.Batch{Cursors: []cursors.Cursor{c}}); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write a mark: %w", err))
 	}
-	if u.Cursors[streamLost] = c; ended {
-		delete(u.Cursors, streamLost)
+	if u.Cursors[config.StreamLost] = c; ended {
+		delete(u.Cursors, config.StreamLost)
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ type user struct {
 	probes  map[finoos.Service]probe
 	gone    bool
 	checked bool // the user's own path has been asked for after a 404
+	// missing remembers an earlier 404, and since when; nil where there was none.
+	missing *cursors.Cursor
 
 	soFar               // what has become of it
 	attempts            // at what has failed
@@ -52,6 +54,10 @@ func newUser(id string, listed *finoos.User, known []cursors.Cursor) *user {
 	id = strings.Clone(id) // it is kept in places, and the texts of all listed users may be one
 	u := &user{User: pull.User{ID: id, Listed: listed, Cursors: make(map[config.Stream]cursors.Cursor, len(known))}, probes: map[finoos.Service]probe{}}
 	for _, c := range known {
+		if config.Stream(c.Stream) == config.StreamMissing {
+			u.missing = &c
+			continue
+		}
 		u.Cursors[config.Stream(c.Stream)] = c
 	}
 	return u
@@ -106,6 +112,11 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 			continue
 		}
 		if err := n.pull(ctx, u, s); err != nil {
+			return err
+		}
+	}
+	if !u.gone {
+		if err := n.isSeen(ctx, u); err != nil {
 			return err
 		}
 	}
@@ -168,7 +179,7 @@ func (f *flow) finish(u *user) {
 	}
 	f.tally.update(func(rep *report.Report) {
 		switch {
-		case u.gone: // counted when it is declared
+		case u.gone: // counted already
 		case u.failed:
 			rep.Users.Failed++
 		case u.quarantined:
@@ -200,7 +211,7 @@ func (n *nightly) isGone(ctx context.Context, u *user) (bool, error) {
 		return false, ctx.Err()
 	case what == lookForUser:
 		u.gone = true
-		return true, n.gone.add(u.ID, u.LastWritten)
+		return true, n.miss(u)
 	case what == endRun:
 		return false, fmt.Errorf("ask for a user: %w", err)
 	default:

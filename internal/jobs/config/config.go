@@ -172,8 +172,10 @@ type Job struct {
 	// MaxInflightBytes is what all pulls together may hold in memory; a larger
 	// one runs alone and spills to ScratchDir.
 	MaxInflightBytes int64 `key:"max_inflight_bytes" default:"32MiB" min:"1MiB"`
-	// MaxGone is the share of the known users that may be gone in one run (ten
-	// may always); more is taken for a mistake, and the run stops.
+	// MaxGone is the share of the known users that are declared gone as soon as
+	// they are not listed and answer 404 (one may always, and as many as are new on
+	// the list); more are once a run at least 12 h later misses them, too. Of a
+	// backfill, more than that share (ten may always) is taken for a mistake.
 	MaxGone float64 `key:"max_gone" default:"0.01" min:"0" max:"1"`
 	// Mask hides values, by table (or all for every table) and column, as hmac
 	// or drop: {accounts: {iban: hmac, owner: drop}}. It reaches into _extra and

@@ -12,6 +12,14 @@ import (
 // sync sessions. It is no stream of its own: nothing is pulled under it.
 const StreamSyncSessions Stream = "sync_sessions"
 
+// StreamMissing is where a cursor remembers that a user answered 404, and since
+// when. It is no stream of its own, and has no state: being seen ends it.
+const StreamMissing Stream = "missing"
+
+// StreamLost is where it remembers since when a user's analyses are lost, in the
+// same way: having one ends it.
+const StreamLost Stream = "lost_analysis"
+
 // ServiceOf is the service whose correlation tells whether a stream may have
 // changed; users and bank_logins have none.
 func ServiceOf(s Stream) (finoos.Service, bool) {

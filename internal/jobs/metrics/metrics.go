@@ -104,7 +104,7 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 	}
 	u := report.Users
 	for outcome, n := range map[string]int64{
-		"pulled": u.Pulled, "unchanged": u.Unchanged, "no_analysis": u.NoAnalysis, "failed": u.Failed, "gone": u.Gone, "quarantined": u.Quarantined,
+		"pulled": u.Pulled, "unchanged": u.Unchanged, "no_analysis": u.NoAnalysis, "failed": u.Failed, "gone": u.Gone, "missing": u.Missing, "quarantined": u.Quarantined,
 		"not_booked": u.NotBooked, "passed_over": u.PassedOver,
 		"unreached": report.Unreached,
 	} {

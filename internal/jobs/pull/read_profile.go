@@ -11,10 +11,14 @@ import (
 // makes no request.
 func (r *Reader) readUser(u *User, res *Result) error {
 	var old keyed
-	if c := u.Cursor(res.Stream); r.MustBeFull(c) {
+	c := u.Cursor(res.Stream)
+	if r.MustBeFull(c) {
 		res.readAll()
 	} else {
 		old, _ = decodeKeyed(c.State) // unreadable: written again
+	}
+	if res.firstSeen = c.FirstSeenAt; c.PulledAt.IsZero() {
+		res.firstSeen = res.ExtractedAt
 	}
 	if before, known := old[u.ID]; !known || before != u.Listed.Hash {
 		res.Rows = append(res.Rows, userRow(res, u.Listed))

@@ -40,6 +40,7 @@ type Result struct {
 	ExtractedAt time.Time
 	state       []byte // what the cursor will remember of the records
 	Note        []byte // what it will remember of a service that was not booked
+	firstSeen   time.Time
 	First       bool   // nothing was pulled before
 	Whole       bool   // everything that the API has was written, whatever mode says
 	unfiltered  bool   // everything that the API has was asked for, and what differs written
@@ -121,6 +122,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
 		c.Whole = res.unfiltered
+		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false
 		}

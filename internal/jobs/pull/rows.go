@@ -12,7 +12,8 @@ import (
 func userRow(res *Result, u *finoos.User) table.Row {
 	return &table.User{
 		UserID: u.ID, CustomUserID: u.CustomUserID, Name: u.Name, Type: u.Type, Tenant: u.Tenant, CreatedAt: u.CreatedAt,
-		Duplicates: u.Duplicates, UserScopes: u.UserScopes, Meta: res.meta(table.Upsert, u.Extra),
+		Duplicates: u.Duplicates, UserScopes: u.UserScopes, FirstSeenAt: res.firstSeen, LastSeenAt: res.ExtractedAt,
+		Meta: res.meta(table.Upsert, u.Extra),
 	}
 }
 

@@ -123,6 +123,8 @@ type UserCounts struct {
 	NoAnalysis int64 `json:"no_analysis"`
 	Failed     int64 `json:"failed"`
 	Gone       int64 `json:"gone"`
+	// Missing users answered 404 by their own path and were not declared gone.
+	Missing int64 `json:"missing,omitempty"`
 	// Quarantined users have a stream that has failed for failures.quarantine_after
 	// runs in a row and was not tried this time.
 	Quarantined int64 `json:"quarantined"`
@@ -143,7 +145,7 @@ type Trouble struct {
 
 // Done is how many users the run is done with, whatever became of them.
 func (c *UserCounts) Done() int64 {
-	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Quarantined + c.NotBooked + c.PassedOver
+	return c.Pulled + c.Unchanged + c.NoAnalysis + c.Failed + c.Gone + c.Missing + c.Quarantined + c.NotBooked + c.PassedOver
 }
 
 // List is what is known of the list of users, before sharding.

@@ -247,6 +247,9 @@ func shares(r *report.Report) []share {
 		{Name: "failed", N: u.Failed},
 		{Name: "gone", N: u.Gone},
 	}
+	if u.Missing > 0 {
+		parts = append(parts, share{Name: "missing", N: u.Missing})
+	}
 	var all int64
 	for _, s := range parts {
 		all += s.N

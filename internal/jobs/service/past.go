@@ -19,8 +19,6 @@ const (
 	lookTime = 2 * time.Minute
 	// looksApart is the least time between two looks: they read all cursors.
 	looksApart = 10 * time.Minute
-	// reportsRead bounds the reports that are read for the last success.
-	reportsRead = 50
 )
 
 // bucketPast reads the reports in the bucket.
@@ -30,6 +28,15 @@ func (s *server) bucketPast(ctx context.Context, job string) (pastReports, error
 		return nil, fmt.Errorf("open the sink: %w", err)
 	}
 	return report.Past(ctx, report.InBucket(store, job), time.Now()), nil
+}
+
+// bucketLast reads the last success in the bucket.
+func (s *server) bucketLast(ctx context.Context, job string) (began, ended time.Time, err error) {
+	store, err := jobs.OpenStore(ctx, s.o.Config.Sink, job, s.log)
+	if err != nil {
+		return began, ended, fmt.Errorf("open the sink: %w", err)
+	}
+	return jobs.LastSuccess(ctx, store, job)
 }
 
 // owed is the last scheduled time, if no run has come to its end since, and it
@@ -46,6 +53,9 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 	recent := func(t time.Time) bool { return now.Sub(t) <= k.job.CatchUp }
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
+	if began, _, err := k.s.last(ctx, k.job.Name); err == nil && !began.IsZero() && !began.Before(due) {
+		return due, false // however many reports have come since
+	}
 	past, err := k.s.past(ctx, k.job.Name)
 	if err != nil {
 		k.log.WarnContext(ctx, "run reports not read", "error", err)
@@ -112,18 +122,9 @@ func (k *keeper) look(ctx context.Context) {
 
 // lastSuccess is zero where the bucket does not tell.
 func (k *keeper) lastSuccess(ctx context.Context) time.Time {
-	past, err := k.s.past(ctx, k.job.Name)
-	if err != nil {
-		return time.Time{}
+	_, ended, err := k.s.last(ctx, k.job.Name)
+	if err != nil && ctx.Err() == nil {
+		k.log.WarnContext(ctx, "last success not read", "error", err)
 	}
-	looked := 0
-	for p, err := range past {
-		if looked++; err != nil || looked > reportsRead {
-			break
-		}
-		if p.Whole() && p.CameThrough() {
-			return p.Finished
-		}
-	}
-	return time.Time{}
+	return ended
 }

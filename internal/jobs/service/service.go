@@ -57,8 +57,8 @@ const (
 
 // Standing is how a job stands.
 type Standing struct {
-	// LastSuccess is when a run for all users came to its end last; zero where
-	// the reports of the last weeks know of none.
+	// LastSuccess is when all users were last reached by runs that came to their
+	// end; zero where some never were, and where the bucket does not tell.
 	LastSuccess time.Time
 	// Status is what `syncer status` says, nil where it could not be read.
 	Status *jobs.Status
@@ -86,6 +86,7 @@ type server struct {
 	// What tests replace.
 	run   func(context.Context, jobs.RunOptions) (*report.Report, error)
 	past  func(ctx context.Context, job string) (pastReports, error)
+	last  func(ctx context.Context, job string) (began, ended time.Time, err error)
 	stand func(context.Context, jobs.StatusOptions) (*jobs.Status, error)
 }
 
@@ -100,7 +101,7 @@ func newServer(o Options) (*server, error) {
 		o.Ready = func() {}
 	}
 	s := &server{o: o, log: o.Logger, run: jobs.Run, stand: jobs.ReadStatus}
-	s.past = s.bucketPast
+	s.past, s.last = s.bucketPast, s.bucketLast
 	for _, name := range slices.Sorted(maps.Keys(o.Config.Jobs)) {
 		job := o.Config.Jobs[name]
 		schedule, err := config.NewSchedule(job)

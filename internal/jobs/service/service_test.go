@@ -70,7 +70,7 @@ func (f *office) serve(d time.Duration) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	s.run, s.past = f.run, f.past
+	s.run, s.past, s.last = f.run, f.past, f.last
 	s.stand = func(context.Context, jobs.StatusOptions) (*jobs.Status, error) { return &jobs.Status{}, nil }
 	ctx, cancel := context.WithTimeout(f.t.Context(), d)
 	defer cancel()
@@ -133,6 +133,22 @@ func (f *office) past(ctx context.Context, job string) (pastReports, error) {
 			}
 		}
 	}, nil
+}
+
+// last is the newest run that was done: in an office all users are in every run.
+func (f *office) last(ctx context.Context, job string) (began, ended time.Time, err error) {
+	if f.silent {
+		<-ctx.Done()
+		return began, ended, ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.reports[job] {
+		if r.Whole() && r.Outcome == "done" {
+			return r.Started, r.Finished, nil
+		}
+	}
+	return began, ended, nil
 }
 
 func (f *office) Planned(string, time.Time)           {}
@@ -372,7 +388,7 @@ func TestAStoppedServerSaysWhereARunCouldNotCommit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.past = f.past
+			s.past, s.last = f.past, f.last
 			s.stand = func(context.Context, jobs.StatusOptions) (*jobs.Status, error) { return nil, errors.New("none") }
 			s.run = func(ctx context.Context, _ jobs.RunOptions) (*report.Report, error) {
 				<-ctx.Done()

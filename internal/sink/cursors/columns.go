@@ -44,6 +44,7 @@ var cursorColumns = []cursorColumn{
 	cursorBytes("state", func(c *Cursor) *[]byte { return &c.State }),
 	cursorSeq("full_seq", func(c *Cursor) *uint64 { return &c.FullSeq }),
 	cursorFlag("whole", func(c *Cursor) *bool { return &c.Whole }),
+	cursorInstant("first_seen_at", func(c *Cursor) *time.Time { return &c.FirstSeenAt }),
 }
 
 // asKey marks a column as part of what a cursor is found by.

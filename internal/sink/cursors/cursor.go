@@ -48,6 +48,7 @@ type Cursor struct {
 	PulledAt      time.Time // the last pull of either kind
 	Failures      int       // in a row
 	RetryAt       time.Time
+	FirstSeenAt   time.Time // when the user was seen for the first time; kept by the stream users
 	ErrorClass    string
 	HashVersion   int
 	Ended         bool   // the stream is over: dropped at the next checkpoint

@@ -23,7 +23,7 @@ func TestASpooledCursorComesBackAsItWas(t *testing.T) {
 	for range 500 {
 		want := Cursor{
 			UserID: fmt.Sprint("user", rng.IntN(100)), Stream: "accounts", CorrelationID: fmt.Sprintf("c-%d", rng.Uint64()), CorrelationAt: instant(),
-			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), ErrorClass: "server",
+			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), FirstSeenAt: instant(), ErrorClass: "server",
 			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(), Whole: rng.IntN(2) == 0,
 		}
 		for range rng.IntN(300) {

@@ -37,11 +37,19 @@ type tableField[R any] struct {
 	parquet.Field[R]
 	// money is set for amounts, which are added up for the file's tally.
 	money func(*R) Decimal
+	// lasting columns are written in a row that deletes, too.
+	lasting bool
 }
 
 // required marks a column as never null.
 func (f tableField[R]) required() tableField[R] {
 	f.Field = f.NotNull()
+	return f
+}
+
+// kept lets a row that deletes have the column.
+func (f tableField[R]) kept() tableField[R] {
+	f.lasting = true
 	return f
 }
 

@@ -52,7 +52,8 @@ func printRow(r Row, runID string) []string {
 			continue
 		}
 		s := printValue(v.Field(i).Interface())
-		if m.Op == Delete && !table.Columns[i].Key {
+		lasting := table.Columns[i].Name == "first_seen_at" || table.Columns[i].Name == "last_seen_at"
+		if m.Op == Delete && !table.Columns[i].Key && !lasting {
 			s = null
 		}
 		out = append(out, s)

@@ -33,8 +33,8 @@ type Row interface {
 
 // Meta is what the rows of all tables carry. The writer adds _run_id.
 //
-// A row whose Op is Delete carries its key and its Meta only: whatever else
-// its struct holds is written as null.
+// A row whose Op is Delete carries its key and its Meta only, and of a user when
+// it was seen: whatever else its struct holds is written as null.
 type Meta struct {
 	Op            Op
 	Pull          Mode
@@ -56,6 +56,8 @@ type User struct {
 	CreatedAt    time.Time
 	Duplicates   []string
 	UserScopes   []string
+	FirstSeenAt  time.Time // also in a row that deletes, as is LastSeenAt
+	LastSeenAt   time.Time
 	Meta
 }
 

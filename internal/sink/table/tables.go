@@ -68,7 +68,7 @@ func newTable[R any, P interface {
 		if isKey {
 			fields[i] = f.required()
 		}
-		erased[i] = i < len(own) && !isKey
+		erased[i] = i < len(own) && !isKey && !f.lasting
 		t.Columns = append(t.Columns, Column{Column: fields[i].Column, Key: isKey})
 	}
 	t.open = func(w io.Writer, o FileOptions) (tableRows, error) { return openRows[R, P](t, fields, erased, w, o) }
@@ -84,6 +84,8 @@ var usersTable = newTable("users", []string{"user_id"}, []tableField[User]{
 	instant("created_at", func(r *User) time.Time { return r.CreatedAt }),
 	list("duplicates", func(r *User) []string { return r.Duplicates }),
 	list("user_scopes", func(r *User) []string { return r.UserScopes }),
+	instant("first_seen_at", func(r *User) time.Time { return r.FirstSeenAt }).kept(),
+	instant("last_seen_at", func(r *User) time.Time { return r.LastSeenAt }).kept(),
 })
 
 var syncSessionsTable = newTable("sync_sessions", []string{"user_id", "bank_login_id", "_extracted_at"}, []tableField[SyncSession]{

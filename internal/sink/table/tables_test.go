@@ -11,7 +11,7 @@ import (
 // designTables is the design's page of tables: name, key, columns. Types that
 // are not plain text follow a column's name.
 var designTables = []struct{ name, key, columns string }{
-	{"users", "user_id", "user_id, custom_user_id, name, type, tenant, created_at timestamp, duplicates list<string>, user_scopes list<string>"},
+	{"users", "user_id", "user_id, custom_user_id, name, type, tenant, created_at timestamp, duplicates list<string>, user_scopes list<string>, first_seen_at timestamp, last_seen_at timestamp"},
 	{"sync_sessions", "user_id, bank_login_id, _extracted_at", "user_id, bank_login_id, outcome, http_status int32, error_type, message, session_id, redirect_url, requested_at timestamp, finished_at timestamp, analysis_correlation_id"},
 	{"bank_logins", "user_id, bank_login_id", "user_id, bank_login_id, status, active bool, last_synchronization timestamp"},
 	{"accounts", "user_id, account_id", "user_id, account_id, account_number, name, owner, type, iban, bic, bank_code, bank_name, currency, balance decimal(18,4), status, bank_login_id"},

@@ -49,6 +49,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `finoos`.`users` (
   `created_at` timestamp,
   `duplicates` array<string>,
   `user_scopes` array<string>,
+  `first_seen_at` timestamp,
+  `last_seen_at` timestamp,
   `_op` string,
   `_pull` string,
   `_correlation_id` string,
@@ -343,8 +345,8 @@ WHERE nth = 1 AND _op = 'delete';
 -- The current state of users: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_users AS
-SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, _op, _pull,
-  _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, first_seen_at,
+  last_seen_at, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.users r
@@ -443,8 +445,9 @@ WHERE nth = 1 AND _op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_users was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_users AS
-SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes, v._op,
-  v._pull, v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
+SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes,
+  v.first_seen_at, v.last_seen_at, v._op, v._pull, v._correlation_id, v._correlation_at, v._extracted_at,
+  v._run_id, v._extra,
   v._extracted_at AS valid_from, NULLIF(v.ends_at, TIMESTAMP '9999-12-31 00:00:00.000') AS valid_to
 FROM (
   SELECT r.*, LEAST(

@@ -51,6 +51,8 @@ CREATE EXTERNAL TABLE finoos_lake.users (
   created_at timestamp,
   duplicates array<varchar(65535)>,
   user_scopes array<varchar(65535)>,
+  first_seen_at timestamp,
+  last_seen_at timestamp,
   _op varchar(65535),
   _pull varchar(65535),
   _correlation_id varchar(65535),
@@ -282,8 +284,8 @@ WITH NO SCHEMA BINDING;
 -- The current state of users: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_users AS
-SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, _op, _pull,
-  _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+SELECT user_id, custom_user_id, "name", "type", tenant, created_at, duplicates, user_scopes, first_seen_at,
+  last_seen_at, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM (
   SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos_lake.users r
@@ -389,8 +391,9 @@ WITH NO SCHEMA BINDING;
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_users was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_users AS
-SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes, v._op,
-  v._pull, v._correlation_id, v._correlation_at, v._extracted_at, v._run_id, v._extra,
+SELECT v.user_id, v.custom_user_id, v."name", v."type", v.tenant, v.created_at, v.duplicates, v.user_scopes,
+  v.first_seen_at, v.last_seen_at, v._op, v._pull, v._correlation_id, v._correlation_at, v._extracted_at,
+  v._run_id, v._extra,
   v._extracted_at AS valid_from, NULLIF(v.ends_at, CAST('9999-12-31 00:00:00' AS timestamp)) AS valid_to
 FROM (
   SELECT r.*, LEAST(
