@@ -86,12 +86,12 @@ func TestTenUsersMayBeGoneHoweverFewAreKnown(t *testing.T) {
 	})
 }
 
-func TestAnEmptyListOfUsersIsAQuietRun(t *testing.T) {
+func TestAnEmptyListOfUsersChangesNothingAndIsSaid(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.transport = b.elsewhere(func(string) bool { return true })
-		if rep := b.run(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 || rep.Outcome != "done" {
+		if rep, _ := b.stops(t.Context(), ReasonPartial, b.options(b.config())); rep.Users != (report.UserCounts{}) || rep.Commits != 0 {
 			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
 		}
 	})
