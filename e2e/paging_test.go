@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs"
 )
 
 var usersOnly = settings{job: []string{"streams: [users]"}}
@@ -24,7 +25,7 @@ func TestEveryUserComesOnceHoweverTheListIsPaged(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("from %d, context %t, end %s, shift %q", max(first, 0), !noContext, end, shift), func(t *testing.T) {
 						t.Parallel()
-						everyUserOnce(t, newBank(t, o))
+						everyUserOnce(t, newBank(t, o), o)
 					})
 				}
 			}
@@ -34,12 +35,19 @@ func TestEveryUserComesOnceHoweverTheListIsPaged(t *testing.T) {
 
 // everyUserOnce runs twice: the second run meets every user again and must
 // neither repeat nor lose one.
-func everyUserOnce(t *testing.T, b *bank) {
+func everyUserOnce(t *testing.T, b *bank, o sandbox.Options) {
 	t.Helper()
 	dir := t.TempDir()
 	tb := tableNamed("users")
-	b.night(t, dir, usersOnly)
-	b.night(t, dir, usersOnly)
+	for range 2 {
+		_, err := b.tryNight(t, dir, usersOnly)
+		// Without a total nobody can tell users who come twice from those who
+		// push others off the list.
+		unsure := o.Faults.NoContext && o.Faults.Shift == sandbox.ShiftInsert
+		if reason, ended := jobs.ReasonOf(err); ended != unsure || unsure && reason != jobs.ReasonPartial {
+			t.Fatalf("run: %v", err)
+		}
+	}
 	l := openLake(t, dir)
 	defer l.close()
 	want := collect(b.Truth("users"))

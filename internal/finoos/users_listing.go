@@ -69,7 +69,9 @@ type UserListing struct {
 	total Null[int]           // the smallest that a page told
 	why   []string            // that it is not whole, whatever the total
 	doubt string              // that it is not, unless there are as many as the total
-	moved int64               // ids that came on two pages
+	moved int64               // ids that came on two pages, in the last reading
+	most  int                 // the greatest total, in the last reading
+	fell  int                 // by how much a later one was smaller
 }
 
 // Users returns the users of the tenant, one page after the other: see
@@ -107,39 +109,49 @@ func (l *UserListing) Extent() Extent { return l.extent }
 // be read, are an error, which ends the listing.
 //
 // A list that is more than one part in a hundred short of its smallest total is
-// read once more, and so is one without a total on which that many users came
-// twice. Only who was not on it the first time is returned then.
+// read once more. So is one whose total falls by as much meanwhile, since who
+// leaves makes others change pages, or one without a total on which as many users
+// came twice. Only who was not on it the first time is returned then.
 func (l *UserListing) All(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
 		l.extent, l.named = Extent{Reason: "it was not read to its end"}, map[uint64]struct{}{}
-		l.total, l.why, l.doubt, l.moved = Null[int]{}, nil, "", 0
+		l.total, l.why, l.doubt = Null[int]{}, nil, ""
 		defer func() { l.named = nil }()
 		if !l.read(ctx, yield) {
 			return
 		}
-		if l.short() || l.moves(l.moved) {
-			before := len(l.named)
-			if len(l.why) == 0 && !l.read(ctx, yield) {
+		if len(l.why) == 0 && (l.short() || l.moves() || 100*l.fell > l.most) {
+			before := l.extent.Named
+			if !l.read(ctx, yield) {
 				return
 			}
-			if !l.total.Valid && l.moves(int64(len(l.named)-before)) {
-				l.doubt = "users moved between its pages while it was read"
+			if l.moves() || !l.believed() && 100*(l.extent.Named-before) > l.extent.Named {
+				l.why = append(l.why, "users move between its pages while it is read")
 			}
 		}
 		l.judge()
 	}
 }
 
-// short reports whether more than one user in a hundred is missing.
+// short reports whether more than one user in a hundred is missing. A record that
+// is none stands for one, unless users moved.
 func (l *UserListing) short() bool {
-	missing := int64(l.total.V) - l.extent.Named - l.extent.Aside
+	missing := int64(l.total.V) - l.extent.Named
+	if l.moved == 0 {
+		missing -= l.extent.Aside
+	}
 	return l.total.Valid && 100*missing > int64(l.total.V)
 }
 
-// moves reports whether so many users came twice that others may not have come
-// at all, and there is no total to tell.
-func (l *UserListing) moves(twice int64) bool {
-	return !l.total.Valid && 100*twice > l.extent.Named
+// moves reports whether, in the last reading, so many users came twice that others
+// may not have come at all, and there is no total to tell.
+func (l *UserListing) moves() bool {
+	return !l.believed() && 100*l.moved > l.extent.Named
+}
+
+// believed reports whether there is a total that is not refuted by the list.
+func (l *UserListing) believed() bool {
+	return l.total.Valid && l.extent.Named <= int64(l.total.V)
 }
 
 func (l *UserListing) judge() {
@@ -161,13 +173,14 @@ func (l *UserListing) read(ctx context.Context, yield func(User, error) bool) bo
 	if r.again {
 		r.seen = map[uint64]struct{}{}
 	}
+	l.moved, l.most, l.fell = 0, 0, 0
 	for !r.ended {
 		page := r.next(ctx)
 		if page == nil {
 			break
 		}
 		r.asked++
-		if ClassOf(page.err) == NotFound && r.asked > 1 {
+		if r.isPastEnd(ClassOf(page.err)) {
 			page = &usersPage{absent: true}
 		}
 		if page.err != nil {
@@ -259,6 +272,18 @@ func (r *listReading) end() int {
 	return r.first.V + min(r.read+len(r.failures)+1, maxPages)
 }
 
+// isPastEnd reports whether a refusal says that there is no such page. A wrong
+// request is that only behind all pages that are told.
+func (r *listReading) isPastEnd(class Class) bool {
+	behind := r.pages > 0 && r.token == "" && r.read+len(r.failures) >= r.pages
+	return r.asked > 1 && (class == NotFound || class == Invalid && behind)
+}
+
+// missing is how many users have not come that the smallest total tells of.
+func (r *listReading) missing() (n int64, told bool) {
+	return int64(r.of.total.V) - r.came - r.odd, r.of.total.Valid
+}
+
 // failed notes a page that cannot be read. Its error ends the listing.
 func (r *listReading) failed(ctx context.Context, err error) error {
 	class := ClassOf(err)
@@ -273,8 +298,10 @@ func (r *listReading) failed(ctx context.Context, err error) error {
 	}
 	switch {
 	case r.pages == 0 && r.refused == 2 && r.inRow == 2:
-		r.failures = r.failures[:len(r.failures)-2] // that is how it says that there is no such page
 		r.ended = true
+		if missing, told := r.missing(); told && missing <= 0 {
+			r.failures = r.failures[:len(r.failures)-2] // that is how it says that there is no such page
+		}
 	case r.token != "", r.asked == 1:
 		r.ended = true // nobody knows what comes next
 	case r.inRow >= max(maxFailed, r.ahead.width), r.pages == 0 && r.inRow >= maxStale:
@@ -370,8 +397,12 @@ func (r *listReading) settle(other bool) {
 // note counts what is on a page, and returns how many are new in this reading. A
 // page that comes back counts once.
 func (r *listReading) note(p *usersPage, returns bool) (fresh int) {
-	if p.info.total.V > 0 && !p.empty() && (!r.of.total.Valid || p.info.total.V < r.of.total.V) {
-		r.of.total = p.info.total
+	if total := p.info.total; total.V > 0 && !p.empty() {
+		if !r.of.total.Valid || total.V < r.of.total.V {
+			r.of.total = total
+		}
+		r.of.most = max(r.of.most, total.V)
+		r.of.fell = max(r.of.fell, r.of.most-total.V)
 	}
 	for i, id := range p.ids {
 		if _, known := r.seen[id]; known || i > 0 && id == p.ids[i-1] {
@@ -455,12 +486,12 @@ func (r *listReading) follow(p *usersPage) bool {
 // further decides at the end of the pages told whether there may be more: there
 // are users who have not come, or nobody tells that there are none.
 func (r *listReading) further() {
-	missing := int64(r.of.total.V) - r.came - r.odd
+	missing, told := r.missing()
 	switch {
 	case !r.brought:
-	case r.of.total.Valid && missing > 0:
+	case told && missing > 0:
 		r.extra += r.ahead.width
-	case r.full && (!r.of.total.Valid || missing < 0):
+	case r.full && (!told || missing < 0):
 		r.extra++
 	}
 }

@@ -13,7 +13,7 @@
 //	list_place.go             where earlier runs stopped: those who were reached the longest time ago come first
 //	    state.go              what a job remembers beside its cursors
 //	list_page.go              the list of users, paged
-//	    list_extent.go        how many it names, and whether it is whole
+//	    list_extent.go        whether all have come
 //	    list_shared.go        left by shard 0 for the others
 //	    list_named.go         or those that are named, each asked for
 //	    list_held.go          held by bucket of users, on disk where it is long

@@ -661,3 +661,14 @@ func (b *bank) elsewhere(which func(path string) bool) http.RoundTripper {
 		return b.Transport().RoundTrip(r)
 	}}
 }
+
+func TestAnEmptyListOfUsersChangesNothingAndIsSaid(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(3), func(b *bank) {
+		t := b.t
+		b.transport = b.elsewhere(func(string) bool { return true })
+		if rep := b.partial(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 {
+			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
+		}
+	})
+}

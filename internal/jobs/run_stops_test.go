@@ -175,19 +175,6 @@ func TestWhatFailedBeforeTheDeadlineIsARow(t *testing.T) {
 	})
 }
 
-func TestAListThatTakesTooLongEndsTheRun(t *testing.T) {
-	t.Parallel()
-	o := banktest.Still(20)
-	o.PageSize, o.Faults.Latency = 1, time.Second
-	inBubble(t, o, func(b *bank) {
-		t := b.t
-		_, err := b.stops(t.Context(), ReasonAPI, b.options(b.config("list_timeout: 5s")))
-		if !strings.Contains(err.Error(), "list_timeout") {
-			t.Errorf("says %q", err)
-		}
-	})
-}
-
 func TestAStoreThatFailsEndsTheRunWithTheStoresError(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(3), func(b *bank) {

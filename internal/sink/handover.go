@@ -75,14 +75,24 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 	return nil
 }
 
-// Show writes out what was added, so that the others see the handover grow.
+// Show writes out what was added, so that the others see the handover grow. Where
+// that is nothing, an empty record shows that its maker goes on.
 func (h *Handover) Show(ctx context.Context) error {
+	added, other := false, 0
 	for shard := range h.held {
+		if shard == h.w.o.Shard.Index {
+			continue
+		}
+		added, other = added || len(h.held[shard]) > 0, shard
 		if err := h.flush(ctx, shard); err != nil {
 			return err
 		}
 	}
-	return nil
+	if added {
+		return nil
+	}
+	h.held[other] = append(h.held[other], 0)
+	return h.flush(ctx, other)
 }
 
 // Done makes all that was added readable, with what is to be said about it as
@@ -178,7 +188,7 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 					return
 				}
 				end := digits + int(size) // within the chunk
-				if !yield(chunk[digits:end], nil) {
+				if size > 0 && !yield(chunk[digits:end], nil) {
 					return
 				}
 				chunk = chunk[end:]

@@ -152,7 +152,7 @@ type Job struct {
 	Deadline time.Duration `key:"deadline" default:""`
 	// LeaseWait is how long to wait for another run of the job to end.
 	LeaseWait time.Duration `key:"lease_wait" default:"90s"`
-	// ListTimeout bounds paging through all users.
+	// ListTimeout bounds the time in which the list of users brings nobody new.
 	ListTimeout time.Duration `key:"list_timeout" default:"10m"`
 	// IfRunning says what `syncer serve` does when a scheduled time comes while the
 	// job is at work: skip it, or queue it until that run has ended. One waits, not
