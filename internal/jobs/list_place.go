@@ -2,8 +2,9 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"finoos-syncer/internal/jobs/report"
@@ -40,8 +41,7 @@ func (p *placeOf) oldest() time.Time {
 func (p *placeOf) waitIn(ids []string, before *placeOf) {
 	size := 0
 	for _, id := range ids {
-		quoted, _ := json.Marshal(id) // a text can always be written
-		size += len(quoted)
+		size += len(strconv.Quote(id)) // about what it takes up
 	}
 	if len(ids) > maxWaiting || size > maxWaitingBytes {
 		p.Reached, p.From, p.Rest = before.oldest(), "", time.Time{}
@@ -128,9 +128,7 @@ func (f *feed) left(now stamp, before byBuckets[placeOf], inHand []string) byBuc
 			}
 		}
 	}
-	for b, ids := range byBucket(slices.Values(inHand)) {
-		waiting[b] = ids
-	}
+	maps.Insert(waiting, byBucket(slices.Values(inHand)))
 	places := byBuckets[placeOf]{}
 	for _, b := range f.of.o.Shard.Buckets() {
 		old := before[b]

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -154,8 +155,8 @@ func TestUsersWhoComeForADayAreAllPulledBesideThoseWhoStay(t *testing.T) {
 		lines := []string{"streams: [contracts]"}
 		var gone int64
 		for night := range nights {
-			new := between(stay+night*come, stay+(night+1)*come)
-			at.are(append(upTo(stay), new...)...)
+			visitors := between(stay+night*come, stay+(night+1)*come)
+			at.are(append(upTo(stay), visitors...)...)
 			if night%7 == 3 { // a run that is cut short comes first
 				ctx, cancel := context.WithCancel(t.Context())
 				at.cut, at.cutAt = cancel, 100
@@ -387,7 +388,7 @@ func TestAnEmptyListIsNeverBelievedButByHand(t *testing.T) {
 func TestOfAHandfulOfUsersOneMayGo(t *testing.T) {
 	t.Parallel()
 	for _, users := range []int{2, 3} {
-		t.Run(fmt.Sprint(users), func(t *testing.T) {
+		t.Run(strconv.Itoa(users), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(users), func(b *bank) {
 				t, at := b.t, newTown(b)
@@ -659,4 +660,15 @@ func (b *bank) elsewhere(which func(path string) bool) http.RoundTripper {
 		}
 		return b.Transport().RoundTrip(r)
 	}}
+}
+
+func TestAnEmptyListOfUsersChangesNothingAndIsSaid(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(3), func(b *bank) {
+		t := b.t
+		b.transport = b.elsewhere(func(string) bool { return true })
+		if rep := b.partial(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 {
+			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
+		}
+	})
 }

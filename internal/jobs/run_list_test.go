@@ -16,20 +16,28 @@ import (
 	"finoos-syncer/internal/sink/cursors"
 )
 
-// onPage answers one page of the list of users in another way; "" is the first.
-func (b *bank) onPage(page string, answer func(r *http.Request) (*http.Response, error)) http.RoundTripper {
-	return via{nil, func(r *http.Request) (*http.Response, error) {
-		if r.URL.Path == "/users" && r.URL.Query().Get("page") == page {
-			return answer(r)
-		}
-		return b.Transport().RoundTrip(r)
-	}}
+// pageAnswer is what a page of the list of users is answered with: after a time,
+// or never.
+type pageAnswer struct {
+	status int
+	body   string
+	after  time.Duration
+	never  bool
 }
 
-func says(status int, body string) func(r *http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
-	}
+// onPage answers one page of the list of users in another way; "" is the first.
+func (b *bank) onPage(page string, answer pageAnswer) http.RoundTripper {
+	return via{nil, func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path != "/users" || r.URL.Query().Get("page") != page {
+			return b.Transport().RoundTrip(r)
+		}
+		if answer.never {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		time.Sleep(answer.after)
+		return &http.Response{StatusCode: answer.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer.body)), Request: r}, nil
+	}}
 }
 
 func TestARecordOnTheListThatIsNoUserIsSaidAndCostsNobodyElse(t *testing.T) {
@@ -65,7 +73,7 @@ func TestARecordOnTheListThatIsNoUserIsSaidAndCostsNobodyElse(t *testing.T) {
 
 func TestAPageThatCannotBeReadIsSaidAndCostsItsOwnUsersAlone(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]func(*http.Request) (*http.Response, error){"500": says(500, ""), "a web page": says(200, "<html>")} {
+	for name, answer := range map[string]pageAnswer{"500": {status: 500}, "a web page": {status: 200, body: "<html>"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := banktest.Still(15)
@@ -93,9 +101,11 @@ func TestAPageThatCannotBeReadIsSaidAndCostsItsOwnUsersAlone(t *testing.T) {
 func TestAListWhoseFirstPageCannotBeReadEndsTheRun(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		answer func(*http.Request) (*http.Response, error)
+		answer pageAnswer
 		want   Reason
-	}{"500": {says(500, ""), ReasonAPI}, "a web page": {says(200, "<html>"), ReasonAPI}, "forbidden": {says(403, ""), ReasonCredentials}} {
+	}{
+		"500": {pageAnswer{status: 500}, ReasonAPI}, "a web page": {pageAnswer{status: 200, body: "<html>"}, ReasonAPI}, "forbidden": {pageAnswer{status: 403}, ReasonCredentials},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(5), func(b *bank) {
@@ -124,7 +134,7 @@ func TestAFieldOfAUserThatCannotBeReadIsCounted(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(2), func(b *bank) {
 		users := `{"context":{"page":1,"totalPages":1,"total":2},"users":[{"id":"` + b.UserID(0) + `","createdAt":1705928927},{"id":"` + b.UserID(1) + `","name":{"first":"A"},"duplicates":"x"}]}`
-		b.transport = b.onPage("", says(200, users))
+		b.transport = b.onPage("", pageAnswer{status: 200, body: users})
 		if rep := b.run(few); rep.Users.Pulled != 2 || rep.List.Unreadable != 3 {
 			b.t.Errorf("users %+v, list %+v", rep.Users, rep.List)
 		}
@@ -149,10 +159,7 @@ func TestAListThatBringsNobodyNewEndsTheRun(t *testing.T) {
 	o := banktest.Still(20)
 	o.PageSize = 5
 	inBubble(t, o, func(b *bank) {
-		b.transport = b.onPage("3", func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		})
+		b.transport = b.onPage("3", pageAnswer{never: true})
 		began := time.Now()
 		_, err := b.stops(b.t.Context(), ReasonAPI, b.options(b.config("list_timeout: 20s")))
 		if took := time.Since(began); !strings.Contains(err.Error(), "list_timeout 20s") || took > 30*time.Second {
@@ -195,10 +202,7 @@ func TestShardsListForThemselvesOnceShard0HasEndedWithoutAList(t *testing.T) {
 	t.Parallel()
 	o := banktest.Still(12)
 	inBubble(t, o, func(b *bank) {
-		broken := b.onPage("", func(r *http.Request) (*http.Response, error) {
-			time.Sleep(5 * time.Second)
-			return says(403, "")(r)
-		})
+		broken := b.onPage("", pageAnswer{status: 403, after: 5 * time.Second})
 		var all sync.WaitGroup
 		began := time.Now()
 		for i, transport := range []http.RoundTripper{broken, b.Transport()} {

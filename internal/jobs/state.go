@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"finoos-syncer/internal/sink"
@@ -47,9 +48,7 @@ type byBuckets[E stamped] map[int]E
 // replaces a newer.
 func mergeBuckets[E stamped](standing, own byBuckets[E]) byBuckets[E] {
 	merged := byBuckets[E]{}
-	for b, e := range standing {
-		merged[b] = e
-	}
+	maps.Copy(merged, standing)
 	for b, e := range own {
 		if there, ok := merged[b]; !ok || !e.stamped().isBefore(there.stamped()) {
 			merged[b] = e

@@ -1,8 +1,10 @@
 package jobs
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +198,51 @@ func TestRunsForSomeUsersDoNotHideTheLastSuccess(t *testing.T) {
 	})
 }
 
+func TestTheLastSuccessIsTheLastRunThatCameThrough(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		run  func(b *bank, o *RunOptions) (ctx context.Context)
+		want bool
+	}{
+		"done": {func(b *bank, _ *RunOptions) context.Context { return b.t.Context() }, true},
+		"with failures": {func(b *bank, _ *RunOptions) context.Context {
+			b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+			return b.t.Context()
+		}, true},
+		"in part": {func(b *bank, o *RunOptions) context.Context {
+			o.Transport = b.elsewhere(func(p string) bool { return p == "/users" })
+			return b.t.Context()
+		}, true},
+		"cut by its deadline": {func(b *bank, o *RunOptions) context.Context {
+			b.misbehave(sandbox.Faults{Latency: 2 * time.Second})
+			o.Config = b.config("streams: [contracts]", "deadline: 5s", "concurrency: 1")
+			return b.t.Context()
+		}, false},
+		"interrupted": {func(b *bank, o *RunOptions) context.Context {
+			ctx, cancel := context.WithCancel(b.t.Context())
+			b.at(6, cancel)
+			o.Transport = b.transport
+			return ctx
+		}, false},
+		"for some": {func(b *bank, o *RunOptions) context.Context { o.Users = []string{b.UserID(0)}; return b.t.Context() }, false},
+		"of a part": {func(b *bank, o *RunOptions) context.Context {
+			o.Shard = cursors.Shard{Index: 1, Count: 2}
+			return b.t.Context()
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Still(8), func(b *bank) {
+				o := b.options(b.config("streams: [contracts]", lenient))
+				_, _ = b.try(tc.run(b, &o), o)
+				if _, ended, err := LastSuccess(b.t.Context(), b.store(), "nightly"); err != nil || ended.IsZero() == tc.want {
+					b.t.Errorf("last success %v, %v", ended, err)
+				}
+			})
+		})
+	}
+}
+
 func TestProbingBankingFindsWhatElseMovedOnWhateverDaysThereAreRuns(t *testing.T) {
 	t.Parallel()
 	for name, days := range map[string][]int{"Mondays to Fridays": {0, 1, 2, 3, 4}, "Mondays": {0}, "twice a week": {1, 4}} {
@@ -266,7 +313,7 @@ func TestOfFailedUsersEachCountsOnceWhateverTheDeadlineCuts(t *testing.T) {
 		t := b.t
 		bad := sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{}}
 		for u := range failing {
-			bad.Users[fmt.Sprint(4*u)] = map[string]sandbox.UserFault{"contracts": {Kind: sandbox.Forbidden}}
+			bad.Users[strconv.Itoa(4*u)] = map[string]sandbox.UserFault{"contracts": {Kind: sandbox.Forbidden}}
 		}
 		b.misbehave(bad)
 		lines := []string{"streams: [contracts]", "failures: {max_ratio: 1}"}
