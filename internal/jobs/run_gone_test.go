@@ -667,7 +667,7 @@ func TestAnEmptyListOfUsersChangesNothingAndIsSaid(t *testing.T) {
 	inBubble(t, banktest.Still(3), func(b *bank) {
 		t := b.t
 		b.transport = b.elsewhere(func(string) bool { return true })
-		if rep := b.partial(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 {
+		if rep := b.inPart(); rep.Users != (report.UserCounts{}) || rep.Commits != 0 {
 			t.Errorf("%+v, %d commits", rep.Users, rep.Commits)
 		}
 	})
