@@ -17,7 +17,7 @@ func listReadings() []reading {
 		{"context", "given full none pages_only texts null", "nobody has documented the fields of `context`", "", func(r *Readings) *string { return &r.Context }},
 		{"total", "right high low zero", "totals are estimates, or count what one may not see", "", func(r *Readings) *string { return &r.Total }},
 		{"token", "none next nextPage nextToken cursor", "`page` is a text, so it may be a token", "", func(r *Readings) *string { return &r.Token }},
-		{"last_token", "absent null empty repeated", "how a list with tokens says that it has ended, if it does", "token=next", func(r *Readings) *string { return &r.LastToken }},
+		{"last_token", "absent null empty repeated first", "how a list with tokens says that it has ended, if it does", "token=next", func(r *Readings) *string { return &r.LastToken }},
 		{"end", "given empty 204 404 400 null repeat", "what is answered past the last page is not documented", "", func(r *Readings) *string { return &r.End }},
 		{"empty_page", "none users categorization both", "a server that filters after paging has empty pages in the middle", "page_size=7", func(r *Readings) *string { return &r.EmptyPage }},
 		{"moving", "given insert remove shuffle swap reorder", "users move between pages while they are read", "page_size=7", func(r *Readings) *string { return &r.Moving }},
@@ -135,6 +135,8 @@ func (s *Sandbox) writeToken(w *wire, f Faults, p page) {
 		w.str(r.Token, "")
 	case "repeated":
 		w.str(r.Token, s.pageToken(n))
+	case "first": // a cursor that goes round
+		w.str(r.Token, s.pageToken(0))
 	}
 }
 
