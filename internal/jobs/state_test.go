@@ -292,7 +292,7 @@ func TestAStreamThatFailedIsAskedForThoughBankingIsQuiet(t *testing.T) {
 		t := b.t
 		lines := []string{"streams: [transactions, contracts]", "probe: banking", lenient}
 		b.run(lines...)
-		b.misbehave(faultOf(1, "contracts", sandbox.Forbidden))
+		b.misbehave(faultOf(1, "contracts", sandbox.Rejected))
 		o := b.options(b.config(lines...))
 		o.Full = true
 		if rep, err := b.try(t.Context(), o); err != nil || rep.Users.Failed != 1 {
@@ -313,7 +313,7 @@ func TestOfFailedUsersEachCountsOnceWhateverTheDeadlineCuts(t *testing.T) {
 		t := b.t
 		bad := sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{}}
 		for u := range failing {
-			bad.Users[strconv.Itoa(4*u)] = map[string]sandbox.UserFault{"contracts": {Kind: sandbox.Forbidden}}
+			bad.Users[strconv.Itoa(4*u)] = map[string]sandbox.UserFault{"contracts": {Kind: sandbox.Rejected}}
 		}
 		b.misbehave(bad)
 		lines := []string{"streams: [contracts]", "failures: {max_ratio: 1}"}
