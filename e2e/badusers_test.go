@@ -31,7 +31,7 @@ var analysed = []string{"accounts", "transactions", "categorization", "contracts
 
 func TestFourBadUsersAreRowsAndEveryoneElseIsComplete(t *testing.T) {
 	t.Parallel()
-	// Two of twenty fail, one is gone, and one has nothing to show: a ratio of
+	// Two of twenty fail, one is missing, and one has nothing to show: a ratio of
 	// 0.1 is reached, not exceeded.
 	for name, c := range map[string]struct {
 		ratio string
@@ -61,7 +61,6 @@ func checkBadUsers(t *testing.T, b *bank, l *lake) {
 	want := []row{
 		badPull(b, malformedContracts, "contracts", "failed", "malformed"),
 		badPull(b, forbiddenHistory, "account_history", "failed", "forbidden"),
-		badPull(b, deletedMidway, "users", "gone", nil),
 	}
 	for _, s := range analysed {
 		want = append(want, badPull(b, neverAnalysed, s, "no_analysis", nil))
@@ -106,7 +105,7 @@ func (b *bank) without(rows []row, tb table) []row {
 		case b.UserID(forbiddenHistory):
 			return tb.name == "account_history"
 		case b.UserID(deletedMidway):
-			return tb.name != "users"
+			return true // listed that night: the next list decides
 		case b.UserID(neverAnalysed):
 			return slices.Contains(analysed, tb.name)
 		}
