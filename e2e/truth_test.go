@@ -142,6 +142,9 @@ func sameRow(a, b row) bool {
 		return false
 	}
 	for name, v := range a {
+		if name == "first_seen_at" || name == "last_seen_at" {
+			continue // the API knows nothing of them
+		}
 		other, ok := b[name]
 		if !ok || !sameValue(v, other) {
 			return false
