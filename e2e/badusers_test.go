@@ -12,7 +12,7 @@ import (
 // The indexes of the users that go wrong, each in its own way.
 const (
 	malformedContracts = 3
-	rejectedHistory   = 7
+	rejectedHistory    = 7
 	deletedMidway      = 11
 	neverAnalysed      = 15
 )
