@@ -11,7 +11,7 @@ import (
 type refusals struct {
 	mu    sync.Mutex
 	total int64 // answers that were no refusals
-	last  int64 // total at the last refusal of anybody
+	last  int64 // total at the last refusal that may be about all
 	users map[string]*refused
 	alone bool // somebody was refused alone, or everybody has paused for nothing
 	told  time.Time
@@ -19,8 +19,9 @@ type refusals struct {
 
 // refused is the last refusal of a user.
 type refused struct {
-	at  int64 // total then
-	own int64 // answers to this user since
+	at    int64 // total then
+	own   int64 // answers to this user since
+	alone bool  // it was known to be about this user, and so is every later one
 }
 
 const (
@@ -63,13 +64,15 @@ func (r *refusals) personal(userID string, asked time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	u, before := r.users[userID]
-	again := before && r.total-u.at-u.own >= othersAnswered
+	again := before && (u.alone || r.total-u.at-u.own >= othersAnswered)
 	first := r.alone && asked >= longWait && r.total-r.last >= othersAnswered
 	if r.users == nil || len(r.users) >= usersKept {
 		r.users = map[string]*refused{}
 	}
-	r.users[userID] = &refused{at: r.total}
-	r.last = r.total
+	r.users[userID] = &refused{at: r.total, alone: again}
+	if !again {
+		r.last = r.total // a first one is believed once, the next right after it is not
+	}
 	if again && asked >= longWait {
 		r.alone = true
 	}

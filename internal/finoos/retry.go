@@ -80,7 +80,7 @@ func again(err error) bool {
 		return false // an operator's matter
 	}
 	switch ClassOf(err) {
-	case Network, Timeout, RateLimited, Server:
+	case Network, Timeout, RateLimited, Server, NotReady:
 		return true
 	default:
 		return false
