@@ -77,7 +77,8 @@ func (n *nightly) waitWhileDown(ctx context.Context, op operation) bool {
 func (c *condition) next(now time.Time) string {
 	c.knocked = now
 	c.knocks++
-	if good := cmp.Or(c.good, c.spare); good != "" && c.knocks%2 == 0 {
+	good := cmp.Or(c.good, c.spare)
+	if good != "" && c.knocks%2 == 0 || len(c.row) == 0 { // it has answered meanwhile
 		return good
 	}
 	return c.row[c.knocks%len(c.row)]

@@ -1,0 +1,73 @@
+package jobs
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"finoos-syncer/internal/jobs/banktest"
+	"finoos-syncer/internal/jobs/config"
+)
+
+func TestWhoIsGoneWhilePassedOverIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(45), func(b *bank) {
+		t := b.t
+		b.run(fourServices)
+		b.Night()
+		began, id := time.Now(), b.UserID(40)
+		isUp := func() bool { return time.Since(began) > 20*time.Second }
+		b.fail(outages["503"], func(_, rest string) bool { return rest == "contracts/correlation" && !isUp() })
+		b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
+			if isUp() && strings.HasPrefix(r.URL.Path, "/users/"+id) {
+				return answers(r, 404, `{"type":"not_found"}`), nil
+			}
+			return nil, nil //nolint:nilnil // goes on
+		}}
+		rep, _ := b.try(t.Context(), b.options(b.config(fourServices)))
+		if u := rep.Users; u.Missing != 1 || u.PassedOver != 0 || u.Done() != u.Listed {
+			t.Errorf("%+v", u)
+		}
+	})
+}
+
+func TestAnOperationIsKnockedAtWhileItAnswers(t *testing.T) {
+	t.Parallel()
+	h, op := &health{of: map[operation]*condition{}}, dataOf(config.StreamContracts)
+	h.answered(t.Context(), op, "a") // between a look whether it is down and the knock
+	for range 4 {
+		if got := h.knockNow(op); got != "a" {
+			t.Errorf("knocks with %q", got)
+		}
+	}
+}
+
+func TestWhomTheDeadlineKeepsFromComingBackIsNotReached(t *testing.T) {
+	t.Parallel()
+	for _, deadline := range []string{"25s", "29s", "33s"} { // before, at and among their return
+		t.Run(deadline, func(t *testing.T) {
+			t.Parallel()
+			o := banktest.Still(60)
+			o.Faults.Latency = time.Second
+			inBubble(t, o, func(b *bank) {
+				t := b.t
+				began := time.Now()
+				b.fail(outages["503"], func(_, rest string) bool {
+					return rest == "contracts/correlation" && time.Since(began) < 22*time.Second
+				})
+				lines := []string{"streams: [contracts]", "concurrency: 8"}
+				rep := b.run(append(lines, "deadline: "+deadline)...)
+				if u := rep.Users; rep.Outcome != "deadline" || u.PassedOver != 0 || u.Failed != 0 || u.Done()+rep.Unreached != u.Listed {
+					t.Errorf("%s: %+v, %d unreached", rep.Outcome, u, rep.Unreached)
+				}
+				if rep.Resume == nil || len(rep.Resume.Waiting) == 0 {
+					t.Fatalf("%+v", rep.Resume)
+				}
+				if rep = b.run(lines...); rep.Users.Pulled+rep.Users.Unchanged != 60 {
+					t.Errorf("the next night: %+v", rep.Users)
+				}
+			})
+		})
+	}
+}
