@@ -226,7 +226,10 @@ func (n *nightly) atRest(ctx context.Context) (more bool, err error) {
 	if err := n.settleDoubts(ctx, true); err != nil {
 		return false, err
 	}
-	if err := n.apiIsDown(); err != nil {
+	if err := n.nothingGranted(1); err != nil {
+		return false, err
+	}
+	if err := n.apiIsDown(ctx); err != nil {
 		return false, err
 	}
 	left := n.health.down()

@@ -96,7 +96,7 @@ func (n *nightly) keepKnocking(ctx context.Context, cancel context.CancelCauseFu
 		case <-tick.C:
 		}
 		n.knockAll(ctx, n.health.due(time.Now()))
-		if err := n.apiIsDown(); err != nil {
+		if err := n.apiIsDown(ctx); err != nil {
 			cancel(err)
 			return
 		}
@@ -105,8 +105,13 @@ func (n *nightly) keepKnocking(ctx context.Context, cancel context.CancelCauseFu
 
 // apiIsDown is the end of a run whose API has answered nobody for as long as it
 // is waited for.
-func (n *nightly) apiIsDown() error {
+func (n *nightly) apiIsDown(ctx context.Context) error {
 	since, cause, all := n.health.nobodyAnswers()
+	if all && finoos.ClassOf(cause) == finoos.Auth {
+		if err := n.flow.tokenRefused(ctx, cause); err != nil {
+			return err
+		}
+	}
 	if !all || time.Since(since) < n.health.patience {
 		return nil
 	}

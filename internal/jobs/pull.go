@@ -83,6 +83,11 @@ func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.R
 		return n.notBooked(ctx, u, res)
 	}
 	res.Outcome, res.Class, res.Err = pull.Failed, class, err
+	if deniedInOwnWords(err) {
+		if err := n.noteBooked(res); err != nil {
+			return err
+		}
+	}
 	if n.health.failed(ctx, op, u.ID, err, n.proves(u, res.Stream)) {
 		u.passOver(heldPart{stream: res.Stream, data: op.service == "", tried: true})
 		return nil

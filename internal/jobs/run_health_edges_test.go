@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"fmt"
 	"net/http"
+	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,4 +73,52 @@ func TestWhomTheDeadlineKeepsFromComingBackIsNotReached(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEverythingForbiddenInTheAPIsOwnWordsIsAMatterOfCredentials(t *testing.T) {
+	t.Parallel()
+	for _, users := range []int{5, 45} {
+		t.Run(fmt.Sprint(users), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Still(users), func(b *bank) {
+				t := b.t
+				b.run(fourServices) // scopes were granted, and are no more
+				b.Night()
+				b.fail(func(r *http.Request) (*http.Response, error) {
+					return answers(r, 403, `{"type":"forbidden","message":"the scope is missing"}`), nil
+				}, func(string, string) bool { return true })
+				rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config(fourServices)))
+				if rep.Users.Failed > 0 {
+					t.Errorf("%+v", rep.Users)
+				}
+			})
+		})
+	}
+}
+
+func TestATokenRefusedSoonAfterOneUsersEndsTheRun(t *testing.T) {
+	t.Parallel()
+	o := banktest.Still(200)
+	o.Faults.Latency = 200 * time.Millisecond
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		began, id := time.Now(), b.UserID(2)
+		var first atomic.Int64 // the first of that user
+		b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
+			user, rest := below(r)
+			bad := rest != "" && user == id
+			if bad {
+				first.CompareAndSwap(0, int64(time.Since(began)))
+			}
+			at := time.Duration(first.Load())
+			if bad || at > 0 && time.Since(began) > at+2*time.Second && path.Base(r.URL.Path) != "auth" {
+				return answers(r, 401, `{"type":"unauthorized"}`), nil
+			}
+			return nil, nil //nolint:nilnil // goes on
+		}}
+		rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config(fourServices)))
+		if took := time.Since(began); rep.Users.Failed > 1 || took > 3*time.Minute {
+			t.Errorf("%+v after %s", rep.Users, took)
+		}
+	})
 }
