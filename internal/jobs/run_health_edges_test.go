@@ -122,3 +122,34 @@ func TestATokenRefusedSoonAfterOneUsersEndsTheRun(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsDownIsNotAskedForTheSakeOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, lines := range map[string][]string{
+		"banking, to tell who is quiet": {"probe: banking"},
+		"a service that is settling":    {"sync: {when: always, user_ip: 192.0.2.1, settle_timeout: 10m}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Steady(90), func(b *bank) {
+				t := b.t
+				lines := append(lines, fourServices, "concurrency: 1")
+				down := "contracts/correlation"
+				if name[0] == 'b' {
+					b.run(lines...)
+					down = "banking/correlation"
+				}
+				var dead atomic.Int64
+				b.fail(func(r *http.Request) (*http.Response, error) {
+					dead.Add(1)
+					return answers(r, 503, ""), nil
+				}, func(_, rest string) bool { return rest == down })
+				began := time.Now()
+				rep, _ := b.try(t.Context(), b.options(b.config(lines...)))
+				if n := dead.Load(); n > 200 || rep.Users.PassedOver != 90 || rep.Unsettled > 0 {
+					t.Errorf("%d requests to what is down, %+v, %d unsettled after %s", n, rep.Users, rep.Unsettled, time.Since(began))
+				}
+			})
+		})
+	}
+}
