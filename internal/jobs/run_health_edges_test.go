@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
@@ -148,6 +149,25 @@ func TestWhatIsDownIsNotAskedForTheSakeOfOthers(t *testing.T) {
 				rep, _ := b.try(t.Context(), b.options(b.config(lines...)))
 				if n := dead.Load(); n > 200 || rep.Users.PassedOver != 90 || rep.Unsettled > 0 {
 					t.Errorf("%d requests to what is down, %+v, %d unsettled after %s", n, rep.Users, rep.Unsettled, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+func TestAPanicOutsideOfAPullIsOneUsersFailureToo(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"banking/logins", "banking/sync"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Steady(5), func(b *bank) {
+				t := b.t
+				id := b.UserID(2)
+				b.fail(func(*http.Request) (*http.Response, error) { panic("DE02120300000000202051") },
+					func(user, rest string) bool { return user == id && rest == at })
+				rep := b.run("streams: [contracts]", lenient, "sync: {when: always, user_ip: 192.0.2.1}")
+				if rep.Users.Failed != 1 || rep.Users.Pulled != 4 || rep.FailuresByClass[finoos.Internal] != 1 {
+					t.Errorf("%+v, %v", rep.Users, rep.FailuresByClass)
 				}
 			})
 		})

@@ -209,7 +209,8 @@ func (n *nightly) noteSession(
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := n.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}); err != nil {
+	batch := sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}
+	if err := unguarded(func() error { return n.w.Add(ctx, batch) }); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
