@@ -45,6 +45,7 @@ func (c *comeback) next(ctx context.Context) (*user, []heldPart, error) {
 	}
 	u := newUser(h.id, nil, known.Cursors)
 	u.begun, u.again, u.soFar = true, true, h.so
+	u.returns = min(u.returns, mostReturns) + 1
 	return u, h.parts, nil
 }
 

@@ -173,3 +173,24 @@ func TestAPanicOutsideOfAPullIsOneUsersFailureToo(t *testing.T) {
 		})
 	}
 }
+
+func TestAServiceThatComesAndGoesFailsNobody(t *testing.T) {
+	t.Parallel()
+	for how, period := range map[string]time.Duration{"503": 7 * time.Second, "403 page of a firewall": 20 * time.Second} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			o := banktest.Still(60)
+			o.Faults.Latency = 500 * time.Millisecond
+			inBubble(t, o, func(b *bank) {
+				t := b.t
+				began := time.Now()
+				b.fail(outages[how], func(_, rest string) bool {
+					return strings.HasPrefix(rest, "contracts") && time.Since(began)%(2*period) < period
+				})
+				if rep := b.run("streams: [accounts, contracts]"); rep.Users.Pulled != 60 {
+					t.Errorf("%+v", rep.Users)
+				}
+			})
+		})
+	}
+}
