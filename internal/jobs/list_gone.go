@@ -69,7 +69,7 @@ func (n *nightly) wasMissingBefore(m *missingUser) bool {
 // miss notes that the API does not know a known user.
 func (n *nightly) miss(u *user) error {
 	m := &missingUser{id: u.ID, wasListed: !n.second && u.begun, written: u.LastWritten}
-	if u.missing != nil {
+	if u.missing != nil && !isAhead(u.missing.ExtractedAt, n.o.Now()) {
 		m.since = u.missing.ExtractedAt
 	}
 	n.tally.update(func(rep *report.Report) { rep.Users.Missing++ })

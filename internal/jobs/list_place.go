@@ -72,8 +72,11 @@ func (s *session) findPlaces(ctx context.Context) error {
 	for b, p := range found {
 		if p.Reached.After(now) || p.Rest.After(now) { // the clock was wrong, then or now
 			p.Reached, p.Rest, p.From = time.Time{}, time.Time{}, ""
-			found[b] = p
 		}
+		if isAhead(p.Asked, now) {
+			p.Asked = time.Time{}
+		}
+		found[b] = p
 	}
 	s.places = found
 	return nil
