@@ -155,7 +155,7 @@ func (n *nightly) takeUp(u *user, parts []heldPart) {
 // such until they have been pulled.
 func (n *nightly) finish(u *user) error {
 	n.flow.inHand.done(u.ID)
-	if u.again && !u.gone {
+	if u.again {
 		n.tally.update(func(rep *report.Report) { rep.Users.PassedOver-- })
 	}
 	if len(u.parts) == 0 || u.gone {

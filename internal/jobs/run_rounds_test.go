@@ -1,0 +1,40 @@
+package jobs
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"finoos-syncer/internal/jobs/banktest"
+)
+
+func TestAListedUserWhoComesBackInTheSecondRoundIsNotGone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(30), func(b *bank) {
+		t, at := b.t, newTown(b)
+		at.are(upTo(30)...)
+		b.run(few)
+		b.Night()
+		at.hidden[b.UserID(29)] = true
+		lost, askedHidden := b.UserID(3), false
+		at.shut = func(path string) *http.Response {
+			user, rest, _ := strings.Cut(strings.TrimPrefix(path, "/users/"), "/")
+			switch {
+			case path == "/users/"+b.UserID(29):
+				askedHidden = true
+			case user == lost:
+				if !strings.HasPrefix(path, "/users/") || !askedHidden && rest != "" {
+					return answerOf(nil, http.StatusServiceUnavailable, `{}`)
+				}
+				return answerOf(nil, http.StatusNotFound, `{}`)
+			case strings.HasSuffix(path, "/contracts/correlation") && !askedHidden:
+				return answerOf(nil, http.StatusServiceUnavailable, `{}`)
+			}
+			return nil
+		}
+		rep, err := b.try(t.Context(), b.options(b.config("streams: [users, accounts, contracts]")))
+		if rep.Users.Gone != 0 || rep.Users.Missing != 1 || rep.Users.Done() != 30 || b.marks() != 1 {
+			t.Errorf("%v: %+v, %d marks", err, rep.Users, b.marks())
+		}
+	})
+}
