@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/cursors"
 )
@@ -189,7 +190,9 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		}
 	}
 	if n.circle != nil {
-		places := n.circle.left(now, n.places, n.flow.inHand.sorted())
+		waiting, err := n.passedOverUnasked()
+		check(err)
+		places := n.circle.left(now, n.places, append(waiting, n.flow.inHand.sorted()...))
 		n.noteAsked(now, places)
 		check(updateBuckets(ctx, n.w, statePlace, places))
 	}
@@ -203,6 +206,30 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 			own[b] = success{stamp: now, Ended: n.o.Now().UTC()}
 		}
 		check(updateBuckets(ctx, n.w, stateSuccess, own))
+	}
+}
+
+// passedOverUnasked are the users whose services may not have been asked, since
+// something was down, where they are asked once a week only: they have not been
+// reached. Of a bucket with more than can be named they are one more than these.
+func (n *nightly) passedOverUnasked() (ids []string, err error) {
+	if n.job.Probe != config.ProbeBanking {
+		return nil, nil
+	}
+	batch := n.passed.take()
+	defer batch.close()
+	var named [cursors.Buckets]int
+	for {
+		u, ok, err := batch.next()
+		if err != nil || !ok {
+			return ids, err
+		}
+		b := cursors.BucketOf(u.id)
+		if named[b] > maxWaiting || !slices.ContainsFunc(u.parts, func(p heldPart) bool { return p.op() != ownPath }) {
+			continue
+		}
+		named[b]++
+		ids = append(ids, u.id)
 	}
 }
 

@@ -38,3 +38,35 @@ func TestAListedUserWhoComesBackInTheSecondRoundIsNotGone(t *testing.T) {
 		}
 	})
 }
+
+func TestAUserPassedOverAtItsInstantOfTheWeekIsAskedInTheNextRun(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(40), func(b *bank) {
+		t, at := b.t, newTown(b)
+		at.are(upTo(40)...)
+		lines := []string{"streams: [users, accounts, contracts]", "probe: banking"}
+		b.run(lines...)
+		asked := map[string]bool{}
+		down := true
+		at.shut = func(path string) *http.Response {
+			if !strings.HasSuffix(path, "/contracts/correlation") {
+				return nil
+			}
+			if down {
+				return answerOf(nil, http.StatusServiceUnavailable, `{}`)
+			}
+			asked[path] = true
+			return nil
+		}
+		for range 7 {
+			b.Night()
+			_, _ = b.try(t.Context(), b.options(b.config(lines...)))
+		}
+		down = false
+		b.Night()
+		b.run(lines...)
+		if len(asked) < 35 {
+			t.Errorf("%d of 40 users were asked after a week without contracts", len(asked))
+		}
+	})
+}
