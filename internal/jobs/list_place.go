@@ -190,7 +190,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		}
 	}
 	if n.circle != nil {
-		waiting, err := n.passedOverUnasked()
+		waiting, err := n.leftUnasked()
 		check(err)
 		places := n.circle.left(now, n.places, append(waiting, n.flow.inHand.sorted()...))
 		n.noteAsked(now, places)
@@ -209,13 +209,11 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 	}
 }
 
-// passedOverUnasked are the users whose services may not have been asked, since
-// something was down, where they are asked once a week only: they have not been
-// reached. Of a bucket with more than can be named they are one more than these.
-func (n *nightly) passedOverUnasked() (ids []string, err error) {
-	if n.job.Probe != config.ProbeBanking {
-		return nil, nil
-	}
+// leftUnasked are the users who were passed over and count as not reached: the
+// deadline came first, or their services are asked once a week only, and may have
+// been due. Of a bucket with more than can be named they are one more than these.
+func (n *nightly) leftUnasked() (ids []string, err error) {
+	weekly := n.job.Probe == config.ProbeBanking
 	batch := n.passed.take()
 	defer batch.close()
 	var named [cursors.Buckets]int
@@ -225,7 +223,8 @@ func (n *nightly) passedOverUnasked() (ids []string, err error) {
 			return ids, err
 		}
 		b := cursors.BucketOf(u.id)
-		if named[b] > maxWaiting || !slices.ContainsFunc(u.parts, func(p heldPart) bool { return p.op() != ownPath }) {
+		left := slices.ContainsFunc(u.parts, func(p heldPart) bool { return n.comesBack(p.op()) || weekly && p.op() != ownPath })
+		if named[b] > maxWaiting || !left {
 			continue
 		}
 		named[b]++

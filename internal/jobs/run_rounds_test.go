@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"finoos-syncer/internal/jobs/banktest"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 func TestAListedUserWhoComesBackInTheSecondRoundIsNotGone(t *testing.T) {
@@ -67,6 +70,36 @@ func TestAUserPassedOverAtItsInstantOfTheWeekIsAskedInTheNextRun(t *testing.T) {
 		b.run(lines...)
 		if len(asked) < 35 {
 			t.Errorf("%d of 40 users were asked after a week without contracts", len(asked))
+		}
+	})
+}
+
+func TestADeadlineAmongThoseWhoComeBackIsNoRunThatIsDone(t *testing.T) {
+	t.Parallel()
+	o := banktest.Still(40)
+	o.Faults.Latency = 1100 * time.Millisecond
+	inBubble(t, o, func(b *bank) {
+		t, at := b.t, newTown(b)
+		at.are(upTo(40)...)
+		began := time.Now()
+		at.shut = func(path string) *http.Response {
+			if strings.HasSuffix(path, "/contracts/correlation") && time.Since(began) < 75*time.Second {
+				return answerOf(nil, http.StatusServiceUnavailable, `{}`)
+			}
+			return nil
+		}
+		rep, err := b.try(t.Context(), b.options(b.config("streams: [users, accounts, contracts]", "concurrency: 1", "deadline: 110s")))
+		pulled := int64(0)
+		for _, cs := range b.cursors() {
+			if !cs[config.StreamContracts].PulledAt.IsZero() || cs[config.StreamContracts].ErrorClass != "" {
+				pulled++
+			}
+		}
+		if pulled < 2 || pulled > 38 {
+			t.Fatalf("%d were pulled", pulled)
+		}
+		if rep.CameThrough() || rep.Outcome != report.Deadline || rep.Unreached != 40-pulled {
+			t.Errorf("%v: %s, %d pulled, %d unreached, %+v", err, rep.Outcome, pulled, rep.Unreached, rep.Users)
 		}
 	})
 }
