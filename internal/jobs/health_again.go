@@ -81,6 +81,19 @@ func (c *comeback) regroup() error {
 	return nil
 }
 
+// take takes out a user without its cursors; ok is false at the end.
+func (c *comeback) take() (u heldUser, ok bool, err error) {
+	switch {
+	case len(c.group) > 0:
+		u, c.group = c.group[0], c.group[1:]
+		return u, true, nil
+	case c.ahead != nil:
+		u, c.ahead = *c.ahead, nil
+		return u, true, nil
+	}
+	return c.batch.next()
+}
+
 func (c *comeback) stop() {
 	if c.cursors != nil {
 		c.cursors.stop()
@@ -262,6 +275,9 @@ func (n *nightly) reserveTrouble(ctx context.Context) error {
 	if err := n.settleDoubts(ctx, true); err != nil {
 		return err
 	}
+	if err := n.leaveToNext(); err != nil {
+		return err
+	}
 	services := map[string]report.Trouble{}
 	down := n.health.down()
 	if !slices.Contains(down, ownPath) {
@@ -282,6 +298,44 @@ func (n *nightly) reserveTrouble(ctx context.Context) error {
 		n.tally.update(func(rep *report.Report) { rep.Services = services })
 	}
 	return nil
+}
+
+// leaveToNext leaves those to the next run who would have been pulled now that
+// what they need answers again, but for the deadline: they are not passed over.
+func (n *nightly) leaveToNext() error {
+	if n.coming != nil {
+		defer n.coming.close()
+		for {
+			u, ok, err := n.coming.take()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := n.passed.add(u); err != nil {
+				return err
+			}
+		}
+		n.coming = nil
+	}
+	if !n.passed.anyFor(n.comesBack) {
+		return nil
+	}
+	batch := n.passed.take()
+	defer batch.close()
+	for {
+		u, ok, err := batch.next()
+		if err != nil || !ok {
+			return err
+		}
+		if !slices.ContainsFunc(u.parts, func(p heldPart) bool { return !n.comesBack(p.op()) }) {
+			n.tally.update(func(rep *report.Report) { rep.Users.PassedOver-- })
+		}
+		if err := n.passed.add(u); err != nil {
+			return err
+		}
+	}
 }
 
 func namesOf(ops []operation) []string {

@@ -65,7 +65,7 @@ func (h *health) stillPatient(ops []operation) bool {
 // that answers nobody, and reports whether it is up.
 func (n *nightly) waitWhileDown(ctx context.Context, op operation) bool {
 	for n.health.isDown(op) {
-		if !n.health.stillPatient([]operation{op}) || wait.For(ctx, lookEvery) != nil {
+		if n.deadlinePassed() || !n.health.stillPatient([]operation{op}) || wait.For(ctx, lookEvery) != nil {
 			return false
 		}
 	}

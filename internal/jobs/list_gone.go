@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,8 +69,12 @@ func (n *nightly) wasMissingBefore(m *missingUser) bool {
 
 // miss notes that the API does not know a known user.
 func (n *nightly) miss(u *user) error {
-	m := &missingUser{id: u.ID, wasListed: !n.second && u.begun, written: u.LastWritten}
-	if u.missing != nil {
+	listed, err := n.isListed(u)
+	if err != nil {
+		return err
+	}
+	m := &missingUser{id: u.ID, wasListed: listed, written: u.LastWritten}
+	if u.missing != nil && !isAhead(u.missing.ExtractedAt, n.o.Now()) {
 		m.since = u.missing.ExtractedAt
 	}
 	n.tally.update(func(rep *report.Report) { rep.Users.Missing++ })
@@ -82,6 +87,16 @@ func (n *nightly) miss(u *user) error {
 		n.missing.fresh++
 	}
 	return n.missing.held.add(m.hold())
+}
+
+// isListed says that a user is on the list. One who was passed over in the round
+// of the listed may come back in that of the others.
+func (n *nightly) isListed(u *user) (bool, error) {
+	if !u.begun || !n.second || !u.again {
+		return u.begun && !n.second, nil
+	}
+	listed, err := n.list.held.bucket(cursors.BucketOf(u.ID))
+	return slices.ContainsFunc(listed, func(l *finoos.User) bool { return l.ID == u.ID }), err
 }
 
 // judgeGone decides what becomes of the users who answered 404 (docs/design.md,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/cursors"
 )
@@ -72,8 +73,11 @@ func (s *session) findPlaces(ctx context.Context) error {
 	for b, p := range found {
 		if p.Reached.After(now) || p.Rest.After(now) { // the clock was wrong, then or now
 			p.Reached, p.Rest, p.From = time.Time{}, time.Time{}, ""
-			found[b] = p
 		}
+		if isAhead(p.Asked, now) {
+			p.Asked = time.Time{}
+		}
+		found[b] = p
 	}
 	s.places = found
 	return nil
@@ -186,7 +190,9 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		}
 	}
 	if n.circle != nil {
-		places := n.circle.left(now, n.places, n.flow.inHand.sorted())
+		waiting, err := n.leftUnasked()
+		check(err)
+		places := n.circle.left(now, n.places, append(waiting, n.flow.inHand.sorted()...))
 		n.noteAsked(now, places)
 		check(updateBuckets(ctx, n.w, statePlace, places))
 	}
@@ -200,6 +206,29 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 			own[b] = success{stamp: now, Ended: n.o.Now().UTC()}
 		}
 		check(updateBuckets(ctx, n.w, stateSuccess, own))
+	}
+}
+
+// leftUnasked are the users who were passed over and count as not reached: the
+// deadline came first, or their services are asked once a week only, and may have
+// been due. Of a bucket with more than can be named they are one more than these.
+func (n *nightly) leftUnasked() (ids []string, err error) {
+	weekly := n.job.Probe == config.ProbeBanking
+	batch := n.passed.take()
+	defer batch.close()
+	var named [cursors.Buckets]int
+	for {
+		u, ok, err := batch.next()
+		if err != nil || !ok {
+			return ids, err
+		}
+		b := cursors.BucketOf(u.id)
+		left := slices.ContainsFunc(u.parts, func(p heldPart) bool { return n.comesBack(p.op()) || weekly && p.op() != ownPath })
+		if named[b] > maxWaiting || !left {
+			continue
+		}
+		named[b]++
+		ids = append(ids, u.id)
 	}
 }
 

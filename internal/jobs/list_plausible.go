@@ -39,7 +39,7 @@ func (l *lastList) weigh(list listExtent, now time.Time) (next lastList, doubt s
 		return lastList{Named: list.Named}, ""
 	}
 	next = *l
-	if l.Since.IsZero() || 2*list.Named < l.Unlike || list.Named > 2*l.Unlike {
+	if l.Since.IsZero() || isAhead(l.Since, now) || 2*list.Named < l.Unlike || list.Named > 2*l.Unlike {
 		next.Since, next.Unlike = now, list.Named
 	}
 	if believed := next.Since.Add(believedAfter); now.Before(believed) {

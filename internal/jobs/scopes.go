@@ -188,7 +188,7 @@ func (n *nightly) hinted(u *user, res *pull.Result) bool {
 		return false
 	}
 	asked := time.Unix(int64(binary.LittleEndian.Uint64(c.State[8:])), 0) //nolint:gosec // see note
-	if binary.LittleEndian.Uint64(c.State) != u.scopes.hash || n.o.Now().Sub(asked) >= askedWeekly-askedWeekly/14 {
+	if binary.LittleEndian.Uint64(c.State) != u.scopes.hash || n.o.Now().Sub(asked) >= askedWeekly-askedWeekly/14 || isAhead(asked, n.o.Now()) {
 		return false
 	}
 	res.Outcome, res.Note = pull.NotBooked, c.State

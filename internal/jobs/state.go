@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,8 +34,16 @@ type stamp struct {
 func (s stamp) stamped() stamp { return s }
 
 func (s stamp) isBefore(o stamp) bool {
-	return cmp.Or(cmp.Compare(s.Seq, o.Seq), s.Began.Compare(o.Began)) < 0
+	if s.Seq != o.Seq || isAhead(o.Began, s.Began) {
+		return s.Seq < o.Seq
+	}
+	return s.Began.Before(o.Began)
 }
+
+// isAhead says that an instant which was remembered lies so far ahead that the
+// clock was wrong, then or now: it would hold for years, and counts as if there
+// were none.
+func isAhead(at, now time.Time) bool { return at.Sub(now) > 24*time.Hour }
 
 // stamped is an entry of state.
 type stamped interface{ stamped() stamp }

@@ -231,7 +231,7 @@ func (s *Status) addUser(cursors []cursors.Cursor) {
 			stream.Partial += one(!pull.Whole(c))
 		}
 		switch {
-		case s.At.Before(c.RetryAt):
+		case isPaused(c, s.At):
 			stream.Quarantined++
 			quarantined = true
 		case c.Failures > 0:

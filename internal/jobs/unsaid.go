@@ -97,6 +97,10 @@ func (n *nightly) sayRest(ctx context.Context) error {
 // say says what is unsaid of one user.
 func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *saying) error {
 	mark, marked := u.Cursors[config.StreamLost]
+	if marked && (mark.ExtractedAt.IsZero() || isAhead(mark.ExtractedAt, n.o.Now())) { // zero: what a void has left
+		delete(u.Cursors, config.StreamLost)
+		marked = false
+	}
 	believe := say.believeLost || marked && n.o.Now().Sub(mark.ExtractedAt) >= lostAfter
 	doubted := false
 	for _, p := range parts {

@@ -55,7 +55,11 @@ func (s *session) quarantine(ctx context.Context, c *cursors.Cursor, before curs
 // pauses says whether a stream sits this run out. Who asks for failed users,
 // or for everything, gets them.
 func (s *session) pauses(c cursors.Cursor) bool {
-	return !s.o.OnlyFailed && !s.o.Full && s.o.Now().Before(c.RetryAt)
+	return !s.o.OnlyFailed && !s.o.Full && isPaused(c, s.o.Now())
+}
+
+func isPaused(c cursors.Cursor, now time.Time) bool {
+	return now.Before(c.RetryAt) && !(isAhead(c.ExtractedAt, now) && c.RetryAt.Sub(now) > week)
 }
 
 // pathPauses says whether a user that was not listed has failed by its own

@@ -38,6 +38,9 @@ const statusSCARequired = "SCA_REQUIRED"
 // decide is the policy of sync sessions (docs/design.md, "Bank synchronisations"). now is the
 // clock of the data.
 func decide(p *config.Sync, l *finoos.BankLogin, last loginMemory, now time.Time) decision {
+	if isAhead(last.At, now) {
+		last = loginMemory{}
+	}
 	sameStatus := last.Status == l.Status
 	held := !last.Until.IsZero() && now.Before(last.Until)
 	if l.Status == statusSCARequired {

@@ -53,7 +53,7 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 	recent := func(t time.Time) bool { return now.Sub(t) <= k.job.CatchUp }
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if began, _, err := k.s.last(ctx, k.job.Name); err == nil && !began.IsZero() && !began.Before(due) {
+	if began, _, err := k.s.last(ctx, k.job.Name); err == nil && !began.IsZero() && !began.Before(due) && !isAhead(began, now) {
 		return due, false // however many reports have come since
 	}
 	past, err := k.s.past(ctx, k.job.Name)
@@ -67,7 +67,7 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 			k.log.WarnContext(ctx, "run reports not read", "error", err)
 			break
 		}
-		if !p.Whole() {
+		if !p.Whole() || isAhead(p.Started, now) {
 			continue
 		}
 		earlier := p.Started.Before(due)
@@ -81,6 +81,10 @@ func (k *keeper) owed(ctx context.Context, now time.Time) (due time.Time, owed b
 	}
 	return due, recent(due) || stopped
 }
+
+// isAhead says that the clock of a run was wrong: it is no run for any scheduled
+// time.
+func isAhead(began, now time.Time) bool { return began.Sub(now) > 24*time.Hour }
 
 // lastScheduled is the newest scheduled time of the last weeks. Most are found
 // in the last hours, and schedules of every minute need not look further.

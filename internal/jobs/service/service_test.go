@@ -323,6 +323,9 @@ func TestARunThatWasMissedIsMadeUpForWithinCatchUp(t *testing.T) {
 		{"made before", 29 * time.Minute, func(f *office) {
 			f.made(time.Hour, report.Report{Outcome: "done"})
 		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
+		{"made by a clock that was wrong", 29 * time.Minute, func(f *office) {
+			f.made(10*365*24*time.Hour, report.Report{Outcome: "done"})
+		}, []string{"01-01 02:29:00 UTC for 20000101T020000Z"}},
 		// The bucket has two minutes to tell.
 		{"the bucket is silent", 20 * time.Minute, func(f *office) { f.silent = true }, []string{"01-01 02:22:00 UTC for 20000101T020000Z"}},
 	} {
