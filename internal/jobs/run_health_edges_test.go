@@ -1,9 +1,9 @@
 package jobs
 
 import (
-	"fmt"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,7 +79,7 @@ func TestWhomTheDeadlineKeepsFromComingBackIsNotReached(t *testing.T) {
 func TestEverythingForbiddenInTheAPIsOwnWordsIsAMatterOfCredentials(t *testing.T) {
 	t.Parallel()
 	for _, users := range []int{5, 45} {
-		t.Run(fmt.Sprint(users), func(t *testing.T) {
+		t.Run(strconv.Itoa(users), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(users), func(b *bank) {
 				t := b.t
