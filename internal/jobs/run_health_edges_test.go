@@ -1,9 +1,9 @@
 package jobs
 
 import (
-	"fmt"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,7 +79,7 @@ func TestWhomTheDeadlineKeepsFromComingBackIsNotReached(t *testing.T) {
 func TestEverythingForbiddenInTheAPIsOwnWordsIsAMatterOfCredentials(t *testing.T) {
 	t.Parallel()
 	for _, users := range []int{5, 45} {
-		t.Run(fmt.Sprint(users), func(t *testing.T) {
+		t.Run(strconv.Itoa(users), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(users), func(b *bank) {
 				t := b.t
@@ -193,4 +193,22 @@ func TestAServiceThatComesAndGoesFailsNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLostAnalysesAreBelievedOfAShareOfManyUsers(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(100), func(b *bank) {
+		t := b.t
+		b.run("streams: [contracts]")
+		lost := map[string]bool{}
+		for u := range 4 { // below a twentieth, and more than the three of a small client
+			lost[b.UserID(u)] = true
+		}
+		b.fail(func(r *http.Request) (*http.Response, error) { return answers(r, 404, `{"type":"not_found"}`), nil },
+			func(user, rest string) bool { return lost[user] && rest == "contracts/correlation" })
+		b.Night()
+		if rep := b.run("streams: [contracts]"); b.changes(rep)["pulls"].Upserts != 4 || b.lostMarks() != 0 {
+			t.Errorf("%d rows, %d marks", b.changes(rep)["pulls"].Upserts, b.lostMarks())
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,9 +58,9 @@ func (b *bank) strike(dice *rand.Rand, all []mishap) (stop func()) {
 func TestWhateverFailsEveryUserIsCountedOnceAndPulledInTheEnd(t *testing.T) {
 	t.Parallel()
 	for seed := range 8 {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Parallel()
-			dice := rand.New(rand.NewPCG(uint64(seed), 15)) //nolint:gosec // repeatable
+			dice := rand.New(rand.NewPCG(uint64(seed), 15))
 			o := banktest.Steady(3 + dice.IntN(60))
 			o.Faults.Latency = time.Duration(dice.IntN(900)) * time.Millisecond
 			inBubble(t, o, func(b *bank) {
