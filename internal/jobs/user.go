@@ -96,6 +96,7 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 		u.begun, next = true, n.begin
 		n.rememberAges(u)
 		n.choose(u)
+		n.countAnalyses(u)
 	}
 	if err := next(ctx, u); err != nil {
 		return err
