@@ -152,8 +152,8 @@ func (p *population) unlisted() (n int) {
 	return n
 }
 
-// want is how the run has to end; any says that there is no telling.
-func (p *population) want() (reason Reason, any bool) {
+// want is how the run has to end; either says that there is no telling.
+func (p *population) want() (reason Reason, either bool) {
 	switch {
 	case !p.isPlausible(), p.noData:
 		return ReasonPartial, false
@@ -190,11 +190,11 @@ func (p *population) night(lines ...string) (through bool) {
 		p.cutAt = 0
 		through = through && rep.CameThrough()
 		reason, _ := ReasonOf(err)
-		want, any := p.want()
+		want, either := p.want()
 		if p.kind == "named" {
 			want = 0
 		}
-		if !any && err != nil != (want != 0) && (p.kind != "cut" || reason != ReasonInterrupted) || reason != 0 && reason != want && reason != ReasonInterrupted {
+		if !either && err != nil != (want != 0) && (p.kind != "cut" || reason != ReasonInterrupted) || reason != 0 && reason != want && reason != ReasonInterrupted {
 			b.t.Errorf("%s, shard %d of %d: ended with %v, want reason %d: %d on the list, reference %d, %+v", p.kind, i, shards, err, want, len(p.named), p.reference, rep.Users)
 		}
 	}
@@ -202,7 +202,7 @@ func (p *population) night(lines ...string) (through bool) {
 }
 
 // dawn checks what the night has left.
-func (p *population) dawn(through bool, deleted map[string]int, before map[string]int) {
+func (p *population) dawn(through bool, deleted, before map[string]int) {
 	b := p.b
 	all := p.kind != "named" && p.kind != "only failed"
 	after := b.cursors()
@@ -261,7 +261,7 @@ func (b *bank) verifies() {
 func TestUsersWhoComeAndGoByChanceAreRightEveryNight(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(1) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Steady(160), func(b *bank) {
 				const start = 22

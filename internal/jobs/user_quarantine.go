@@ -59,7 +59,7 @@ func (s *session) pauses(c cursors.Cursor) bool {
 }
 
 func isPaused(c cursors.Cursor, now time.Time) bool {
-	return now.Before(c.RetryAt) && !(isAhead(c.ExtractedAt, now) && c.RetryAt.Sub(now) > week)
+	return now.Before(c.RetryAt) && (!isAhead(c.ExtractedAt, now) || c.RetryAt.Sub(now) <= week)
 }
 
 // pathPauses says whether a user that was not listed has failed by its own
