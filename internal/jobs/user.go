@@ -97,7 +97,6 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 		n.rememberAges(u)
 		n.countAnalyses(u)
 		n.choose(u)
-		n.countAnalyses(u)
 	}
 	if err := n.survive(u, n.guarded(ctx, "before the streams", func() error { return next(ctx, u) })); err != nil {
 		return err
