@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	lakesql "finoos-syncer/internal/sink/warehouse"
 )
 
 // gap is a key at which a lake differs from the truth of its night.
@@ -41,31 +42,17 @@ type verdict struct {
 	said   map[string]string // by user and stream
 }
 
-// judge compares the lake with the truth of each night. What the views say of all
-// nights is asked for at once: the tables hold each row once for every night from
-// its own on, and the night stands before the user's id.
-func (r *reader) judge(t *testing.T) []verdict {
+// judge compares lakes, all of them below one folder, with the truth of each of
+// their nights. What the views say is asked for once: the tables hold each row
+// once for every night from its own on, and the lake and the night stand before
+// the user's id.
+func judge(t *testing.T, dir string, readers []*reader) [][]verdict {
 	t.Helper()
-	l := &lake{dir: r.dir, db: openDuckDB(t, "")}
+	l := &lake{dir: dir, db: openDuckDB(t, "")}
 	defer l.close()
 	l.exec(t, "SET TimeZone = 'UTC'; SET threads = 1")
-	values := make([]string, len(r.nights))
-	for i, n := range r.nights {
-		values[i] = fmt.Sprintf("(%d, '%s')", i, n.report.RunID)
-	}
-	l.exec(t, "CREATE TABLE nights AS SELECT * FROM (VALUES "+strings.Join(values, ", ")+") AS _(night, run)")
-	for _, s := range l.statements(t) {
-		if isTable(s.Name) {
-			s.SQL = strings.Replace(s.SQL, "CREATE OR REPLACE VIEW "+s.Name, "CREATE OR REPLACE VIEW raw_"+s.Name, 1) +
-				fmt.Sprintf("; CREATE TABLE %[1]s AS SELECT raw.* REPLACE (later.night || ' ' || raw.user_id AS user_id) "+
-					"FROM raw_%[1]s raw JOIN nights own ON own.run = raw._run_id JOIN nights later ON later.night >= own.night", s.Name)
-		}
-		l.exec(t, s.SQL)
-	}
-	current := make([]map[string][]row, len(r.nights))
-	for i := range current {
-		current[i] = map[string][]row{}
-	}
+	l.loadNights(t, readers)
+	current := map[string]map[string][]row{} // by lake and night, and table
 	for _, tb := range tables {
 		query := "SELECT " + selectList(tb.withExtra()) + " FROM current_" + tb.name
 		switch {
@@ -76,20 +63,52 @@ func (r *reader) judge(t *testing.T) []verdict {
 			continue
 		}
 		for _, rec := range l.query(t, query) {
-			night, id, _ := strings.Cut(fmt.Sprint(rec["user_id"]), " ")
-			i, err := strconv.Atoi(night)
-			if err != nil {
-				t.Fatalf("%s of night %q: %v", tb.name, night, err)
-			}
+			at, id, _ := strings.Cut(fmt.Sprint(rec["user_id"]), " ")
 			rec["user_id"] = id
-			current[i][tb.name] = append(current[i][tb.name], rec)
+			if current[at] == nil {
+				current[at] = map[string][]row{}
+			}
+			current[at][tb.name] = append(current[at][tb.name], rec)
 		}
 	}
-	verdicts := make([]verdict, len(r.nights))
-	for i := range r.nights {
-		verdicts[i] = r.judgeNight(i, current[i])
+	all := make([][]verdict, len(readers))
+	for i, r := range readers {
+		for n := range r.nights {
+			all[i] = append(all[i], r.judgeNight(n, current[fmt.Sprintf("%d/%d", i, n)]))
+		}
 	}
-	return verdicts
+	return all
+}
+
+// loadNights makes the tables and views of all lakes and nights.
+func (l *lake) loadNights(t *testing.T, readers []*reader) {
+	t.Helper()
+	var nights, empty []string
+	for i, r := range readers {
+		for n := range r.nights {
+			nights = append(nights, fmt.Sprintf("(%d, %d, '%s')", i, n, r.nights[n].report.RunID))
+		}
+	}
+	for _, tb := range tables {
+		if !slices.ContainsFunc(readers, func(r *reader) bool { return len(parquetFiles(t, r.dir, tb.name)) > 0 }) {
+			empty = append(empty, tb.name)
+		}
+	}
+	l.exec(t, "CREATE TABLE nights AS FROM (VALUES "+strings.Join(nights, ", ")+") AS _(lake, night, run)")
+	statements, err := lakesql.Statements(lakesql.Options{Dialect: "duckdb", Location: filepath.ToSlash(l.dir) + "/*", Empty: empty})
+	if err != nil {
+		t.Fatalf("the SQL of the lakes: %v", err)
+	}
+	for _, s := range statements {
+		if isTable(s.Name) {
+			s.SQL = strings.Replace(s.SQL, "/[*]/", "/*/", 1) // any lake, and not one of this name
+			s.SQL = strings.Replace(s.SQL, "CREATE OR REPLACE VIEW "+s.Name, "CREATE OR REPLACE VIEW raw_"+s.Name, 1) +
+				fmt.Sprintf("; CREATE TABLE %[1]s AS SELECT raw.* REPLACE (later.lake || '/' || later.night || ' ' || raw.user_id AS user_id) "+
+					"FROM raw_%[1]s raw JOIN nights own ON own.run = raw._run_id "+
+					"JOIN nights later ON later.lake = own.lake AND later.night >= own.night", s.Name)
+		}
+		l.exec(t, s.SQL)
+	}
 }
 
 func (r *reader) judgeNight(i int, current map[string][]row) verdict {
@@ -125,13 +144,12 @@ func (r *reader) judgeNight(i int, current map[string][]row) verdict {
 func gaps(tb table, want map[string][]row, got []row) (all []gap) {
 	seen := map[string]bool{}
 	for _, g := range got {
-		g = canonicalRow(tb, g)
-		k := keyOf(tb, g)
+		k := apiKey(tb, g)
 		one := gap{table: tb.name, user: fmt.Sprint(g["user_id"]), key: k, got: g}
 		if rows := want[k]; len(rows) > 0 && !seen[k] {
 			one.want = rows[0]
+			seen[k] = true
 			if slices.ContainsFunc(rows, func(w row) bool { return sameRow(w, g) || sameRow(w, canonical(tb, g)) }) {
-				seen[k] = true
 				continue
 			}
 		}
