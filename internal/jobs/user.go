@@ -95,6 +95,7 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 	if !u.begun {
 		u.begun, next = true, n.begin
 		n.rememberAges(u)
+		n.countAnalyses(u)
 		n.choose(u)
 	}
 	if err := next(ctx, u); err != nil {
