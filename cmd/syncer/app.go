@@ -86,7 +86,12 @@ func (a *app) rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.prepare(); err != nil {
+				return err
+			}
+			return refuseEmpty(cmd)
+		},
 	}
 	root.Version = thisBuild().line()
 	root.SetVersionTemplate("{{.Version}}\n")
@@ -142,6 +147,23 @@ const (
 	formatText = "text"
 	formatJSON = "json"
 )
+
+// narrowing flags say what a command is restricted to. Given without a value, by a
+// variable of a shell that is not set, they would let it do everything.
+var narrowing = []string{"users", "shard", "streams", "since", "until", "name"}
+
+func refuseEmpty(cmd *cobra.Command) error {
+	for _, name := range narrowing {
+		f := cmd.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if text := strings.TrimSpace(f.Value.String()); text == "" || text == "[]" {
+			return usagef("--%s has no value: is it a variable that is not set? Leave the flag out to mean all", name)
+		}
+	}
+	return nil
+}
 
 // prepare checks the global flags and makes the logger. cobra calls it when it
 // has checked the command's own flags and arguments.

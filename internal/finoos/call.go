@@ -64,6 +64,12 @@ func (c *Client) newCall(name, userID string, service Service, query url.Values)
 	return call, nil
 }
 
+// path is what tells the call from others: its address without the query.
+func (c *apiCall) path() string {
+	path, _, _ := strings.Cut(c.url, "?")
+	return path
+}
+
 // request makes the request of one attempt.
 func (c *apiCall) request(ctx context.Context) (*http.Request, error) {
 	var body io.Reader = http.NoBody

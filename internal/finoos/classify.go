@@ -44,9 +44,15 @@ func (c *Client) refused(call *apiCall, status int, header http.Header, body []b
 }
 
 // isWhole reports whether an answer brings what a read asked for. A proxy's 203
-// and a 201 or 202 that nobody documented have bodies like a 200.
+// and a 201 that nobody documented have bodies like a 200.
 func isWhole(status int) bool {
-	return status >= http.StatusOK && status <= http.StatusNonAuthoritativeInfo
+	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusNonAuthoritativeInfo
+}
+
+// isNotReady reports whether an answer says of itself that it is not, or only in
+// part, what was asked for.
+func isNotReady(status int) bool {
+	return status == http.StatusAccepted || status == http.StatusPartialContent
 }
 
 // isPlain reports whether an answer is the documented success of a read.
@@ -112,6 +118,8 @@ func classOfStatus(operation string, status int) Class {
 		return NotFound
 	case status >= 300:
 		return Invalid
+	case isNotReady(status):
+		return NotReady
 	}
 	return Malformed // a success that is none of those documented
 }

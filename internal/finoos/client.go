@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"time"
+
+	"finoos-syncer/internal/finoos/pace"
 )
 
 // Config says how to reach the API. Only BaseURL, ClientID and ClientSecret
@@ -56,7 +58,7 @@ type Client struct {
 	// Shared by all calls, each with its own lock.
 	tokens   tokens
 	pace     *Pacing
-	refusals refusals
+	refusals pace.Refusals
 	counters counters
 }
 

@@ -31,6 +31,8 @@ func TestReadsAreRepeatedUntilTheySucceed(t *testing.T) {
 		"502":               {status: 502, body: "<html>"},
 		"503":               {status: 503, header: map[string]string{"Retry-After": "3"}},
 		"late":              {after: time.Hour},
+		"202, not ready":    {status: 202, body: `[]`},
+		"206, a part":       {status: 206, body: oneLogin},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +61,6 @@ func TestWhatRepetitionCannotMendIsAskedOnce(t *testing.T) {
 		"404":            {reply{status: 404}, NotFound},
 		"409":            {reply{status: 409}, Invalid},
 		"410":            {reply{status: 410}, NotFound},
-		"206":            {reply{status: 206, body: oneLogin}, Malformed},
 		"redirect":       {reply{status: 302, header: map[string]string{"Location": "https://elsewhere.test/"}}, Invalid},
 		"not JSON":       {reply{body: "<html>"}, Malformed},
 		"truncated JSON": {reply{body: oneLogin[:9]}, Malformed},

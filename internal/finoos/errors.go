@@ -22,6 +22,7 @@ const (
 	Timeout     Class = "timeout"      // no complete answer in time
 	Malformed   Class = "malformed"    // a complete answer that is not what the document says
 	TooLarge    Class = "too_large"    // an answer beyond Config.MaxResponse
+	NotReady    Class = "not_ready"    // an answer that says of itself that it is not whole (202, 206)
 	Internal    Class = "internal"     // this program failed, not the API
 )
 

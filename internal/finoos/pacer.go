@@ -19,7 +19,7 @@ func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecon
 // pacer holds requests back. All of the client's pass here, those for tokens too.
 type pacer struct {
 	pace     *Pacing
-	refusals *refusals
+	refusals *pace.Refusals
 	next     http.RoundTripper
 }
 
@@ -29,20 +29,17 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 		return nil, err
 	}
-	operation, userID, begun := "", "", time.Now()
+	operation, path, begun := "", "", time.Now()
 	if call != nil {
 		call.begin()
 		call.sent = begun
-		operation, userID = call.op.Name, call.userID
+		operation, path = call.op.Name, call.path()
 	}
 	resp, err := p.next.RoundTrip(req)
 	// A refusal is not judged here: it may be the daily limit of a bank, which
 	// says nothing about the rate; see [Client.delay].
 	if err == nil && !tooMany(resp.StatusCode) {
-		if lifted := p.pace.Answered(operation, time.Since(begun)); lifted {
-			p.refusals.needless()
-		}
-		p.refusals.answered(userID)
+		p.refusals.Answered(path, p.pace.Answered(operation, time.Since(begun)))
 	}
 	return resp, err
 }

@@ -55,19 +55,22 @@ func (c *Client) delay(ctx context.Context, call *apiCall, err error, attempt in
 	delay = max(delay, e.RetryAfter)
 	if e.Class == RateLimited && e.Answered() {
 		c.counters.refused.Add(1)
-		if e.Personal = c.refusals.personal(call.userID, e.RetryAfter); e.Personal {
+		if e.Personal = call.userID != "" && c.refusals.Personal(call.path(), e.RetryAfter); e.Personal {
 			return delay
 		}
 		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)
 		level := slog.LevelDebug
-		if pause > tellPause && c.refusals.untold(pause) {
+		if pause > tellPause && c.refusals.Untold(pause) {
 			level = slog.LevelWarn
 		}
 		c.log.Log(ctx, level, "the API asks for a pause of all requests", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}
 	return delay
 }
+
+// tellPause is how long a pause of everybody may be before an operator hears of it.
+const tellPause = 5 * time.Second
 
 func backoff(attempt int) time.Duration {
 	ceiling := min(firstBackoff<<min(attempt, 16), maxBackoff)
@@ -80,9 +83,31 @@ func again(err error) bool {
 		return false // an operator's matter
 	}
 	switch ClassOf(err) {
-	case Network, Timeout, RateLimited, Server:
+	case Network, Timeout, RateLimited, Server, NotReady:
 		return true
 	default:
 		return false
+	}
+}
+
+type attemptKey struct{}
+
+// WithAttempt returns a context under which each read is attempted once: whoever
+// calls decides when to try again, and holds nothing meanwhile. before is how many
+// attempts there were. Sync sessions, tokens and the list of users are not
+// affected.
+func WithAttempt(ctx context.Context, before int) context.Context {
+	return context.WithValue(ctx, attemptKey{}, before)
+}
+
+// limitAttempts lets a call know of [WithAttempt].
+func (c *Client) limitAttempts(ctx context.Context, call *apiCall) {
+	before, ok := ctx.Value(attemptKey{}).(int)
+	if !ok {
+		return
+	}
+	call.once = true
+	if before > 0 {
+		c.counters.retries.Add(1)
 	}
 }

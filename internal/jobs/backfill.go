@@ -98,6 +98,7 @@ func (f *filling) steps(ctx context.Context) error {
 		return err
 	}
 	return f.take(ctx, []runStep{
+		{"try the scratch folder", f.tryScratch},
 		{"check credentials", f.checkScopes},
 		{"lease and recover", f.open},
 		{"list users", f.listAll}, // before anything is written: an id may be mistyped

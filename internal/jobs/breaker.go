@@ -74,7 +74,7 @@ func (f *flow) weigh(ctx context.Context, u *user, cause error) error {
 
 // whose remembers when the list was asked after a token was refused.
 type whose struct {
-	mu    sync.Mutex
+	turn  chan struct{} // holds one: who asks, and who waits for that can be stopped
 	asked time.Time
 	err   error // what the list said then
 }
@@ -85,8 +85,12 @@ const whoseEvery = time.Minute
 // tokenRefused decides whether a token was refused for everybody, which is an
 // error, or for one user alone: it asks for something that is nobody's.
 func (f *flow) tokenRefused(ctx context.Context, cause error) error {
-	f.whose.mu.Lock()
-	defer f.whose.mu.Unlock()
+	select {
+	case f.whose.turn <- struct{}{}:
+		defer func() { <-f.whose.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if f.whose.asked.IsZero() || time.Since(f.whose.asked) >= whoseEvery {
 		_, err := f.apiAnswers(ctx)
 		if ctx.Err() != nil {

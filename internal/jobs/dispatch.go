@@ -59,7 +59,7 @@ type flowHooks struct {
 }
 
 func newFlow(s *session, held *userList, w worker) *flow {
-	return &flow{session: s, worker: w, held: held, queue: newQueue(), breaker: breaker{limit: max(20, 2*s.job.Concurrency)}}
+	return &flow{session: s, worker: w, held: held, queue: newQueue(), breaker: breaker{limit: max(20, 2*s.job.Concurrency)}, whose: whose{turn: make(chan struct{}, 1)}}
 }
 
 // run works on all users of the shard with bounded concurrency. A user that

@@ -8,7 +8,7 @@
 //
 //	run.go                    Run, and the steps
 //	session.go                what a run is made with: options, client, store, sink; commit, report
-//	    open.go  memory.go    how a client and a store are made of jobs.yaml, a report is found; what a run may take
+//	    open.go               how a client and a store are made of jobs.yaml, a report is found; what a run may take
 //	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
 //	list_place.go             where earlier runs stopped: those who were reached the longest time ago come first
 //	    state.go              what a job remembers beside its cursors
@@ -18,7 +18,7 @@
 //	    list_named.go         or those that are named, each asked for
 //	    list_held.go          held by bucket of users, on disk where it is long
 //	dispatch.go               pull users: bounded workers, commits now and then
-//	    list_feed.go  list_stepper.go    who is next, with its cursors
+//	    list_feed.go          who is next, with its cursors
 //	    queue.go              who waits, and until when
 //	    health.go  health_knock.go    what is down, told from users that are bad; whether it answers again
 //	        health_doubt.go   failures of which nobody knows yet whose they are
@@ -40,7 +40,7 @@
 //	unsaid.go                 what is said when it is known how others fare
 //	list_gone.go              who is gone: declared, or marked for a later run
 //	    list_plausible.go     by a list that is to be believed
-//	tally.go  tally_course.go    the run report (jobs/report) while it is made
+//	tally.go                  the run report (jobs/report) while it is made
 //	session_end.go            what a run that came through has to say: reservations, too many failed users
 //	errors.go                 why a run ends, and what a failed request means
 //

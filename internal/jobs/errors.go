@@ -164,7 +164,7 @@ func consequenceOf(err error) (consequence, finoos.Class) {
 		return endRun, class
 	case finoos.NotFound:
 		return lookForUser, class
-	case finoos.Network, finoos.Timeout, finoos.Server, finoos.RateLimited:
+	case finoos.Network, finoos.Timeout, finoos.Server, finoos.RateLimited, finoos.NotReady:
 		return tryAgain, class
 	default:
 		return failUser, class

@@ -139,6 +139,22 @@ func (h *health) judge(ctx context.Context) {
 	}
 }
 
+// fall takes in that an operation is down, however few show it.
+func (h *health) fall(ctx context.Context, op operation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.at(op); !c.isDown && len(c.row) > 0 {
+		h.goDown(ctx, op, c)
+	}
+}
+
+// goodOf is who was answered last.
+func (h *health) goodOf(op operation) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at(op).good
+}
+
 func (h *health) isDown(op operation) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

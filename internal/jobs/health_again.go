@@ -45,6 +45,7 @@ func (c *comeback) next(ctx context.Context) (*user, []heldPart, error) {
 	}
 	u := newUser(h.id, nil, known.Cursors)
 	u.begun, u.again, u.soFar = true, true, h.so
+	u.returns = min(u.returns, mostReturns) + 1
 	return u, h.parts, nil
 }
 
@@ -90,6 +91,55 @@ func (c *comeback) stop() {
 func (c *comeback) close() {
 	c.stop()
 	c.batch.close()
+}
+
+// held takes out the next user without its cursors; ok is false at the end.
+func (c *comeback) held() (u heldUser, ok bool, err error) {
+	switch {
+	case len(c.group) > 0:
+		u, c.group = c.group[0], c.group[1:]
+		return u, true, nil
+	case c.ahead != nil:
+		u, c.ahead = *c.ahead, nil
+		return u, true, nil
+	}
+	return c.batch.next()
+}
+
+// leaveComing counts those as not reached whom the deadline keeps from being
+// pulled although what they need answers again. They come first in the next run,
+// unless they are more than can be named there.
+func (n *nightly) leaveComing() error {
+	coming := []*comeback{{of: n.session, batch: n.passed.take()}}
+	if n.coming != nil {
+		coming, n.coming = append(coming, n.coming), nil
+	}
+	for _, c := range coming {
+		defer c.close()
+	}
+	left := int64(0)
+	for _, c := range coming {
+		for {
+			u, ok, err := c.held()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if slices.ContainsFunc(u.parts, func(p heldPart) bool { return !n.comesBack(p.op()) }) {
+				if err := n.passed.add(u); err != nil { // it is said to be passed over
+					return err
+				}
+				continue
+			}
+			if left++; left <= maxWaiting*cursors.Buckets {
+				n.flow.inHand.begin(u.id)
+			}
+		}
+	}
+	n.tally.update(func(rep *report.Report) { rep.Users.PassedOver -= left })
+	return nil
 }
 
 // passOver leaves a stream of a user for the time when what it needs answers
@@ -155,7 +205,7 @@ func (n *nightly) takeUp(u *user, parts []heldPart) {
 // such until they have been pulled.
 func (n *nightly) finish(u *user) error {
 	n.flow.inHand.done(u.ID)
-	if u.again && !u.gone {
+	if u.again {
 		n.tally.update(func(rep *report.Report) { rep.Users.PassedOver-- })
 	}
 	if len(u.parts) == 0 || u.gone {
@@ -177,7 +227,10 @@ func (n *nightly) atRest(ctx context.Context) (more bool, err error) {
 	if err := n.settleDoubts(ctx, true); err != nil {
 		return false, err
 	}
-	if err := n.apiIsDown(); err != nil {
+	if err := n.nothingGranted(1); err != nil {
+		return false, err
+	}
+	if err := n.apiIsDown(ctx); err != nil {
 		return false, err
 	}
 	left := n.health.down()

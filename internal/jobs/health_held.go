@@ -39,7 +39,10 @@ func (p heldPart) op() operation {
 }
 
 // soFar is what has become of a user's other streams.
-type soFar struct{ pulled, failed, noAnalysis, notBooked, quarantined bool }
+type soFar struct {
+	pulled, failed, noAnalysis, notBooked, quarantined bool
+	returns                                            uint8 // how often it has come back
+}
 
 // heldUsers holds users in memory, and in a scratch file when they are many: a
 // million of them cost no memory. It guards itself.
@@ -189,7 +192,7 @@ func appendHeld(b []byte, u heldUser) []byte {
 			so |= 1 << i
 		}
 	}
-	b = append(b, so)
+	b = append(b, so, u.so.returns)
 	b = binary.AppendUvarint(b, uint64(len(u.parts)))
 	for _, p := range u.parts {
 		var bits byte
@@ -212,6 +215,7 @@ func decodeHeld(b []byte) (u heldUser, rest []byte, err error) {
 	u.id = d.String()
 	so := d.Byte()
 	u.so = soFar{pulled: so&1 > 0, failed: so&2 > 0, noAnalysis: so&4 > 0, notBooked: so&8 > 0, quarantined: so&16 > 0}
+	u.so.returns = d.Byte()
 	for range d.Count(3) {
 		bits := d.Byte()
 		p := heldPart{data: bits&heldData > 0, tried: bits&heldTried > 0, stream: config.Stream(d.String()), note: d.String()}

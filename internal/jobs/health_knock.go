@@ -77,7 +77,8 @@ func (n *nightly) waitWhileDown(ctx context.Context, op operation) bool {
 func (c *condition) next(now time.Time) string {
 	c.knocked = now
 	c.knocks++
-	if good := cmp.Or(c.good, c.spare); good != "" && c.knocks%2 == 0 {
+	good := cmp.Or(c.good, c.spare)
+	if good != "" && c.knocks%2 == 0 || len(c.row) == 0 { // it has answered meanwhile
 		return good
 	}
 	return c.row[c.knocks%len(c.row)]
@@ -95,7 +96,7 @@ func (n *nightly) keepKnocking(ctx context.Context, cancel context.CancelCauseFu
 		case <-tick.C:
 		}
 		n.knockAll(ctx, n.health.due(time.Now()))
-		if err := n.apiIsDown(); err != nil {
+		if err := n.apiIsDown(ctx); err != nil {
 			cancel(err)
 			return
 		}
@@ -104,8 +105,13 @@ func (n *nightly) keepKnocking(ctx context.Context, cancel context.CancelCauseFu
 
 // apiIsDown is the end of a run whose API has answered nobody for as long as it
 // is waited for.
-func (n *nightly) apiIsDown() error {
+func (n *nightly) apiIsDown(ctx context.Context) error {
 	since, cause, all := n.health.nobodyAnswers()
+	if all && finoos.ClassOf(cause) == finoos.Auth {
+		if err := n.flow.tokenRefused(ctx, cause); err != nil {
+			return err
+		}
+	}
 	if !all || time.Since(since) < n.health.patience {
 		return nil
 	}

@@ -89,7 +89,11 @@ var ownPath = dataOf(config.StreamUsers)
 // askOwnPath asks for a user, again where that may help.
 func (n *nightly) askOwnPath(ctx context.Context, id string) (finoos.User, error) {
 	for try := 1; ; try++ {
-		got, err := n.client.User(finoos.WithAttempt(ctx, try-1), id)
+		var got finoos.User
+		err := n.guarded(ctx, string(config.StreamUsers), func() (err error) {
+			got, err = n.client.User(finoos.WithAttempt(ctx, try-1), id)
+			return err
+		})
 		what, class := consequenceOf(err)
 		switch {
 		case err == nil:

@@ -83,7 +83,12 @@ func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.R
 		return n.notBooked(ctx, u, res)
 	}
 	res.Outcome, res.Class, res.Err = pull.Failed, class, err
-	if n.health.failed(ctx, op, u.ID, err, n.proves(u, res.Stream)) {
+	if deniedInOwnWords(err) {
+		if err := n.noteBooked(res); err != nil {
+			return err
+		}
+	}
+	if n.health.failed(ctx, op, u.ID, err, n.proves(u, res.Stream)) || n.isDownAgain(ctx, u, op, res) {
 		u.passOver(heldPart{stream: res.Stream, data: op.service == "", tried: true})
 		return nil
 	}
@@ -92,6 +97,25 @@ func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.R
 	}
 	u.doubts = append(u.doubts, doubt{res: res, op: op, at: time.Now()})
 	return nil
+}
+
+// mostReturns is how often a stream that has failed comes back in a run.
+const mostReturns = 4
+
+// isDownAgain says whether an operation that has failed for a user who came back
+// fails for others again, too: somebody who was answered is asked. One that comes
+// and goes would make failures of those who come back first.
+func (n *nightly) isDownAgain(ctx context.Context, u *user, op operation, res *pull.Result) bool {
+	if !slices.Contains(u.triedBefore, res.Stream) || u.returns >= mostReturns {
+		return false
+	}
+	failed := time.Now()
+	good := n.health.goodOf(op)
+	if good == "" || n.health.answeredSince(op, failed) || n.knock(ctx, op, good) || ctx.Err() != nil {
+		return false
+	}
+	n.health.fall(ctx, op)
+	return true
 }
 
 // proves says whether a failure of this user tells something of the operation: not

@@ -85,7 +85,7 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 		return finoos.Correlation{}, false
 	}
 	known, ok := u.bankingCursor()
-	if !ok || known.CorrelationID == "" {
+	if !ok || known.CorrelationID == "" || s.health.isDown(operation{service: finoos.Banking}) {
 		return finoos.Correlation{}, false
 	}
 	banking, err := s.probe(ctx, u, finoos.Banking)

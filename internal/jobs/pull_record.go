@@ -69,7 +69,7 @@ func (n *nightly) write(ctx context.Context, u *user, res *pull.Result) error {
 		batch.Rows = append(batch.Rows, res.Row())
 	}
 	if len(batch.Rows)+len(batch.Cursors) > 0 {
-		if err := n.w.Add(ctx, batch); err != nil {
+		if err := unguarded(func() error { return n.w.Add(ctx, batch) }); err != nil {
 			return n.sinkError(ctx, fmt.Errorf("write %s: %w", res.Stream, err))
 		}
 		u.Cursors[res.Stream] = cursor

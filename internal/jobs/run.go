@@ -82,6 +82,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 // steps is the flow of docs/design.md, "The flow of one run", in its order.
 func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []runStep{
+		{"try the scratch folder", n.tryScratch},
 		{"check credentials", n.checkCredentials},
 		{"lease and recover", n.open},
 		{"see where earlier runs stopped", n.findPlaces},

@@ -149,7 +149,10 @@ func (b *bank) landed(users []int) {
 
 func TestUsersWhoComeForADayAreAllPulledBesideThoseWhoStay(t *testing.T) {
 	t.Parallel()
-	const nights, stay, come = 40, 200, 20
+	nights, stay, come := 40, 200, 20
+	if raceEnabled {
+		nights, stay = 9, 40
+	}
 	inBubble(t, banktest.Still(stay+nights*come), func(b *bank) {
 		t, at := b.t, newTown(b)
 		lines := []string{"streams: [contracts]"}
@@ -159,7 +162,7 @@ func TestUsersWhoComeForADayAreAllPulledBesideThoseWhoStay(t *testing.T) {
 			at.are(append(upTo(stay), visitors...)...)
 			if night%7 == 3 { // a run that is cut short comes first
 				ctx, cancel := context.WithCancel(t.Context())
-				at.cut, at.cutAt = cancel, 100
+				at.cut, at.cutAt = cancel, stay/2
 				_, _ = b.stops(ctx, ReasonInterrupted, b.options(b.config(lines...)))
 				cancel()
 			}
@@ -172,7 +175,7 @@ func TestUsersWhoComeForADayAreAllPulledBesideThoseWhoStay(t *testing.T) {
 			b.Night()
 		}
 		b.landed(upTo(stay + nights*come))
-		if n := len(b.cursors()); n != stay+come || gone != (nights-1)*come {
+		if n := len(b.cursors()); n != stay+come || gone != int64((nights-1)*come) {
 			t.Errorf("%d users are known, %d are gone", n, gone)
 		}
 	})

@@ -81,6 +81,7 @@ func TestAnAPIThatFailsForEveryoneIsDownWhateverItSays(t *testing.T) {
 				t.Parallel()
 				inBubble(t, banktest.Still(users), func(b *bank) {
 					t := b.t
+					b.light()
 					b.fail(how, func(string, string) bool { return true })
 					began := time.Now()
 					rep, err := b.stops(t.Context(), ReasonAPI, b.options(b.config(fourServices)))
@@ -108,6 +109,7 @@ func TestOneServiceThatIsDownHoldsUpNoOther(t *testing.T) {
 				t.Parallel()
 				inBubble(t, banktest.Still(45), func(b *bank) {
 					t := b.t
+					b.light()
 					b.fail(how, func(_, rest string) bool { return slices.Contains(paths, rest) })
 					began := time.Now()
 					rep, err := b.try(t.Context(), b.options(b.config(fourServices)))
@@ -149,6 +151,7 @@ func TestAShortOutageCostsNobodyAnything(t *testing.T) {
 			o.Faults.Latency = 200 * time.Millisecond
 			inBubble(t, o, func(b *bank) {
 				t := b.t
+				b.light()
 				began := time.Now()
 				b.fail(how, func(_, rest string) bool {
 					since := time.Since(began)
@@ -174,6 +177,7 @@ func TestWhereOnlyDataIsDownQuietUsersAreStillQuiet(t *testing.T) {
 	o.Nightly.Analysed = 0.5
 	inBubble(t, o, func(b *bank) {
 		t := b.t
+		b.light()
 		b.run(fourServices)
 		b.Night()
 		b.fail(outages["503"], func(_, rest string) bool { return rest == "contracts" })
@@ -189,6 +193,7 @@ func TestBadUsersAmongOthersFailWhileTheServiceRecovers(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(80), func(b *bank) {
 		t := b.t
+		b.light()
 		began := time.Now()
 		var bad []string
 		for u := range 25 { // more than make a row, and first of all
@@ -214,6 +219,7 @@ func TestOneUserWhoAnswers500CostsTheOthersNothing(t *testing.T) {
 			o.Faults.Latency = 20 * time.Millisecond
 			inBubble(t, o, func(b *bank) {
 				t := b.t
+				b.light()
 				id := b.UserID(7)
 				b.fail(how, func(user, rest string) bool { return user == id && rest == "contracts" })
 				began := time.Now()
@@ -239,6 +245,7 @@ func TestOneBadUserOnAQuietNightIsNotTakenForAnOutage(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(12), func(b *bank) {
 				t := b.t
+				b.light()
 				b.run(fourServices)
 				var ids []string
 				for u := range bad {
@@ -265,6 +272,7 @@ func TestTheLastOneAtWorkIsNotTakenForAnOutage(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(20), func(b *bank) {
 		t := b.t
+		b.light()
 		id := b.UserID(3)
 		b.slow(3, "contracts", 40*time.Second) // all others are done when it fails
 		b.fail(outages["500 of its own"], func(user, rest string) bool { return user == id && rest == "contracts/correlation" })
@@ -280,6 +288,7 @@ func TestAnOutageAtTheVeryEndFailsNobody(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(20), func(b *bank) {
 		t := b.t
+		b.light()
 		var n atomic.Int64
 		var from atomic.Int64
 		b.fail(outages["503"], func(string, string) bool {
@@ -346,6 +355,7 @@ func TestAUserWithALimitOfItsOwnWaitsAlone(t *testing.T) {
 			o.Faults.Latency = 20 * time.Millisecond
 			inBubble(t, o, func(b *bank) {
 				t := b.t
+				b.light()
 				bad := []string{b.UserID(3), b.UserID(33), b.UserID(53)}
 				b.fail(func(r *http.Request) (*http.Response, error) {
 					res := answers(r, 429, `{"type":"limit","message":"daily limit of this account"}`)
@@ -403,6 +413,7 @@ func TestWhatIsCompleteDoesNotWaitForStragglers(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(20), func(b *bank) {
 		t := b.t
+		b.light()
 		id := b.UserID(3)
 		b.fail(func(r *http.Request) (*http.Response, error) {
 			res := answers(r, 429, "")
@@ -438,6 +449,7 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 			o := banktest.Still(40)
 			inBubble(t, o, func(b *bank) {
 				t := b.t
+				b.light()
 				b.run(fourServices)
 				var ids []string
 				for u := range lost {

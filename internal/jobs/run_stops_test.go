@@ -183,3 +183,16 @@ type brokenLog struct{ bucket.Store }
 func (brokenLog) UploadPart(context.Context, bucket.Upload, int, []byte) (bucket.Part, error) {
 	return bucket.Part{}, os.ErrPermission
 }
+
+func TestAScratchFolderThatCannotServeIsToldBeforeAnythingIsAsked(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(3), func(b *bank) {
+		t := b.t
+		cfg := b.config()
+		cfg.Sink.ScratchDir = "/proc/nowhere"
+		rep, err := b.stops(t.Context(), ReasonSink, b.options(cfg))
+		if !strings.Contains(err.Error(), "sink.scratch_dir") || rep.Requests > 0 {
+			t.Errorf("%d requests: %v", rep.Requests, err)
+		}
+	})
+}

@@ -18,6 +18,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -101,6 +102,15 @@ func newSession(o RunOptions) (*session, error) {
 	s.health = newHealth(s)
 	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
 	return s, nil
+}
+
+// tryScratch finds out whether what does not fit into memory can be held, before
+// anything is asked.
+func (s *session) tryScratch(context.Context) error {
+	if err := scratch.Try(s.o.Config.Sink.ScratchDir); err != nil {
+		return Stopf(ReasonSink, "sink.scratch_dir cannot be written to: %w: mount a folder there, or set another", err)
+	}
+	return nil
 }
 
 // openStore opens the object store that the sink lies in.

@@ -98,7 +98,7 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 		n.countAnalyses(u)
 		n.choose(u)
 	}
-	if err := next(ctx, u); err != nil {
+	if err := n.survive(u, n.guarded(ctx, "before the streams", func() error { return next(ctx, u) })); err != nil {
 		return err
 	}
 	if u.settle != nil && !u.gone {
@@ -204,7 +204,10 @@ func (n *nightly) isGone(ctx context.Context, u *user) (bool, error) {
 		return u.gone, nil
 	}
 	u.checked = true
-	_, err := n.client.User(finoos.WithAttempt(ctx, 0), u.ID)
+	err := n.guarded(ctx, string(config.StreamUsers), func() error {
+		_, err := n.client.User(finoos.WithAttempt(ctx, 0), u.ID)
+		return err
+	})
 	switch what, _ := consequenceOf(err); {
 	case err == nil:
 		return false, nil

@@ -34,8 +34,9 @@ func (u *user) startSettling(services []finoos.Service, correlationID string, ti
 			before: map[finoos.Service]finoos.Correlation{}, named: map[string]bool{}, open: map[finoos.Service]bool{},
 		}
 		for _, service := range services {
-			before := u.probes[service].correlation
-			if u.probes[service].err != nil {
+			p, asked := u.probes[service]
+			before := p.correlation
+			if !asked || p.err != nil {
 				before = u.lastCorrelation(service)
 			}
 			u.settle.before[service] = before
@@ -70,6 +71,12 @@ func (s *settling) done(service finoos.Service, c finoos.Correlation) bool {
 	return c.ID != "" && (s.named[c.ID] || c.ID != s.before[service].ID)
 }
 
+// countProbe lets a failure count before the pull that would say it: many may
+// settle at the same time.
+func (n *nightly) countProbe(ctx context.Context, u *user, service finoos.Service, cause error) {
+	n.health.failed(ctx, operation{service: service}, u.ID, cause, !u.failedBefore())
+}
+
 // pollAnalysis asks a settling user once for the correlation of each service that has not
 // finished. When none is left, or the time is up, the user no longer settles:
 // what was read last is what it is pulled by.
@@ -87,6 +94,11 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 		if !s.open[service] {
 			continue
 		}
+		if n.health.isDown(operation{service: service}) {
+			delete(s.open, service) // what needs it is passed over
+			delete(u.probes, service)
+			continue
+		}
 		delete(u.probes, service)
 		c, err := n.probe(ctx, u, service)
 		if err != nil {
@@ -96,6 +108,7 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 			if what, _ := consequenceOf(err); what == endRun {
 				return fmt.Errorf("wait for the analysis: %w", err)
 			}
+			n.countProbe(ctx, u, service, err)
 			continue // asked again; if it stays so, the pull says it
 		}
 		if s.done(service, c) {

@@ -165,6 +165,9 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 
 func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	for _, service := range u.services {
+		if n.health.isDown(operation{service: service}) {
+			continue
+		}
 		if _, err := n.probe(ctx, u, service); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -172,6 +175,7 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 			if what, _ := consequenceOf(err); what == endRun {
 				return fmt.Errorf("read correlation: %w", err)
 			}
+			n.countProbe(ctx, u, service, err)
 		}
 	}
 	return nil
@@ -205,7 +209,8 @@ func (n *nightly) noteSession(
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c.State, c.PulledAt = state, now
-	if err := n.w.Add(ctx, sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}); err != nil {
+	batch := sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}
+	if err := unguarded(func() error { return n.w.Add(ctx, batch) }); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
 	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt

@@ -185,6 +185,9 @@ func (n *nightly) giveUp(ctx context.Context) error {
 	if err := n.settleDoubts(ctx, true); err != nil {
 		return err
 	}
+	if err := n.leaveComing(); err != nil {
+		return err
+	}
 	if !n.o.OnlyFailed {
 		return nil
 	}

@@ -3,6 +3,7 @@
 package scratch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -26,4 +27,21 @@ func File(dir, pattern string) (*os.File, error) {
 		return nil, fmt.Errorf("scratch file: %w", errors.Join(err, f.Close()))
 	}
 	return f, nil
+}
+
+// Try writes to the folder and reads it back, so that one which cannot serve is
+// told before it is needed. Its error names the folder.
+func Try(dir string) error {
+	f, err := File(dir, "syncer-try")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte("try"), 0)
+	if err == nil {
+		_, err = f.ReadAt(make([]byte, 3), 0)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("scratch file in %s: %w", cmp.Or(dir, os.TempDir()), err)
+	}
+	return nil
 }

@@ -37,3 +37,16 @@ func TestAFolderThatIsNotThereIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAFolderIsTriedBeforeItIsNeeded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := Try(dir); err != nil {
+		t.Error(err)
+	}
+	for what, dir := range map[string]string{"nowhere": filepath.Join(dir, "nowhere"), "a file": "/etc/hostname", "not writable": "/proc"} {
+		if err := Try(dir); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -24,6 +24,8 @@
 //
 // # Where to read
 //
+// refusals.go tells who is refused alone, which is no matter of the rate; gate.go
+// tests long pauses.
 // governor.go has the problem and what both laws have in common, alone.go and
 // among.go the laws with their constants and what was tried and left. The laws
 // never look at a clock, so the tests of this package watch hours of them in a

@@ -276,7 +276,7 @@ func TestSecretsAreReadFromFilesBesideTheConfiguration(t *testing.T) {
 		}
 	}
 	write("id", "me\n")
-	write("secret", secret+"\r\n")
+	write("secret", "\ufeff"+secret+"\r\n") // an editor has left its mark
 	write("jobs.yaml", "finoos:\n  base_url: https://a.example\n  client_id_file: "+filepath.Join(dir, "id")+
 		"\n  client_secret_file: ${DIR:-.}/secret\nsink: {url: 'file:///lake'}\njobs: {nightly: }\n")
 	cfg, err := Load(filepath.Join(dir, "jobs.yaml"), env())

@@ -47,6 +47,7 @@ func expand(text string, getenv func(string) (string, bool)) (expansion, error) 
 		}
 		name, hasDefault := m[1], m[2] != ""
 		value, set := getenv(name)
+		value = strings.TrimPrefix(value, byteOrderMark)
 		switch {
 		case hasDefault && value == "":
 			value = m[3]
@@ -58,6 +59,10 @@ func expand(text string, getenv func(string) (string, bool)) (expansion, error) 
 		text = text[at+len(m[0]):]
 	}
 }
+
+// byteOrderMark is what some editors write before a text, and what no secret
+// begins with.
+const byteOrderMark = "\ufeff"
 
 // readSecretFile returns the content of the file that a *_file key names,
 // without the line end that editors leave. A relative path starts at the
@@ -78,7 +83,7 @@ func readSecretFile(config, path string) (string, error) {
 	if len(body) > maxSecretFile {
 		return "", fmt.Errorf("larger than %d KiB", maxSecretFile>>10)
 	}
-	text := strings.TrimRight(string(body), "\r\n")
+	text := strings.TrimRight(strings.TrimPrefix(string(body), byteOrderMark), "\r\n")
 	if text == "" {
 		return "", errors.New("it is empty")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -22,6 +23,11 @@ func (d *doctor) sink(ctx context.Context) {
 	}
 	if d.o.WrapStore != nil {
 		store = d.o.WrapStore(store)
+	}
+	if err := scratch.Try(d.o.Config.Sink.ScratchDir); err != nil {
+		d.fail(jobs.ReasonSink, "scratch folder", "mount a folder that can be written to, and set sink.scratch_dir", "%v", err)
+	} else {
+		d.ok("scratch folder", "can be written to")
 	}
 	checks, err := sink.Examine(ctx, store, d.o.Job, d.id)
 	for _, check := range checks {

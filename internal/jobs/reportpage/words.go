@@ -50,6 +50,8 @@ var classMeanings = map[string]string{
 	"timeout":      "no complete answer in time",
 	"malformed":    "an answer that is not what its document says",
 	"too_large":    "an answer beyond max_response",
+	"not_ready":    "an answer that says of itself that it is not whole",
+	"internal":     "this program failed: the log has the stack",
 }
 
 // facts say which run this was.
