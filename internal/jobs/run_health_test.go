@@ -498,6 +498,35 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 	}
 }
 
+func TestLostAnalysesAreBelievedOfTheDocumentedShare(t *testing.T) {
+	t.Parallel()
+	for lost, believed := range map[int]bool{4: true, 5: false} { // of 80, 5 % or 3
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			t.Parallel()
+			o := banktest.Still(80)
+			o.Past = 60
+			inBubble(t, o, func(b *bank) {
+				t := b.t
+				b.run(fourServices)
+				var ids []string
+				for u := range lost {
+					ids = append(ids, b.UserID(u))
+				}
+				b.fail(func(r *http.Request) (*http.Response, error) { return answers(r, 404, `{"type":"not_found"}`), nil },
+					func(user, rest string) bool { return slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation") })
+				b.Night()
+				rep, err := b.try(t.Context(), b.options(b.config(fourServices)))
+				if got := b.changes(rep)["pulls"].Upserts; believed && (err != nil || got != int64(lost*5)) {
+					t.Errorf("%d of 80 users: %d rows, and %v", lost, got, err)
+				}
+				if !believed && (err == nil || !strings.Contains(err.Error(), "5 of 80 users")) {
+					t.Errorf("%d of 80 users: %v", lost, err)
+				}
+			})
+		})
+	}
+}
+
 // lostMarks counts the users whose analyses are marked as lost.
 func (b *bank) lostMarks() (n int) {
 	b.t.Helper()

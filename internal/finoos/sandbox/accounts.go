@@ -78,7 +78,7 @@ func (h *household) addAccount(kind, name string, at int) {
 	a.move(0, banks[at])
 	a.opening = opening(d.on("opening"), kind, h.income)
 	if i > 0 && d.on("opened").chance(0.3) {
-		a.opened += day(d.on("opened on").below(600))
+		a.opened += day(d.on("opened on").below(min(600, h.past-30)))
 	}
 	h.dress(a, d)
 	h.accounts = append(h.accounts, a)

@@ -58,7 +58,7 @@ func (h *household) live() {
 func (h *household) afford(habits []habit) {
 	left := h.income
 	for _, s := range h.sources {
-		if s.every > 0 && s.cents < 0 && (s.stop == 0 || s.stop > h.genesis+past/2) {
+		if s.every > 0 && s.cents < 0 && (s.stop == 0 || s.stop > h.genesis+day(h.past/2)) {
 			left += s.cents / int64(s.every)
 		}
 	}

@@ -32,15 +32,16 @@ func (v *invented) stirs(index, night int, _ day) bool {
 	return v.of(index).on("night", night).chance(v.active)
 }
 
-// past is how far back an invented household goes: two years of bookings and
-// balances, and a few days, since the first analysis may lie before the start.
+// past is how many days an invented household goes back unless Options.Past says
+// otherwise: two years of bookings and balances, and a few days, since the first
+// analysis may lie before the start.
 const past = 740
 
 func (v *invented) household(index int, joined day) *household {
 	d := v.of(index)
 	h := &household{
 		user: v.user(index, joined), dice: d, person: who(d),
-		logins: v.logins(index), genesis: joined - past, tagNames: v.opts.TagNames,
+		logins: v.logins(index), genesis: joined - day(v.opts.Past), past: v.opts.Past, tagNames: v.opts.TagNames,
 		transactionIDs: v.opts.Readings.TransactionIDs, pending: v.opts.Readings.Pending != "",
 	}
 	h.income = income(d.on("income"), h.person.persona)

@@ -21,6 +21,9 @@ type Options struct {
 	// Data is a folder with the Berka tables (*.csv.gz). Its clients are
 	// served instead of invented users.
 	Data string
+	// Past is how many days back the bookings of invented users go: 740 unless set,
+	// two years and a bit, and 60 at least. Tests that need few rows set it.
+	Past int
 	// HoldBack is how many days of Data are kept for the nights to come: 14
 	// unless set.
 	HoldBack int
@@ -129,6 +132,8 @@ func (o *Options) fill() {
 		def(&o.Today, time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
 	}
 	def(&o.HoldBack, 14)
+	def(&o.Past, past)
+	o.Past = max(o.Past, 60)
 	def(&o.PageSize, 20)
 	def(&o.CategorizationPageSize, 500)
 	def(&o.FirstPage, 1)

@@ -120,7 +120,7 @@ func (h *household) subscribe(b bill, d dice, temporary bool) {
 		tags: b.tags, deal: &deal{category: b.category, tags: b.tags[:1]},
 	}
 	if temporary {
-		s.start = h.genesis + day(d.on("start").below(past+150)-150)
+		s.start = h.genesis + day(d.on("start").below(h.past+150)-150)
 		s.stop = s.start + day(60+d.on("run").below(900))
 		s.account = h.cardAt(s.start, d)
 	}

@@ -32,6 +32,7 @@ type household struct {
 	sources  []*source
 	habits   []habit
 	genesis  day   // before this day nothing is known
+	past     int   // days from there to the day on which the user came
 	income   int64 // cents a month
 
 	// Payments whose amounts follow from balances; nil where there are none.
