@@ -12,8 +12,7 @@
 //	    tuning.go  tuning_crashpoints.go    intervals that crash tests shorten
 //	list_place.go             where earlier runs stopped: those who were reached the longest time ago come first
 //	    state.go              what a job remembers beside its cursors
-//	list_page.go              the list of users, paged
-//	    list_extent.go        whether all have come
+//	list_page.go              the list of users, paged; whether all have come
 //	    list_shared.go        left by shard 0 for the others
 //	    list_named.go         or those that are named, each asked for
 //	    list_held.go          held by bucket of users, on disk where it is long
@@ -21,7 +20,6 @@
 //	    list_feed.go          who is next, with its cursors
 //	    queue.go              who waits, and until when
 //	    health.go  health_knock.go    what is down, told from users that are bad; whether it answers again
-//	        health_doubt.go   failures of which nobody knows yet whose they are
 //	        health_held.go  health_again.go    who was passed over, and comes back
 //	    breaker.go            the same for a backfill; whose token is refused
 //	    user.go               one user, step by step
@@ -33,9 +31,7 @@
 //	            jobs/pull         read, compare, rows
 //	            pull_record.go    what came of it: rows and the cursor, as one batch
 //	            scopes.go         a service that was not booked
-//	        panics.go             a panic is one user's failure
-//	        user_tries.go         what may pass is tried again, soon and at the end
-//	        user_again.go         those who come at the end
+//	        user_tries.go         what may pass is tried again, soon and at the end; failures in doubt
 //	list_missing.go           known but not listed: asked for side by side; who answers is pulled in a second round
 //	unsaid.go                 what is said when it is known how others fare
 //	list_gone.go              who is gone: declared, or marked for a later run
@@ -90,9 +86,10 @@
 // What a failure means is decided in one file, errors.go. [Run] ends a run with a
 // [StopError], whose reason becomes the exit code (stopReason). What a failed
 // request means is told by consequenceOf: it ends the run, makes the user be
-// looked for (users vanish while a run is at work), is tried again at the end of
-// the run, or becomes a row of the table pulls with its class. An API that is
-// down is told from bad users by the breaker.
+// looked for (users vanish while a run is at work), may pass and is tried again, or
+// becomes a row of the table pulls with its class. Whether it is the user's at all,
+// or what was asked is down, is told by health; a failure has no row before that is
+// known.
 //
 // A user's streams stand alone: one that fails leaves no row and its
 // correlation does not move, so the next run reads it again. What is complete

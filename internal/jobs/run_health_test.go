@@ -513,7 +513,9 @@ func TestLostAnalysesAreBelievedOfTheDocumentedShare(t *testing.T) {
 					ids = append(ids, b.UserID(u))
 				}
 				b.fail(func(r *http.Request) (*http.Response, error) { return answers(r, 404, `{"type":"not_found"}`), nil },
-					func(user, rest string) bool { return slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation") })
+					func(user, rest string) bool {
+						return slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation")
+					})
 				b.Night()
 				rep, err := b.try(t.Context(), b.options(b.config(fourServices)))
 				if got := b.changes(rep)["pulls"].Upserts; believed && (err != nil || got != int64(lost*5)) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -196,4 +197,118 @@ func (n *nightly) giveUp(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// againLater holds the users with a stream that may go better at the end of
+// the run.
+type againLater struct {
+	mu    sync.Mutex
+	users []*user
+	held  int64 // bytes
+}
+
+// againBytes bounds the memory that waiting for another try costs; beyond it,
+// a failure is final for the night.
+const againBytes = 8 << 20
+
+func (a *againLater) add(u *user) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users = append(a.users, u)
+	a.held += u.size()
+}
+
+func (a *againLater) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held >= againBytes
+}
+
+func (a *againLater) take() []*user {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	users := a.users
+	a.users, a.held = nil, 0
+	return users
+}
+
+// canRetry says whether there is another try this night for a stream whose
+// failure may pass.
+func (f *flow) canRetry(u *user) bool {
+	return f.job.Failures.RetryAtEnd && !u.lastTry && !f.again.full()
+}
+
+// A failure is in doubt until its operation has answered somebody: only then is it
+// the user's. Where the operation turns out to be down, the user is passed over
+// like the others.
+
+// doubt is a failure that has no row yet.
+type doubt struct {
+	res *pull.Result
+	op  operation
+	at  time.Time // when it failed, in real time
+}
+
+// doubts holds the users with such failures, who are done otherwise: hardly more
+// than inRow of them and those at work. It guards itself.
+type doubts struct {
+	mu    sync.Mutex
+	users []*user
+}
+
+func (d *doubts) add(u *user) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users = append(d.users, u)
+}
+
+func (d *doubts) take() []*user {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	users := d.users
+	d.users = nil
+	return users
+}
+
+// settleDoubts decides what can be decided of the failures in doubt, and at the
+// end all of them. Each user is taken out while somebody looks at it, so that no
+// two do.
+func (n *nightly) settleDoubts(ctx context.Context, end bool) error {
+	users := n.doubts.take()
+	if end && len(users) > 0 {
+		n.knockAll(ctx, n.health.fewFailed())
+		n.health.judge(ctx)
+	}
+	for i, u := range users {
+		if err := n.settleUser(ctx, u, end); err != nil {
+			return err
+		}
+		if len(u.doubts) > 0 {
+			n.doubts.add(users[i])
+			continue
+		}
+		if err := n.finish(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleUser writes a row of each failure that is the user's.
+func (n *nightly) settleUser(ctx context.Context, u *user, end bool) (err error) {
+	u.doubts = slices.DeleteFunc(u.doubts, func(d doubt) bool {
+		switch {
+		case err != nil:
+			return false
+		case n.health.isDown(d.op):
+			u.passOver(heldPart{stream: d.res.Stream, data: d.op.service == "", tried: true})
+			return true
+		case end || d.op == operation{} || n.health.answeredSince(d.op, d.at) || slices.Contains(u.triedBefore, d.res.Stream):
+			d.res.ExtractedAt = u.ExtractedAt(d.res.Stream, n.o.Now())
+			err = n.record(ctx, u, d.res)
+			return err == nil
+		}
+		return false
+	})
+	return err
 }
