@@ -191,21 +191,27 @@ func (h *health) answeredSince(op operation, at time.Time) bool {
 	return c != nil && c.alive.After(at)
 }
 
+// outage is since when nobody is answered, in real time, and what was answered last.
+type outage struct {
+	since time.Time
+	cause error
+}
+
 // nobodyAnswers says that the correlations of all services are down, since when,
 // and how the last one failed.
-func (h *health) nobodyAnswers() (since time.Time, cause error, all bool) {
+func (h *health) nobodyAnswers() (last outage, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, service := range h.services {
 		c := h.of[operation{service: service}]
 		if c == nil || !c.isDown {
-			return time.Time{}, nil, false
+			return outage{}, false
 		}
-		if c.began.After(since) {
-			since, cause = c.began, c.cause
+		if c.began.After(last.since) {
+			last = outage{c.began, c.cause}
 		}
 	}
-	return since, cause, len(h.services) > 0
+	return last, len(h.services) > 0
 }
 
 // down are the operations that are down.

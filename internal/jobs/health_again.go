@@ -251,7 +251,7 @@ func (n *nightly) atRest(ctx context.Context) (more bool, err error) {
 	if len(left) == 0 {
 		return n.passed.anyFor(n.comesBack), nil
 	}
-	if _, _, all := n.health.nobodyAnswers(); all || n.health.stillPatient(left) {
+	if _, all := n.health.nobodyAnswers(); all || n.health.stillPatient(left) {
 		n.flow.queue.sleep(ctx, n.untilDeadline(lookEvery))
 		return true, ctx.Err()
 	}

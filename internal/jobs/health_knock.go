@@ -106,18 +106,18 @@ func (n *nightly) keepKnocking(ctx context.Context, cancel context.CancelCauseFu
 // apiIsDown is the end of a run whose API has answered nobody for as long as it
 // is waited for.
 func (n *nightly) apiIsDown(ctx context.Context) error {
-	since, cause, all := n.health.nobodyAnswers()
-	if all && finoos.ClassOf(cause) == finoos.Auth {
-		if err := n.flow.tokenRefused(ctx, cause); err != nil {
+	last, all := n.health.nobodyAnswers()
+	if all && finoos.ClassOf(last.cause) == finoos.Auth {
+		if err := n.flow.tokenRefused(ctx, last.cause); err != nil {
 			return err
 		}
 	}
-	if !all || time.Since(since) < n.health.patience {
+	if !all || time.Since(last.since) < n.health.patience {
 		return nil
 	}
 	return &StopError{Reason: ReasonAPI, Err: fmt.Errorf(
 		"the API is down: no correlation of any service was to be had for %s (retry.max_elapsed), of whatever user; the last: %w",
-		time.Since(since).Round(time.Second), cause)}
+		time.Since(last.since).Round(time.Second), last.cause)}
 }
 
 func (n *nightly) knockAll(ctx context.Context, due map[operation]string) {

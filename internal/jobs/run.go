@@ -185,6 +185,6 @@ func (n *nightly) pullRound(ctx context.Context) error {
 
 // holdsBack says that no further user is begun: no service answers anybody.
 func (n *nightly) holdsBack() bool {
-	_, _, all := n.health.nobodyAnswers()
+	_, all := n.health.nobodyAnswers()
 	return all
 }

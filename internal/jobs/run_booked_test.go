@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestAServiceThatNobodyHasIsSaidAndNoRow(t *testing.T) {
 func TestEveryServiceRefusingEverybodyIsAMatterOfScopes(t *testing.T) {
 	t.Parallel()
 	for _, users := range []int{2, 200} {
-		t.Run(fmt.Sprint(users), func(t *testing.T) {
+		t.Run(strconv.Itoa(users), func(t *testing.T) {
 			t.Parallel()
 			o := banktest.Still(users)
 			o.Scopes = []string{"webhooks"}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -241,7 +242,7 @@ func TestOneUserWhoAnswers500CostsTheOthersNothing(t *testing.T) {
 func TestOneBadUserOnAQuietNightIsNotTakenForAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []int{1, 4} {
-		t.Run(fmt.Sprint(bad), func(t *testing.T) {
+		t.Run(strconv.Itoa(bad), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, banktest.Still(12), func(b *bank) {
 				t := b.t
@@ -444,7 +445,7 @@ func TestWhatIsCompleteDoesNotWaitForStragglers(t *testing.T) {
 func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []int{3, 30} {
-		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+		t.Run(strconv.Itoa(lost), func(t *testing.T) {
 			t.Parallel()
 			o := banktest.Still(40)
 			inBubble(t, o, func(b *bank) {
@@ -501,7 +502,7 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 func TestLostAnalysesAreBelievedOfTheDocumentedShare(t *testing.T) {
 	t.Parallel()
 	for lost, believed := range map[int]bool{4: true, 5: false} { // of 80, 5 % or 3
-		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+		t.Run(strconv.Itoa(lost), func(t *testing.T) {
 			t.Parallel()
 			o := banktest.Still(80)
 			o.Past = 60

@@ -177,7 +177,7 @@ func (s scopes) note(stream config.Stream, now time.Time) []byte {
 		return nil
 	}
 	note := binary.LittleEndian.AppendUint64(make([]byte, 0, noteSize), s.hash)
-	return binary.LittleEndian.AppendUint64(note, uint64(now.Unix())) //nolint:gosec // after 1970
+	return binary.LittleEndian.AppendUint64(note, uint64(now.Unix())) // after 1970
 }
 
 // hinted says whether a stream is passed by: the user's scopes leave it out, it was
@@ -187,7 +187,7 @@ func (n *nightly) hinted(u *user, res *pull.Result) bool {
 	if c.ErrorClass != pull.MarkNotBooked || len(c.State) != noteSize || !slices.Contains(u.scopes.without, res.Stream) || n.o.Full || n.o.OnlyFailed {
 		return false
 	}
-	asked := time.Unix(int64(binary.LittleEndian.Uint64(c.State[8:])), 0) //nolint:gosec // see note
+	asked := time.Unix(int64(binary.LittleEndian.Uint64(c.State[8:])), 0)
 	if binary.LittleEndian.Uint64(c.State) != u.scopes.hash || n.o.Now().Sub(asked) >= askedWeekly-askedWeekly/14 || isAhead(asked, n.o.Now()) {
 		return false
 	}

@@ -2,6 +2,7 @@ package pace
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -68,7 +69,7 @@ func TestPathsAreForgottenBeforeTheyCostMemory(t *testing.T) {
 	t.Parallel()
 	var r Refusals
 	for i := range 3 * pathsKept {
-		r.Personal(fmt.Sprint(i), time.Minute)
+		r.Personal(strconv.Itoa(i), time.Minute)
 	}
 	if len(r.paths) > pathsKept {
 		t.Errorf("%d paths", len(r.paths))
