@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -501,7 +502,7 @@ func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 func TestLostAnalysesAreBelievedOfTheDocumentedShare(t *testing.T) {
 	t.Parallel()
 	for lost, believed := range map[int]bool{4: true, 5: false} { // of 80, 5 % or 3
-		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+		t.Run(strconv.Itoa(lost), func(t *testing.T) {
 			t.Parallel()
 			o := banktest.Still(80)
 			o.Past = 60
@@ -513,7 +514,9 @@ func TestLostAnalysesAreBelievedOfTheDocumentedShare(t *testing.T) {
 					ids = append(ids, b.UserID(u))
 				}
 				b.fail(func(r *http.Request) (*http.Response, error) { return answers(r, 404, `{"type":"not_found"}`), nil },
-					func(user, rest string) bool { return slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation") })
+					func(user, rest string) bool {
+						return slices.Contains(ids, user) && strings.HasSuffix(rest, "/correlation")
+					})
 				b.Night()
 				rep, err := b.try(t.Context(), b.options(b.config(fourServices)))
 				if got := b.changes(rep)["pulls"].Upserts; believed && (err != nil || got != int64(lost*5)) {
