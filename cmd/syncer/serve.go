@@ -67,7 +67,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	a.console.plain = true // there is no single bar to show
 	b := thisBuild()
 	m := metrics.New(metrics.Build{Version: b.Version, Commit: b.Commit, Go: b.Go})
-	var h health
+	var h readiness
 	servers := []*webServer{{flag: "--listen", address: f.listen, handler: h.routes(m.Handler())}}
 	if f.pprof != "" {
 		servers = append(servers, &webServer{flag: "--pprof", address: f.pprof, handler: profiles()})

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// health is what the probes of an orchestrator ask for.
-type health struct {
+// readiness is what the probes of an orchestrator ask for.
+type readiness struct {
 	state atomic.Int32
 }
 
-// The states of health.
+// The states of readiness.
 const (
 	isStarting int32 = iota
 	isReady
@@ -23,12 +23,12 @@ const (
 )
 
 // ready says that schedules are kept, unless it is being stopped already.
-func (h *health) ready() { h.state.CompareAndSwap(isStarting, isReady) }
+func (h *readiness) ready() { h.state.CompareAndSwap(isStarting, isReady) }
 
-func (h *health) stopping() { h.state.Store(isStopping) }
+func (h *readiness) stopping() { h.state.Store(isStopping) }
 
 // routes are those of --listen.
-func (h *health) routes(metrics http.Handler) http.Handler {
+func (h *readiness) routes(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })

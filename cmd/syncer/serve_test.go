@@ -24,7 +24,7 @@ func get(t *testing.T, h http.Handler, path string) string {
 
 func TestReadyMeansThatSchedulesAreKeptAndNotStopping(t *testing.T) {
 	t.Parallel()
-	var h health
+	var h readiness
 	routes := h.routes(http.NotFoundHandler())
 	for _, step := range []struct {
 		enter func()

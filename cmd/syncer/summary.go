@@ -81,8 +81,17 @@ func usersText(u report.UserCounts) string {
 	for _, c := range []struct {
 		n    int64
 		what string
-	}{{u.Pulled, "pulled"}, {u.Unchanged, "unchanged"}, {u.NoAnalysis, "without an analysis"}, {u.Failed, "failed"}, {u.Quarantined, "in quarantine"},
-		{u.NotBooked, "without a service of the job"}, {u.PassedOver, "passed over where a service is down"}, {u.Gone, "gone"}, {u.Missing, "missing"}} {
+	}{
+		{u.Pulled, "pulled"},
+		{u.Unchanged, "unchanged"},
+		{u.NoAnalysis, "without an analysis"},
+		{u.Failed, "failed"},
+		{u.Quarantined, "in quarantine"},
+		{u.NotBooked, "without a service of the job"},
+		{u.PassedOver, "passed over where a service is down"},
+		{u.Gone, "gone"},
+		{u.Missing, "missing"},
+	} {
 		if c.n > 0 {
 			parts = append(parts, count(c.n)+" "+c.what)
 		}

@@ -1,11 +1,15 @@
 package finoos
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +111,7 @@ func (c *Client) fetchToken(ctx context.Context) (grant, error) {
 		AuthStyle:    oauth2.AuthStyleInParams,
 	}
 	asked := time.Now()
-	ctx = context.WithValue(withCall(ctx, call), oauth2.HTTPClient, c.plain)
+	ctx = context.WithValue(withCall(ctx, call), oauth2.HTTPClient, &http.Client{Transport: tokenReader{c.plain.Transport}, CheckRedirect: c.plain.CheckRedirect})
 	token, err := config.Token(ctx)
 	if err != nil {
 		return grant{}, c.tokenError(ctx, call, err)
@@ -124,6 +128,40 @@ func (c *Client) fetchToken(ctx context.Context) (grant, error) {
 		expires: asked.Add(life),
 	}, nil
 }
+
+// tokenReader reads answers of the token endpoint as widely as is unambiguous: a
+// life such as 300.0 or "300", and a byte order mark before it all.
+type tokenReader struct{ next http.RoundTripper }
+
+func (t tokenReader) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	if err != nil || !isPlain(resp.StatusCode) {
+		return resp, err
+	}
+	body, err := io.ReadAll(io.LimitReader(withoutMark(resp.Body), maxProblem))
+	if err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	closeQuietly(resp.Body)
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) == nil {
+		for name, value := range members {
+			seconds, err := strconv.ParseFloat(strings.Trim(string(value), `" `), 64)
+			if strings.EqualFold(name, "expires_in") && err == nil && seconds >= 0 && seconds < maxLife.Seconds() {
+				members[name] = strconv.AppendInt(nil, int64(seconds), 10)
+			}
+		}
+		if again, err := json.Marshal(members); err == nil {
+			body = again
+		}
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// maxLife of a token is believed: beyond it a misreading is likelier.
+const maxLife = 366 * 24 * time.Hour
 
 // tokenError makes the error of a failed token request. An answer that is no
 // token, such as the page of a proxy, is the server's failure and may pass.

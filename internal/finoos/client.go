@@ -136,7 +136,7 @@ func (c *Client) once(ctx context.Context, call *apiCall) (*spool, error) {
 	if resp.ContentLength > c.cfg.MaxResponse {
 		return nil, c.transportError(ctx, call, errTooLarge)
 	}
-	body, err := newSpool(bodyOf(resp), c.cfg.MaxResponse, c.cfg.Budget, c.cfg.ScratchDir)
+	body, err := newSpool(withoutMark(bodyOf(resp)), c.cfg.MaxResponse, c.cfg.Budget, c.cfg.ScratchDir)
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)
 	}

@@ -41,7 +41,7 @@ func TestAUserWhoIsRefusedAgainWhileOthersAreAnsweredPausesNobodyElse(t *testing
 			t.Errorf("after the first refusal others wait for %v, want 15 s", took)
 		}
 		for range 5 {
-			ask("other")
+			_, _ = ask("other")
 		}
 		if e, _ := ask("alone"); e == nil || !e.Personal {
 			t.Fatalf("second: %+v", e)
@@ -51,7 +51,7 @@ func TestAUserWhoIsRefusedAgainWhileOthersAreAnsweredPausesNobodyElse(t *testing
 		}
 		// Now it is known that there are such users, and the next is believed at once.
 		for range 5 {
-			ask("other")
+			_, _ = ask("other")
 		}
 		if e, _ := ask("alone-too"); e == nil || !e.Personal {
 			t.Errorf("another user: %+v", e)

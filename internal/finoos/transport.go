@@ -1,6 +1,7 @@
 package finoos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -96,6 +97,41 @@ func (b *wholeBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// markless drops a byte order mark before a body, which says nothing in UTF-8.
+type markless struct {
+	r     io.Reader
+	begun bool
+	held  []byte // read, and not passed on yet
+	err   error
+}
+
+func withoutMark(r io.Reader) io.Reader { return &markless{r: r} }
+
+func (m *markless) Read(p []byte) (int, error) {
+	if !m.begun {
+		m.begun = true
+		first := make([]byte, len(byteOrderMark))
+		n := 0
+		for n < len(first) && m.err == nil { // a cut body stays one
+			var k int
+			k, m.err = m.r.Read(first[n:])
+			n += k
+		}
+		m.held = bytes.TrimPrefix(first[:n], []byte(byteOrderMark))
+	}
+	if len(m.held) > 0 {
+		n := copy(p, m.held)
+		m.held = m.held[n:]
+		return n, nil
+	}
+	if m.err != nil {
+		return 0, m.err
+	}
+	return m.r.Read(p)
+}
+
+const byteOrderMark = "\ufeff"
 
 // discard lets the connection of an answer that nobody reads be used again.
 func discard(resp *http.Response) {

@@ -31,7 +31,7 @@ type flow struct {
 	*session
 	worker worker
 	held   *userList
-	places byBuckets[placeOf] // where earlier runs stopped
+	stops  byBuckets[placeOf] // where earlier runs did, as far as the users at work are concerned
 
 	feed *feed // nil until users are pulled
 
@@ -102,7 +102,7 @@ func (f *flow) whileCommitting(ctx context.Context, beside func(context.Context,
 func (f *flow) dispatch(ctx context.Context, hooks flowHooks) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(f.job.Concurrency)
-	f.feed = newFeed(f, f.places)
+	f.feed = newFeed(f, f.stops)
 	f.fed.Store(false)
 	defer f.feed.close()
 	for ctx.Err() == nil {

@@ -13,26 +13,26 @@ import (
 	"finoos-syncer/internal/jobs/report"
 )
 
-// operation is what can be down by itself: reading the correlations of a service,
+// apiPart is what can be down by itself: reading the correlations of a service,
 // or the data of a stream. One may live while the other is dead.
-type operation struct {
+type apiPart struct {
 	service finoos.Service // whose correlations; empty: the data of stream
 	stream  config.Stream
 }
 
-// correlationsOf is the operation that a stream's probe needs; ok is false where
+// correlationsOf is the part that a stream's probe needs; ok is false where
 // the stream has none.
-func correlationsOf(s config.Stream) (op operation, ok bool) {
+func correlationsOf(s config.Stream) (op apiPart, ok bool) {
 	service, ok := config.ServiceOf(s)
-	return operation{service: service}, ok
+	return apiPart{service: service}, ok
 }
 
-func dataOf(s config.Stream) operation { return operation{stream: s} }
+func dataOf(s config.Stream) apiPart { return apiPart{stream: s} }
 
 // name is what a report calls it: the service, or the stream.
-func (o operation) name() string { return cmp.Or(string(o.service), string(o.stream)) }
+func (o apiPart) name() string { return cmp.Or(string(o.service), string(o.stream)) }
 
-// health tells operations that are down from users that are bad: whatever fails
+// health tells parts that are down from users that are bad: whatever fails
 // for so many different users, one after the other, is no fault of theirs
 // (docs/design.md, "What fails"). It guards itself.
 type health struct {
@@ -42,10 +42,10 @@ type health struct {
 	log      *slog.Logger
 
 	mu sync.Mutex
-	of map[operation]*condition
+	of map[apiPart]*condition
 }
 
-// condition is how an operation does. Times are real, but since.
+// condition is how a part does. Times are real, but since.
 type condition struct {
 	alive time.Time // when somebody was answered last; zero: nobody was in this run
 	good  string    // who that was
@@ -63,7 +63,7 @@ type condition struct {
 }
 
 const (
-	// inRow different users for whom an operation fails, without anybody for whom
+	// inRow different users for whom a part fails, without anybody for whom
 	// it does not: it is down.
 	inRow = 20
 	// fewest users must have failed where no more have been asked.
@@ -71,11 +71,11 @@ const (
 )
 
 func newHealth(s *session) *health {
-	return &health{services: s.services, patience: s.o.Config.FinoOS.RetryMaxElapsed, now: s.o.Now, log: s.log, of: map[operation]*condition{}}
+	return &health{services: s.services, patience: s.o.Config.FinoOS.RetryMaxElapsed, now: s.o.Now, log: s.log, of: map[apiPart]*condition{}}
 }
 
-// at is the condition of an operation. mu is held.
-func (h *health) at(op operation) *condition {
+// at is the condition of a part. mu is held.
+func (h *health) at(op apiPart) *condition {
 	c := h.of[op]
 	if c == nil {
 		c = &condition{}
@@ -84,8 +84,8 @@ func (h *health) at(op operation) *condition {
 	return c
 }
 
-// answered takes in that an operation has answered a user.
-func (h *health) answered(ctx context.Context, op operation, user string) {
+// answered takes in that a part has answered a user.
+func (h *health) answered(ctx context.Context, op apiPart, user string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.at(op)
@@ -97,9 +97,9 @@ func (h *health) answered(ctx context.Context, op operation, user string) {
 	}
 }
 
-// failed takes in that an operation has failed for a user, and reports whether it
+// failed takes in that a part has failed for a user, and reports whether it
 // is down. counts is false for users whose failure proves nothing.
-func (h *health) failed(ctx context.Context, op operation, user string, cause error, counts bool) bool {
+func (h *health) failed(ctx context.Context, op apiPart, user string, cause error, counts bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.at(op)
@@ -119,15 +119,15 @@ func (h *health) failed(ctx context.Context, op operation, user string, cause er
 	return c.isDown
 }
 
-// goDown passes an operation over from now on. mu is held.
-func (h *health) goDown(ctx context.Context, op operation, c *condition) {
+// goDown passes a part over from now on. mu is held.
+func (h *health) goDown(ctx context.Context, op apiPart, c *condition) {
 	c.isDown = true
 	c.changes++
 	h.log.WarnContext(ctx, "down: what needs it is passed over, and pulled in this run if it answers again",
 		"service", op.name(), "since", c.since, "users", len(c.row), "error", c.cause)
 }
 
-// judge decides at the end of the run about operations that were asked for fewer
+// judge decides at the end of the run about parts that were asked for fewer
 // users than show it otherwise: down where they have failed for all of them.
 func (h *health) judge(ctx context.Context) {
 	h.mu.Lock()
@@ -139,8 +139,8 @@ func (h *health) judge(ctx context.Context) {
 	}
 }
 
-// fall takes in that an operation is down, however few show it.
-func (h *health) fall(ctx context.Context, op operation) {
+// fall takes in that a part is down, however few show it.
+func (h *health) fall(ctx context.Context, op apiPart) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c := h.at(op); !c.isDown && len(c.row) > 0 {
@@ -149,13 +149,13 @@ func (h *health) fall(ctx context.Context, op operation) {
 }
 
 // goodOf is who was answered last.
-func (h *health) goodOf(op operation) string {
+func (h *health) goodOf(op apiPart) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.at(op).good
 }
 
-func (h *health) isDown(op operation) bool {
+func (h *health) isDown(op apiPart) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.of[op]
@@ -163,18 +163,18 @@ func (h *health) isDown(op operation) bool {
 }
 
 // couldAsk takes in that a user has been pulled before and is unchanged.
-func (h *health) couldAsk(op operation, user string) {
+func (h *health) couldAsk(op apiPart, user string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at(op).spare = user
 }
 
-// fewFailed are the operations that have answered nobody in this run, and failed
+// fewFailed are the parts that have answered nobody in this run, and failed
 // for too few users to be down, each with somebody else to ask.
-func (h *health) fewFailed() map[operation]string {
+func (h *health) fewFailed() map[apiPart]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	few := map[operation]string{}
+	few := map[apiPart]string{}
 	for op, c := range h.of {
 		if !c.isDown && c.alive.IsZero() && len(c.row) >= fewest && c.spare != "" && !slices.Contains(c.row, c.spare) {
 			few[op] = c.spare
@@ -184,7 +184,7 @@ func (h *health) fewFailed() map[operation]string {
 }
 
 // answeredSince reports whether anybody was answered after an instant.
-func (h *health) answeredSince(op operation, at time.Time) bool {
+func (h *health) answeredSince(op apiPart, at time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.of[op]
@@ -203,7 +203,7 @@ func (h *health) nobodyAnswers() (last outage, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, service := range h.services {
-		c := h.of[operation{service: service}]
+		c := h.of[apiPart{service: service}]
 		if c == nil || !c.isDown {
 			return outage{}, false
 		}
@@ -214,8 +214,8 @@ func (h *health) nobodyAnswers() (last outage, all bool) {
 	return last, len(h.services) > 0
 }
 
-// down are the operations that are down.
-func (h *health) down() (ops []operation) {
+// down are the parts that are down.
+func (h *health) down() (ops []apiPart) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for op, c := range h.of {
@@ -223,14 +223,14 @@ func (h *health) down() (ops []operation) {
 			ops = append(ops, op)
 		}
 	}
-	slices.SortFunc(ops, func(a, b operation) int {
+	slices.SortFunc(ops, func(a, b apiPart) int {
 		return cmp.Or(cmp.Compare(a.name(), b.name()), cmp.Compare(a.stream, b.stream))
 	})
 	return ops
 }
 
-// trouble is what the report says of an operation that is down.
-func (h *health) trouble(op operation) report.Trouble {
+// trouble is what the report says of a part that is down.
+func (h *health) trouble(op apiPart) report.Trouble {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.at(op)

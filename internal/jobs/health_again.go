@@ -193,9 +193,9 @@ func (n *nightly) nextPassedOver(ctx context.Context) (*user, error) {
 	}
 }
 
-// comesBack says that who was passed over for an operation is pulled now. Who was
+// comesBack says that who was passed over for a part is pulled now. Who was
 // not listed, and could not be asked for, is for the next run.
-func (n *nightly) comesBack(op operation) bool { return op != ownPath && !n.health.isDown(op) }
+func (n *nightly) comesBack(op apiPart) bool { return op != ownPath && !n.health.isDown(op) }
 
 // takeUp chooses the streams of which nothing is down any more.
 func (n *nightly) takeUp(u *user, parts []heldPart) {
@@ -247,7 +247,7 @@ func (n *nightly) atRest(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	left := n.health.down()
-	left = slices.DeleteFunc(left, func(op operation) bool { return n.passed.waiting(op) == 0 })
+	left = slices.DeleteFunc(left, func(op apiPart) bool { return n.passed.waiting(op) == 0 })
 	if len(left) == 0 {
 		return n.passed.anyFor(n.comesBack), nil
 	}
@@ -338,7 +338,7 @@ func (n *nightly) leaveToNext() error {
 	}
 }
 
-func namesOf(ops []operation) []string {
+func namesOf(ops []apiPart) []string {
 	names := make([]string, 0, len(ops))
 	for _, op := range ops {
 		names = append(names, op.name())

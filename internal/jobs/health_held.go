@@ -30,8 +30,8 @@ type heldPart struct {
 	note   string // what the cursor is to remember of it
 }
 
-// op is the operation that a stream waits for.
-func (p heldPart) op() operation {
+// op is the part that a stream waits for.
+func (p heldPart) op() apiPart {
 	if op, ok := correlationsOf(p.stream); ok && !p.data {
 		return op
 	}
@@ -53,7 +53,7 @@ type heldUsers struct {
 	memory  []byte
 	file    *os.File // nil until memory is full; without a name
 	written int64
-	count   map[operation]int64 // users who wait for it
+	count   map[apiPart]int64 // users who wait for it
 }
 
 // heldMemory is how many bytes of them are held before they move to the file.
@@ -64,7 +64,7 @@ func (h *heldUsers) add(u heldUser) error {
 	defer h.mu.Unlock()
 	h.memory = appendHeld(h.memory, u)
 	if h.count == nil {
-		h.count = map[operation]int64{}
+		h.count = map[apiPart]int64{}
 	}
 	for i, p := range u.parts {
 		if !slices.ContainsFunc(u.parts[:i], func(before heldPart) bool { return before.op() == p.op() }) {
@@ -95,16 +95,16 @@ func (h *heldUsers) spill() error {
 	return nil
 }
 
-// waiting is how many users wait for an operation.
-func (h *heldUsers) waiting(op operation) int64 {
+// waiting is how many users wait for a part.
+func (h *heldUsers) waiting(op apiPart) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.count[op]
 }
 
-// anyFor reports whether a user waits for an operation of which ok says that it
+// anyFor reports whether a user waits for a part of which ok says that it
 // need not.
-func (h *heldUsers) anyFor(ok func(operation) bool) bool {
+func (h *heldUsers) anyFor(ok func(apiPart) bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for op, n := range h.count {

@@ -12,7 +12,7 @@ import (
 	"finoos-syncer/internal/wait"
 )
 
-// An operation that is down is knocked at: it is asked for one user every half a
+// A part that is down is knocked at: it is asked for one user every half a
 // minute, at first more often, so that short outages cost short runs nothing.
 const (
 	knockSoon  = 2 * time.Second
@@ -23,12 +23,12 @@ const (
 	askEvery = 5 * time.Second
 )
 
-// due are the operations that are to be knocked at, each with a user for whom
+// due are the parts that are to be knocked at, each with a user for whom
 // it has failed.
-func (h *health) due(now time.Time) map[operation]string {
+func (h *health) due(now time.Time) map[apiPart]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	due := map[operation]string{}
+	due := map[apiPart]string{}
 	for op, c := range h.of {
 		wait := knockSoon
 		if now.Sub(c.began) > soonFor {
@@ -42,15 +42,15 @@ func (h *health) due(now time.Time) map[operation]string {
 }
 
 // knockNow is a user to knock with at once.
-func (h *health) knockNow(op operation) string {
+func (h *health) knockNow(op apiPart) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.at(op).next(time.Now())
 }
 
-// stillPatient reports whether any of these operations has been down for less
+// stillPatient reports whether any of these parts has been down for less
 // time than an API is waited for that answers nobody.
-func (h *health) stillPatient(ops []operation) bool {
+func (h *health) stillPatient(ops []apiPart) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, op := range ops {
@@ -63,9 +63,9 @@ func (h *health) stillPatient(ops []operation) bool {
 
 // waitWhileDown waits for something that is down, as long as an API is waited for
 // that answers nobody, and reports whether it is up.
-func (n *nightly) waitWhileDown(ctx context.Context, op operation) bool {
+func (n *nightly) waitWhileDown(ctx context.Context, op apiPart) bool {
 	for n.health.isDown(op) {
-		if n.deadlinePassed() || !n.health.stillPatient([]operation{op}) || wait.For(ctx, lookEvery) != nil {
+		if n.deadlinePassed() || !n.health.stillPatient([]apiPart{op}) || wait.For(ctx, lookEvery) != nil {
 			return false
 		}
 	}
@@ -120,7 +120,7 @@ func (n *nightly) apiIsDown(ctx context.Context) error {
 		time.Since(last.since).Round(time.Second), last.cause)}
 }
 
-func (n *nightly) knockAll(ctx context.Context, due map[operation]string) {
+func (n *nightly) knockAll(ctx context.Context, due map[apiPart]string) {
 	var knocks sync.WaitGroup
 	for op, user := range due {
 		knocks.Go(func() {
@@ -132,8 +132,8 @@ func (n *nightly) knockAll(ctx context.Context, due map[operation]string) {
 	knocks.Wait()
 }
 
-// knock asks an operation for one user, and reports whether it has answered.
-func (n *nightly) knock(ctx context.Context, op operation, user string) bool {
+// knock asks a part for one user, and reports whether it has answered.
+func (n *nightly) knock(ctx context.Context, op apiPart, user string) bool {
 	err := n.guarded(ctx, "knock", func() error { return n.askOperation(finoos.WithAttempt(ctx, 0), op, user) })
 	if ctx.Err() != nil {
 		return false
@@ -147,7 +147,7 @@ func (n *nightly) knock(ctx context.Context, op operation, user string) bool {
 }
 
 // askOperation makes one request, and looks whether the answer can be read.
-func (n *nightly) askOperation(ctx context.Context, op operation, user string) error {
+func (n *nightly) askOperation(ctx context.Context, op apiPart, user string) error {
 	if op.service != "" {
 		_, err := n.client.Correlation(ctx, user, op.service)
 		return err
@@ -181,9 +181,9 @@ func readThrough[T any](list *finoos.List[T], err error) error {
 	return list.Each(func(*T) error { return nil })
 }
 
-// othersAnswered reports whether an operation has answered somebody else since an
+// othersAnswered reports whether a part has answered somebody else since an
 // instant. Where nobody has asked meanwhile, who was answered before is asked.
-func (n *nightly) othersAnswered(ctx context.Context, op operation, at time.Time, user string) bool {
+func (n *nightly) othersAnswered(ctx context.Context, op apiPart, at time.Time, user string) bool {
 	if n.health.answeredSince(op, at) {
 		return true
 	}
@@ -192,7 +192,7 @@ func (n *nightly) othersAnswered(ctx context.Context, op operation, at time.Time
 }
 
 // goodToAsk is a user who was answered, none where somebody was asked just now.
-func (h *health) goodToAsk(op operation, butNot string, now time.Time) string {
+func (h *health) goodToAsk(op apiPart, butNot string, now time.Time) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.at(op)

@@ -97,37 +97,16 @@ func (l *listing) tellExtent(ctx context.Context, read bool) error {
 	if l.w == nil {
 		return nil // a plan has notes
 	}
-	if e.Named == 0 && !l.o.AcceptGone {
-		strange, err := l.strangelyEmpty(ctx)
-		if err != nil {
-			return err
-		}
-		if strange {
-			l.reserve("the list of users names nobody: %s has no users, and a mistyped tenant is a new, empty one to the API; check finoos.tenant and finoos.base_url", l.tenant())
-		}
+	if e.Named == 0 && l.w.Opened() == 0 && !l.o.AcceptGone { // later it is weighed against the list before
+		l.reserve("the list of users names nobody: %s has no users, and a mistyped tenant is a new, empty one to the API; check finoos.tenant and finoos.base_url", l.tenant())
 	}
 	if !e.Whole {
 		l.reserve("the list of users is not whole: %s", e.Reason)
 	}
 	if read && e.Aside > 0 {
-		l.reserve("%s", asideText(e))
+		l.log.WarnContext(ctx, "records of the list of users are no users and were put aside", "records", e.Aside, "places", asideText(e))
 	}
 	return nil
-}
-
-// strangelyEmpty reports whether a list without anybody is one to wonder at: the
-// first that was ever read, or that of a job which knows users.
-func (l *listing) strangelyEmpty(ctx context.Context) (bool, error) {
-	if l.w.Opened() == 0 {
-		return true, nil
-	}
-	for _, err := range l.w.Users(ctx) {
-		if err != nil {
-			return false, l.sinkError(ctx, fmt.Errorf("read known users: %w", err))
-		}
-		return true, nil
-	}
-	return false, nil
 }
 
 // tenant names whose users are listed.
@@ -138,7 +117,7 @@ func (s *session) tenant() string {
 	return "the client's default tenant"
 }
 
-// asideText says which records of the list are no users.
+// asideText says where the first records of the list are that are no users.
 func asideText(e *listExtent) string {
 	var places []string
 	for _, a := range e.First {
@@ -147,5 +126,5 @@ func asideText(e *listExtent) string {
 	if int64(len(places)) < e.Aside {
 		places = append(places, "…")
 	}
-	return fmt.Sprintf("%d records of the list of users are no users and were put aside (%s)", e.Aside, strings.Join(places, "; "))
+	return strings.Join(places, "; ")
 }

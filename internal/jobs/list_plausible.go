@@ -61,10 +61,11 @@ func (n *nightly) weighList(ctx context.Context) (plausible bool) {
 	if n.weighed = &next; doubt == "" {
 		return true
 	}
-	hint := "`run --accept-gone` takes it for the truth at once"
-	if !list.Whole {
-		hint = "until a list is whole nobody is"
+	if !list.Whole { // which is said already
+		n.log.WarnContext(ctx, "nobody is declared gone by a list that is not whole")
+		return false
 	}
+	hint := "`run --accept-gone` takes it for the truth at once"
 	n.reserve("%s (%s): nobody was declared gone; check finoos.tenant (%q) and the credentials; %s", doubt, n.source().BaseURL, n.source().Tenant, hint)
 	return false
 }

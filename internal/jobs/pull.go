@@ -63,7 +63,7 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 
 // failed decides what a failed pull means: an end of the run, another try, a user
 // that is gone, a service that was not booked or is down, or a row.
-func (n *nightly) failed(ctx context.Context, u *user, op operation, res *pull.Result, err error) error {
+func (n *nightly) failed(ctx context.Context, u *user, op apiPart, res *pull.Result, err error) error {
 	what, class := consequenceOf(err)
 	switch what {
 	case endRun:
@@ -105,7 +105,7 @@ const mostReturns = 4
 // isDownAgain says whether an operation that has failed for a user who came back
 // fails for others again, too: somebody who was answered is asked. One that comes
 // and goes would make failures of those who come back first.
-func (n *nightly) isDownAgain(ctx context.Context, u *user, op operation, res *pull.Result) bool {
+func (n *nightly) isDownAgain(ctx context.Context, u *user, op apiPart, res *pull.Result) bool {
 	if !slices.Contains(u.triedBefore, res.Stream) || u.returns >= mostReturns {
 		return false
 	}

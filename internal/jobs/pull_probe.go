@@ -65,7 +65,7 @@ func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (f
 		c, err = finoos.Correlation{}, nil
 	}
 	if err == nil {
-		s.health.answered(ctx, operation{service: service}, u.ID)
+		s.health.answered(ctx, apiPart{service: service}, u.ID)
 	}
 	if ctx.Err() == nil {
 		u.probes[service] = probe{correlation: c, err: err}
@@ -85,7 +85,7 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 		return finoos.Correlation{}, false
 	}
 	known, ok := u.bankingCursor()
-	if !ok || known.CorrelationID == "" || s.health.isDown(operation{service: finoos.Banking}) {
+	if !ok || known.CorrelationID == "" || s.health.isDown(apiPart{service: finoos.Banking}) {
 		return finoos.Correlation{}, false
 	}
 	banking, err := s.probe(ctx, u, finoos.Banking)

@@ -115,7 +115,7 @@ type nightly struct {
 	lastTried bool      // what is down at the end; the dispatcher's
 	doubts    doubts
 	unsaid    heldUsers // see sayRest
-	booked    booked
+	booked    grants
 	lost, had atomic.Int64 // users whose analyses are lost, and who had any
 }
 
@@ -162,7 +162,7 @@ func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.
 
 // pullUsers works on the listed users of the shard.
 func (n *nightly) pullUsers(ctx context.Context) error {
-	n.flow.places = n.places
+	n.flow.stops = n.places
 	err := n.pullRound(ctx)
 	n.circle = n.flow.feed
 	return err
@@ -174,7 +174,7 @@ func (n *nightly) pullUnlisted(ctx context.Context) error {
 		return err
 	}
 	n.second = true
-	n.flow.held, n.flow.places = &n.unlisted, nil
+	n.flow.held, n.flow.stops = &n.unlisted, nil
 	return n.pullRound(ctx)
 }
 

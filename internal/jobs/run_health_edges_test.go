@@ -38,7 +38,7 @@ func TestWhoIsGoneWhilePassedOverIsCountedOnce(t *testing.T) {
 
 func TestAnOperationIsKnockedAtWhileItAnswers(t *testing.T) {
 	t.Parallel()
-	h, op := &health{of: map[operation]*condition{}}, dataOf(config.StreamContracts)
+	h, op := &health{of: map[apiPart]*condition{}}, dataOf(config.StreamContracts)
 	h.answered(t.Context(), op, "a") // between a look whether it is down and the knock
 	for range 4 {
 		if got := h.knockNow(op); got != "a" {

@@ -19,7 +19,7 @@ func TestNobodyWaitsForOwnPathsBeyondTheDeadline(t *testing.T) {
 		for u := range 28 {
 			at.hidden[b.UserID(u)] = true
 		}
-		at.shut = ownPaths(http.StatusServiceUnavailable)
+		at.shut = ownPaths(http.StatusServiceUnavailable) //nolint:bodyclose // it makes answers, and reads none
 		b.Night()
 		began := time.Now()
 		rep, err := b.try(t.Context(), b.options(b.config(few, "deadline: 30s")))
@@ -55,7 +55,7 @@ func TestOwnPathsThatAllFailCostOneNightInPart(t *testing.T) {
 				for u := range hidden {
 					at.hidden[b.UserID(u)] = true
 				}
-				at.shut = ownPaths(status)
+				at.shut = ownPaths(status) //nolint:bodyclose // it makes answers, and reads none
 				b.Night()
 				rep, err := b.try(t.Context(), b.options(b.config(few, lenient)))
 				if rep.Users.Gone != 0 || rep.Users.Pulled+rep.Users.Unchanged != int64(60-hidden) || hidden >= 3 && rep.Users.PassedOver != int64(hidden) || b.marks() != 0 {

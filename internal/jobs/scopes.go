@@ -21,8 +21,8 @@ import (
 // user in the API's own words was not booked for that user, if somebody else gets
 // it; if nobody does, that is said, and no row is written.
 
-// booked knows who gets which service. It guards itself.
-type booked struct {
+// grants knows who gets which service. It guards itself.
+type grants struct {
 	mu       sync.Mutex
 	services map[finoos.Service]*granting
 }
@@ -34,7 +34,7 @@ type granting struct {
 	denied  map[string]struct{} // users who are, at most inRow
 }
 
-func (b *booked) at(service finoos.Service) *granting {
+func (b *grants) at(service finoos.Service) *granting {
 	if b.services == nil {
 		b.services = map[finoos.Service]*granting{}
 	}
@@ -47,7 +47,7 @@ func (b *booked) at(service finoos.Service) *granting {
 }
 
 // note takes in what became of a stream of a user.
-func (b *booked) note(service finoos.Service, user, outcome string, denied bool) {
+func (b *grants) note(service finoos.Service, user, outcome string, denied bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.at(service)
@@ -62,14 +62,14 @@ func (b *booked) note(service finoos.Service, user, outcome string, denied bool)
 	}
 }
 
-func (b *booked) isGranted(service finoos.Service) bool {
+func (b *grants) isGranted(service finoos.Service) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.at(service).granted
 }
 
 // refused says that every service refuses everybody: at least that many users.
-func (b *booked) refused(services []finoos.Service, atLeast int) bool {
+func (b *grants) refused(services []finoos.Service, atLeast int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range services {

@@ -74,7 +74,7 @@ func (s *settling) done(service finoos.Service, c finoos.Correlation) bool {
 // countProbe lets a failure count before the pull that would say it: many may
 // settle at the same time.
 func (n *nightly) countProbe(ctx context.Context, u *user, service finoos.Service, cause error) {
-	n.health.failed(ctx, operation{service: service}, u.ID, cause, !u.failedBefore())
+	n.health.failed(ctx, apiPart{service: service}, u.ID, cause, !u.failedBefore())
 }
 
 // pollAnalysis asks a settling user once for the correlation of each service that has not
@@ -94,7 +94,7 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 		if !s.open[service] {
 			continue
 		}
-		if n.health.isDown(operation{service: service}) {
+		if n.health.isDown(apiPart{service: service}) {
 			delete(s.open, service) // what needs it is passed over
 			delete(u.probes, service)
 			continue

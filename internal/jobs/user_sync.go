@@ -168,7 +168,7 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 
 func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	for _, service := range u.services {
-		if n.health.isDown(operation{service: service}) {
+		if n.health.isDown(apiPart{service: service}) {
 			continue
 		}
 		if _, err := n.probe(ctx, u, service); err != nil {

@@ -45,7 +45,7 @@ type attempts struct {
 // another is a failure that is tried again.
 type another struct {
 	res *pull.Result
-	op  operation
+	op  apiPart
 	due time.Time // real
 }
 
@@ -112,7 +112,7 @@ func (u *user) lastDue(now time.Time) time.Time {
 
 // tryAgain keeps a failure that may pass for another attempt. It reports false
 // where there is none.
-func (n *nightly) tryAgain(ctx context.Context, u *user, op operation, res *pull.Result, cause *finoos.Error) bool {
+func (n *nightly) tryAgain(ctx context.Context, u *user, op apiPart, res *pull.Result, cause *finoos.Error) bool {
 	if u.lastTry || slices.Contains(u.triedBefore, res.Stream) {
 		n.pauseAsAsked(res, cause)
 		return false
@@ -245,7 +245,7 @@ func (f *flow) canRetry(u *user) bool {
 // doubt is a failure that has no row yet.
 type doubt struct {
 	res *pull.Result
-	op  operation
+	op  apiPart
 	at  time.Time // when it failed, in real time
 }
 
@@ -303,7 +303,7 @@ func (n *nightly) settleUser(ctx context.Context, u *user, end bool) (err error)
 		case n.health.isDown(d.op):
 			u.passOver(heldPart{stream: d.res.Stream, data: d.op.service == "", tried: true})
 			return true
-		case end || d.op == operation{} || n.health.answeredSince(d.op, d.at) || slices.Contains(u.triedBefore, d.res.Stream):
+		case end || d.op == apiPart{} || n.health.answeredSince(d.op, d.at) || slices.Contains(u.triedBefore, d.res.Stream):
 			d.res.ExtractedAt = u.ExtractedAt(d.res.Stream, n.o.Now())
 			err = n.record(ctx, u, d.res)
 			return err == nil
