@@ -54,7 +54,8 @@ type FinoOS struct {
 	Paths map[string]string `key:"paths" form:"operation_path"`
 	// Timeout bounds one request with its body.
 	Timeout time.Duration `key:"timeout" default:"30s"`
-	// RetryMaxElapsed bounds all attempts at one read together.
+	// RetryMaxElapsed is how long an API that answers nobody is waited for; what
+	// fails for one user while others are answered is tried for some 15 s.
 	RetryMaxElapsed time.Duration `key:"retry.max_elapsed" default:"2m"`
 	// MaxResponse is the size beyond which a body counts as too large.
 	MaxResponse int64 `key:"max_response" default:"256MiB" min:"64KiB"`
