@@ -13,6 +13,10 @@ import (
 // early, so that memory stays flat however quickly users are pulled.
 const commitAt = 8 << 20
 
+// shortWait is for how long what is complete waits for stragglers: as long as most
+// analyses take in a small run, which then has one commit.
+const shortWait = 10 * time.Second
+
 // worker is what a kind of run does with its users. Its methods may be called by
 // several goroutines at once.
 type worker interface {
@@ -176,18 +180,23 @@ func (f *flow) rest(ctx context.Context, hooks flowHooks) (more bool, err error)
 func (f *flow) keepCommitting(ctx context.Context, cancel context.CancelCauseFunc) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	last, stragglers := time.Now(), false
+	last := time.Now()
+	var waiting time.Time // since when there are only stragglers
+	early := true         // a commit for their sake has not been made
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
-		early := !stragglers && f.fed.Load() && f.queue.onlyWaiting()
-		if time.Since(last) < f.job.CheckpointEvery && f.w.Pending().Bytes < commitAt && !early {
+		if waiting.IsZero() && f.fed.Load() && f.queue.onlyWaiting() {
+			waiting = time.Now()
+		}
+		forThem := early && !waiting.IsZero() && time.Since(waiting) >= shortWait
+		if time.Since(last) < f.job.CheckpointEvery && f.w.Pending().Bytes < commitAt && !forThem {
 			continue
 		}
-		stragglers = stragglers || early
+		early = early && !forThem
 		// A commit that has begun is not cut short by the end of the pulls.
 		if err := f.commit(context.WithoutCancel(ctx)); err != nil {
 			cancel(err)
