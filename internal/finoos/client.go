@@ -96,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{pace: c.pace, refusals: &c.refusals, next: chain}
+	chain = &pacer{pace: c.pace, refusals: &c.refusals, log: c.log, next: chain}
 	c.plain = httpClient(chain)
 	c.http = &authorizer{tokens: &c.tokens, next: chain}
 	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}

@@ -1,6 +1,7 @@
 package finoos
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,6 +21,7 @@ func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecon
 type pacer struct {
 	pace     *Pacing
 	refusals *pace.Refusals
+	log      *slog.Logger
 	next     http.RoundTripper
 }
 
@@ -39,7 +41,11 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	// A refusal is not judged here: it may be the daily limit of a bank, which
 	// says nothing about the rate; see [Client.delay].
 	if err == nil && !tooMany(resp.StatusCode) {
-		p.refusals.Answered(path, p.pace.Answered(operation, time.Since(begun)))
+		lifted := p.pace.Answered(operation, time.Since(begun))
+		p.refusals.Answered(path, lifted)
+		if lifted {
+			p.log.WarnContext(req.Context(), "the pause of all requests is over: one that tested it was answered")
+		}
 	}
 	return resp, err
 }

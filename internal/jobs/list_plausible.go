@@ -65,6 +65,9 @@ func (n *nightly) weighList(ctx context.Context) (plausible bool) {
 		n.log.WarnContext(ctx, "nobody is declared gone by a list that is not whole")
 		return false
 	}
+	if list.Named == 0 && n.w.Opened() == 0 {
+		return false // so it was when the list was read
+	}
 	hint := "`run --accept-gone` takes it for the truth at once"
 	n.reserve("%s (%s): nobody was declared gone; check finoos.tenant (%q) and the credentials; %s", doubt, n.source().BaseURL, n.source().Tenant, hint)
 	return false

@@ -115,7 +115,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		},
 		"a scope that is missing": {
 			bank:   sandbox.Options{Scopes: []string{"banking", "categorization", "account-history"}},
-			status: CheckFail, what: "scopes", saw: "lacks the scope contracts", do: "have it granted", reason: jobs.ReasonCredentials,
+			status: CheckFail, what: "contracts", saw: "forbidden (403), needs the scope contracts", do: "have the scope granted", reason: jobs.ReasonCredentials,
 		},
 		"a tenant that is mistyped": {
 			finoos: func(f *config.FinoOS) { f.Tenant = "sandbocks" },
