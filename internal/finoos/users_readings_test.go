@@ -63,6 +63,8 @@ func TestAListIsWholeOrSaysThatItIsNot(t *testing.T) {
 			refused[extent.Reason]++
 		case strings.Contains(text, "moving=remove"): // who leaves takes another along, and the total says that all are there
 			hidden++
+		case strings.Contains(text, "moving=reorder") && strings.Contains(text, "total=low"): // by chance nobody comes twice, and the total is refuted
+			hidden++
 		case missing > 0:
 			t.Errorf("%s: %d users are missing, and the list calls itself whole: %+v", text, missing, extent)
 		}
