@@ -290,7 +290,7 @@ func TestUsersWhoComeAndGoByChanceAreRightEveryNight(t *testing.T) {
 					}
 					b.Night()
 				}
-				if len(before) < nights/3 {
+				if !raceEnabled && len(before) < 10 { // the first comes later than a sample goes
 					b.t.Errorf("only %d users were ever gone", len(before))
 				}
 			})
