@@ -25,7 +25,7 @@ type yardstick struct {
 }
 
 // unlike are columns that differ from run to run.
-var unlike = []string{"_extracted_at", "_run_id", "duration_ms", "requests", "bytes"}
+var unlike = []string{"_extracted_at", "_run_id", "duration_ms", "requests", "bytes", "first_seen_at", "last_seen_at"}
 
 // checkMeasure fails unless a lake is the truth, and so can be a measure.
 func checkMeasure(t *testing.T, p place, want truth) {
@@ -198,7 +198,7 @@ func (y *yardstick) inspect(t *testing.T, p place, m *measured) {
 // keptState says whether a file is one that the job keeps beside data and
 // cursors.
 func keptState(path string) bool {
-	for _, kept := range []string{"log", "checkpoints", "runs"} {
+	for _, kept := range []string{"log", "checkpoints", "runs", "state"} {
 		if strings.HasPrefix(path, stateDir+"/"+kept+"/") {
 			return true
 		}

@@ -13,8 +13,8 @@ import (
 // user and a run cost is part of it: that is nearly all of what is left, most
 // of all of contracts, of which a user has eight.
 var limits = map[config.Stream]float64{
-	config.StreamTransactions:   0.68,
-	config.StreamCategorization: 0.4,
+	config.StreamTransactions:   0.72,
+	config.StreamCategorization: 0.43,
 	config.StreamContracts:      36,
 	config.StreamAccountHistory: 0.6,
 }
