@@ -89,7 +89,7 @@ func Backfill(ctx context.Context, o BackfillOptions) (*report.Report, error) {
 	}
 	defer f.list.close()
 	defer f.observe(ctx)()
-	return f.conclude(ctx, f.steps(ctx), func(_ context.Context, rep *report.Report) { rep.Resume = f.flow.resume() })
+	return f.conclude(ctx, f.steps(ctx), func(_ context.Context, rep *report.Report) { rep.Resume = f.flow.resume(nil) })
 }
 
 // steps is the flow of a backfill.

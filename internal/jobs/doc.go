@@ -26,10 +26,9 @@
 //	        user_quarantine.go    streams that failed night after night sit some out
 //	        user_sync.go          sync sessions where due by policy; the outcome is a row
 //	        user_settle.go        polls the correlations, holds no worker between two looks
-//	        pull.go               one stream of one user
+//	        pull.go               one stream of one user; what came of it: rows and the cursor, as one batch
 //	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
 //	            jobs/pull         read, compare, rows
-//	            pull_record.go    what came of it: rows and the cursor, as one batch
 //	            scopes.go         a service that was not booked
 //	        user_tries.go         what may pass is tried again, soon and at the end; failures in doubt
 //	list_missing.go           known but not listed: asked for side by side; who answers is pulled in a second round

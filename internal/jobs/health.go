@@ -56,7 +56,6 @@ type condition struct {
 	cause error     // the last failure
 
 	isDown  bool
-	changes int       // how often it went down or came up
 	knocked time.Time // when it was last tried while it was down
 	asked   time.Time // when a good user was asked last
 	knocks  int
@@ -92,7 +91,6 @@ func (h *health) answered(ctx context.Context, op apiPart, user string) {
 	c.alive, c.good, c.row = time.Now(), user, c.row[:0]
 	if c.isDown {
 		c.isDown = false
-		c.changes++
 		h.log.WarnContext(ctx, "answers again: who was passed over is pulled now", "service", op.name(), "down_since", c.since)
 	}
 }
@@ -122,7 +120,6 @@ func (h *health) failed(ctx context.Context, op apiPart, user string, cause erro
 // goDown passes a part over from now on. mu is held.
 func (h *health) goDown(ctx context.Context, op apiPart, c *condition) {
 	c.isDown = true
-	c.changes++
 	h.log.WarnContext(ctx, "down: what needs it is passed over, and pulled in this run if it answers again",
 		"service", op.name(), "since", c.since, "users", len(c.row), "error", c.cause)
 }

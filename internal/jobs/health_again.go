@@ -106,55 +106,6 @@ func (c *comeback) close() {
 	c.batch.close()
 }
 
-// held takes out the next user without its cursors; ok is false at the end.
-func (c *comeback) held() (u heldUser, ok bool, err error) {
-	switch {
-	case len(c.group) > 0:
-		u, c.group = c.group[0], c.group[1:]
-		return u, true, nil
-	case c.ahead != nil:
-		u, c.ahead = *c.ahead, nil
-		return u, true, nil
-	}
-	return c.batch.next()
-}
-
-// leaveComing counts those as not reached whom the deadline keeps from being
-// pulled although what they need answers again. They come first in the next run,
-// unless they are more than can be named there.
-func (n *nightly) leaveComing() error {
-	coming := []*comeback{{of: n.session, batch: n.passed.take()}}
-	if n.coming != nil {
-		coming, n.coming = append(coming, n.coming), nil
-	}
-	for _, c := range coming {
-		defer c.close()
-	}
-	left := int64(0)
-	for _, c := range coming {
-		for {
-			u, ok, err := c.held()
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			if slices.ContainsFunc(u.parts, func(p heldPart) bool { return !n.comesBack(p.op()) }) {
-				if err := n.passed.add(u); err != nil { // it is said to be passed over
-					return err
-				}
-				continue
-			}
-			if left++; left <= maxWaiting*cursors.Buckets {
-				n.flow.inHand.begin(u.id)
-			}
-		}
-	}
-	n.tally.update(func(rep *report.Report) { rep.Users.PassedOver -= left })
-	return nil
-}
-
 // passOver leaves a stream of a user for the time when what it needs answers
 // again. tried says that it has failed.
 func (u *user) passOver(p heldPart) {

@@ -134,7 +134,7 @@ func (n *nightly) knockAll(ctx context.Context, due map[apiPart]string) {
 
 // knock asks a part for one user, and reports whether it has answered.
 func (n *nightly) knock(ctx context.Context, op apiPart, user string) bool {
-	err := n.guarded(ctx, "knock", func() error { return n.askOperation(finoos.WithAttempt(ctx, 0), op, user) })
+	err := n.guarded(ctx, "knock", func() error { return n.askPart(finoos.WithAttempt(ctx, 0), op, user) })
 	if ctx.Err() != nil {
 		return false
 	}
@@ -146,8 +146,8 @@ func (n *nightly) knock(ctx context.Context, op apiPart, user string) bool {
 	return true
 }
 
-// askOperation makes one request, and looks whether the answer can be read.
-func (n *nightly) askOperation(ctx context.Context, op apiPart, user string) error {
+// askPart makes one request, and looks whether the answer can be read.
+func (n *nightly) askPart(ctx context.Context, op apiPart, user string) error {
 	if op.service != "" {
 		_, err := n.client.Correlation(ctx, user, op.service)
 		return err

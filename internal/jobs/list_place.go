@@ -97,13 +97,13 @@ func (s *session) lastWhole(userID string) time.Time {
 func (s *session) overAll() bool { return !s.o.OnlyFailed && len(s.o.Users) == 0 }
 
 // resume says, for people, where the next run will begin; nil where it does not
-// matter.
-func (f *flow) resume() *report.Resume {
+// matter. unasked are users who come first beside those who were begun.
+func (f *flow) resume(unasked []string) *report.Resume {
 	if !f.overAll() || f.feed == nil {
 		return nil
 	}
 	at, waiting := f.feed.place()
-	waiting = append(f.inHand.sorted(), waiting...)
+	waiting = slices.Concat(f.inHand.sorted(), unasked, waiting)
 	if at == nil {
 		if len(waiting) == 0 {
 			return nil
@@ -179,7 +179,8 @@ func (f *feed) reached(left []stretch, before *placeOf, now time.Time) (reached 
 // stopped. What cannot be written costs the next run its order, or a question, and
 // no run its end.
 func (n *nightly) remember(ctx context.Context, rep *report.Report) {
-	rep.Resume = n.flow.resume()
+	unasked, err := n.leftUnasked()
+	rep.Resume = n.flow.resume(unasked)
 	if n.w == nil || !n.overAll() || !n.safe || ctx.Err() != nil {
 		return
 	}
@@ -190,9 +191,8 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		}
 	}
 	if n.circle != nil {
-		waiting, err := n.leftUnasked()
 		check(err)
-		places := n.circle.left(now, n.places, append(waiting, n.flow.inHand.sorted()...))
+		places := n.circle.left(now, n.places, append(unasked, n.flow.inHand.sorted()...))
 		n.noteAsked(now, places)
 		check(updateBuckets(ctx, n.w, statePlace, places))
 	}

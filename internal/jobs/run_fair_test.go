@@ -196,7 +196,7 @@ func TestTheCircleHoldsEveryUserOnce(t *testing.T) {
 		} {
 			r.feed = newFeed(r, at)
 			got := drain(t, r.feed, len(want)+1)
-			if left := r.feed.left(stamp{Began: second}, at, nil); len(got) != len(want) || r.resume() != nil || len(newFeed(r, left).steps) != len(shard.Buckets()) {
+			if left := r.feed.left(stamp{Began: second}, at, nil); len(got) != len(want) || r.resume(nil) != nil || len(newFeed(r, left).steps) != len(shard.Buckets()) {
 				t.Errorf("from %s: %d users came, want %d", name, len(got), len(want))
 			}
 			// In any number of runs that come to a few each, everybody comes before

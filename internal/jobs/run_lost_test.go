@@ -1,73 +1,15 @@
 package jobs
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
-
-func TestAPanicIsOneUsersFailureAndTellsNothingOfIt(t *testing.T) {
-	t.Parallel()
-	inBubble(t, banktest.Still(5), func(b *bank) {
-		t := b.t
-		id := b.UserID(2)
-		b.fail(func(*http.Request) (*http.Response, error) { panic("DE02120300000000202051") },
-			func(user, rest string) bool { return user == id && rest == "contracts" })
-		rep := b.run(fourServices, lenient)
-		if rep.Users.Failed != 1 || rep.Users.Pulled != 4 || rep.FailuresByClass[finoos.Internal] != 1 {
-			t.Errorf("%+v, %v", rep.Users, rep.FailuresByClass)
-		}
-		if c := b.cursors()[id][config.StreamContracts]; c.ErrorClass != "internal" {
-			t.Errorf("%+v", c)
-		}
-		for _, body := range b.tree() {
-			if strings.Contains(body, "DE02120300000000202051") {
-				t.Error("what the panic was made of is in the lake")
-			}
-		}
-	})
-}
-
-func TestWhatIsCompleteDoesNotWaitForStragglers(t *testing.T) {
-	t.Parallel()
-	inBubble(t, banktest.Still(20), func(b *bank) {
-		t := b.t
-		b.light()
-		id := b.UserID(3)
-		b.fail(func(r *http.Request) (*http.Response, error) {
-			res := answers(r, 429, "")
-			res.Header.Set("Retry-After", "58")
-			return res, nil
-		}, func(user, rest string) bool { return user == id && rest == "contracts" })
-		var mu sync.Mutex
-		var early bool
-		o := b.options(b.config(fourServices, lenient, "checkpoint_every: 10h"))
-		o.Now = nil
-		began := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
-		defer cancel()
-		time.AfterFunc(90*time.Second, func() {
-			mu.Lock()
-			defer mu.Unlock()
-			early = len(b.log()) > 0
-		})
-		rep, err := b.try(ctx, o)
-		mu.Lock()
-		defer mu.Unlock()
-		if !early || rep.Commits < 2 && err == nil {
-			t.Errorf("after %s %d commits: %v", time.Since(began), rep.Commits, err)
-		}
-	})
-}
 
 func TestLostAnalysesAreBelievedOfAFewOrTheNextDay(t *testing.T) {
 	t.Parallel()

@@ -103,24 +103,3 @@ func TestADeadlineAmongThoseWhoComeBackIsNoRunThatIsDone(t *testing.T) {
 		}
 	})
 }
-
-func TestOfManyUsersAFewMoreThanThreeMayLoseTheirAnalyses(t *testing.T) {
-	t.Parallel()
-	inBubble(t, banktest.Still(160), func(b *bank) {
-		at := newTown(b)
-		at.are(upTo(160)...)
-		b.run("streams: [users, accounts]")
-		lost := map[string]bool{}
-		for u := range 4 {
-			lost["/users/"+b.UserID(u)+"/banking/correlation"] = true
-		}
-		at.shut = func(path string) *http.Response {
-			if lost[path] {
-				return answerOf(nil, http.StatusNotFound, `{}`)
-			}
-			return nil
-		}
-		b.Night()
-		b.run("streams: [users, accounts]")
-	})
-}

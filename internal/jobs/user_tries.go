@@ -29,7 +29,7 @@ const (
 type attempts struct {
 	soon   []another // tried again as soon as they are due
 	later  []another // and at the end of the run
-	doubts []doubt   // failed for good, unless their operation is down
+	doubts []doubt   // failed for good, unless what they asked for is down
 	// lastTry is set when the user comes at the end of the run, and retry, of a
 	// backfill, are the failures that it comes for.
 	lastTry bool
@@ -186,9 +186,6 @@ func (n *nightly) giveUp(ctx context.Context) error {
 	if err := n.settleDoubts(ctx, true); err != nil {
 		return err
 	}
-	if err := n.leaveComing(); err != nil {
-		return err
-	}
 	if !n.o.OnlyFailed {
 		return nil
 	}
@@ -238,9 +235,9 @@ func (f *flow) canRetry(u *user) bool {
 	return f.job.Failures.RetryAtEnd && !u.lastTry && !f.again.full()
 }
 
-// A failure is in doubt until its operation has answered somebody: only then is it
-// the user's. Where the operation turns out to be down, the user is passed over
-// like the others.
+// A failure is in doubt until what was asked has answered somebody: only then is it
+// the user's. Where it turns out to be down, the user is passed over like the
+// others.
 
 // doubt is a failure that has no row yet.
 type doubt struct {
