@@ -129,7 +129,7 @@ func (p *planner) stream(u *user, s config.Stream) {
 func (p *planner) probes(u *user) {
 	banking, known := u.bankingCursor()
 	spared := p.job.Probe == config.ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
-		slices.Contains(u.services, finoos.Banking) && !p.asksAllToday(u)
+		slices.Contains(u.services, finoos.Banking) && !p.asksAll(u)
 	for _, service := range u.services {
 		_, caughtUp := u.caughtUp(service, banking.CorrelationID)
 		if spared && caughtUp && service != finoos.Banking && !p.refreshes(u, service) {

@@ -33,19 +33,19 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 		return n.record(ctx, u, res)
 	}
 	op, _ := correlationsOf(s)
-	var changed bool
+	var changed, down bool
 	err := n.guarded(ctx, string(s), func() (err error) {
 		if changed, err = n.changed(metered, u, res); err != nil || !changed {
 			return err
 		}
 		op = dataOf(s)
-		if n.health.isDown(op) {
+		if down = s != config.StreamUsers && n.health.isDown(op); down { // that row comes from the list
 			return nil
 		}
 		return n.reader.Read(metered, &u.User, res)
 	})
 	switch {
-	case err == nil && changed && s != config.StreamUsers && n.health.isDown(op) && res.Outcome == "":
+	case err == nil && down:
 		u.passOver(heldPart{stream: s, data: true})
 		return nil
 	case err == nil && res.Outcome == pull.NoAnalysis && res.Previous != "" && u.Cursor(s).ErrorClass != pull.MarkNoAnalysis:

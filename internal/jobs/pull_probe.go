@@ -3,14 +3,11 @@ package jobs
 import (
 	"context"
 	"slices"
-	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink/cursors"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // changed asks whether a stream has to be read: its service's correlation
@@ -81,7 +78,7 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 	if s.job.Probe != config.ProbeBanking || service == finoos.Banking || s.o.Full || !slices.Contains(u.services, finoos.Banking) {
 		return finoos.Correlation{}, false
 	}
-	if s.asksAllToday(u) || s.refreshes(u, service) {
+	if s.asksAll(u) || s.refreshes(u, service) {
 		return finoos.Correlation{}, false
 	}
 	known, ok := u.bankingCursor()
@@ -95,17 +92,11 @@ func (s *session) quietByBanking(ctx context.Context, u *user, service finoos.Se
 	return u.caughtUp(service, banking.ID)
 }
 
-// asksAllToday says whether all services of the user are asked: once a week, at an
+// asksAll says whether all services of the user are asked: once a week, at an
 // instant of the user's own. It is due in the first run after it, on whatever days
 // there are runs; where no run is known to have reached the user, in this one.
-func (s *session) asksAllToday(u *user) bool {
-	last, now := s.lastWhole(u.ID), s.o.Now()
-	if last.IsZero() {
-		return true
-	}
-	own := time.Duration(xxhash.Sum64String(u.ID) % uint64(week)) // below a week
-	since := (time.Duration(now.UnixNano()) - own) % week
-	return now.Add(-since).After(last)
+func (s *session) asksAll(u *user) bool {
+	return pull.Due(u.ID, week, s.lastWhole(u.ID), s.o.Now())
 }
 
 // refreshes says whether a stream of a service has to be read, moved or not. Then

@@ -165,9 +165,6 @@ func scopesOfUser(listed *finoos.User) scopes {
 	return s
 }
 
-// askedWeekly is how often a user is asked for a service that its scopes leave out.
-const askedWeekly = 7 * 24 * time.Hour
-
 const noteSize = 16
 
 // note is what a cursor remembers of them and of when the user was asked; nil where
@@ -181,14 +178,15 @@ func (s scopes) note(stream config.Stream, now time.Time) []byte {
 }
 
 // hinted says whether a stream is passed by: the user's scopes leave it out, it was
-// refused before, and neither has a week passed nor have the scopes changed.
+// refused before, and neither has the user's instant of the week passed since nor
+// have the scopes changed.
 func (n *nightly) hinted(u *user, res *pull.Result) bool {
 	c := u.Cursor(res.Stream)
 	if c.ErrorClass != pull.MarkNotBooked || len(c.State) != noteSize || !slices.Contains(u.scopes.without, res.Stream) || n.o.Full || n.o.OnlyFailed {
 		return false
 	}
 	asked := time.Unix(int64(binary.LittleEndian.Uint64(c.State[8:])), 0)
-	if binary.LittleEndian.Uint64(c.State) != u.scopes.hash || n.o.Now().Sub(asked) >= askedWeekly-askedWeekly/14 || isAhead(asked, n.o.Now()) {
+	if binary.LittleEndian.Uint64(c.State) != u.scopes.hash || pull.Due(u.ID, week, asked, n.o.Now()) {
 		return false
 	}
 	res.Outcome, res.Note = pull.NotBooked, c.State
