@@ -188,10 +188,10 @@ func (f *filling) add(ctx context.Context, res *pull.Result, p *filledPull, prog
 	p.rows += res.Upserts
 	p.user.LastWritten = res.ExtractedAt
 	p.user.filled.progress[p.stream] = progress
-	if res.Inexact > 0 {
+	if res.Issues.Inexact > 0 {
 		f.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", p.user.ID, "stream", p.stream, "amounts", res.Inexact)
-		f.tally.update(func(rep *report.Report) { rep.Inexact += res.Inexact })
+			"user_id", p.user.ID, "stream", p.stream, "amounts", res.Issues.Inexact)
+		f.tally.update(func(rep *report.Report) { rep.Inexact += res.Issues.Inexact })
 	}
 	return nil
 }

@@ -158,10 +158,10 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 	case pull.NotBooked:
 		u.notBooked = true
 	}
-	if res.Inexact > 0 {
+	if res.Issues.Inexact > 0 {
 		n.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", u.ID, "stream", res.Stream, "amounts", res.Inexact)
-		n.tally.update(func(rep *report.Report) { rep.Inexact += res.Inexact })
+			"user_id", u.ID, "stream", res.Stream, "amounts", res.Issues.Inexact)
+		n.tally.update(func(rep *report.Report) { rep.Inexact += res.Issues.Inexact })
 	}
 	n.tally.pulled(res)
 	return nil

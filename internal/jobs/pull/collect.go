@@ -51,10 +51,10 @@ func Collect[T any](
 	if err := pass(func(table.Row) error { res.Upserts++; return nil }); err != nil {
 		return err
 	}
-	inexact := res.Inexact
+	issues := res.Issues
 	res.More = func(yield func(table.Row) error) error {
 		err := pass(yield)
-		res.Inexact = inexact // counted once
+		res.Issues = issues // counted once
 		return err
 	}
 	return nil

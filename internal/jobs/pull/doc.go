@@ -7,6 +7,7 @@
 //	        take a turn    turn.go          memory for rows, used again from pull to pull
 //	        compare        fingerprints.go  keys and hashes that the cursor's State holds
 //	        make rows      rows.go          an API record becomes the row of a table
+//	        count oddities issues.go        what is null, replaced or twice, and goes on
 //	        collect        collect.go       kept in memory, or gone through twice where it is too large
 //	Result.Cursor, Result.Row ──> what the run hands to the sink, as one batch
 //

@@ -55,7 +55,7 @@ type Result struct {
 	Rows             []table.Row
 	More             func(yield func(table.Row) error) error
 	Upserts, Deletes int64
-	Inexact          int64
+	Issues           Issues
 
 	Class   finoos.Class
 	Err     error
@@ -87,7 +87,7 @@ func (res *Result) remove(row table.Row) {
 // because it failed.
 func (res *Result) Forget() {
 	rows := res.Rows
-	res.Rows, res.More, res.Upserts, res.Deletes, res.Inexact = nil, nil, 0, 0, 0
+	res.Rows, res.More, res.Upserts, res.Deletes, res.Issues = nil, nil, 0, 0, Issues{}
 	res.turn.giveBack(rows)
 }
 

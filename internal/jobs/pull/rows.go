@@ -85,7 +85,7 @@ func (res *Result) money(n finoos.Number, extra, field string) (d table.Decimal,
 	if err == nil {
 		return d, extra
 	}
-	res.Inexact++
+	res.Issues.Inexact++
 	return table.Decimal{}, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
 }
 

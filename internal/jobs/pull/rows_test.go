@@ -34,8 +34,8 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 			if !ok || row.Amount != tc.want || row.Extra != tc.left {
 				t.Errorf("got %+v and %q", row.Amount, row.Extra)
 			}
-			if inexact := tc.amount != "" && !tc.want.Valid; (res.Inexact == 1) != inexact {
-				t.Errorf("counted %d", res.Inexact)
+			if inexact := tc.amount != "" && !tc.want.Valid; (res.Issues.Inexact == 1) != inexact {
+				t.Errorf("counted %d", res.Issues.Inexact)
 			}
 			if row.Extra != "" && !json.Valid([]byte(row.Extra)) {
 				t.Error("_extra is no JSON")
