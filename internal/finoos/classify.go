@@ -75,6 +75,22 @@ func (e *Error) StaleCorrelation() bool {
 	return false
 }
 
+// refusesQuery reports whether the API does not do what a query asks for, as far
+// as can be told: another way of asking may be answered. An error of the server
+// counts where it is no gateway's, as it may be lasting.
+func (e *Error) refusesQuery() bool {
+	switch e.Status {
+	case http.StatusInternalServerError, http.StatusNotImplemented:
+		return true
+	}
+	switch e.Class {
+	case Forbidden, NotFound, Invalid, Malformed, TooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
 var outcomeOfStatus = map[int]Outcome{
 	http.StatusOK:                         Synced,
 	http.StatusCreated:                    Synced,

@@ -2,7 +2,11 @@ package finoos
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,9 +27,10 @@ type Transaction struct {
 }
 
 // TransactionQuery bounds a listing of transactions. Both ends are instants and
-// inclusive; zero is unbounded.
+// inclusive; zero is unbounded. LastMonths, where it is positive, bounds it too.
 type TransactionQuery struct {
 	Since, Until time.Time
+	LastMonths   int
 }
 
 var transactionSchema = newSchema("transaction", func(t *Transaction, r Record) { t.Record = r },
@@ -57,9 +62,176 @@ func (c *Client) Transactions(ctx context.Context, userID string, q TransactionQ
 	if !q.Until.IsZero() {
 		query.Set("until", q.Until.Format(time.RFC3339))
 	}
+	if q.LastMonths > 0 {
+		query.Set("lastMonths", strconv.Itoa(q.LastMonths))
+	}
 	call, err := c.newCall(opTransactions, userID, "", query)
 	if err != nil {
 		return nil, err
 	}
 	return list(ctx, c, call, transactionSchema, "transactions")
+}
+
+// ErrNotByID says that transactions cannot be looked up by their ids: the API
+// refuses it, or answers something else, or the ids cannot be asked for.
+var ErrNotByID = errors.New("transactions cannot be looked up by id")
+
+const (
+	// maxLookupURL is what any proxy lets pass.
+	maxLookupURL = 2000
+	// maxLookups is the number of requests beyond which everything is less to read.
+	maxLookups = 10
+)
+
+// TransactionsByID returns those of a user's transactions that have one of ids,
+// in any account and of any date. Where that succeeds, what the list lacks is
+// not there.
+//
+// Nobody promises that the API can do this. So each request asks for witness,
+// too, the id of a transaction that is known to be there; see [CanAskFor]. If it
+// does not come back, if something comes that nobody asked for, or if the request
+// is refused, the error is [ErrNotByID], and nothing is known. Other errors are
+// those of any listing. The list may hold the witness.
+func (c *Client) TransactionsByID(ctx context.Context, userID string, ids []string, witness string) (*List[Transaction], error) {
+	call, err := c.newCall(opTransactions, userID, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := lookups(ids, witness, maxLookupURL-len(call.url))
+	if err != nil {
+		return nil, err
+	}
+	all := newList(call, transactionSchema, "transactions")
+	for _, batch := range batches {
+		if err := c.lookUp(ctx, all, userID, batch); err != nil {
+			_ = all.Close() // frees memory; nothing is lost by an error
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// lookUp adds to all what the API has of one batch.
+func (c *Client) lookUp(ctx context.Context, all *List[Transaction], userID string, of *lookup) error {
+	call, err := c.newCall(opTransactions, userID, "", nil)
+	if err != nil {
+		return err
+	}
+	call.url += of.query()
+	page, err := list(ctx, c, call, transactionSchema, "transactions")
+	if err == nil {
+		all.parts = append(all.parts, page.parts...)
+		err = of.answeredBy(page)
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.refusesQuery() {
+		return fmt.Errorf("%w: %w", ErrNotByID, err)
+	}
+	return err
+}
+
+// CanAskFor says whether an id can be written into a query as one of a list. One
+// that holds a comma reads as two, and blanks at the ends may be cut off.
+func CanAskFor(id string) bool {
+	return id != "" && !strings.Contains(id, ",") && strings.TrimSpace(id) == id
+}
+
+// lookup is one request for transactions by their ids. The last of these is the
+// witness: who reads only the first of a list is found out.
+type lookup struct{ ids []string }
+
+const lookupName = "?transactionIds="
+
+// query writes commas as they are and everything else in hexadecimal: so it is
+// the same list to who splits it before decoding and to who does after.
+func (l *lookup) query() string {
+	escaped := make([]string, len(l.ids))
+	for i, id := range l.ids {
+		escaped[i] = escapeID(id)
+	}
+	return lookupName + strings.Join(escaped, ",")
+}
+
+func escapeID(id string) string { return strings.ReplaceAll(url.QueryEscape(id), "+", "%20") }
+
+// lookups are the requests that ask for ids, each with a query of at most room bytes.
+func lookups(ids []string, witness string, room int) ([]*lookup, error) {
+	if !CanAskFor(witness) {
+		return nil, fmt.Errorf("%w: the witness cannot be asked for", ErrNotByID)
+	}
+	var all []*lookup
+	asked := map[string]bool{witness: true}
+	room -= len(lookupName) + len(escapeID(witness))
+	left := 0
+	for _, id := range ids {
+		if asked[id] {
+			continue
+		}
+		size := len(escapeID(id)) + 1
+		switch {
+		case !CanAskFor(id), size > room:
+			return nil, fmt.Errorf("%w: an id cannot be asked for", ErrNotByID)
+		case len(all) == 0, size > left:
+			if len(all) == maxLookups {
+				return nil, fmt.Errorf("%w: they are too many", ErrNotByID)
+			}
+			all, left = append(all, &lookup{}), room
+		}
+		asked[id] = true
+		left -= size
+		last := all[len(all)-1]
+		last.ids = append(last.ids, id)
+	}
+	if len(all) == 0 && len(ids) > 0 { // another account has it, too
+		all = append(all, &lookup{})
+	}
+	for _, l := range all {
+		l.ids = append(l.ids, witness)
+	}
+	return all, nil
+}
+
+// answeredBy checks that an answer is one to this request, of which it may lack
+// any id but the witness.
+func (l *lookup) answeredBy(answer *List[Transaction]) error {
+	there := make(map[string]bool, len(l.ids))
+	for _, id := range l.ids {
+		there[id] = false
+	}
+	records, foreign := 0, 0
+	about, err := answer.check(func(t Transaction) {
+		if _, asked := there[t.ID]; !asked {
+			foreign++
+		}
+		records++
+		there[t.ID] = true
+	})
+	pages, _ := about.pages()
+	witness := l.ids[len(l.ids)-1]
+	switch {
+	case err != nil:
+		return err
+	case !there[witness]:
+		return fmt.Errorf("%w: one that is there does not come", ErrNotByID)
+	case foreign > 0:
+		return fmt.Errorf("%w: others come, too", ErrNotByID)
+	case pages > 1 || about.total.Valid && about.total.V > records:
+		return fmt.Errorf("%w: not all of them come", ErrNotByID)
+	}
+	for _, id := range l.ids {
+		if !there[id] && !sameSigns(id, witness) {
+			return fmt.Errorf("%w: an id may have been misread", ErrNotByID)
+		}
+	}
+	return nil
+}
+
+// sameSigns says whether a witness shows that the signs of an id arrive as they
+// were sent: those of anything but letters, digits and -._~ must be in it, too.
+func sameSigns(id, witness string) bool {
+	for _, r := range id {
+		if s := string(r); url.QueryEscape(s) != s && !strings.ContainsRune(witness, r) {
+			return false
+		}
+	}
+	return true
 }
