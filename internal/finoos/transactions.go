@@ -229,9 +229,15 @@ func (l *lookup) answeredBy(answer *List[Transaction]) error {
 // were sent: those of anything but letters, digits and -._~ must be in it, too.
 func sameSigns(id, witness string) bool {
 	for _, r := range id {
-		if s := string(r); url.QueryEscape(s) != s && !strings.ContainsRune(witness, r) {
+		if Unusual(r) && !strings.ContainsRune(witness, r) {
 			return false
 		}
 	}
 	return true
+}
+
+// Unusual says whether a sign of an id may be lost or changed on its way in a query.
+func Unusual(sign rune) bool {
+	s := string(sign)
+	return url.QueryEscape(s) != s
 }

@@ -101,20 +101,19 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 func (f *filling) collectBooked(
 	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
 ) (undated int64, err error) {
-	var seen, dateless map[uint64]struct{}
-	start := func() { seen, dateless = map[uint64]struct{}{}, map[uint64]struct{}{} }
-	err = pull.Collect(ctx, res, list, start, func(t *finoos.Transaction, emit func(table.Row) error) error {
+	var dateless map[uint64]struct{}
+	err = pull.CollectPicked(ctx, res, list, func() { dateless = map[uint64]struct{}{} }, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
 		id, ok := f.booking(t, from, to)
-		if _, twice := seen[id]; twice {
-			return nil
-		}
 		if !ok { // another of this id may be
 			if t.BookingDate.IsZero() && to == f.until {
 				dateless[id] = struct{}{}
 			}
 			return nil
 		}
-		seen[id], ids[id] = struct{}{}, struct{}{}
+		ids[id] = struct{}{}
+		if !stands(t.Hash, t.AccountID, t.ID) {
+			return nil
+		}
 		return emit(pull.TransactionRow(res, t))
 	})
 	for id := range dateless {
@@ -198,26 +197,7 @@ func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.AccountHistory], error) {
 		return f.client.AccountHistory(ctx, p.user.ID)
 	}, func(res *pull.Result, list *finoos.List[finoos.AccountHistory]) error {
-		type accountDay struct {
-			account string
-			day     int32
-		}
-		var seen map[accountDay]struct{}
-		start := func() { seen = map[accountDay]struct{}{} }
-		return pull.Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
-			for i := range rec.Balances {
-				b := &rec.Balances[i]
-				at := accountDay{rec.AccountID, pull.DaysOf(b.Date)}
-				if _, twice := seen[at]; twice || b.Date.IsZero() || at.day < f.since || at.day > f.until {
-					continue
-				}
-				seen[at] = struct{}{}
-				if err := emit(pull.HistoryRow(res, rec, b)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return pull.CollectDays(ctx, res, list, f.since, f.until)
 	})
 }
 

@@ -5,6 +5,7 @@
 //	    Reader.Read
 //	        ask            read_*.go        one file a kind of stream: the request, what of it counts
 //	        take a turn    turn.go          memory for rows, used again from pull to pull
+//	        pick           picks.go         of several records under one key the same one always
 //	        compare        fingerprints.go  keys and hashes that the cursor's State holds
 //	        make rows      rows.go          an API record becomes the row of a table
 //	        count oddities issues.go        what is null, replaced or twice, and goes on

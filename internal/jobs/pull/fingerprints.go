@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -17,7 +18,7 @@ import (
 // The encodings of this file are opaque to the sink; a state that cannot be
 // decoded makes the next pull a full one.
 
-const stateVersion = 1
+const stateVersion = 2
 
 var errState = errors.New("the cursor's state cannot be decoded")
 
@@ -95,44 +96,64 @@ type booked struct {
 
 const noDate = int32(-1 << 31)
 
-// window is what the cursor of transactions remembers: the newest booking
-// date of each account (noDate where it has none), and the transactions that
-// the next pull's window can reach.
-type window struct {
-	newest map[string]int32
-	seen   map[string]booked
+// bookings are the fingerprints of transactions, by account and id: banks repeat
+// ids across a user's accounts.
+type bookings map[string]map[string]booked
+
+func (b bookings) get(account, id string) (before booked, known bool) {
+	before, known = b[account][id]
+	return before, known
 }
 
+// window is what the cursor of transactions remembers: the newest booking date
+// of each account (noDate where it has none), the transactions that the next
+// pull's window can reach, and the way in which a window was to be had.
+type window struct {
+	newest map[string]int32
+	seen   bookings // no account but those of newest
+	route
+}
+
+// encode writes the way and its day, a count, and for each account in order its
+// id, its newest booking, a count, and for each transaction its id, day and hash.
 func (w window) encode() []byte {
-	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(w.newest)))
+	b := binary.AppendVarint([]byte{stateVersion, byte(w.way)}, int64(w.since))
+	b = binary.AppendUvarint(b, uint64(len(w.newest)))
 	for _, account := range keysInOrder(w.newest) {
 		b = scratch.AppendString(b, account)
 		b = binary.AppendVarint(b, int64(w.newest[account]))
-	}
-	ids := keysInOrder(w.seen)
-	b = binary.AppendUvarint(growFor(b, ids), uint64(len(ids)))
-	for _, id := range ids {
-		b = scratch.AppendString(b, id)
-		b = binary.AppendVarint(b, int64(w.seen[id].days))
-		b = binary.LittleEndian.AppendUint64(b, w.seen[id].hash)
+		seen := w.seen[account]
+		ids := keysInOrder(seen)
+		b = binary.AppendUvarint(growFor(b, ids), uint64(len(ids)))
+		for _, id := range ids {
+			b = scratch.AppendString(b, id)
+			b = binary.AppendVarint(b, int64(seen[id].days))
+			b = binary.LittleEndian.AppendUint64(b, seen[id].hash)
+		}
 	}
 	return b
 }
 
 func decodeWindow(state []byte) (window, error) {
 	d := stateReader(state)
-	n := d.Count(2)
-	w := window{newest: make(map[string]int32, n)}
+	w := window{route: route{way: way(d.Byte()), since: int32(d.Varint())}} // written from an int32
+	if w.way > wayFull {
+		d.Fail()
+	}
+	n := d.Count(3)
+	w.newest, w.seen = make(map[string]int32, n), make(bookings, n)
 	for range n {
 		account := d.String()
 		w.newest[account] = int32(d.Varint()) // written from an int32
-	}
-	n = d.Count(10)
-	w.seen = make(map[string]booked, n)
-	for range n {
-		id := d.String()
-		days := int32(d.Varint()) // written from an int32
-		w.seen[id] = booked{days: days, hash: d.Uint64()}
+		if n := d.Count(10); n > 0 {
+			seen := make(map[string]booked, n)
+			for range n {
+				id := d.String()
+				days := int32(d.Varint()) // written from an int32
+				seen[id] = booked{days: days, hash: d.Uint64()}
+			}
+			w.seen[account] = seen
+		}
 	}
 	return w, atEnd(d)
 }
@@ -140,10 +161,18 @@ func decodeWindow(state []byte) (window, error) {
 // RememberedTransactions are the ids that a cursor of transactions remembers.
 func RememberedTransactions(state []byte) ([]string, error) {
 	w, err := decodeWindow(state)
-	return keysInOrder(w.seen), err
+	var ids []string
+	for _, seen := range w.seen {
+		ids = append(ids, keysInOrder(seen)...)
+	}
+	slices.Sort(ids)
+	return ids, err
 }
 
-// month is the fingerprint of one account's balances of one month: which
+// series is what has one balance a day.
+type series struct{ account, currency string }
+
+// month is the fingerprint of the balances of one month of a series: which
 // days it had, and the sum of their hashes. days holds a hash for each day
 // where a later answer may have lost the month's first days to the sliding
 // window, so that what is left can still be compared; else it is nil.
@@ -155,8 +184,9 @@ type month struct {
 
 // monthKey counts months since year 0.
 type monthKey struct {
-	account string
-	month   int32
+	series
+
+	month int32
 }
 
 // history is what the cursor of account_history remembers.
@@ -164,18 +194,12 @@ type history map[monthKey]month
 
 func (h history) encode() []byte {
 	keys := slices.SortedFunc(maps.Keys(h), func(a, b monthKey) int {
-		if a.account != b.account {
-			if a.account < b.account {
-				return -1
-			}
-			return 1
-		}
-		return int(a.month - b.month)
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.currency, b.currency), cmp.Compare(a.month, b.month))
 	})
 	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(keys)))
 	for _, k := range keys {
 		m := h[k]
-		b = scratch.AppendString(b, k.account)
+		b = scratch.AppendString(scratch.AppendString(b, k.account), k.currency)
 		b = binary.AppendVarint(b, int64(k.month))
 		b = binary.LittleEndian.AppendUint32(b, m.bitmap)
 		b = binary.LittleEndian.AppendUint64(b, m.hash)
@@ -190,10 +214,10 @@ func (h history) encode() []byte {
 
 func decodeHistory(state []byte) (history, error) {
 	d := stateReader(state)
-	n := d.Count(15)
+	n := d.Count(16)
 	h := make(history, n)
 	for range n {
-		k := monthKey{account: d.String()}
+		k := monthKey{series: series{account: d.String(), currency: d.String()}}
 		k.month = int32(d.Varint()) // written from an int32
 		m := month{bitmap: d.Uint32(), hash: d.Uint64()}
 		if days := d.Count(5); days > 0 {

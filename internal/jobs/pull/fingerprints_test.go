@@ -14,18 +14,20 @@ func TestStatesSurviveEncoding(t *testing.T) {
 	}
 	w := window{
 		newest: map[string]int32{"acc": 20000, "empty": noDate},
-		seen:   map[string]booked{"t1": {days: -3, hash: 9}, "t2": {days: noDate}},
+		seen:   bookings{"acc": {"t1": {days: -3, hash: 9}, "t2": {days: noDate}}},
+		route:  route{way: wayLastMonths, since: 20001},
 	}
 	got, err := decodeWindow(w.encode())
-	if diff := cmp.Diff(w, got, cmp.AllowUnexported(window{}, booked{})); err != nil || diff != "" {
+	if diff := cmp.Diff(w, got, cmp.AllowUnexported(window{}, booked{}, route{})); err != nil || diff != "" {
 		t.Errorf("window: %v %s", err, diff)
 	}
 	h := history{
-		{account: "a", month: 24311}: {bitmap: 1 << 31, hash: 7, days: map[int]uint32{31: 5}},
-		{account: "b", month: 1}:     {bitmap: 6, hash: 8},
+		{series{"a", "EUR"}, 24311}: {bitmap: 1 << 31, hash: 7, days: map[int]uint32{31: 5}},
+		{series{"a", ""}, 24311}:    {bitmap: 2, hash: 7},
+		{series{"b", "EUR"}, 1}:     {bitmap: 6, hash: 8},
 	}
 	gotHistory, err := decodeHistory(h.encode())
-	if diff := cmp.Diff(h, gotHistory, cmp.AllowUnexported(monthKey{}, month{})); err != nil || diff != "" {
+	if diff := cmp.Diff(h, gotHistory, cmp.AllowUnexported(monthKey{}, month{}, series{})); err != nil || diff != "" {
 		t.Errorf("history: %v %s", err, diff)
 	}
 }
@@ -48,8 +50,8 @@ func TestTheSameFingerprintsEncodeToTheSameBytes(t *testing.T) {
 // that encodes again; a run must not crash on it.
 func FuzzStatesThatAreDamaged(f *testing.F) {
 	f.Add(keyed{"a": 1}.encode())
-	f.Add(window{newest: map[string]int32{"a": 1}, seen: map[string]booked{"t": {1, 2}}}.encode())
-	f.Add(history{{"a", 1}: {2, 3, map[int]uint32{1: 2}}}.encode())
+	f.Add(window{newest: map[string]int32{"a": 1}, seen: bookings{"a": {"t": {1, 2}}}}.encode())
+	f.Add(history{{series{"a", "EUR"}, 1}: {2, 3, map[int]uint32{1: 2}}}.encode())
 	f.Add([]byte{stateVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, state []byte) {
 		if k, err := decodeKeyed(state); err == nil {

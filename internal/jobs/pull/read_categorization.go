@@ -66,9 +66,10 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(old)) {
 		if _, there := next[key]; !there {
-			transaction, tag, _ := strings.Cut(key, "\x00")
+			account, rest, _ := strings.Cut(key, "\x00")
+			transaction, tag, _ := strings.Cut(rest, "\x00")
 			res.remove(&table.Categorization{
-				UserID: u.ID, TransactionID: transaction, Tag: tag, Meta: res.meta(table.Delete, ""),
+				UserID: u.ID, AccountID: account, TransactionID: transaction, Tag: tag, Meta: res.meta(table.Delete, ""),
 			})
 		}
 	}
@@ -82,23 +83,25 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 func CollectTags(
 	ctx context.Context, res *Result, list *finoos.List[finoos.Categorization], old, next keyed, wanted func(*finoos.Categorization) bool,
 ) error {
-	var seen map[uint64]struct{}
+	picks := &picks{res: res}
 	var key []byte
-	start := func() { seen = res.turn.slabs.nothingSeen() }
-	return Collect(ctx, res, list, start, func(rec *finoos.Categorization, emit func(table.Row) error) error {
+	return Collect(ctx, res, list, Pass[finoos.Categorization]{Start: picks.start, Again: picks.again, Visit: func(rec *finoos.Categorization, emit func(table.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
 		}
+		if rec.AccountID == "" {
+			res.Issues.NoAccount++
+		}
+		// Not the record's own hash: that one covers its other tags.
+		hash := xxhash.Sum64String(rec.Extra)
+		key = append(append(append(append(key[:0], rec.AccountID...), 0), rec.TransactionID...), 0)
+		of := len(key)
 		for _, tag := range rec.Tags {
-			key = append(append(append(key[:0], rec.TransactionID...), 0), tag...)
-			id := xxhash.Sum64(key)
-			if _, twice := seen[id]; twice {
+			key = append(key[:of], tag...)
+			if !picks.stands(xxhash.Sum64(key), hash) {
 				continue
 			}
-			seen[id] = struct{}{}
 			if next != nil {
-				// Not the record's own hash: that one covers its other tags.
-				hash := xxhash.Sum64String(rec.AccountID + "\x00" + rec.Extra)
 				next[string(key)] = hash
 				if before, known := old[string(key)]; known && before == hash {
 					continue
@@ -114,5 +117,5 @@ func CollectTags(
 			}
 		}
 		return nil
-	})
+	}})
 }

@@ -31,49 +31,244 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 		old = history{}
 	}
 	res.Whole = err != nil || r.WantsFull(c)
-	var next history
-	var deletes []table.Row
-	start := func() { next, deletes = maps.Clone(old), nil }
-	err = Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
-		a := newAccountMonths(rec)
-		a.replace(next)
-		for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
-			if before, known := old[key]; known && !res.Whole && a.same(key, before) {
-				continue
-			}
-			for _, i := range a.balances[key] {
-				if err := emit(HistoryRow(res, rec, &rec.Balances[i])); err != nil {
-					return err
-				}
-			}
-		}
-		known := old
-		if c.Backfilled {
-			known = a.everyDay() // it may have brought days that the fingerprints do not know
-		}
-		for _, date := range a.vanished(known) {
-			deletes = append(deletes, &table.AccountHistory{
-				UserID: u.ID, AccountID: rec.AccountID, Date: table.DateOf(Midnight(date)), Meta: res.meta(table.Delete, ""),
-			})
-		}
-		return nil
-	})
-	if err != nil {
+	h := &historyPass{res: res, old: old, backfilled: c.Backfilled}
+	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
 	}
-	for _, row := range deletes {
+	for _, row := range h.deletes {
 		res.remove(row)
 	}
-	res.state = next.encode()
+	res.state = h.next.encode()
 	return nil
 }
 
-// accountMonths is one account's answer, cut into months.
-type accountMonths struct {
-	account     string
+// CollectDays collects the balances of the days from since to until.
+func CollectDays(ctx context.Context, res *Result, list *finoos.List[finoos.AccountHistory], since, until int32) error {
+	return CollectPicked(ctx, res, list, nil, func(rec *finoos.AccountHistory, stands func(uint64, ...string) bool, emit func(table.Row) error) error {
+		if rec.Currency == "" {
+			res.Issues.NoCurrency++
+		}
+		hash := dayHasher(rec)
+		for i := range rec.Balances {
+			b := &rec.Balances[i]
+			day := DaysOf(b.Date)
+			if b.Date.IsZero() || day < since || day > until || !stands(hash(b), rec.AccountID, rec.Currency, b.Date.Format(time.DateOnly)) {
+				continue
+			}
+			if err := emit(HistoryRow(res, rec, b)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// historyPass goes through an answer of balances, series by series. Most have one
+// entry for each, and one balance a day; where an entry goes on with a series, or
+// has a day twice, it has to be known first which balance stands on each day:
+//
+//	write ──> as it should be ──> done
+//	      └─> scattered ──> gather ──> write, of each day the balance that stands
+type historyPass struct {
+	res        *Result
+	old        history
+	backfilled bool
+
+	next      history
+	deletes   []table.Row
+	met       map[series]bool
+	scattered bool
+	gathered  map[series]*gathered // nil until all entries have been gone through for it
+	gathering bool
+}
+
+// gathered is what all entries of a series hold together.
+type gathered struct {
+	days    map[int32]uint64 // the hash that stands on each
+	undated bool
+	written map[int32]bool // in this pass
+	months  *seriesMonths
+}
+
+func (h *historyPass) pass() Pass[finoos.AccountHistory] {
+	return Pass[finoos.AccountHistory]{Start: h.start, Visit: h.visit, Again: h.again}
+}
+
+func (h *historyPass) start() {
+	h.next, h.deletes, h.met = maps.Clone(h.old), nil, map[series]bool{}
+	for _, g := range h.gathered {
+		g.written = map[int32]bool{}
+	}
+}
+
+func (h *historyPass) again() bool {
+	switch {
+	case h.gathering:
+		h.gathering = false
+		for of, g := range h.gathered {
+			g.months = monthsOf(of, g)
+		}
+		return true
+	case h.scattered && h.gathered == nil:
+		h.gathering, h.gathered = true, map[series]*gathered{}
+		return true
+	}
+	return false
+}
+
+func (h *historyPass) visit(rec *finoos.AccountHistory, emit func(table.Row) error) error {
+	of := series{rec.AccountID, rec.Currency}
+	switch {
+	case h.gathering:
+		h.gather(of, rec)
+		return nil
+	case h.gathered != nil:
+		return h.writeGathered(of, rec, emit)
+	case h.met[of]:
+		h.scattered = true
+		return nil
+	}
+	h.met[of] = true
+	if rec.Currency == "" {
+		h.res.Issues.NoCurrency++
+	}
+	a := newSeriesMonths(rec)
+	if a.twice {
+		h.scattered = true
+		return nil
+	}
+	h.replace(a)
+	for _, key := range slices.SortedFunc(maps.Keys(a.months), func(x, y monthKey) int { return int(x.month - y.month) }) {
+		if !h.changed(a, key) {
+			continue
+		}
+		for _, i := range a.balances[key] {
+			if err := emit(HistoryRow(h.res, rec, &rec.Balances[i])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changed says whether a month of the answer has to be written.
+func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
+	before, known := h.old[key]
+	return !known || h.res.Whole || !a.same(key, before)
+}
+
+// replace remembers a series, and deletes the days that have vanished from it.
+func (h *historyPass) replace(a *seriesMonths) {
+	a.replace(h.next)
+	if a.undated {
+		return // which day that is cannot be told, so none is known to be missing
+	}
+	known := h.old
+	if h.backfilled {
+		known = a.everyDay() // it may have brought days that the fingerprints do not know
+	}
+	for _, date := range a.vanished(known) {
+		h.deletes = append(h.deletes, &table.AccountHistory{
+			UserID: h.res.User, AccountID: a.account, Currency: a.currency, Date: table.DateOf(Midnight(date)), Meta: h.res.meta(table.Delete, ""),
+		})
+	}
+}
+
+// gather adds an entry to what is known of its series.
+func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
+	g := h.gathered[of]
+	if g == nil {
+		g = &gathered{days: map[int32]uint64{}}
+		h.gathered[of] = g
+	}
+	hash := dayHasher(rec)
+	for i := range rec.Balances {
+		b := &rec.Balances[i]
+		if b.Date.IsZero() {
+			g.undated = true
+			continue
+		}
+		day := DaysOf(b.Date)
+		before, twice := g.days[day]
+		if is := hash(b); !twice || is > before {
+			g.days[day] = is
+		}
+	}
+}
+
+// writeGathered writes what stands of an entry, once its whole series is known.
+func (h *historyPass) writeGathered(of series, rec *finoos.AccountHistory, emit func(table.Row) error) error {
+	g := h.gathered[of]
+	if !h.met[of] {
+		h.met[of] = true
+		h.replace(g.months)
+		if rec.Currency == "" {
+			h.res.Issues.NoCurrency++
+		}
+	}
+	hash := dayHasher(rec)
+	for i := range rec.Balances {
+		b := &rec.Balances[i]
+		if b.Date.IsZero() {
+			continue
+		}
+		day := DaysOf(b.Date)
+		switch {
+		case hash(b) != g.days[day]:
+			h.res.Issues.Repeated++
+			continue
+		case g.written[day]:
+			continue
+		}
+		g.written[day] = true
+		if !h.changed(g.months, monthKey{series: of, month: monthOf(b.Date)}) {
+			continue
+		}
+		if err := emit(HistoryRow(h.res, rec, b)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seriesMonths is the answer of one series, cut into months.
+type seriesMonths struct {
+	series
+
 	first, last int32 // days since 1970; the range that the answer covers
 	months      map[monthKey]month
-	balances    map[monthKey][]int // indexes into the answer, each day once
+	balances    map[monthKey][]int // indexes into the entry
+	undated     bool               // a balance had no day
+	twice       bool               // a day has two different balances
+}
+
+// monthsOf is what is gathered of a series.
+func monthsOf(of series, g *gathered) *seriesMonths {
+	a := &seriesMonths{series: of, months: map[monthKey]month{}, undated: g.undated}
+	for i, day := range slices.Sorted(maps.Keys(g.days)) {
+		if i == 0 {
+			a.first = day
+		}
+		a.last = day
+		date := Midnight(day)
+		key := monthKey{series: of, month: monthOf(date)}
+		m := a.months[key]
+		m.add(date.Day(), g.days[day], key.month < monthOf(Midnight(a.first))+daysKept)
+		a.months[key] = m
+	}
+	return a
+}
+
+// add puts a day into a month; own keeps a hash of it beside the sum.
+func (m *month) add(day int, hash uint64, own bool) {
+	m.bitmap |= 1 << day
+	m.hash += hash
+	if own {
+		if m.days == nil {
+			m.days = make(map[int]uint32, 31)
+		}
+		m.days[day] = uint32(hash) // half of the hash is enough for a day
+	}
 }
 
 // daysKept is how many of the oldest months of an answer keep a hash of each
@@ -81,8 +276,8 @@ type accountMonths struct {
 // pull can see the month again.
 const daysKept = 2
 
-func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
-	a := &accountMonths{account: rec.AccountID, months: map[monthKey]month{}, balances: map[monthKey][]int{}}
+func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
+	a := &seriesMonths{series: series{rec.AccountID, rec.Currency}, months: map[monthKey]month{}, balances: map[monthKey][]int{}}
 	if !a.span(rec) {
 		return a
 	}
@@ -96,7 +291,7 @@ func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 		if b.Date.IsZero() {
 			continue
 		}
-		if at := (monthKey{account: a.account, month: monthOf(b.Date)}); at != key {
+		if at := (monthKey{series: a.series, month: monthOf(b.Date)}); at != key {
 			a.keep(key, m, days)
 			key = at
 			m, days = a.months[key], a.balances[key]
@@ -106,17 +301,10 @@ func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 		}
 		on := b.Date.Day()
 		if m.bitmap&(1<<on) != 0 {
-			continue
+			a.twice = true // perhaps with the same balance
+			break
 		}
-		h := hash(b)
-		m.bitmap |= 1 << on
-		m.hash += h
-		if key.month < oldest+daysKept {
-			if m.days == nil {
-				m.days = make(map[int]uint32, 31)
-			}
-			m.days[on] = uint32(h) // half of the hash is enough for a day
-		}
+		m.add(on, hash(b), key.month < oldest+daysKept)
 		days = append(days, i)
 	}
 	a.keep(key, m, days)
@@ -125,9 +313,10 @@ func newAccountMonths(rec *finoos.AccountHistory) *accountMonths {
 
 // span finds the first and the last day; false where there is none. A balance
 // of no day has no row.
-func (a *accountMonths) span(rec *finoos.AccountHistory) (found bool) {
+func (a *seriesMonths) span(rec *finoos.AccountHistory) (found bool) {
 	for i := range rec.Balances {
 		if rec.Balances[i].Date.IsZero() {
+			a.undated = true
 			continue
 		}
 		days := DaysOf(rec.Balances[i].Date)
@@ -139,7 +328,7 @@ func (a *accountMonths) span(rec *finoos.AccountHistory) (found bool) {
 	return found
 }
 
-func (a *accountMonths) keep(key monthKey, m month, days []int) {
+func (a *seriesMonths) keep(key monthKey, m month, days []int) {
 	if len(days) > 0 {
 		a.months[key], a.balances[key] = m, days
 	}
@@ -162,18 +351,18 @@ func monthOf(t time.Time) int32 {
 
 // replace puts the answer's months into what will be remembered, and takes
 // out the months that lie before or within the answer and are not in it.
-func (a *accountMonths) replace(next history) {
+func (a *seriesMonths) replace(next history) {
 	if len(a.months) == 0 {
 		return
 	}
 	last := monthOf(Midnight(a.last))
-	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.account == a.account && k.month <= last })
+	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.series == a.series && k.month <= last })
 	maps.Copy(next, a.months)
 }
 
 // same says whether a month of the answer is what is remembered, but for days
 // that the sliding window has taken away at its beginning.
-func (a *accountMonths) same(key monthKey, before month) bool {
+func (a *seriesMonths) same(key monthKey, before month) bool {
 	now := a.months[key]
 	if now.bitmap == before.bitmap {
 		return now.hash == before.hash
@@ -191,14 +380,14 @@ func (a *accountMonths) same(key monthKey, before month) bool {
 
 // everyDay is what would be remembered of an account with a balance on every
 // day of the answer's range.
-func (a *accountMonths) everyDay() history {
+func (a *seriesMonths) everyDay() history {
 	all := history{}
 	if len(a.months) == 0 {
 		return all
 	}
 	for days := a.first; days <= a.last; days++ {
 		date := Midnight(days)
-		key := monthKey{account: a.account, month: monthOf(date)}
+		key := monthKey{series: a.series, month: monthOf(date)}
 		m := all[key]
 		m.bitmap |= 1 << date.Day()
 		all[key] = m
@@ -208,10 +397,10 @@ func (a *accountMonths) everyDay() history {
 
 // vanished returns the remembered days that lie between the first and the
 // last day of the answer and are not in it, in order.
-func (a *accountMonths) vanished(old history) []int32 {
+func (a *seriesMonths) vanished(old history) []int32 {
 	var gone []int32
 	for key, before := range old {
-		if key.account != a.account || len(a.months) == 0 {
+		if key.series != a.series || len(a.months) == 0 {
 			continue
 		}
 		missing := before.bitmap &^ a.months[key].bitmap

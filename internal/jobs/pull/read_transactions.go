@@ -30,44 +30,55 @@ const (
 func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) error {
 	c := u.Cursor(res.Stream)
 	old, err := decodeWindow(c.State)
-	if r.WantsFull(c) || err != nil || r.accountAppeared(u, old) {
-		return r.readAllTransactions(ctx, u, res)
+	if r.WantsFull(c) || err != nil {
+		return r.readAllTransactions(ctx, u, res, route{})
 	}
-	start := windowStart(old.newest, r.Now(), r.Job.Timezone, r.Job.Overlap)
-	list, err := r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{Since: Midnight(start).Add(-EarliestZone)})
+	by := r.stillBy(old.route)
+	if r.accountAppeared(u, old) {
+		return r.readAllTransactions(ctx, u, res, by)
+	}
+	from := windowStart(old.newest, r.Now(), r.Job.Timezone, r.Job.Overlap)
+	list, by, err := r.askWindow(ctx, u, from, by)
 	if err != nil {
 		return err
 	}
-	next, err := r.collectTransactions(ctx, res, list, old.seen, start)
-	if err != nil {
+	if by.way == wayFull {
+		return r.collectAllTransactions(ctx, u, res, list, by)
+	}
+	b := r.newBookedPass(res, old.seen, max(from, r.monthsAgo(by)))
+	if err := Collect(ctx, res, list, b.pass()); err != nil {
 		return err
 	}
-	if next.hasMoreAccounts(old) {
-		res.Forget()
-		return r.readAllTransactions(ctx, u, res)
-	}
-	for _, id := range slices.Sorted(maps.Keys(old.seen)) {
-		before := old.seen[id]
-		if _, there := next.seen[id]; there || before.days == noDate || before.days < start {
-			continue
+	whole := !b.next.hasMoreAccounts(old)
+	if missing := b.missing(); whole && len(missing) > 0 {
+		if whole, err = r.lookAgain(ctx, u, res, list, b, missing); err != nil {
+			return err
 		}
-		res.remove(&table.Transaction{UserID: u.ID, TransactionID: id, Meta: res.meta(table.Delete, "")})
+		whole = whole && !b.next.hasMoreAccounts(old)
 	}
-	r.rememberWindow(u, res, next)
+	if !whole {
+		res.Forget()
+		return r.readAllTransactions(ctx, u, res, by)
+	}
+	r.rememberWindow(u, res, b.next, by)
 	return nil
 }
 
-func (r *Reader) readAllTransactions(ctx context.Context, u *User, res *Result) error {
+func (r *Reader) readAllTransactions(ctx context.Context, u *User, res *Result, by route) error {
 	list, err := r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
 	if err != nil {
 		return err
 	}
+	return r.collectAllTransactions(ctx, u, res, list, by)
+}
+
+func (r *Reader) collectAllTransactions(ctx context.Context, u *User, res *Result, list *finoos.List[finoos.Transaction], by route) error {
 	res.readAll()
-	next, err := r.collectTransactions(ctx, res, list, nil, noDate)
-	if err != nil {
+	b := r.newBookedPass(res, nil, noDate)
+	if err := Collect(ctx, res, list, b.pass()); err != nil {
 		return err
 	}
-	r.rememberWindow(u, res, next)
+	r.rememberWindow(u, res, b.next, by)
 	return nil
 }
 
@@ -123,60 +134,10 @@ func DaysOf(t time.Time) int32 {
 // Midnight is the beginning of a day in UTC, by its days since 1970.
 func Midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/time.Second), 0).UTC() }
 
-// collectTransactions emits the transactions from start on that are new or
-// differ. What is older came along because a day begins earlier elsewhere: it
-// is outside of what the fingerprints cover, unless it has just moved there.
-func (r *Reader) collectTransactions(
-	ctx context.Context, res *Result, list *finoos.List[finoos.Transaction], old map[string]booked, start int32,
-) (next window, err error) {
-	keepFrom := DaysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1 // see windowStart
-	var seen map[uint64]struct{}
-	var account string // of the transaction before, as it is for most
-	var newest int32   // that is known of it
-	begin := func() {
-		next = window{newest: map[string]int32{}, seen: map[string]booked{}}
-		seen = res.turn.slabs.nothingSeen()
-	}
-	err = Collect(ctx, res, list, begin, func(t *finoos.Transaction, emit func(table.Row) error) error {
-		id := xxhash.Sum64String(t.ID)
-		if _, twice := seen[id]; twice {
-			return nil
-		}
-		seen[id] = struct{}{}
-		b := booked{days: noDate, hash: t.Hash}
-		if !t.BookingDate.IsZero() {
-			b.days = DaysOf(t.BookingDate)
-		}
-		if len(seen) == 1 || t.AccountID != account {
-			last, known := next.newest[t.AccountID]
-			if !known {
-				last = noDate
-				next.newest[t.AccountID] = last
-			}
-			account, newest = t.AccountID, last
-		}
-		if b.days > newest {
-			next.newest[account], newest = b.days, b.days
-		}
-		before, known := old[t.ID]
-		if !known && b.days != noDate && b.days < start {
-			return nil
-		}
-		if b.days == noDate || b.days >= keepFrom {
-			next.seen[t.ID] = b
-		}
-		if known && before == b {
-			return nil
-		}
-		return emit(TransactionRow(res, t))
-	})
-	return next, err
-}
-
 // rememberWindow keeps what the next pull needs: the newest booking of each
 // account that there is, and the fingerprints that its window can reach. An
 // account is there when the user has it, or when its transactions still come.
-func (r *Reader) rememberWindow(u *User, res *Result, next window) {
+func (r *Reader) rememberWindow(u *User, res *Result, next window, by route) {
 	there := next.newest
 	if slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		for _, account := range u.accounts() {
@@ -195,6 +156,97 @@ func (r *Reader) rememberWindow(u *User, res *Result, next window) {
 		}
 	}
 	from := windowStart(there, r.Now(), r.Job.Timezone, 2*r.Job.Overlap)
-	maps.DeleteFunc(next.seen, func(_ string, b booked) bool { return b.days != noDate && b.days < from })
+	for _, seen := range next.seen {
+		maps.DeleteFunc(seen, func(_ string, b booked) bool { return b.days != noDate && b.days < from })
+	}
+	next.route = by
 	res.state = next.encode()
+}
+
+// bookedPass goes through answers of transactions, and collects those that are new
+// or differ.
+type bookedPass struct {
+	picks
+
+	old  bookings
+	next window
+	from int32 // the first day of the window, noDate where there is none
+
+	keepFrom int32 // what is older no window can reach
+	key      bookingKey
+	account  string            // of the transaction before, as it is for most
+	newest   int32             // booking of it
+	seen     map[string]booked // its transactions
+}
+
+// bookingKey makes what an account's booking is told by.
+type bookingKey struct {
+	account string
+	hash    uint64
+}
+
+func (k *bookingKey) of(account, id string) uint64 {
+	if account != k.account || k.hash == 0 {
+		k.account, k.hash = account, xxhash.Sum64String(account)
+	}
+	const odd = 0x9e3779b97f4a7c15 // spreads the one over the other
+	return xxhash.Sum64String(id) + k.hash*odd
+}
+
+func (r *Reader) newBookedPass(res *Result, old bookings, from int32) *bookedPass {
+	return &bookedPass{
+		picks: picks{res: res}, old: old, from: from,
+		keepFrom: DaysOf(r.Now().In(r.Job.Timezone)) - int32((oldestWindow+2*r.Job.Overlap)/day) - 1, // see windowStart
+	}
+}
+
+func (b *bookedPass) pass() Pass[finoos.Transaction] {
+	return Pass[finoos.Transaction]{Start: b.begin, Visit: b.visit, Again: b.again}
+}
+
+func (b *bookedPass) begin() {
+	b.next = window{newest: map[string]int32{}, seen: bookings{}}
+	b.seen = nil
+	b.start()
+}
+
+// visit takes a transaction. What is older than the window came along because a
+// day begins earlier elsewhere: it is outside of what the fingerprints cover,
+// unless it has just moved there.
+func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) error {
+	is := booked{days: noDate, hash: t.Hash}
+	if !t.BookingDate.IsZero() {
+		is.days = DaysOf(t.BookingDate)
+	}
+	if !b.stands(b.key.of(t.AccountID, t.ID), is.hash) {
+		return nil
+	}
+	b.enter(t.AccountID)
+	if is.days > b.newest {
+		b.next.newest[b.account], b.newest = is.days, is.days
+	}
+	before, known := b.old.get(t.AccountID, t.ID)
+	if !known && is.days != noDate && is.days < b.from {
+		return nil
+	}
+	if is.days == noDate || is.days >= b.keepFrom {
+		b.seen[t.ID] = is
+	}
+	if known && before == is {
+		return nil
+	}
+	return emit(TransactionRow(b.res, t))
+}
+
+// enter makes an account the one at hand.
+func (b *bookedPass) enter(account string) {
+	if b.seen != nil && account == b.account {
+		return
+	}
+	newest, known := b.next.newest[account]
+	if !known {
+		newest = noDate
+		b.next.newest[account], b.next.seen[account] = noDate, map[string]booked{}
+	}
+	b.account, b.newest, b.seen = account, newest, b.next.seen[account]
 }

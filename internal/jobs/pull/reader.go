@@ -21,6 +21,8 @@ type Reader struct {
 	Full bool
 	// Turns bounds the rows that are held at a time, over all readers of a run.
 	Turns *Turns
+
+	byID lookedUp
 }
 
 // Read reads a stream that has changed, and compares it with what the cursor

@@ -91,6 +91,14 @@ func (res *Result) Forget() {
 	res.turn.giveBack(rows)
 }
 
+// rewind takes back what has been collected, and keeps the answers that it came
+// from: there will be another one beside them.
+func (res *Result) rewind() {
+	rows := res.Rows
+	res.Rows, res.More, res.Upserts, res.Deletes, res.Issues = nil, nil, 0, 0, Issues{}
+	res.turn.interrupt(rows)
+}
+
 // Close gives back everything; what was collected has been written.
 func (res *Result) Close() { res.Forget() }
 

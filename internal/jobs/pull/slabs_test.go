@@ -18,7 +18,7 @@ func TestAPullsRowsAreEmptyMemoryForTheNext(t *testing.T) {
 		row.Tag = "rent"
 		made = append(made, row)
 	}
-	s.nothingSeen()[1] = struct{}{}
+	s.nothingSeen()[1] = 1
 	s.clear(made)
 	if len(s.rows) != 0 || cap(s.rows) < rows || s.rows[:1][0] != nil {
 		t.Errorf("room for %d rows with %d of them, want it empty", cap(s.rows), len(s.rows))
@@ -45,9 +45,9 @@ func TestAPullThatOutgrowsItsRowsLeavesNoneOfThemBehind(t *testing.T) {
 	first := s.rows
 	first = append(first, &table.Categorization{})
 	many := append(first, make([]table.Row, 4*slabRows*slabsKept)...)
-	s.nothingSeen()[1] = struct{}{}
+	s.nothingSeen()[1] = 1
 	for i := range uint64(4 * slabRows * slabsKept) {
-		s.seen[i] = struct{}{}
+		s.seen[i] = 1
 	}
 	s.clear(many)
 	if row := s.rows[:1][0]; row != nil {

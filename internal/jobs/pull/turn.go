@@ -13,7 +13,7 @@ import (
 type slabs struct {
 	keeps        bool        // else the memory is for one pull
 	rows         []table.Row // empty, with room
-	seen         map[uint64]struct{}
+	seen         map[uint64]uint64
 	transactions slab[table.Transaction]
 	tags         slab[table.Categorization]
 	contracts    slab[table.Contract]
@@ -96,6 +96,11 @@ func (t *turn) giveBack(rows []table.Row) {
 		_ = c.Close() // frees memory; nothing is lost by an error
 	}
 	t.closers = nil
+	t.interrupt(rows)
+}
+
+// interrupt gives back all but the answers: another one is waited for.
+func (t *turn) interrupt(rows []table.Row) {
 	if t.isAlone {
 		<-t.of.alone
 		t.isAlone = false
@@ -108,9 +113,9 @@ func (t *turn) giveBack(rows []table.Row) {
 }
 
 // nothingSeen is an empty set of keys that a pull has met.
-func (s *slabs) nothingSeen() map[uint64]struct{} {
+func (s *slabs) nothingSeen() map[uint64]uint64 {
 	if s.seen == nil {
-		s.seen = make(map[uint64]struct{}, slabRows)
+		s.seen = make(map[uint64]uint64, slabRows)
 	}
 	clear(s.seen)
 	return s.seen
