@@ -57,7 +57,7 @@ type lake struct {
 	user   *User
 	now    time.Time
 	tables map[string]map[string]string // key -> the columns of the row that stands
-	issues Issues // of the last pull
+	issues Issues                       // of the last pull
 }
 
 func newLake(t testing.TB, d *desk, spilled bool, job config.Job) *lake {
