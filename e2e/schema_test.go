@@ -90,7 +90,7 @@ var tables = []table{
 		{"status", text},
 		{"bank_login_id", text},
 	}},
-	{name: "transactions", key: []string{"user_id", "transaction_id"}, columns: []column{
+	{name: "transactions", key: []string{"user_id", "account_id", "transaction_id"}, columns: []column{
 		{"user_id", text},
 		{"account_id", text},
 		{"transaction_id", text},
@@ -108,7 +108,7 @@ var tables = []table{
 		{"partner_mandate_reference", text},
 		{"tags", texts},
 	}},
-	{name: "categorization", key: []string{"user_id", "transaction_id", "tag"}, columns: []column{
+	{name: "categorization", key: []string{"user_id", "account_id", "transaction_id", "tag"}, columns: []column{
 		{"user_id", text}, {"account_id", text}, {"transaction_id", text}, {"tag", text},
 	}},
 	{
@@ -134,8 +134,8 @@ var tables = []table{
 			{"attributes", text},
 		},
 	},
-	{name: "account_history", key: []string{"user_id", "account_id", "date"}, columns: []column{
-		{"user_id", text}, {"account_id", text}, {"date", day}, {"balance", money}, {"currency", text},
+	{name: "account_history", key: []string{"user_id", "account_id", "currency", "date"}, columns: []column{
+		{"user_id", text}, {"account_id", text}, {"currency", text}, {"date", day}, {"balance", money},
 	}},
 	{name: "pulls", key: []string{"user_id", "stream", "_extracted_at"}, history: true, columns: []column{
 		{"user_id", text},
@@ -150,6 +150,7 @@ var tables = []table{
 		{"duration_ms", int64s},
 		{"error_class", text},
 		{"error", text},
+		{"issues", text},
 	}},
 }
 

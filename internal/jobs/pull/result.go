@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"encoding/json"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -152,6 +153,9 @@ func (res *Result) Row() *table.Pull {
 	}
 	if res.Err != nil {
 		p.Error = res.Err.Error()
+	}
+	if counts, err := json.Marshal(res.Issues); err == nil && string(counts) != "{}" {
+		p.Issues = string(counts)
 	}
 	return p
 }

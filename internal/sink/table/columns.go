@@ -39,6 +39,8 @@ type tableField[R any] struct {
 	money func(*R) Decimal
 	// lasting columns are written in a row that deletes, too.
 	lasting bool
+	// blank columns of a key may be the empty string, which is a value there.
+	blank bool
 }
 
 // required marks a column as never null.
@@ -50,6 +52,13 @@ func (f tableField[R]) required() tableField[R] {
 // kept lets a row that deletes have the column.
 func (f tableField[R]) kept() tableField[R] {
 	f.lasting = true
+	return f
+}
+
+// maybeBlank lets a text of the key be empty, where the API may leave it out: the
+// row has a key all the same, in which the empty string stays what it is.
+func (f tableField[R]) maybeBlank() tableField[R] {
+	f.blank = true
 	return f
 }
 
@@ -65,7 +74,8 @@ func (f tableField[R]) repeated() tableField[R] {
 	return f
 }
 
-// text is a column of strings, the empty one being null. It has a dictionary.
+// text is a column of strings, the empty one being null but in a key. It has a
+// dictionary.
 func text[R any](name string, get func(*R) string) tableField[R] {
 	return tableField[R]{Field: parquet.Text(name, get)}
 }

@@ -198,13 +198,12 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 	t.Parallel()
 	whole := transaction("1")
 	broken := map[string]func(*Transaction) Row{
-		"no user":        func(r *Transaction) Row { r.UserID = ""; return r },
-		"no id":          func(r *Transaction) Row { r.TransactionID = ""; return r },
-		"no op":          func(r *Transaction) Row { r.Op = ""; return r },
-		"unknown op":     func(r *Transaction) Row { r.Op = "replace"; return r },
-		"no instant":     func(r *Transaction) Row { r.ExtractedAt = time.Time{}; return r },
-		"another table":  func(*Transaction) Row { return &User{UserID: "u", Meta: whole.Meta} },
-		"null in a date": func(*Transaction) Row { return &AccountHistory{UserID: "u", AccountID: "a", Meta: whole.Meta} },
+		"no user":       func(r *Transaction) Row { r.UserID = ""; return r },
+		"no id":         func(r *Transaction) Row { r.TransactionID = ""; return r },
+		"no op":         func(r *Transaction) Row { r.Op = ""; return r },
+		"unknown op":    func(r *Transaction) Row { r.Op = "replace"; return r },
+		"no instant":    func(r *Transaction) Row { r.ExtractedAt = time.Time{}; return r },
+		"another table": func(*Transaction) Row { return &User{UserID: "u", Meta: whole.Meta} },
 	}
 	var out bytes.Buffer
 	f, err := NewFile(transactionsTable, &out, FileOptions{})
@@ -225,12 +224,57 @@ func TestAnIncompleteRowIsRefusedAndTheFileGoesOn(t *testing.T) {
 	if _, rows := parquettest.Read(t, out.Bytes()); len(rows) != len(broken) {
 		t.Errorf("%d rows, want %d", len(rows), len(broken))
 	}
-	history, err := NewFile(accountHistoryTable, io.Discard, FileOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := history.Append(broken["null in a date"](nil)); !errors.Is(err, ErrRow) {
-		t.Errorf("history without a date: %v, want ErrRow", err)
+}
+
+// The API may leave a text of a key out: then it is empty, and never null, in a row
+// that deletes as in one that sets. What no row can do without is refused.
+func TestAKeyHasNoNullAndLacksNothingThatItNeeds(t *testing.T) {
+	t.Parallel()
+	meta, gone := transaction("1").Meta, transaction("1").Meta
+	gone.Op = Delete
+	today := DateOf(time.Unix(0, 0))
+	for _, m := range []Meta{meta, gone} {
+		for _, tt := range []struct {
+			row   Row
+			lacks []string // columns that are empty; where need is set, the row lacks that one
+			need  string
+		}{
+			{&Transaction{UserID: "u", TransactionID: "t", Meta: m}, []string{"account_id"}, ""},
+			{&Categorization{UserID: "u", TransactionID: "t", Meta: m}, []string{"account_id", "tag"}, ""},
+			{&AccountHistory{UserID: "u", AccountID: "a", Date: today, Meta: m}, []string{"currency"}, ""},
+			{&Transaction{UserID: "u", AccountID: "a", Meta: m}, nil, "transaction_id"},
+			{&Categorization{UserID: "u", AccountID: "a", Tag: "rent", Meta: m}, nil, "transaction_id"},
+			{&Categorization{AccountID: "a", TransactionID: "t", Tag: "rent", Meta: m}, nil, "user_id"},
+			{&AccountHistory{UserID: "u", AccountID: "a", Currency: "EUR", Meta: m}, nil, "date"},
+			{&AccountHistory{UserID: "u", Currency: "EUR", Date: today, Meta: m}, nil, "account_id"},
+			{&Account{UserID: "u", Meta: m}, nil, "account_id"},
+			{&Contract{UserID: "u", Meta: m}, nil, "contract_id"},
+			{&BankLogin{UserID: "u", Meta: m}, nil, "bank_login_id"},
+			{&Pull{UserID: "u", Meta: m}, nil, "stream"},
+		} {
+			what := fmt.Sprintf("%s, %s", Of(tt.row).Name, m.Op)
+			var out bytes.Buffer
+			f, err := NewFile(Of(tt.row), &out, FileOptions{RunID: "run"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = f.Append(tt.row)
+			if tt.need != "" {
+				if !errors.Is(err, ErrRow) || !strings.Contains(err.Error(), tt.need) {
+					t.Errorf("%s without %s: %v, want ErrRow", what, tt.need, err)
+				}
+				continue
+			}
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatalf("%s without %v: %v", what, tt.lacks, err)
+			}
+			columns, rows := parquettest.Read(t, out.Bytes())
+			for i, name := range columns {
+				if want := slices.Contains(tt.lacks, name); (rows[0][i] == "") != want {
+					t.Errorf("%s: %s is %q; empty are to be %v", what, name, rows[0][i], tt.lacks)
+				}
+			}
+		}
 	}
 }
 

@@ -106,13 +106,55 @@ func TestMasksReachIntoJSON(t *testing.T) {
 
 func TestADeleteNamesTheMaskedKey(t *testing.T) {
 	t.Parallel()
-	m := masked("accounts", Mask{Columns: map[string]MaskAction{"account_id": MaskHMAC, "user_id": MaskHMAC}})
 	gone := maskMeta
 	gone.Op = Delete
-	rows := hidden(t, m, &Account{UserID: "u", AccountID: "a", Meta: maskMeta}, &Account{UserID: "u", AccountID: "a", Meta: gone})
-	for _, key := range []string{"user_id", "account_id"} {
-		if rows[0][key] != rows[1][key] || rows[0][key] == null {
-			t.Errorf("%s: %s is deleted as %s", key, rows[0][key], rows[1][key])
+	today := DateOf(time.Unix(0, 0))
+	for _, tt := range []struct {
+		set, end Row
+		empty    string // the column of the key that has nothing to hide
+	}{
+		{&Account{UserID: "u", AccountID: "a", Meta: maskMeta}, &Account{UserID: "u", AccountID: "a", Meta: gone}, ""},
+		{
+			&Transaction{UserID: "u", AccountID: "a", TransactionID: "t", Meta: maskMeta},
+			&Transaction{UserID: "u", AccountID: "a", TransactionID: "t", Meta: gone}, "",
+		},
+		{
+			&Categorization{UserID: "u", TransactionID: "t", Tag: "rent", Meta: maskMeta},
+			&Categorization{UserID: "u", TransactionID: "t", Tag: "rent", Meta: gone}, "account_id",
+		},
+		{
+			&AccountHistory{UserID: "u", AccountID: "a", Currency: "EUR", Date: today, Meta: maskMeta},
+			&AccountHistory{UserID: "u", AccountID: "a", Currency: "EUR", Date: today, Meta: gone}, "",
+		},
+		{
+			&AccountHistory{UserID: "u", AccountID: "a", Date: today, Meta: maskMeta},
+			&AccountHistory{UserID: "u", AccountID: "a", Date: today, Meta: gone}, "currency",
+		},
+	} {
+		mask := Mask{Columns: map[string]MaskAction{}}
+		for _, c := range Of(tt.set).Columns {
+			if c.Key && c.Type == TypeString {
+				mask.Columns[c.Name] = MaskHMAC
+			}
+		}
+		rows := hidden(t, masked(Of(tt.set).Name, mask), tt.set, tt.end)
+		for key := range mask.Columns {
+			value := rows[0][key]
+			if value != rows[1][key] || key == tt.empty && value != "" || key != tt.empty && len(value) != 64 {
+				t.Errorf("%s.%s: %q is deleted as %q", Of(tt.set).Name, key, value, rows[1][key])
+			}
+		}
+	}
+}
+
+func TestNoPartOfAKeyIsDropped(t *testing.T) {
+	t.Parallel()
+	for _, table := range Tables() {
+		for _, c := range table.Columns {
+			err := Mask{Columns: map[string]MaskAction{c.Name: MaskDrop}}.Check(table.Name)
+			if c.Key && err == nil {
+				t.Errorf("%s.%s may be dropped", table.Name, c.Name)
+			}
 		}
 	}
 }

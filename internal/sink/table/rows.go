@@ -25,7 +25,8 @@ const (
 // Row is one row of one table: a pointer to one of the structs of this
 // package. In all of them an empty string, a zero time, a nil list and an
 // invalid Decimal, Date or Null are null; an empty list that is not nil is
-// empty.
+// empty. In the columns of a key nothing is null: an empty string is one there, where
+// the key may have it, and else no row (ErrRow).
 type Row interface {
 	table() *Table
 	meta() *Meta
@@ -161,13 +162,13 @@ type Contract struct {
 }
 
 // AccountHistory is a row of account_history: an account's balance at the end
-// of one day.
+// of one day, in one of its currencies.
 type AccountHistory struct {
 	UserID    string
 	AccountID string
+	Currency  string // "" where the account has none
 	Date      Date
 	Balance   Decimal
-	Currency  string
 	Meta
 }
 
@@ -185,6 +186,7 @@ type Pull struct {
 	DurationMS            int64
 	ErrorClass            string
 	Error                 string
+	Issues                string // JSON object of counts
 	Meta
 }
 

@@ -31,7 +31,7 @@ func openRows[R any, P interface {
 ) (tableRows, error) {
 	mask := o.Masking.of(t.Name)
 	var columns []parquet.Field[R]
-	var required []*parquet.Field[R] // but for the run's: rows do not have it
+	var required []*parquet.Field[R] // but for the run's: rows do not have it; nor what may be blank
 	rows := tableRows{}
 	var moneys []func([]*R)
 	for i := range fields {
@@ -41,7 +41,7 @@ func openRows[R any, P interface {
 			continue
 		}
 		columns = append(columns, f.Field)
-		if f.Required {
+		if f.Required && !f.blank {
 			required = append(required, &f.Field)
 		}
 		if f.money == nil {

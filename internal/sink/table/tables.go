@@ -127,9 +127,9 @@ var accountsTable = newTable("accounts", []string{"user_id", "account_id"}, []ta
 	text("bank_login_id", func(r *Account) string { return r.BankLoginID }),
 })
 
-var transactionsTable = newTable("transactions", []string{"user_id", "transaction_id"}, []tableField[Transaction]{
+var transactionsTable = newTable("transactions", []string{"user_id", "account_id", "transaction_id"}, []tableField[Transaction]{
 	text("user_id", func(r *Transaction) string { return r.UserID }),
-	text("account_id", func(r *Transaction) string { return r.AccountID }),
+	text("account_id", func(r *Transaction) string { return r.AccountID }).maybeBlank(),
 	text("transaction_id", func(r *Transaction) string { return r.TransactionID }).unique(),
 	money("amount", func(r *Transaction) Decimal { return r.Amount }),
 	text("currency", func(r *Transaction) string { return r.Currency }),
@@ -146,11 +146,11 @@ var transactionsTable = newTable("transactions", []string{"user_id", "transactio
 	list("tags", func(r *Transaction) []string { return r.Tags }),
 })
 
-var categorizationTable = newTable("categorization", []string{"user_id", "transaction_id", "tag"}, []tableField[Categorization]{
+var categorizationTable = newTable("categorization", []string{"user_id", "account_id", "transaction_id", "tag"}, []tableField[Categorization]{
 	text("user_id", func(r *Categorization) string { return r.UserID }),
-	text("account_id", func(r *Categorization) string { return r.AccountID }),
+	text("account_id", func(r *Categorization) string { return r.AccountID }).maybeBlank(),
 	text("transaction_id", func(r *Categorization) string { return r.TransactionID }).unique(),
-	text("tag", func(r *Categorization) string { return r.Tag }),
+	text("tag", func(r *Categorization) string { return r.Tag }).maybeBlank(),
 })
 
 var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, []tableField[Contract]{
@@ -174,12 +174,12 @@ var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, [
 	jsonText("attributes", func(r *Contract) string { return r.Attributes }).repeated(),
 })
 
-var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "date"}, []tableField[AccountHistory]{
+var accountHistoryTable = newTable("account_history", []string{"user_id", "account_id", "currency", "date"}, []tableField[AccountHistory]{
 	text("user_id", func(r *AccountHistory) string { return r.UserID }),
 	text("account_id", func(r *AccountHistory) string { return r.AccountID }),
+	text("currency", func(r *AccountHistory) string { return r.Currency }).maybeBlank(),
 	date("date", func(r *AccountHistory) Date { return r.Date }),
 	money("balance", func(r *AccountHistory) Decimal { return r.Balance }),
-	text("currency", func(r *AccountHistory) string { return r.Currency }),
 })
 
 // PullsName is the name of the table that says what the others mean: it is written
@@ -199,4 +199,5 @@ var pullsTable = newTable(PullsName, []string{"user_id", "stream", "_extracted_a
 	count("duration_ms", func(r *Pull) int64 { return r.DurationMS }),
 	text("error_class", func(r *Pull) string { return r.ErrorClass }),
 	text("error", func(r *Pull) string { return r.Error }),
+	jsonText("issues", func(r *Pull) string { return r.Issues }).repeated(),
 })

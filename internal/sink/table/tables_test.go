@@ -15,11 +15,11 @@ var designTables = []struct{ name, key, columns string }{
 	{"sync_sessions", "user_id, bank_login_id, _extracted_at", "user_id, bank_login_id, outcome, http_status int32, error_type, message, session_id, redirect_url, requested_at timestamp, finished_at timestamp, analysis_correlation_id"},
 	{"bank_logins", "user_id, bank_login_id", "user_id, bank_login_id, status, active bool, last_synchronization timestamp"},
 	{"accounts", "user_id, account_id", "user_id, account_id, account_number, name, owner, type, iban, bic, bank_code, bank_name, currency, balance decimal(18,4), status, bank_login_id"},
-	{"transactions", "user_id, transaction_id", "user_id, account_id, transaction_id, amount decimal(18,4), currency, booking_date date, value_date date, booking_text, purpose, merchant_category_code, partner_name, partner_iban, partner_bic, partner_creditor_id, partner_mandate_reference, tags list<string>"},
-	{"categorization", "user_id, transaction_id, tag", "user_id, account_id, transaction_id, tag"},
+	{"transactions", "user_id, account_id, transaction_id", "user_id, account_id, transaction_id, amount decimal(18,4), currency, booking_date date, value_date date, booking_text, purpose, merchant_category_code, partner_name, partner_iban, partner_bic, partner_creditor_id, partner_mandate_reference, tags list<string>"},
+	{"categorization", "user_id, account_id, transaction_id, tag", "user_id, account_id, transaction_id, tag"},
 	{"contracts", "user_id, contract_id", "user_id, contract_id, partner_id, partner_name, amount decimal(18,4), amount_consistency, interval, duration, category, tags list<string>, next_booking_date date, next_booking_from date, next_booking_to date, mandate_reference, is_active bool, transaction_ids list<string>, partner json, attributes json"},
-	{"account_history", "user_id, account_id, date", "user_id, account_id, date date, balance decimal(18,4), currency"},
-	{"pulls", "user_id, stream, _extracted_at", "user_id, stream, outcome, mode, previous_correlation_id, rows int64, deletes int64, requests int64, bytes int64, duration_ms int64, error_class, error"},
+	{"account_history", "user_id, account_id, currency, date", "user_id, account_id, currency, date date, balance decimal(18,4)"},
+	{"pulls", "user_id, stream, _extracted_at", "user_id, stream, outcome, mode, previous_correlation_id, rows int64, deletes int64, requests int64, bytes int64, duration_ms int64, error_class, error, issues json"},
 }
 
 const designMeta = "_op, _pull, _correlation_id, _correlation_at timestamp, _extracted_at timestamp, _run_id, _extra json"

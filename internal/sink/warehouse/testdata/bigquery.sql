@@ -19,6 +19,7 @@ CREATE OR REPLACE EXTERNAL TABLE finoos.pulls (
   duration_ms INT64,
   error_class STRING,
   error STRING,
+  issues STRING,
   _op STRING,
   _pull STRING,
   _correlation_id STRING,
@@ -219,9 +220,9 @@ OPTIONS (
 CREATE OR REPLACE EXTERNAL TABLE finoos.account_history (
   user_id STRING,
   account_id STRING,
+  currency STRING,
   `date` DATE,
   balance NUMERIC,
-  currency STRING,
   _op STRING,
   _pull STRING,
   _correlation_id STRING,
@@ -328,7 +329,7 @@ SELECT user_id, account_id, transaction_id, amount, currency, booking_date, valu
   partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
   _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -342,7 +343,7 @@ CREATE OR REPLACE VIEW finoos.current_categorization AS
 SELECT user_id, account_id, transaction_id, `tag`, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -368,10 +369,10 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_account_history AS
-SELECT user_id, account_id, `date`, balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, currency, `date`, balance, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.`date` ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.currency, r.`date` ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -443,7 +444,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.bookin
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00+00')) AS ends_at
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
@@ -461,7 +462,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.`tag`, v._op, v._pull, v._co
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00+00')) AS ends_at
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
@@ -494,12 +495,12 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_account_history AS
-SELECT v.user_id, v.account_id, v.`date`, v.balance, v.currency, v._op, v._pull, v._correlation_id,
+SELECT v.user_id, v.account_id, v.currency, v.`date`, v.balance, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.`date` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.currency, r.`date` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00+00')) AS ends_at
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id

@@ -7,7 +7,7 @@ CREATE SCHEMA IF NOT EXISTS finoos;
 
 CREATE OR REPLACE VIEW finoos.pulls AS
 SELECT user_id, stream, outcome, mode, previous_correlation_id, `rows`, deletes, requests, bytes, duration_ms,
-  error_class, error, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
+  error_class, error, issues, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id, _extra
 FROM read_files(
   's3://acme-lake/finoos/pulls/',
   format => 'parquet',
@@ -25,6 +25,7 @@ FROM read_files(
     `duration_ms` BIGINT,
     `error_class` STRING,
     `error` STRING,
+    `issues` STRING,
     `_op` STRING,
     `_pull` STRING,
     `_correlation_id` STRING,
@@ -236,7 +237,7 @@ FROM read_files(
 );
 
 CREATE OR REPLACE VIEW finoos.account_history AS
-SELECT user_id, account_id, `date`, balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, currency, `date`, balance, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM read_files(
   's3://acme-lake/finoos/account_history/',
@@ -245,9 +246,9 @@ FROM read_files(
   schemaEvolutionMode => 'none',
   schema => '`user_id` STRING,
     `account_id` STRING,
+    `currency` STRING,
     `date` DATE,
     `balance` DECIMAL(18,4),
-    `currency` STRING,
     `_op` STRING,
     `_pull` STRING,
     `_correlation_id` STRING,
@@ -349,7 +350,7 @@ SELECT user_id, account_id, transaction_id, amount, currency, booking_date, valu
   partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
   _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00Z'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -363,7 +364,7 @@ CREATE OR REPLACE VIEW finoos.current_categorization AS
 SELECT user_id, account_id, transaction_id, `tag`, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00Z'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -389,10 +390,10 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_account_history AS
-SELECT user_id, account_id, `date`, balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, currency, `date`, balance, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.`date` ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.currency, r.`date` ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMP '9999-12-31 00:00:00Z'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -464,7 +465,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.bookin
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00Z') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00Z')) AS ends_at
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
@@ -482,7 +483,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.`tag`, v._op, v._pull, v._co
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00Z') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r.`tag` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00Z')) AS ends_at
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
@@ -515,12 +516,12 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_account_history AS
-SELECT v.user_id, v.account_id, v.`date`, v.balance, v.currency, v._op, v._pull, v._correlation_id,
+SELECT v.user_id, v.account_id, v.currency, v.`date`, v.balance, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMP '9999-12-31 00:00:00Z') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.`date` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.currency, r.`date` ORDER BY r._extracted_at), TIMESTAMP '9999-12-31 00:00:00Z'),
     COALESCE(f.span_to, TIMESTAMP '9999-12-31 00:00:00Z')) AS ends_at
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id

@@ -17,18 +17,18 @@ CREATE OR REPLACE VIEW pulls AS
 SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS stream, NULL::VARCHAR AS outcome, NULL::VARCHAR AS mode,
   NULL::VARCHAR AS previous_correlation_id, NULL::BIGINT AS "rows", NULL::BIGINT AS deletes,
   NULL::BIGINT AS requests, NULL::BIGINT AS bytes, NULL::BIGINT AS duration_ms, NULL::VARCHAR AS error_class,
-  NULL::VARCHAR AS error, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull, NULL::VARCHAR AS _correlation_id,
-  NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at, NULL::VARCHAR AS _run_id,
-  NULL::VARCHAR AS _extra
+  NULL::VARCHAR AS error, NULL::VARCHAR AS issues, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull,
+  NULL::VARCHAR AS _correlation_id, NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at,
+  NULL::VARCHAR AS _run_id, NULL::VARCHAR AS _extra
 WHERE false;
 
 CREATE OR REPLACE VIEW pulls AS
 SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS stream, NULL::VARCHAR AS outcome, NULL::VARCHAR AS mode,
   NULL::VARCHAR AS previous_correlation_id, NULL::BIGINT AS "rows", NULL::BIGINT AS deletes,
   NULL::BIGINT AS requests, NULL::BIGINT AS bytes, NULL::BIGINT AS duration_ms, NULL::VARCHAR AS error_class,
-  NULL::VARCHAR AS error, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull, NULL::VARCHAR AS _correlation_id,
-  NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at, NULL::VARCHAR AS _run_id,
-  NULL::VARCHAR AS _extra
+  NULL::VARCHAR AS error, NULL::VARCHAR AS issues, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull,
+  NULL::VARCHAR AS _correlation_id, NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at,
+  NULL::VARCHAR AS _run_id, NULL::VARCHAR AS _extra
 WHERE false
 UNION ALL BY NAME
 SELECT * FROM read_parquet('s3://acme-lake/finoos/pulls/**/*.parquet', union_by_name = true, hive_partitioning = false);
@@ -184,17 +184,17 @@ SELECT * FROM read_parquet('s3://acme-lake/finoos/contracts/**/*.parquet', union
 
 -- Stands where the next statement fails, since no file of account_history is there yet.
 CREATE OR REPLACE VIEW account_history AS
-SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS account_id, NULL::DATE AS "date", NULL::DECIMAL(18,4) AS balance,
-  NULL::VARCHAR AS currency, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull, NULL::VARCHAR AS _correlation_id,
-  NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at, NULL::VARCHAR AS _run_id,
-  NULL::VARCHAR AS _extra
+SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS account_id, NULL::VARCHAR AS currency, NULL::DATE AS "date",
+  NULL::DECIMAL(18,4) AS balance, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull,
+  NULL::VARCHAR AS _correlation_id, NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at,
+  NULL::VARCHAR AS _run_id, NULL::VARCHAR AS _extra
 WHERE false;
 
 CREATE OR REPLACE VIEW account_history AS
-SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS account_id, NULL::DATE AS "date", NULL::DECIMAL(18,4) AS balance,
-  NULL::VARCHAR AS currency, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull, NULL::VARCHAR AS _correlation_id,
-  NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at, NULL::VARCHAR AS _run_id,
-  NULL::VARCHAR AS _extra
+SELECT NULL::VARCHAR AS user_id, NULL::VARCHAR AS account_id, NULL::VARCHAR AS currency, NULL::DATE AS "date",
+  NULL::DECIMAL(18,4) AS balance, NULL::VARCHAR AS _op, NULL::VARCHAR AS _pull,
+  NULL::VARCHAR AS _correlation_id, NULL::TIMESTAMPTZ AS _correlation_at, NULL::TIMESTAMPTZ AS _extracted_at,
+  NULL::VARCHAR AS _run_id, NULL::VARCHAR AS _extra
 WHERE false
 UNION ALL BY NAME
 SELECT * FROM read_parquet('s3://acme-lake/finoos/account_history/**/*.parquet', union_by_name = true, hive_partitioning = false);
@@ -291,7 +291,7 @@ SELECT user_id, account_id, transaction_id, amount, currency, booking_date, valu
   partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
   _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM transactions r
   LEFT JOIN full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = TIMESTAMPTZ '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -305,7 +305,7 @@ CREATE OR REPLACE VIEW current_categorization AS
 SELECT user_id, account_id, transaction_id, "tag", _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r."tag" ORDER BY r._extracted_at DESC) AS nth
   FROM categorization r
   LEFT JOIN full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = TIMESTAMPTZ '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -331,10 +331,10 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW current_account_history AS
-SELECT user_id, account_id, "date", balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, currency, "date", balance, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.currency, r."date" ORDER BY r._extracted_at DESC) AS nth
   FROM account_history r
   LEFT JOIN full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = TIMESTAMPTZ '9999-12-31 00:00:00+00'
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -406,7 +406,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.bookin
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMPTZ '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMPTZ '9999-12-31 00:00:00+00')) AS ends_at
   FROM transactions r
   LEFT JOIN full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
@@ -424,7 +424,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v."tag", v._op, v._pull, v._co
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMPTZ '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r."tag" ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r."tag" ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMPTZ '9999-12-31 00:00:00+00')) AS ends_at
   FROM categorization r
   LEFT JOIN full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
@@ -457,12 +457,12 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW history_account_history AS
-SELECT v.user_id, v.account_id, v."date", v.balance, v.currency, v._op, v._pull, v._correlation_id,
+SELECT v.user_id, v.account_id, v.currency, v."date", v.balance, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), TIMESTAMPTZ '9999-12-31 00:00:00+00') AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r."date" ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.currency, r."date" ORDER BY r._extracted_at), TIMESTAMPTZ '9999-12-31 00:00:00+00'),
     COALESCE(f.span_to, TIMESTAMPTZ '9999-12-31 00:00:00+00')) AS ends_at
   FROM account_history r
   LEFT JOIN full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS finoos.pulls (
   duration_ms NUMBER(19,0),
   error_class VARCHAR,
   error VARCHAR,
+  issues VARCHAR,
   _op VARCHAR,
   _pull VARCHAR,
   _correlation_id VARCHAR,
@@ -246,9 +247,9 @@ COPY INTO finoos.contracts
 CREATE TABLE IF NOT EXISTS finoos.account_history (
   user_id VARCHAR,
   account_id VARCHAR,
+  currency VARCHAR,
   "DATE" DATE,
   balance NUMBER(18,4),
-  currency VARCHAR,
   _op VARCHAR,
   _pull VARCHAR,
   _correlation_id VARCHAR,
@@ -357,7 +358,7 @@ SELECT user_id, account_id, transaction_id, amount, currency, booking_date, valu
   partner_mandate_reference, tags, _op, _pull, _correlation_id, _correlation_at, _extracted_at, _run_id,
   _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id AND f.span_to = CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -371,7 +372,7 @@ CREATE OR REPLACE VIEW finoos.current_categorization AS
 SELECT user_id, account_id, transaction_id, "TAG", _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.transaction_id, r."TAG" ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r."TAG" ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id AND f.span_to = CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -397,10 +398,10 @@ WHERE nth = 1 AND _op <> 'delete'
 -- The current state of account_history: of the rows at or after the user's last full pull, the newest
 -- per key, unless it is a delete. Users that are gone are left out.
 CREATE OR REPLACE VIEW finoos.current_account_history AS
-SELECT user_id, account_id, "DATE", balance, currency, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
+SELECT user_id, account_id, currency, "DATE", balance, _op, _pull, _correlation_id, _correlation_at, _extracted_at,
   _run_id, _extra
 FROM (
-  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r."DATE" ORDER BY r._extracted_at DESC) AS nth
+  SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.user_id, r.account_id, r.currency, r."DATE" ORDER BY r._extracted_at DESC) AS nth
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id AND f.span_to = CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)
   WHERE f.user_id IS NULL OR r._extracted_at >= f.span_from
@@ -472,7 +473,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v.amount, v.currency, v.bookin
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)) AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
     COALESCE(f.span_to, CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ))) AS ends_at
   FROM finoos.transactions r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'transactions' AND f.user_id = r.user_id
@@ -490,7 +491,7 @@ SELECT v.user_id, v.account_id, v.transaction_id, v."TAG", v._op, v._pull, v._co
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)) AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.transaction_id, r."TAG" ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.transaction_id, r."TAG" ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
     COALESCE(f.span_to, CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ))) AS ends_at
   FROM finoos.categorization r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'categorization' AND f.user_id = r.user_id
@@ -523,12 +524,12 @@ WHERE v._op <> 'delete'
 -- What was valid when: at any instant, the rows with valid_from <= it and (valid_to > it or null)
 -- are what current_account_history was then. A null in valid_to: valid now.
 CREATE OR REPLACE VIEW finoos.history_account_history AS
-SELECT v.user_id, v.account_id, v."DATE", v.balance, v.currency, v._op, v._pull, v._correlation_id,
+SELECT v.user_id, v.account_id, v.currency, v."DATE", v.balance, v._op, v._pull, v._correlation_id,
   v._correlation_at, v._extracted_at, v._run_id, v._extra,
   GREATEST(v._extracted_at, COALESCE(u.span_from, v._extracted_at)) AS valid_from, NULLIF(LEAST(v.ends_at, COALESCE(u.span_to, v.ends_at)), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)) AS valid_to
 FROM (
   SELECT r.*, LEAST(
-    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r."DATE" ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
+    COALESCE(LEAD(r._extracted_at) OVER (PARTITION BY r.user_id, r.account_id, r.currency, r."DATE" ORDER BY r._extracted_at), CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ)),
     COALESCE(f.span_to, CAST('9999-12-31 00:00:00 +0000' AS TIMESTAMP_LTZ))) AS ends_at
   FROM finoos.account_history r
   LEFT JOIN finoos.full_pull_spans f ON f.stream = 'account_history' AND f.user_id = r.user_id
