@@ -165,11 +165,15 @@ func TestATagRemovedInTheLastAnalysisGoesWithinAPeriodThoughNothingChangesAnyMor
 	}
 }
 
-// dated answers transactions by day as the API does: from an instant on, or all.
+// dated answers transactions by day as the API does: from an instant on, by their
+// ids, or all.
 func dated(q url.Values, days map[string]string) string {
 	var list []string
 	for _, id := range slices.Sorted(maps.Keys(days)) {
 		since, at := q.Get("since"), ""
+		if ids := q.Get("transactionIds"); ids != "" && !slices.Contains(strings.Split(ids, ","), id) {
+			continue
+		}
 		if days[id] != "" {
 			if since != "" && days[id] < since[:len(time.DateOnly)] {
 				continue
