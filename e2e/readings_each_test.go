@@ -26,13 +26,6 @@ var (
 var notYet = map[string]string{
 	"amounts=float":             "a sum of floats is null, and not the amount that it is next to",
 	"texts=nul":                 "a NUL is kept, and not replaced",
-	"transaction_ids=shared":    "the keys of transactions and categorization lack the account",
-	"tag_accounts=missing":      "a tag without an account has null in its key, and not \"\"",
-	"history=currency":          "the key of account_history lacks the currency",
-	"history=no_currency":       "a day without a currency has null in its key, and not \"\"",
-	"history=interleaved":       "of an account in several entries only the last is compared with the next night",
-	"pending=undated":           "a booking without a date that comes back under another id stays beside it until a refresh",
-	"since_compares=value_date": "what a window by value date leaves out is taken for deleted until a refresh",
 }
 
 // withinAPeriod are the readings by which nobody can know at once what has
