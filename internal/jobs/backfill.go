@@ -76,7 +76,15 @@ type filling struct {
 	left         atomic.Int64 // streams of users that are not done
 	fresh        bool         // nothing stood under the name before
 	absent       absentUsers
+	compares     atomic.Int32 // which date windows of transactions are of: one of those below
 }
+
+// Dates that windows may be of.
+const (
+	notSeenYet = iota
+	dateOfBooking
+	dateOfValue
+)
 
 // Backfill brings a range of days of a job's streams, or goes on with it. Like
 // [Run] it ends cleanly when ctx is cancelled, and returns a report and

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -23,32 +24,55 @@ const (
 	// which the next window is half or double as long.
 	largeAnswer = 4 << 20
 	smallAnswer = 1 << 20
+	// dateMargin is how many days more are asked for at both ends of a range: the
+	// API may compare another date than that of booking.
+	dateMargin = 10
 )
 
+// window is the days from and to last, both included, of which transactions are
+// taken; what was asked for begins with since and ends before until.
+type window struct{ from, last, since, until int32 }
+
+func (w window) holds(day int32) bool { return day >= w.from && day <= w.last }
+
+// asked says whether a day may have been asked for, wherever it began.
+func (w window) asked(day int32) bool { return day >= w.since-1 && day <= w.until }
+
 // windows asks for the transactions of some days, one window after the other,
-// sized so that an answer stays bounded. Both ends of a window are included;
-// what a day is depends on the place, so more is asked for, and who visits
-// leaves out what is not of the window's days. Each transaction has one day,
-// so windows share none.
+// sized so that an answer stays bounded; or for all at once where windows are
+// refused. What a day is depends on the place, and which date the API compares is
+// not documented, so more is asked for: an answer may hold transactions of other
+// days.
 func (f *filling) windows(
-	ctx context.Context, u *user, from, to int32, before func(), visit func(list *finoos.List[finoos.Transaction], from, to int32) error,
+	ctx context.Context, u *user, from, to int32, before func(), visit func(list *finoos.List[finoos.Transaction], w window) error,
 ) error {
 	days := int32(firstWindow)
 	for from <= to {
 		last := min(from+days-1, to)
 		before()
+		since, until := from, last+1
+		if from == f.since {
+			since -= dateMargin
+		}
+		if last == f.until {
+			until += dateMargin
+		}
 		list, err := f.client.Transactions(ctx, u.ID, finoos.TransactionQuery{
-			Since: pull.Midnight(from).Add(-pull.EarliestZone), Until: pull.Midnight(last + 1).Add(latestZone),
+			Since: pull.Midnight(since).Add(-pull.EarliestZone), Until: pull.Midnight(until).Add(latestZone),
 		})
 		if finoos.ClassOf(err) == finoos.TooLarge && last > from {
 			days = (last - from + 1) / 2
 			continue
 		}
+		if pull.RefusesWindow(err) {
+			last, until = to, to
+			list, err = f.client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
+		}
 		if err != nil {
 			return err
 		}
 		size := list.Bytes()
-		if err := visit(list, from, last); err != nil {
+		if err := visit(list, window{from, last, since, until}); err != nil {
 			return err
 		}
 		switch {
@@ -72,16 +96,16 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		}
 		from = next
 	}
-	ids := map[uint64]struct{}{}
+	all := &broughtBookings{ids: map[uint64]struct{}{}, keys: map[uint64]struct{}{}}
 	var res *pull.Result
-	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], from, to int32) error {
-		undated, err := f.collectBooked(ctx, res, list, from, to, ids)
+	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], w window) error {
+		undated, err := f.collectBooked(ctx, res, list, w, all)
 		if err != nil {
 			res.Close()
 			return err
 		}
-		progress := sink.Progress{State: []byte(pull.Midnight(to + 1).Format(time.DateOnly))}
-		if to == f.until {
+		progress := sink.Progress{State: []byte(pull.Midnight(w.last + 1).Format(time.DateOnly))}
+		if w.last == f.until {
 			progress.DoneAt = f.o.Now().UTC()
 		}
 		if err := f.add(ctx, res, p, progress); err != nil {
@@ -91,49 +115,84 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 		return nil
 	})
 	if err == nil && from == f.since {
-		p.user.filled.inRange = ids
+		p.user.filled.inRange = all.ids
 	}
 	return err
 }
 
-// collectBooked takes the transactions of some days. Of those without a date it
-// counts, with the last of the days, how many are left out.
+// broughtBookings are the transactions that the windows so far have brought.
+type broughtBookings struct {
+	ids  map[uint64]struct{} // of any account
+	keys map[uint64]struct{} // of account and id
+}
+
+// collectBooked takes the transactions of a window that none before has brought. Of
+// those without a date it counts, with the last window, how many are left out.
 func (f *filling) collectBooked(
-	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], from, to int32, ids map[uint64]struct{},
+	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], w window, all *broughtBookings,
 ) (undated int64, err error) {
-	var dateless map[uint64]struct{}
-	err = pull.CollectPicked(ctx, res, list, func() { dateless = map[uint64]struct{}{} }, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
-		id, ok := f.booking(t, from, to)
+	var dateless, taken map[uint64]struct{}
+	var text []byte
+	start := func() { dateless, taken = map[uint64]struct{}{}, map[uint64]struct{}{} }
+	err = pull.CollectPicked(ctx, res, list, start, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
+		id, ok := f.booking(t, w)
 		if !ok { // another of this id may be
-			if t.BookingDate.IsZero() && to == f.until {
+			if t.BookingDate.IsZero() && w.last == f.until {
 				dateless[id] = struct{}{}
 			}
 			return nil
 		}
-		ids[id] = struct{}{}
-		if !stands(t.Hash, t.AccountID, t.ID) {
+		all.ids[id] = struct{}{}
+		text = append(append(append(text[:0], t.AccountID...), 0), t.ID...)
+		key := xxhash.Sum64(text)
+		if _, before := all.keys[key]; before || !stands(t.Hash, t.AccountID, t.ID) {
 			return nil
 		}
+		taken[key] = struct{}{}
 		return emit(pull.TransactionRow(res, t))
 	})
 	for id := range dateless {
-		if _, booked := ids[id]; !booked {
+		if _, booked := all.ids[id]; !booked {
 			undated++
 		}
 	}
+	maps.Copy(all.keys, taken)
 	return undated, err
 }
 
-// booking says whether a transaction is of one of these days, and what its id
+// booking says whether a transaction is to be taken from a window, and what its id
 // is told by. One without a date is not booked yet: it is of the present, so it
 // comes with the last days of a range that reaches up to it, and once.
-func (f *filling) booking(t *finoos.Transaction, from, to int32) (uint64, bool) {
+//
+// Where the API compares the date of value, one that is booked within the range may
+// come with no window but that of its value. Which date that is shows by the first
+// transaction of which only the other one was asked for.
+func (f *filling) booking(t *finoos.Transaction, w window) (uint64, bool) {
 	id := xxhash.Sum64String(t.ID)
 	if t.BookingDate.IsZero() {
-		return id, to == f.until && f.reachesPresent()
+		return id, w.last == f.until && f.reachesPresent()
 	}
 	days := pull.DaysOf(t.BookingDate)
-	return id, days >= from && days <= to
+	switch {
+	case days < f.since || days > f.until:
+		return id, false
+	case t.ValueDate.IsZero():
+		return id, w.holds(days)
+	}
+	value := pull.DaysOf(t.ValueDate)
+	if w.holds(days) {
+		if !w.asked(value) {
+			f.compares.CompareAndSwap(notSeenYet, dateOfBooking)
+		}
+		return id, true
+	}
+	if value < min(w.from, w.since) || value > max(w.last, w.until-1) {
+		return id, false
+	}
+	if !w.asked(days) {
+		f.compares.Store(dateOfValue)
+	}
+	return id, f.compares.Load() != dateOfBooking
 }
 
 // reachesPresent says whether the last day of the range is the day on which the
@@ -149,13 +208,13 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 		return u.filled.inRange, nil
 	}
 	ids := map[uint64]struct{}{}
-	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], from, to int32) error {
+	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], w window) error {
 		defer func() { _ = list.Close() }() // frees memory; nothing is lost by an error
 		for t, err := range list.All() {
 			if err != nil {
 				return err
 			}
-			if id, ok := f.booking(&t, from, to); ok {
+			if id, ok := f.booking(&t, w); ok {
 				ids[id] = struct{}{}
 			}
 		}

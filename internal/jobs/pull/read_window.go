@@ -73,16 +73,16 @@ func (r *Reader) askWindow(ctx context.Context, u *User, from int32, by route) (
 		case wayFull:
 		}
 		list, err := r.Client.Transactions(ctx, u.ID, q)
-		if err == nil || by.way == wayFull || !refusesWindow(err) {
+		if err == nil || by.way == wayFull || !RefusesWindow(err) {
 			return list, by, err
 		}
 		by = route{way: by.way + 1, since: r.today()}
 	}
 }
 
-// refusesWindow says whether it may be the window that is refused, and not the
+// RefusesWindow says whether it may be the window that is refused, and not the
 // transactions.
-func refusesWindow(err error) bool {
+func RefusesWindow(err error) bool {
 	api, ok := errors.AsType[*finoos.Error](err)
 	if !ok {
 		return false
