@@ -69,6 +69,10 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 		last, l.upTo = r, r.Seq
 		l.state.commits = append(l.state.commits, r.trimmed())
 	}
+	if err := l.state.checkLog(l.upTo); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("look at the sink: %w", err)
+	}
 	if last != nil {
 		if err := sameSource(o.Job, last, o.Source); err != nil {
 			l.Close()
