@@ -108,13 +108,14 @@ func (f *filling) collectBooked(
 		if _, twice := seen[id]; twice {
 			return nil
 		}
-		if !ok { // another of this id may be
+		if !ok { // another of this key may be
 			if t.BookingDate.IsZero() && to == f.until {
 				dateless[id] = struct{}{}
 			}
 			return nil
 		}
-		seen[id], ids[id] = struct{}{}, struct{}{}
+		seen[id] = struct{}{}
+		addBooking(ids, t)
 		return emit(pull.TransactionRow(res, t))
 	})
 	for id := range dateless {
@@ -125,11 +126,35 @@ func (f *filling) collectBooked(
 	return undated, err
 }
 
-// booking says whether a transaction is of one of these days, and what its id
-// is told by. One without a date is not booked yet: it is of the present, so it
+// bookingID is what a transaction is told by: ids are an account's own.
+func bookingID(account, transaction string) uint64 {
+	return xxhash.Sum64String(account + "\x00" + transaction)
+}
+
+// addBooking notes a transaction, by its id alone as well: a tag may leave the
+// account out.
+func addBooking(ids map[uint64]struct{}, t *finoos.Transaction) {
+	ids[bookingID(t.AccountID, t.ID)] = struct{}{}
+	ids[xxhash.Sum64String(t.ID)] = struct{}{}
+}
+
+// isTagged says whether an entry of categorization is of one of the transactions
+// that were noted. Either may leave the account out.
+func isTagged(ids map[uint64]struct{}, c *finoos.Categorization) bool {
+	if c.AccountID == "" {
+		_, in := ids[xxhash.Sum64String(c.TransactionID)]
+		return in
+	}
+	_, in := ids[bookingID(c.AccountID, c.TransactionID)]
+	_, accountless := ids[bookingID("", c.TransactionID)]
+	return in || accountless
+}
+
+// booking says whether a transaction is of one of these days, and what it is
+// told by. One without a date is not booked yet: it is of the present, so it
 // comes with the last days of a range that reaches up to it, and once.
 func (f *filling) booking(t *finoos.Transaction, from, to int32) (uint64, bool) {
-	id := xxhash.Sum64String(t.ID)
+	id := bookingID(t.AccountID, t.ID)
 	if t.BookingDate.IsZero() {
 		return id, to == f.until && f.reachesPresent()
 	}
@@ -156,8 +181,8 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 			if err != nil {
 				return err
 			}
-			if id, ok := f.booking(&t, from, to); ok {
-				ids[id] = struct{}{}
+			if _, ok := f.booking(&t, from, to); ok {
+				addBooking(ids, &t)
 			}
 		}
 		return nil
@@ -175,10 +200,7 @@ func (f *filling) fillCategorization(ctx context.Context, p *filledPull) error {
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Categorization], error) {
 		return f.client.Categorization(ctx, p.user.ID, "")
 	}, func(res *pull.Result, list *finoos.List[finoos.Categorization]) error {
-		return pull.CollectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool {
-			_, in := inRange[xxhash.Sum64String(rec.TransactionID)]
-			return in
-		})
+		return pull.CollectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool { return isTagged(inRange, rec) })
 	})
 }
 
@@ -199,15 +221,15 @@ func (f *filling) fillHistory(ctx context.Context, p *filledPull) error {
 		return f.client.AccountHistory(ctx, p.user.ID)
 	}, func(res *pull.Result, list *finoos.List[finoos.AccountHistory]) error {
 		type accountDay struct {
-			account string
-			day     int32
+			account, currency string
+			day               int32
 		}
 		var seen map[accountDay]struct{}
 		start := func() { seen = map[accountDay]struct{}{} }
 		return pull.Collect(ctx, res, list, start, func(rec *finoos.AccountHistory, emit func(table.Row) error) error {
 			for i := range rec.Balances {
 				b := &rec.Balances[i]
-				at := accountDay{rec.AccountID, pull.DaysOf(b.Date)}
+				at := accountDay{rec.AccountID, rec.Currency, pull.DaysOf(b.Date)}
 				if _, twice := seen[at]; twice || b.Date.IsZero() || at.day < f.since || at.day > f.until {
 					continue
 				}
