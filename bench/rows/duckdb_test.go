@@ -150,7 +150,7 @@ var queries = map[config.Stream]query{
 	config.StreamAccountHistory: {
 		list:    "histories",
 		reads:   `accountId: 'VARCHAR', currency: 'VARCHAR', balances: 'STRUCT(date DATE, balance DECIMAL(18,4))[]'`,
-		columns: `account_id, b.date AS date, b.balance AS balance, currency`,
+		columns: `account_id, currency, b.date AS date, b.balance AS balance`,
 		rest:    `(SELECT user_id, accountId AS account_id, currency, unnest(balances) AS b FROM %s)`,
 	},
 }

@@ -113,8 +113,8 @@ var (
 			arrow.FixedWidthTypes.Date32, "next_booking_date", "next_booking_from", "next_booking_to",
 			arrow.BinaryTypes.String, "mandate_reference", arrow.FixedWidthTypes.Boolean, "is_active",
 			arrow.ListOf(arrow.BinaryTypes.String), "transaction_ids", arrow.BinaryTypes.String, "partner", "attributes"),
-		config.StreamAccountHistory: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", arrow.FixedWidthTypes.Date32, "date",
-			plainMoney, "balance", arrow.BinaryTypes.String, "currency"),
+		config.StreamAccountHistory: fieldsOf(arrow.BinaryTypes.String, "user_id", "account_id", "currency",
+			arrow.FixedWidthTypes.Date32, "date", plainMoney, "balance"),
 	}
 )
 
@@ -199,7 +199,7 @@ type plainHistory struct {
 
 func (p *plainly) history(h *plainHistory) {
 	for _, b := range h.Balances {
-		p.row(p.user, h.AccountID, day(b.Date), b.Balance, h.Currency)
+		p.row(p.user, h.AccountID, h.Currency, day(b.Date), b.Balance)
 	}
 }
 

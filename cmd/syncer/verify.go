@@ -35,8 +35,8 @@ clear away. Both are no damage.
 It reads all files once, so it takes as long as loading them would. One line for
 each problem says where it is, what it is, and what to do; the last line sums up.
 
-The exit code is 0 where all is as it should be, and 5 where the sink is damaged, or
-could not be read.
+The exit code is 0 where all is as it should be, 5 where the sink is damaged or could
+not be read, and 8 where the lake is of another schema than this program's.
 
 ` + exitCodesHelp(),
 		Example: `  syncer verify nightly
@@ -62,6 +62,9 @@ func (a *app) verify(ctx context.Context, job string) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("verify: %w", context.Canceled)
+		}
+		if errors.Is(err, sink.ErrSchema) {
+			return &jobs.StopError{Reason: jobs.ReasonConfig, Err: err}
 		}
 		return &jobs.StopError{Reason: jobs.ReasonSink, Err: err}
 	}

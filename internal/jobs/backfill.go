@@ -122,6 +122,9 @@ func (f *filling) find(ctx context.Context) error {
 	if err := f.openStore(ctx); err != nil {
 		return err
 	}
+	if err := sink.CheckSchema(ctx, f.store, f.o.Job); err != nil { // one that is finished opens nothing
+		return f.sinkError(ctx, err)
+	}
 	standing, finished, err := sink.FindBackfill(ctx, f.store, f.o.Job, f.def.Name)
 	if err != nil {
 		return f.sinkError(ctx, err)

@@ -132,23 +132,20 @@ func (f *filling) collectBooked(
 	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], w window, all *broughtBookings,
 ) (undated int64, err error) {
 	var dateless, taken map[uint64]struct{}
-	var text []byte
 	start := func() { dateless, taken = map[uint64]struct{}{}, map[uint64]struct{}{} }
 	err = pull.CollectPicked(ctx, res, list, start, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
 		id, ok := f.booking(t, w)
-		if !ok { // another of this id may be
+		if !ok { // another of this key may be
 			if t.BookingDate.IsZero() && w.last == f.until {
 				dateless[id] = struct{}{}
 			}
 			return nil
 		}
-		all.ids[id] = struct{}{}
-		text = append(append(append(text[:0], t.AccountID...), 0), t.ID...)
-		key := xxhash.Sum64(text)
-		if _, before := all.keys[key]; before || !stands(t.Hash, t.AccountID, t.ID) {
+		addBooking(all.ids, t)
+		if _, before := all.keys[id]; before || !stands(t.Hash, t.AccountID, t.ID) {
 			return nil
 		}
-		taken[key] = struct{}{}
+		taken[id] = struct{}{}
 		return emit(pull.TransactionRow(res, t))
 	})
 	for id := range dateless {
@@ -160,15 +157,39 @@ func (f *filling) collectBooked(
 	return undated, err
 }
 
-// booking says whether a transaction is to be taken from a window, and what its id
-// is told by. One without a date is not booked yet: it is of the present, so it
+// bookingID is what a transaction is told by: ids are an account's own.
+func bookingID(account, transaction string) uint64 {
+	return xxhash.Sum64String(account + "\x00" + transaction)
+}
+
+// addBooking notes a transaction, by its id alone as well: a tag may leave the
+// account out.
+func addBooking(ids map[uint64]struct{}, t *finoos.Transaction) {
+	ids[bookingID(t.AccountID, t.ID)] = struct{}{}
+	ids[xxhash.Sum64String(t.ID)] = struct{}{}
+}
+
+// isTagged says whether an entry of categorization is of one of the transactions
+// that were noted. Either may leave the account out.
+func isTagged(ids map[uint64]struct{}, c *finoos.Categorization) bool {
+	if c.AccountID == "" {
+		_, in := ids[xxhash.Sum64String(c.TransactionID)]
+		return in
+	}
+	_, in := ids[bookingID(c.AccountID, c.TransactionID)]
+	_, accountless := ids[bookingID("", c.TransactionID)]
+	return in || accountless
+}
+
+// booking says whether a transaction is to be taken from a window, and what it is
+// told by. One without a date is not booked yet: it is of the present, so it
 // comes with the last days of a range that reaches up to it, and once.
 //
 // Where the API compares the date of value, one that is booked within the range may
 // come with no window but that of its value. Which date that is shows by the first
 // transaction of which only the other one was asked for.
 func (f *filling) booking(t *finoos.Transaction, w window) (uint64, bool) {
-	id := xxhash.Sum64String(t.ID)
+	id := bookingID(t.AccountID, t.ID)
 	if t.BookingDate.IsZero() {
 		return id, w.last == f.until && f.reachesPresent()
 	}
@@ -214,8 +235,8 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 			if err != nil {
 				return err
 			}
-			if id, ok := f.booking(&t, w); ok {
-				ids[id] = struct{}{}
+			if _, ok := f.booking(&t, w); ok {
+				addBooking(ids, &t)
 			}
 		}
 		return nil
@@ -233,10 +254,7 @@ func (f *filling) fillCategorization(ctx context.Context, p *filledPull) error {
 	return fillWhole(ctx, f, p, func() (*finoos.List[finoos.Categorization], error) {
 		return f.client.Categorization(ctx, p.user.ID, "")
 	}, func(res *pull.Result, list *finoos.List[finoos.Categorization]) error {
-		return pull.CollectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool {
-			_, in := inRange[xxhash.Sum64String(rec.TransactionID)]
-			return in
-		})
+		return pull.CollectTags(ctx, res, list, nil, nil, func(rec *finoos.Categorization) bool { return isTagged(inRange, rec) })
 	})
 }
 

@@ -52,11 +52,12 @@ func (b *bank) inRange(since, until string) map[string]int64 {
 	for row := range b.Truth("transactions") {
 		if within(row["booking_date"]) {
 			n["transactions"]++
-			ids[row["transaction_id"]] = true
+			ids[row["transaction_id"]] = true // a tag may leave the account out
+			ids[fmt.Sprint(row["account_id"], " ", row["transaction_id"])] = true
 		}
 	}
 	for row := range b.Truth("categorization") {
-		if ids[row["transaction_id"]] {
+		if account := row["account_id"]; account == "" && ids[row["transaction_id"]] || ids[fmt.Sprint(account, " ", row["transaction_id"])] {
 			n["categorization"]++
 		}
 	}

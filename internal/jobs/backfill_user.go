@@ -15,8 +15,8 @@ import (
 // filled is how far a backfill is with one user.
 type filled struct {
 	progress map[config.Stream]sink.Progress
-	// inRange are the hashes of the ids of the transactions in the range; nil
-	// where not all of it was read in this step.
+	// inRange are what the transactions in the range are told by; nil where not all
+	// of it was read in this step.
 	inRange map[uint64]struct{}
 }
 

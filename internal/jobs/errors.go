@@ -79,7 +79,7 @@ func stopReason(err error) error {
 		return &StopError{Reason: ReasonInterrupted, Err: errInterrupted}
 	case errors.As(err, &held), errors.Is(err, sink.ErrOvertaken):
 		return &StopError{Reason: ReasonOvertaken, Err: err}
-	case errors.Is(err, sink.ErrSource):
+	case errors.Is(err, sink.ErrSource), errors.Is(err, sink.ErrSchema):
 		return &StopError{Reason: ReasonConfig, Err: err}
 	case errors.Is(err, sink.ErrLyingStore), errors.Is(err, bucket.ErrDenied), errors.Is(err, bucket.ErrUnsupported):
 		return &StopError{Reason: ReasonSink, Err: err}

@@ -1,7 +1,10 @@
 package jobs
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -108,6 +112,51 @@ func TestStatusOfAJobPointedElsewhereIsAConfigurationError(t *testing.T) {
 		var stop *StopError
 		if !errors.As(err, &stop) || stop.Reason != ReasonConfig {
 			b.t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Records of the first schema do not say which they are of.
+func TestALakeOfAnotherSchemaIsAConfigurationErrorInEveryCommand(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(2), func(b *bank) {
+		b.run()
+		o := b.backfillOptions("2026-10-01", few)
+		o.Name = "history"
+		b.fill(o)
+		for _, r := range b.log() {
+			key := fmt.Sprintf("_syncer/nightly/log/%020d.json", r.Seq)
+			body, _, err := b.store().Get(b.t.Context(), key)
+			if err == nil {
+				_, err = b.store().Put(b.t.Context(), key, bytes.Replace(body, fmt.Appendf(nil, `"schema":%d,`, sink.Schema), nil, 1), bucket.Condition{})
+			}
+			if err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		before := b.tree()
+		run := b.options(b.config(few))
+		another := o
+		another.Name = "another"
+		for name, try := range map[string]func() error{
+			"run":               func() error { _, err := Run(b.t.Context(), run); return err },
+			"backfill":          func() error { _, err := Backfill(b.t.Context(), another); return err },
+			"finished backfill": func() error { _, err := Backfill(b.t.Context(), o); return err },
+			"plan":              func() error { _, err := MakePlan(b.t.Context(), run, false); return err },
+			"status": func() error {
+				_, err := ReadStatus(b.t.Context(), StatusOptions{Config: run.Config, Job: "nightly"})
+				return err
+			},
+		} {
+			if reason, ok := ReasonOf(try()); !ok || reason != ReasonConfig {
+				b.t.Errorf("%s: reason %v, %v, want a configuration error", name, reason, ok)
+			}
+			if err := try(); err == nil || !strings.Contains(err.Error(), "is of schema 1") || !strings.Contains(err.Error(), "sink.url") {
+				b.t.Errorf("%s: %v, want what it is and what to do", name, err)
+			}
+		}
+		if diff := cmp.Diff(before, b.tree()); diff != "" {
+			b.t.Errorf("the lake has changed:\n%s", diff)
 		}
 	})
 }

@@ -71,6 +71,12 @@
 //  13. A mark stays until a full pull is committed by a run that has seen it.
 //     TestABackfillMarksItsStreamsUntilAFullPullBeginsAfterIt,
 //     TestMarksOutliveCheckpointsAndGoWithThemWhenSettled.
+//  14. A lake is of one schema: nothing is written to one of another, nor
+//     believed that a checkpoint tells of one that has lost its log.
+//     TestALakeOfAnotherSchemaIsRefusedBeforeAnythingIsWritten,
+//     TestAJobDoesNotBeginBesideALakeOfAnotherSchema,
+//     TestNothingIsCommittedOnTopOfAnotherSchema,
+//     TestCheckpointsBeyondTheLogAreNotBelieved.
 //
 // What should hold, else somebody has to clear up:
 //

@@ -15,6 +15,9 @@ var (
 	// ErrSource says that the job's state was built from another finoOS or
 	// tenant than the one configured now.
 	ErrSource = errors.New("the job's state belongs to another source")
+	// ErrSchema says that the lake was written with other columns and keys, so that
+	// what this program would add to it could not be read with what is there.
+	ErrSchema = errors.New("the lake is of another schema")
 	// ErrLyingStore says that the store does not keep what the commit
 	// protocol is built on.
 	ErrLyingStore = errors.New("the store does not do what a safe commit needs")

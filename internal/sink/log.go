@@ -100,7 +100,7 @@ func (l *ledger) read(ctx context.Context, seq uint64) (*Record, error) {
 }
 
 // scan calls meet with everything newer than after, in order, and moves the
-// tail to the end of the log.
+// tail to the end of the log. A record of another schema ends it, as it ends follow.
 func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) error) error {
 	l.tail = after
 	for r, err := range ReadLog(ctx, l.store, string(l.keys), after) {
@@ -108,6 +108,9 @@ func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) erro
 			return err
 		}
 		l.tail = r.Seq
+		if err := l.checkSchema(r); err != nil {
+			return err
+		}
 		if err := meet(r); err != nil {
 			return err
 		}
@@ -179,6 +182,9 @@ func (l *ledger) follow(ctx context.Context, meet func(*Record) error) error {
 			return err
 		}
 		l.tail = r.Seq
+		if err := l.checkSchema(r); err != nil {
+			return err
+		}
 		if err := meet(r); err != nil {
 			return err
 		}

@@ -1,7 +1,9 @@
 package sink
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +17,15 @@ import (
 // the newest that it reads.
 const recordVersion = 1
 
+// Schema is the version of what a lake holds: the tables' columns and keys, and
+// what cursors remember. A job goes on over a lake of its own schema alone, since
+// rows of two have keys that do not meet. Schema 1, whose records do not say so,
+// had keys without the account of a booking and the currency of an account.
+const Schema = 2
+
+// firstSchema is that of records that say none.
+const firstSchema = 1
+
 // The kinds of records.
 const (
 	KindRun      = "run"      // makes the files and cursors of a run true
@@ -27,6 +38,7 @@ const (
 // true. It never changes.
 type Record struct {
 	Version  int    `json:"version"`
+	Schema   int    `json:"schema"`
 	Seq      uint64 `json:"seq"`
 	Job      string `json:"job"`
 	RunID    string `json:"run_id"`
@@ -123,6 +135,9 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 	if r.Version > recordVersion {
 		return nil, fmt.Errorf("record %d has version %d, this program reads up to %d: use a newer one", seq, r.Version, recordVersion)
 	}
+	if r.Schema == 0 {
+		r.Schema = firstSchema
+	}
 	if r.Seq != seq {
 		return nil, fmt.Errorf("record %d calls itself %d", seq, r.Seq)
 	}
@@ -132,4 +147,62 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 		}
 	}
 	return r, nil
+}
+
+// checkSchema refuses a record of another schema than the program's.
+func (l *ledger) checkSchema(r *Record) error {
+	if r.Schema == Schema {
+		return nil
+	}
+	where := l.keys.record(r.Seq)
+	if store, ok := l.store.(fmt.Stringer); ok {
+		where += " in " + store.String()
+	}
+	return fmt.Errorf("%w: %s is of schema %d, this program reads and writes %d; %s", ErrSchema, where, r.Schema, Schema, doSchema(r.Schema))
+}
+
+// doSchema is what to do about a lake of another schema.
+func doSchema(found int) string {
+	if found > Schema {
+		return "use a newer program"
+	}
+	return "no way leads from one to the other: give sink.url a prefix of its own, or remove all that is below this one; everything is then pulled anew"
+}
+
+// CheckSchema returns [ErrSchema] where a lake that the job would go on with, or
+// would share, is of another schema. It reads the first record of the job, or of
+// each that writes to the same tables while the job itself has none: a log is of
+// one schema, and is kept.
+func CheckSchema(ctx context.Context, store bucket.Objects, job string) error {
+	found, err := checkFirst(ctx, store, job)
+	for after := ""; err == nil && !found; {
+		var other string
+		if other, err = nextJob(ctx, store, after); err != nil || other == "" {
+			break
+		}
+		after = behindJob(other)
+		_, err = checkFirst(ctx, store, other)
+	}
+	if errors.Is(err, bucket.ErrDenied) {
+		return nil // what a job may not see, it cannot be told by
+	}
+	return err
+}
+
+// checkFirst checks a job's first record, and tells whether there is one. One that
+// cannot be read is for others to judge.
+func checkFirst(ctx context.Context, store bucket.Objects, job string) (found bool, err error) {
+	l := &ledger{store: store, keys: jobKeys(job)}
+	body, _, err := store.Get(ctx, l.keys.record(1))
+	if errors.Is(err, bucket.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read record 1 of job %s: %w", job, err)
+	}
+	r, err := parseRecord(body, 1)
+	if err != nil {
+		return true, nil //nolint:nilerr // see above
+	}
+	return true, l.checkSchema(r)
 }

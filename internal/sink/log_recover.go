@@ -66,7 +66,10 @@ func (t *takeover) read(ctx context.Context) (err error) {
 		}
 	}
 	// One more, so that there is a record to compare the source with.
-	return t.w.log.scan(ctx, max(after, 1)-1, t.adopt)
+	if err := t.w.log.scan(ctx, max(after, 1)-1, t.adopt); err != nil {
+		return err
+	}
+	return t.w.state.checkLog(t.w.log.tail)
 }
 
 // adopt takes in a record that stands in the log.

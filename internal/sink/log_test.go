@@ -38,7 +38,7 @@ func (h *putHook) Put(ctx context.Context, key string, body []byte, cond bucket.
 }
 
 func testRecord(runID string) *Record {
-	return &Record{Version: recordVersion, Job: "j", RunID: runID, Nonce: "nonce of " + runID, Kind: KindRun, Shards: 1}
+	return &Record{Version: recordVersion, Schema: Schema, Job: "j", RunID: runID, Nonce: "nonce of " + runID, Kind: KindRun, Shards: 1}
 }
 
 func testLedger(store bucket.Objects) *ledger {

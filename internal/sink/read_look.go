@@ -37,9 +37,13 @@ type LookOptions struct {
 	ScratchDir string // for cursors that are being read; default the system's
 }
 
-// OpenLook finds what was committed. That it is nothing is no error.
+// OpenLook finds what was committed. That it is nothing is no error; that the lake
+// is of another schema is [ErrSchema].
 func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 	if err := checkName("job", o.Job); err != nil {
+		return nil, fmt.Errorf("look at the sink: %w", err)
+	}
+	if err := CheckSchema(ctx, o.Store, o.Job); err != nil {
 		return nil, fmt.Errorf("look at the sink: %w", err)
 	}
 	l := &Look{shard: o.Shard}
@@ -52,13 +56,22 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 	}
 	after := max(l.state.floor(l.shard), 1) - 1 // one more, to compare the source with
 	var last *Record
+	read := &ledger{store: o.Store, keys: jobKeys(o.Job)}
 	for r, err := range ReadLog(ctx, o.Store, o.Job, after) {
 		if err != nil {
 			l.Close()
 			return nil, fmt.Errorf("look at the sink: %w", err)
 		}
+		if err := read.checkSchema(r); err != nil {
+			l.Close()
+			return nil, err
+		}
 		last, l.upTo = r, r.Seq
 		l.state.commits = append(l.state.commits, r.trimmed())
+	}
+	if err := l.state.checkLog(l.upTo); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("look at the sink: %w", err)
 	}
 	if last != nil {
 		if err := sameSource(o.Job, last, o.Source); err != nil {

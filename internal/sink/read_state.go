@@ -59,6 +59,18 @@ func (s *cursorState) floor(shard cursors.Shard) uint64 {
 	return slices.Min(newest)
 }
 
+// checkLog fails where a checkpoint tells of a record behind the end of the log:
+// the cursors in it would be believed although nobody knows any more whose they are.
+func (s *cursorState) checkLog(tail uint64) error {
+	for b := range cursors.Buckets {
+		if seq := s.newest(b); seq > tail {
+			return fmt.Errorf("a checkpoint tells of record %d, and %s ends with %d: bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew",
+				seq, s.keys.log(), tail, s.keys.root())
+		}
+	}
+	return nil
+}
+
 // newest is the number of a bucket's newest checkpoint, 0 if it has none.
 func (s *cursorState) newest(b int) uint64 {
 	if c := s.checkpoints[b]; len(c) > 0 {

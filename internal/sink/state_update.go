@@ -113,7 +113,7 @@ func (w *Writer) holdsGround(ctx context.Context) (final bool, err error) {
 		}
 		return nil
 	})
-	if errors.Is(err, ErrOvertaken) {
+	if errors.Is(err, ErrOvertaken) || errors.Is(err, ErrSchema) {
 		return true, w.fail(err)
 	}
 	return false, err

@@ -83,10 +83,14 @@ const (
 // names, and that nothing is left over. It changes nothing and takes no lease.
 // A run may be at work beside it.
 //
-// Problems are in the result. An error means that it could not be found out.
+// Problems are in the result. An error means that it could not be found out; a lake
+// of another schema is [ErrSchema].
 func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	if err := checkName("job", o.Job); err != nil {
 		return nil, err
+	}
+	if err := CheckSchema(ctx, o.Store, o.Job); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	v := newVerifier(o)
 	for _, step := range []struct {

@@ -100,6 +100,13 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 	if err := v.checkCursors(ctx, r); err != nil {
 		return false, err
 	}
+	if r.Schema != Schema {
+		v.problem(Finding{
+			Where: v.keys.record(seq), Seq: seq, Do: doSchema(r.Schema),
+			What: fmt.Sprintf("is of schema %d, the log began with %d", r.Schema, Schema),
+		})
+		return true, nil // its files have other columns
+	}
 	if !marked {
 		v.unpublished = append(v.unpublished, seq)
 		return true, nil

@@ -103,6 +103,12 @@ func (v *verifier) readRecordsOf(ctx context.Context, job string) error {
 		if err != nil {
 			return v.readSingly(ctx, job)
 		}
+		if r.Seq == 1 && r.Schema != Schema && job != v.o.Job {
+			v.problem(Finding{
+				Where: jobKeys(job).record(1), Seq: 1, Do: doSchema(r.Schema),
+				What: fmt.Sprintf("job %s writes to the same tables by schema %d, this one by %d", job, r.Schema, Schema),
+			})
+		}
 		v.name(r)
 		v.read[job] = r.Seq
 	}

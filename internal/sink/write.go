@@ -139,10 +139,13 @@ type Writer struct {
 	failed  error
 }
 
-// Open begins a run: it takes the lease, tests the store, finishes what dead
+// Open begins a run: it looks whose lake it is, takes the lease, tests the store, finishes what dead
 // runs had committed and clears what they had not, and finds the cursors.
 func Open(ctx context.Context, o Options) (*Writer, error) {
 	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	if err := CheckSchema(ctx, o.Store, o.Job); err != nil {
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
 	w := newWriter(o)

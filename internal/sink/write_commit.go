@@ -95,7 +95,7 @@ func (w *Writer) seal(ctx context.Context) (*Record, error) {
 
 func (w *Writer) newRecord(kind string, buckets []int) *Record {
 	return &Record{
-		Version: recordVersion, Job: w.o.Job, RunID: w.o.RunID, RunGroup: w.o.RunGroup, Nonce: rand.Text(),
+		Version: recordVersion, Schema: Schema, Job: w.o.Job, RunID: w.o.RunID, RunGroup: w.o.RunGroup, Nonce: rand.Text(),
 		Shard: w.o.Shard.Index, Shards: w.o.Shard.Count, Kind: kind, CommittedAt: w.o.Now().UTC(), BaseSeq: w.base,
 		Buckets: buckets, Source: w.o.Source, Files: []File{}, Tables: map[string]TableChanges{},
 	}

@@ -39,7 +39,7 @@ func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 	w.checkClean()
 
 	want := &Record{
-		Version: 1, Seq: 1, Job: "j", RunID: "run001", RunGroup: "group", Nonce: r.Nonce, Shards: 1, Kind: KindRun, CommittedAt: w.now,
+		Version: 1, Schema: 2, Seq: 1, Job: "j", RunID: "run001", RunGroup: "group", Nonce: r.Nonce, Shards: 1, Kind: KindRun, CommittedAt: w.now,
 		Buckets: cursors.Shard{Count: 1}.Buckets(), Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"},
 		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4, Bytes: r.Cursors.Bytes},
 		Files:   r.Files,

@@ -290,7 +290,7 @@ func (r *reader) pullTransactions(id string, all bool) {
 			t["paymentPartner"] = partner
 		}
 		record["_extra"] = r.rest("transactions", t)
-		r.lake.put("transactions", record, "transaction_id")
+		r.lake.put("transactions", record, "account_id", "transaction_id")
 	}
 	for _, t := range r.lake["transactions"][id] {
 		a := as[string](t["account_id"])
@@ -315,7 +315,7 @@ func (r *reader) pullTags(id, since string) {
 			tags, _ := r.strs(e, "tags", "id", "name").([]string)
 			extra := r.rest("categorization", e)
 			for _, tag := range tags {
-				r.lake.put("categorization", row{"user_id": id, "account_id": account, "transaction_id": tx, "tag": tag, "_extra": extra}, "transaction_id", "tag")
+				r.lake.put("categorization", row{"user_id": id, "account_id": account, "transaction_id": tx, "tag": tag, "_extra": extra}, "account_id", "transaction_id", "tag")
 			}
 		}
 		if page >= got.MetaData.TotalPages {
@@ -365,7 +365,7 @@ func (r *reader) pullHistory(id string) {
 			r.lake.put("account_history", row{
 				"user_id": id, "account_id": account, "date": r.date(point, "date"), "balance": r.money(point, "balance"),
 				"currency": currency, "_extra": r.rest("account_history", point),
-			}, "account_id", "date")
+			}, "account_id", "currency", "date")
 		}
 	}
 }
@@ -374,8 +374,9 @@ func (r *reader) pullHistory(id string) {
 func (r *reader) compare() {
 	r.Helper()
 	keys := map[string][]string{
-		"users": nil, "bank_logins": {"bank_login_id"}, "accounts": {"account_id"}, "transactions": {"transaction_id"},
-		"categorization": {"transaction_id", "tag"}, "contracts": {"contract_id"}, "account_history": {"account_id", "date"},
+		"users": nil, "bank_logins": {"bank_login_id"}, "accounts": {"account_id"}, "transactions": {"account_id", "transaction_id"},
+		"categorization": {"account_id", "transaction_id", "tag"}, "contracts": {"contract_id"},
+		"account_history": {"account_id", "currency", "date"},
 	}
 	for table, key := range keys {
 		want := lake{table: {}}

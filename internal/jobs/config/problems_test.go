@@ -116,7 +116,7 @@ func TestASingleMistakeInAJobIsSaid(t *testing.T) {
 		`mask: {cards: {iban: drop}}`:          `9:20: jobs.nightly.mask.cards.iban: there is no table "cards"`,
 		`mask: {accounts: {ibans: drop}}`:      `9:23: jobs.nightly.mask.accounts.ibans: the table accounts has no column "ibans"`,
 		`mask: {all: {ibans: drop}}`:           `9:18: jobs.nightly.mask.all.ibans: no table has a column "ibans"`,
-		`mask: {accounts: {account_id: drop}}`: `9:23: jobs.nightly.mask.accounts.account_id: account_id is a part of the table's key and cannot be dropped: write hmac`,
+		`mask: {accounts: {account_id: drop}}`: `9:23: jobs.nightly.mask.accounts.account_id: account_id is a part of the key of accounts and cannot be dropped: write hmac`,
 		`mask: {accounts: {balance: hmac}}`:    `9:23: jobs.nightly.mask.accounts.balance: balance is a decimal(18,4) and has no hmac: drop it`,
 		`mask: {accounts: {user_id: hmac}}`:    `9:23: jobs.nightly.mask.accounts.user_id: user_id joins the tables: hide it in every table, below "all"`,
 		`mask: {pulls: {mode: hmac}}`:          `9:20: jobs.nightly.mask.pulls.mode: mode cannot be hidden: the current state is told by it`,

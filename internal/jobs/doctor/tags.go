@@ -67,7 +67,7 @@ func (d *doctor) lastPulled(ctx context.Context, store bucket.Store) (string, er
 	look, err := sink.OpenLook(ctx, sink.LookOptions{
 		Store: store, Job: d.o.Job, Source: sink.Source{BaseURL: f.BaseURL, Tenant: f.Tenant}, ScratchDir: d.o.Config.Sink.ScratchDir,
 	})
-	if errors.Is(err, sink.ErrSource) {
+	if errors.Is(err, sink.ErrSource) || errors.Is(err, sink.ErrSchema) {
 		return "", nil // a run will say so
 	}
 	if err != nil {

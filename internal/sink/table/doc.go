@@ -11,12 +11,14 @@
 // (tables.go, columns.go); those that all tables end in stand in [Meta]. A row sets
 // the values of its key or, with the Op Delete, ends it: then all columns but the key's
 // and those of Meta are null. Columns may be added at the end of a table's own; none may
-// change its name or type, since files that were written before stay.
+// change its name or type, and no key its columns, since files that were written before
+// stay: where that must be, the lake becomes one of another schema (sink.Schema).
 //
 // # Values
 //
 // Null is the empty string, the zero time, the nil list, and an invalid [Decimal], [Date]
-// or [Null]. Amounts are exact: a number that does not fit is [ErrInexact] and null, never
+// or [Null]. In a key nothing is null: the empty string is a value there, in the columns
+// that the API may leave out (maybeBlank), and an incomplete row in all others. Amounts are exact: a number that does not fit is [ErrInexact] and null, never
 // rounded (values.go). Their sums are kept in 128 bits, and read back as text.
 //
 // # Masking
@@ -24,7 +26,8 @@
 // What is hidden is hidden on its way into the file's buffers, and stands nowhere else
 // (mask.go, mask_json.go): the package parquet asks a hook for each column, and the masker
 // answers. A JSON text that cannot be taken apart is written as null. Keys are hidden
-// like other columns, so that a row and the one that deletes it still meet.
+// like other columns, so that a row and the one that deletes it still meet; what is empty in
+// a key hides nothing, and stays so.
 //
 // # What may fail
 //

@@ -76,7 +76,7 @@ func (t *Table) checkMask(name string, action MaskAction) error {
 	case t.Name == PullsName && (name == "stream" || name == "outcome" || name == "mode"), name[0] == '_':
 		return fmt.Errorf("%s cannot be hidden: the current state is told by it", name)
 	case c.Key && action == MaskDrop:
-		return fmt.Errorf("%s is a part of the table's key and cannot be dropped: write hmac", name)
+		return fmt.Errorf("%s is a part of the key of %s and cannot be dropped: write hmac", name, t.Name)
 	case action == MaskHMAC && c.Type == TypeJSON:
 		return fmt.Errorf("%s is JSON: drop it, or hide a member, as in %s.name: hmac", name, name)
 	case action == MaskHMAC && c.Type != TypeString && c.Type != TypeStringList:
@@ -129,7 +129,7 @@ func (m *masker) text(c parquet.Column) func(string) string {
 	return nil
 }
 
-// digest is a value's HMAC; null stays null.
+// digest is a value's HMAC; null stays null, and what is empty in a key empty.
 func (m *masker) digest(value string) string {
 	if value == "" {
 		return ""
