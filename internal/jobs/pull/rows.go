@@ -75,18 +75,23 @@ func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) table.
 	return row
 }
 
-// money converts an amount exactly, or leaves it null and puts its text into
-// extra under the name of its field.
+// money converts an amount exactly, or to the one that it is next to, or leaves it
+// null; in all but the first case its text goes into extra under the name of its
+// field.
 func (res *Result) money(n finoos.Number, extra, field string) (d table.Decimal, extraOut string) {
 	if n == "" {
 		return table.Decimal{}, extra
 	}
-	d, err := table.ParseDecimal(string(n))
-	if err == nil {
+	d, rounded, err := table.ParseAmount(string(n))
+	switch {
+	case err != nil:
+		res.Issues.Inexact++
+	case rounded:
+		res.Issues.Rounded++
+	default:
 		return d, extra
 	}
-	res.Issues.Inexact++
-	return table.Decimal{}, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
+	return d, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
 }
 
 // joinExtra puts the fields of two JSON objects that share none into one;
