@@ -39,7 +39,7 @@ func Collect[T any](
 	}
 	pass := func(emit func(table.Row) error) error {
 		start()
-		return list.Each(func(rec *T) error { return visit(rec, emit) })
+		return list.Each(func(rec *T) error { res.note(rec); return visit(rec, emit) })
 	}
 	if !list.Spilled() {
 		return pass(func(row table.Row) error {

@@ -35,6 +35,7 @@ func TestAmountsAreExactOrKeptAsText(t *testing.T) {
 			if !ok || row.Amount != tc.want || row.Extra != tc.left {
 				t.Errorf("got %+v and %q", row.Amount, row.Extra)
 			}
+			res.note(tx)
 			if inexact := tc.amount != "" && !tc.want.Valid; (res.Issues.Inexact == 1) != inexact {
 				t.Errorf("counted %d", res.Issues.Inexact)
 			}
