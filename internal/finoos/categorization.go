@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// Categorization is the tags of one transaction. Its Hash is 0.
+// Categorization is the tags of one transaction. Its Hash is 0. Where something of
+// it is Unreadable, there may be more tags.
 type Categorization struct {
 	TransactionID, AccountID string
 	Tags                     []string
@@ -23,8 +24,8 @@ var (
 func newCategorizationSchema() *schema[Categorization] {
 	return newSchema("categorization", func(c *Categorization, r Record) { c.Record = r },
 		ident("transactionId", func(c *Categorization) *string { return &c.TransactionID }),
-		text("accountId", func(c *Categorization) *string { return &c.AccountID }),
-		tags("tags", func(c *Categorization) *[]string { return &c.Tags }),
+		optionalIdent("accountId", func(c *Categorization) *string { return &c.AccountID }),
+		eachTag("tags", func(c *Categorization) *[]string { return &c.Tags }),
 	)
 }
 

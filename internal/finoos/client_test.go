@@ -274,7 +274,7 @@ func TestMeterCountsRetriesAndBytes(t *testing.T) {
 
 func TestTransactionsAreBoundedByInstants(t *testing.T) {
 	t.Parallel()
-	c, a := setup(t, always(reply{body: `{"transactions":[{"transactionId":"t"}]}`}))
+	c, a := setup(t, always(reply{body: `{"transactions":[{"transactionId":"t","accountId":"a"}]}`}))
 	since := time.Date(2024, 3, 31, 0, 0, 0, 0, time.FixedZone("", 2*3600))
 	for _, q := range []TransactionQuery{{}, {Since: since}, {Since: since, Until: date(2024, 4, 2)}} {
 		l, err := c.Transactions(t.Context(), testUser, q)

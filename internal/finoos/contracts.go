@@ -27,7 +27,7 @@ var contractSchema = newSchema("contract", func(c *Contract, r Record) { c.Recor
 	contractID,
 	alias("id", contractID),
 	&fieldOf[Contract]{name: "contractPartner", set: setPartner},
-	&fieldOf[Contract]{name: "amount", set: setContractAmount},
+	number("amount", func(c *Contract) *Number { return &c.Amount }),
 	text("amountConsistency", func(c *Contract) *string { return &c.AmountConsistency }),
 	text("interval", func(c *Contract) *string { return &c.Interval }),
 	text("duration", func(c *Contract) *string { return &c.Duration }),
@@ -52,23 +52,21 @@ var partnerSchema = newSchema("partner", nil,
 )
 
 // setPartner keeps the partner as a whole besides its id and name, so nothing
-// of it is an extra field.
+// of it is an extra field, unless one of these cannot be read.
 func setPartner(d *recordDecoder, c *Contract, v value) error {
-	if _, err := partnerSchema.decodeAt(d, c, v.raw, 0); err != nil {
+	before := d.odd.unreadable
+	err := d.asOne(func() error {
+		_, err := partnerSchema.decodeAt(d, c, v.raw, 0)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	c.Partner = d.compact(v)
-	return nil
-}
-
-// setContractAmount leaves an amount with its currency, which nobody has
-// documented, to the extra fields.
-func setContractAmount(d *recordDecoder, c *Contract, v value) (err error) {
-	if v.kind() == kindObject {
+	if d.odd.unreadable > before {
 		return errKeep
 	}
-	c.Amount, err = numberOf(d, v)
-	return err
+	return nil
 }
 
 type bookingRange struct {
@@ -80,11 +78,11 @@ var (
 	rangeFrom   = day("from", func(r *bookingRange) *time.Time { return &r.from })
 	rangeTo     = day("to", func(r *bookingRange) *time.Time { return &r.to })
 	rangeSchema = newSchema("range", func(r *bookingRange, rec Record) { r.more = rec.Extra != "" },
-		rangeFrom, alias("since", rangeFrom), rangeTo, alias("until", rangeTo)).unhashed()
+		rangeFrom, alias("since", rangeFrom), rangeTo, alias("until", rangeTo)).unhashed().refuseOdd()
 )
 
 // setBookingRange reads [from, to] or an object of the two. The form is our
-// reading only: anything else is kept as an extra field.
+// reading only: anything else cannot be read.
 func setBookingRange(d *recordDecoder, c *Contract, v value) error {
 	var r bookingRange
 	var err error
@@ -93,13 +91,16 @@ func setBookingRange(d *recordDecoder, c *Contract, v value) error {
 	case kindArray:
 		r, err = rangeOfItems(v)
 	case kindObject:
-		r, err = rangeSchema.decode(d, v)
+		err = d.asOne(func() error {
+			r, err = rangeSchema.decode(d, v)
+			return err
+		})
 	default:
-		return errKeep
+		return errType
 	}
 	if err != nil {
-		d.reset(before) // the error ends here, so d is not spent
-		return errKeep
+		d.reset(before) // the field goes on as an extra one
+		return err
 	}
 	c.NextBookingFrom, c.NextBookingTo = r.from, r.to
 	if r.more {

@@ -54,6 +54,7 @@
 //	json_schema fields lists     which members a model has, and how each is read
 //	json_record                  the pass
 //	json_hash extra arena        what the pass feeds: fingerprint, extras, texts
+//	json_mend                    text that no column takes
 //
 // These files are fenced: do not extend them. They stand for speed (what they
 // gain is in bench/README.md), and are trusted because an oracle of the plainest
@@ -65,10 +66,16 @@
 //
 // Field names are read case-insensitively; null, a missing field and "" are
 // the same; a list may come bare or wrapped in an object. Fields without a
-// place in the model are kept in [Record] under their path. So are those of a
-// user that cannot be read: an object where text is due, a date that is none.
-// Elsewhere these make the answer malformed, as a record without its id does: a
-// wrong row is worse than a missing one. What an id is, package id says.
+// place in the model are kept in [Record] under their path. So are those that
+// cannot be read: an object where text is due, a date that is none. They are null
+// and counted, and the record goes on. Only a key is not done without: without its
+// ids a record makes the answer malformed, since one that is left out would look
+// like one that is gone. What an id is, package id says. A balance without its day
+// has no place either, but is told ([AccountHistory.Complete]).
+//
+// Text that no column takes (what is not UTF-8, half of a surrogate pair, NUL)
+// reads as U+FFFD, in JSON that is kept as well, and is counted. The hash is of
+// what the API said.
 //
 // The list of users is everybody's, so what is no user on it is put aside and
 // counted, and the others go on ([UserListing]).

@@ -35,8 +35,16 @@ func (a *arena) keep(b []byte) string {
 	return a.block.String()[start:]
 }
 
-// keepText is the text of v: see [value.text].
+// keepText is the text of v, mended.
 func (d *recordDecoder) keepText(v value) string {
+	if v.form == 0 {
+		return d.texts.keep(v.plain())
+	}
+	return string(v.mendedText())
+}
+
+// keepSaid is the text of v as it is.
+func (d *recordDecoder) keepSaid(v value) string {
 	if v.form == 0 {
 		return d.texts.keep(v.plain())
 	}

@@ -15,23 +15,25 @@ var (
 	errEnd    = errors.New("end of the answer")
 )
 
-// Names may repeat and text may be in a wrong encoding: neither is worth a
-// user's data. What is not UTF-8 reads as U+FFFD.
-func repaired(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
-
 // parseValue checks a whole text. It may write behind b.
 func parseValue(b []byte) (value, bool) {
+	v, _, ok := parseRepaired(b)
+	return v, ok
+}
+
+// parseRepaired is parseValue, and tells where the text was repaired.
+func parseRepaired(b []byte) (v value, repairs []int, ok bool) {
 	b = append(bytes.TrimSpace(b), '\n', endMark)
 	var s syntax
 	end, _, ok := s.check(b, 0)
 	if !ok || skipSpace(b, end) < len(b)-1 {
-		return value{}, false
+		return value{}, nil, false
 	}
 	if s.miscoded {
-		b = repaired(b)
+		b, repairs = repaired(b)
 	}
-	v, _ := valueAt(b, 0)
-	return v, true
+	v, _ = valueAt(b, 0)
+	return v, repairs, true
 }
 
 // recordStream reads the list of an answer item by item, and passes by what stands
@@ -53,8 +55,8 @@ type recordStream struct {
 	other   string // the last of these
 	again   bool   // this is the second reading, for the list named other
 
-	repaired bool  // what is shown was not in UTF-8
-	about    value // the member that tells about pages
+	repairs []int // where what is shown was not in UTF-8
+	about   value // the member that tells about pages
 }
 
 // parser is what a stream needs memory for.

@@ -3,7 +3,8 @@ package finoos
 // extra builds the JSON objects of what no field took. It is a stack in one
 // buffer: an object that was opened last is closed or taken first.
 type extra struct {
-	buf []byte
+	buf      []byte
+	replaced bool // something since somebody has asked
 }
 
 // open begins an object, as the member name of the one around it or, without
@@ -18,8 +19,35 @@ func (e *extra) open(name []byte) int {
 }
 
 func (e *extra) add(name, v value) {
+	if name.mendable() {
+		name.raw, e.replaced = appendMended(nil, name.raw), true
+	}
 	e.name(name.raw)
-	e.buf = v.appendCompact(e.buf)
+	e.value(v)
+}
+
+// value adds a value without the space between its tokens, and mended.
+func (e *extra) value(v value) {
+	start := 0 // of what is not yet added
+	for i := 0; i < len(v.raw); {
+		switch c := v.raw[i]; {
+		case c == '"':
+			var text value
+			from := i
+			i, text.form, _ = stringEnd(v.raw, i)
+			if text.raw = v.raw[from:i]; text.mendable() {
+				e.buf = appendMended(append(e.buf, v.raw[start:from]...), text.raw)
+				start, e.replaced = i, true
+			}
+		case isSpace(c):
+			e.buf = append(e.buf, v.raw[start:i]...)
+			i++
+			start = i
+		default:
+			i++
+		}
+	}
+	e.buf = append(e.buf, v.raw[start:]...)
 }
 
 func (e *extra) name(name []byte) {
@@ -46,10 +74,10 @@ func (e *extra) take(mark int) string {
 	return text
 }
 
-// compact is the text of v without the space between its tokens.
+// compact is the text of v without the space between its tokens, and mended.
 func (d *recordDecoder) compact(v value) string {
 	mark := len(d.extra.buf)
-	d.extra.buf = v.appendCompact(d.extra.buf)
+	d.extra.value(v)
 	text := d.texts.keep(d.extra.buf[mark:])
 	d.extra.buf = d.extra.buf[:mark]
 	return text

@@ -29,6 +29,11 @@ var (
 // digits; any other could be spelled in more than one way, and would then be more
 // than one id.
 func ident[T any](name string, at func(*T) *string) *fieldOf[T] {
+	return optionalIdent(name, at).require()
+}
+
+// optionalIdent is a field of an id that a record need not have.
+func optionalIdent[T any](name string, at func(*T) *string) *fieldOf[T] {
 	f := &fieldOf[T]{name: name, set: func(d *recordDecoder, to *T, v value) error {
 		switch k := v.kind(); {
 		case k == kindObject || k == kindArray:
@@ -36,7 +41,7 @@ func ident[T any](name string, at func(*T) *string) *fieldOf[T] {
 		case k != kindString && (k != kindNumber || bytes.ContainsAny(v.raw, ".eE")):
 			return errNotID
 		}
-		s := d.keepText(v)
+		s := d.keepSaid(v)
 		switch {
 		case !id.Valid(s):
 			return errBadChars
@@ -46,7 +51,7 @@ func ident[T any](name string, at func(*T) *string) *fieldOf[T] {
 		*at(to) = s
 		return nil
 	}}
-	return f.require()
+	return f.key()
 }
 
 // wellFormed reports whether a text has no half of a surrogate.
@@ -152,16 +157,22 @@ func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (ti
 		if err != nil {
 			return err
 		}
-		*at(to) = t
-		if t.IsZero() {
-			return errKeep // Go's zero time stands for null here
+		if y := t.Year(); y < firstYear || y > lastYear || t.IsZero() { // Go's zero time stands for null here
+			return errNotDate
 		}
+		*at(to) = t
 		return nil
 	}}
 }
 
-// dayOf reads the day as written. What follows it must look like a time, but
-// neither time nor offset matter.
+// The years that tables hold.
+const (
+	firstYear = 1
+	lastYear  = 9999
+)
+
+// dayOf reads the day as written. What follows it must begin like a time or be an
+// offset, but neither of them matters.
 func dayOf(v value) (time.Time, error) {
 	if k := v.kind(); k == kindObject || k == kindArray {
 		return time.Time{}, errType
@@ -171,7 +182,7 @@ func dayOf(v value) (time.Time, error) {
 		text = v.appendText(nil)
 	}
 	const length = len(time.DateOnly)
-	if len(text) < length || (len(text) > length && text[length] != 'T' && text[length] != ' ') || text[4] != '-' || text[7] != '-' {
+	if len(text) < length || len(text) > length && !mayFollowDay(text[length:]) || text[4] != '-' || text[7] != '-' {
 		return time.Time{}, errNotDate
 	}
 	y, yok := digits(text[:4])
@@ -181,6 +192,42 @@ func dayOf(v value) (time.Time, error) {
 		return time.Time{}, errNotDate
 	}
 	return time.Unix(daysUntil(y, m, d)*secondsOfDay, 0).UTC(), nil
+}
+
+// mayFollowDay reports whether what stands behind a day leaves it that day: a time,
+// of which the beginning is enough, or an offset.
+func mayFollowDay(rest []byte) bool {
+	switch c := rest[0]; {
+	case c == 'Z' || c == 'z' || c == '+' || c == '-':
+		return isOffset(rest)
+	case c != 'T' && c != 't' && c != ' ':
+		return false
+	}
+	rest = bytes.TrimLeft(rest[1:], " ")
+	if len(rest) == 0 || isOffset(rest) {
+		return true
+	}
+	return len(rest) >= len("15:04") && isDigit(rest[0]) && isDigit(rest[1]) &&
+		(isDigit(rest[2]) || rest[2] == ':') && isDigit(rest[3])
+}
+
+// isOffset reports whether a text is an offset: Z, or hours and maybe minutes.
+func isOffset(b []byte) bool {
+	if len(b) == 1 {
+		return b[0] == 'Z' || b[0] == 'z'
+	}
+	if b[0] != '+' && b[0] != '-' {
+		return false
+	}
+	b = b[1:]
+	if len(b) == len("07:00") && b[2] == ':' {
+		b = append(b[:2:2], b[3:]...)
+	}
+	if len(b) == len("07") {
+		b = append(b[:2:2], "00"...)
+	}
+	n, ok := digits(b)
+	return ok && len(b) == len("0700") && n <= 1800 && n%100 < 60
 }
 
 const secondsOfDay = 24 * 60 * 60

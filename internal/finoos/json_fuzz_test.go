@@ -65,7 +65,7 @@ func FuzzAccount(f *testing.F) {
 
 func FuzzTransaction(f *testing.F) {
 	fuzzModel(f, transactionSchema, func(x *Transaction) Record { return x.Record },
-		`{"transactionId":"t","amount":"1e-4","bookingDate":"2024-03-31","paymentPartner":{"name":"\ud800","x":1},"tags":["a",{"id":"b"}]}`)
+		`{"transactionId":"t","accountId":"a","amount":"1e-4","bookingDate":"2024-03-31","paymentPartner":{"name":"\ud800","x":1},"tags":["a",{"id":"b"}]}`)
 }
 
 func FuzzBankLogin(f *testing.F) {

@@ -63,16 +63,16 @@ func TestHashOfVersion1StaysAsItIs(t *testing.T) {
 	if HashVersion != 1 {
 		t.Fatal("write a test for the new version too")
 	}
-	got := one(t, transactionSchema, `{"transactionId":"t","amount":-1.50,"tags":["a","\u00e4"],
+	got := one(t, transactionSchema, `{"transactionId":"t","accountId":"a","amount":-1.50,"tags":["a","\u00e4"],
 		"paymentPartner":{"name":null,"iban":"DE"},"ok":false}`).Hash
 	var want uint64
 	for _, pair := range []string{
-		"\xfftransactionid\xfd\"t", "\xffamount\xfd0-1.50", "\xfftags\xfe0\xfd\"a", "\xfftags\xfe1\xfd\"ä",
+		"\xfftransactionid\xfd\"t", "\xffaccountid\xfd\"a", "\xffamount\xfd0-1.50", "\xfftags\xfe0\xfd\"a", "\xfftags\xfe1\xfd\"ä",
 		"\xfftags\xfd[2", "\xffpaymentpartner\xffiban\xfd\"DE", "\xffok\xfdtfalse",
 	} {
 		want += xxhash.Sum64String(pair)
 	}
-	const golden = 3969245655147897413
+	const golden = 11691123580390634468
 	if got != want || got != golden {
 		t.Errorf("got %d, want %d: cursors in the lake hold the old one", got, want)
 	}

@@ -1,6 +1,9 @@
 package finoos
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // texts is a field of a list of text.
 func texts[T any](name string, at func(*T) *[]string) *fieldOf[T] {
@@ -13,14 +16,20 @@ func tags[T any](name string, at func(*T) *[]string) *fieldOf[T] {
 	return textsOf(name, at, "id", "name")
 }
 
+// eachTag is tags of which those that can be read count where others cannot: these
+// are unreadable, and the list is kept as an extra field.
+func eachTag[T any](name string, at func(*T) *[]string) *fieldOf[T] {
+	return listField(name, at, newChoice("id", "name").forEach())
+}
+
 // textsOf is a field of a list of text, an item of which may come as an
 // object: then the first of names that it has is the text. Where objects say
 // more than that, the list is kept as an extra field as well.
 func textsOf[T any](name string, at func(*T) *[]string, names ...string) *fieldOf[T] {
-	c := &choice{names: names, level: level[string]{id: newLevel(), byName: map[string]int{}}}
-	for i, name := range names {
-		c.byName[name] = i
-	}
+	return listField(name, at, newChoice(names...))
+}
+
+func listField[T any](name string, at func(*T) *[]string, c *choice) *fieldOf[T] {
 	return &fieldOf[T]{name: name, hashes: true, read: func(d *recordDecoder, to *T, b []byte, i int, hash bool, depth int) (sum uint64, end int, err error) {
 		*at(to), sum, end, err = d.textList(c, b, i, hash, depth)
 		return sum, end, err
@@ -33,6 +42,20 @@ type choice struct {
 	level[string]
 
 	names []string
+	each  bool // an item that cannot be read does not keep the others from it
+}
+
+func newChoice(names ...string) *choice {
+	c := &choice{names: names, level: level[string]{id: newLevel(), byName: map[string]int{}}}
+	for i, name := range names {
+		c.byName[name] = i
+	}
+	return c
+}
+
+func (c *choice) forEach() *choice {
+	c.each = true
+	return c
 }
 
 // textList reads a list of text; items that say nothing are left out. Its error
@@ -49,13 +72,23 @@ func (d *recordDecoder) textList(c *choice, b []byte, i int, hash bool, depth in
 		if hash {
 			d.hash.enterItem(n)
 		}
+		before := d.mark()
 		item, part, rest, end, err := d.item(c, b, i, hash, depth+1)
+		if err != nil && c.each && !errors.Is(err, errNoJSON) {
+			d.reset(before)
+			d.odd.unreadable++
+			item, rest, more = value{}, false, true
+			part, end, err = d.whole(b, i, nil, hash, depth+1, true)
+		}
 		if err != nil {
 			return nil, 0, end, fmt.Errorf("[%d]: %w", len(list), err)
 		}
 		d.hash.path = d.hash.path[:mark]
 		sum += part
 		if item.says() {
+			if item.form != 0 && item.mendable() {
+				d.extra.replaced = true
+			}
 			list, more = append(list, d.keepText(item)), more || rest
 		}
 		var ok bool
@@ -120,13 +153,24 @@ func (d *recordDecoder) pick(c *choice, b []byte, i int, hash bool, depth int) (
 	return text, sum, said > 1, i + 1, nil
 }
 
-// records is a field of a list of records of another schema.
-func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *fieldOf[T] {
-	return &fieldOf[T]{name: name, whole: true, read: func(d *recordDecoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
+// recordsOf is the list that records belong to.
+type recordsOf[T, R any] interface {
+	// list is where they are, of a list that has come.
+	list(to *T) *[]R
+	// fits reports whether a record may be one of them.
+	fits(to *T, r *R) bool
+	// leaveOut notes a record that may not, or is none.
+	leaveOut(to *T)
+}
+
+// records is a field of a list of records of another schema. What cannot be one of
+// them is unreadable, and the others go on.
+func records[T, R any](name string, of *schema[R], in recordsOf[T, R]) *fieldOf[T] {
+	return &fieldOf[T]{name: name, read: func(d *recordDecoder, to *T, b []byte, i int, _ bool, _ int) (sum uint64, end int, err error) {
 		if b[i] != '[' {
 			return 0, i, errType
 		}
-		list := (*at(to))[:0]
+		list := (*in.list(to))[:0]
 		if list == nil {
 			list = []R{}
 		}
@@ -134,9 +178,24 @@ func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *fieldOf[T]
 		for i = skipSpace(b, i+1); b[i] != ']'; {
 			var none R
 			list = append(list, none)
-			end, err := of.decodeAt(d, &list[len(list)-1], b, i)
-			if err != nil {
+			last := &list[len(list)-1]
+			before := d.mark()
+			end, err := of.decodeAt(d, last, b, i)
+			if errors.Is(err, errNoJSON) {
 				return 0, end, fmt.Errorf("[%d]: %w", len(list)-1, err)
+			}
+			if err != nil {
+				d.reset(before)
+				if end, err = d.hash.syntax.valueEnd(b, i); err != nil {
+					return 0, end, err
+				}
+			} else if in.fits(to, last) {
+				last = nil
+			}
+			if last != nil {
+				list = list[:len(list)-1]
+				d.odd.unreadable++
+				in.leaveOut(to)
 			}
 			var ok bool
 			if i, ok = following(b, end, ']'); !ok {
@@ -144,7 +203,7 @@ func records[T, R any](name string, of *schema[R], at func(*T) *[]R) *fieldOf[T]
 			}
 		}
 		d.hash.syntax.around--
-		*at(to) = list
+		*in.list(to) = list
 		return 0, i + 1, nil
 	}}
 }

@@ -11,7 +11,7 @@ func TestLongNamesAreNotRemembered(t *testing.T) {
 	t.Parallel()
 	d := new(recordDecoder)
 	for i := range 12 {
-		v, ok := parseValue(fmt.Appendf(nil, `{"transactionId":"t","%d%s":null}`, i, strings.Repeat("n", 4096)))
+		v, ok := parseValue(fmt.Appendf(nil, `{"transactionId":"t","accountId":"a","%d%s":null}`, i, strings.Repeat("n", 4096)))
 		if !ok {
 			t.Fatal("not JSON")
 		}

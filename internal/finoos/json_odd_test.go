@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestAFieldOfAUserThatCannotBeReadIsNullAndStaysAsItWasSpelled(t *testing.T) {
@@ -42,6 +43,158 @@ func TestAFieldOfAUserThatCannotBeReadIsNullAndStaysAsItWasSpelled(t *testing.T)
 				t.Errorf("%s: the hash does not know of the field", name)
 			}
 		}
+	}
+}
+
+// oddly reads a record beside what is the same without the field.
+func oddly[T any](s *schema[T], record func(*T) *Record, ids string) func(string) (rec, plain Record, rest string, err error) {
+	return func(field string) (Record, Record, string, error) {
+		got, err := decodeText(s, "{"+ids+","+field+"}")
+		if err != nil {
+			return Record{}, Record{}, "", err
+		}
+		want, err := decodeText(s, "{"+ids+"}")
+		rec, plain := *record(&got), *record(&want)
+		*record(&got) = plain
+		return rec, plain, cmp.Diff(want, got), err
+	}
+}
+
+func TestNothingButIDsHasToBeReadable(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
+	for _, tt := range []struct {
+		read   func(string) (rec, plain Record, rest string, err error)
+		fields []string
+	}{
+		{oddly(accountSchema, func(a *Account) *Record { return &a.Record }, `"accountId":"a"`), []string{
+			`"balance":"1.234,56"`, `"balance":"01"`, `"balance":true`, `"balance":"NaN"`, `"balance":{"value":1,"scale":2}`, `"name":{"first":"A"}`, `"iban":["DE"]`, `"currency":{"code":"EUR"}`, `"bankLoginId":[]`, `"name":` + deep,
+		}},
+		{oddly(transactionSchema, func(x *Transaction) *Record { return &x.Record }, `"transactionId":"t","accountId":"a"`), []string{
+			`"bookingDate":"2026-02-30"`, `"bookingDate":"0000-00-00"`, `"bookingDate":"0000-01-01"`, `"bookingDate":"0001-01-01"`, `"valueDate":1767225600`,
+			`"valueDate":"1767225600000"`, `"valueDate":"31.12.2026"`, `"valueDate":"2026-02-03x"`, `"valueDate":"2026-02-03-2027"`, `"valueDate":"2026-02-03 - 2026-02-05"`,
+			`"valueDate":{"year":2026}`, `"amount":"12,50"`, `"amount":{"amount":1,"currency":"EUR"}`, `"amount":[1]`, `"paymentPartner":"P"`, `"paymentPartner":["P"]`,
+			`"paymentPartner":{"iban":[]}`, `"tags":"food"`, `"tags":[{"label":"x"}]`, `"tags":["x",["y"]]`, `"tags":{"id":"x"}`, `"purpose":{"text":"x"}`, `"tags":` + deep, `"paymentPartner":` + deep,
+		}},
+		{oddly(contractSchema, func(c *Contract) *Record { return &c.Record }, `"contractId":"c"`), []string{
+			`"contractPartner":"Netz"`, `"isActive":1`, `"isActive":"ja"`, `"nextBookingDate":"soon"`, `"nextBookingRange":"soon"`, `"nextBookingRange":["2024-01-01"]`,
+			`"nextBookingRange":{"from":"2024-01-01","to":"2024-02-30"}`, `"transactions":[{"amount":1}]`, `"interval":{"unit":"month"}`, `"amount":{"value":1}`,
+		}},
+		{oddly(loginSchema, func(l *BankLogin) *Record { return &l.Record }, `"bankLoginId":"l"`), []string{
+			`"lastSynchronization":"2024-01-22T14:08:47"`, `"lastSynchronization":1767225600`, `"lastSynchronization":"0001-01-01T00:00:00+01:00"`,
+			`"lastSynchronization":"9999-12-31T23:59:59-01:00"`, `"active":"maybe"`, `"status":{"code":"OK"}`,
+		}},
+		{oddly(categorizationSums, func(c *Categorization) *Record { return &c.Record }, `"transactionId":"t"`), []string{`"tags":"food"`, `"tags":7`}},
+		{oddly(historySchema, func(h *AccountHistory) *Record { return &h.Record }, `"accountId":"a"`), []string{`"balances":{"2024-01-01":1}`, `"balances":"none"`, `"balances":7`}},
+	} {
+		for _, field := range tt.fields {
+			rec, plain, rest, err := tt.read(field)
+			if rec.Unreadable != 1 || rec.Extra != "{"+field+"}" || rest != "" || err != nil {
+				t.Errorf("%.80s: %+.200v, %v, %s", field, rec, err, rest)
+			}
+			if plain.Hash != 0 && rec.Hash == plain.Hash {
+				t.Errorf("%.80s: the hash does not know of it", field)
+			}
+		}
+	}
+}
+
+func TestAPartnerOfWhomSomethingCannotBeReadIsKeptBesideTheRest(t *testing.T) {
+	t.Parallel()
+	got := one(t, contractSchema, `{"id":"c","contractPartner":{"id":["p"],"name":"N"}}`)
+	want := Contract{ID: "c", PartnerName: "N", Partner: `{"id":["p"],"name":"N"}`, Record: Record{Extra: `{"contractPartner":{"id":["p"],"name":"N"}}`, Unreadable: 1}}
+	if d := cmp.Diff(want, got, ignoreHash); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestATagThatCannotBeReadTakesNoOtherWithIt(t *testing.T) {
+	t.Parallel()
+	got := one(t, categorizationSums, `{"transactionId":"t","tags":["a",{"label":"b"},["c"],{"id":{}},"d"]}`)
+	want := Categorization{TransactionID: "t", Tags: []string{"a", "d"}, Record: Record{
+		Extra: `{"tags":["a",{"label":"b"},["c"],{"id":{}},"d"]}`, Unreadable: 3,
+	}}
+	if d := cmp.Diff(want, got, ignoreHash); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestABalanceWithoutItsDayIsLeftOutAndTold(t *testing.T) {
+	t.Parallel()
+	l := listOfText(t, historySchema, `[{"accountId":"a","balances":[{"date":"2024-01-01","balance":"1,5"},{"balance":2},{"date":"2024-02-30","balance":3},{"date":1706784000},
+		null,"x",{"date":"0001-01-01"},{"date":"2024-01-03z","balance":4}]},{"accountId":"b","balances":null},{"accountId":"c"},{"accountId":"d","balances":[]},{"accountId":"e","balances":7}]`)
+	defer closeQuietly(l)
+	var got []AccountHistory
+	for h, err := range l.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, h)
+	}
+	want := []AccountHistory{
+		{AccountID: "a", Listed: true, Undated: 6, Record: Record{Unreadable: 6}, Balances: []Balance{
+			{Date: date(2024, 1, 1), Extra: `{"balance":"1,5"}`, Unreadable: 1}, {Date: date(2024, 1, 3), Balance: "4"},
+		}},
+		{AccountID: "b"},
+		{AccountID: "c"},
+		{AccountID: "d", Listed: true},
+		{AccountID: "e", Record: Record{Extra: `{"balances":7}`, Unreadable: 1}},
+	}
+	if d := cmp.Diff(want, got, ignoreHash, cmpopts.IgnoreFields(Balance{}, "Hash"), cmpopts.EquateEmpty()); d != "" {
+		t.Error(d)
+	}
+	for _, h := range got {
+		if h.Complete() != (h.AccountID == "d") {
+			t.Errorf("%s: days can be missed: %v", h.AccountID, h.Complete())
+		}
+	}
+}
+
+func TestDaysAreReadAsWidelyAsIsUnambiguous(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"2026-02-01", "2026-02-01Z", "2026-02-01z", "2026-02-01+01:00", "2026-02-01-1130", "2026-02-01+01", "2026-02-01 +01:00", "2026-02-01T", "2026-02-01 ",
+		"2026-02-01t00:00:00z", "2026-02-01T23:59:59.999999999999-11:00", "2026-02-01 00:00", "2026-02-01T000000", "2026-02-01T00:00+01:00[Europe/Berlin]",
+	} {
+		x := one(t, transactionSchema, `{"transactionId":"t","accountId":"a","bookingDate":"`+text+`"}`)
+		if !x.BookingDate.Equal(date(2026, 2, 1)) || x.Extra != "" || x.Unreadable != 0 {
+			t.Errorf("%s is read as %v, extra %s", text, x.BookingDate, x.Extra)
+		}
+	}
+}
+
+func TestTextThatCannotBeHadIsReplacedWhereverItIsKept(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Contract{
+		`"category":"a\u0000b"`:                                     {Category: "a\uFFFDb", Record: Record{Replaced: 1}},
+		`"category":"\ud83d","interval":"\uDE00x"`:                  {Category: "\uFFFD", Interval: "\uFFFDx", Record: Record{Replaced: 2}},
+		`"category":"\ud83d\ud83d\ude00\\u0000"`:                    {Category: "\uFFFD😀\\u0000", Record: Record{Replaced: 1}},
+		"\"category\":\"M\xfcller\",\"mref\":\"\uFFFD\"":            {Category: "M\uFFFDller", MandateReference: "\uFFFD", Record: Record{Replaced: 1}},
+		"\"x\":[{\"\xff\xfe\":\"\xe4\"}],\"y\":1,\"mref\":\"\xff\"": {MandateReference: "\uFFFD", Record: Record{Extra: "{\"x\":[{\"\uFFFD\":\"\uFFFD\"}],\"y\":1}", Replaced: 2}},
+		`"tags":["a","\u0000","b\udfff"]`:                           {Tags: []string{"a", "\uFFFD", "b\uFFFD"}, Record: Record{Replaced: 1}},
+		`"x":{"\u0000":[ "\ud800", "\u00e4" ]},"\u0000":7`:          {Record: Record{Extra: "{\"x\":{\"\uFFFD\":[\"\uFFFD\",\"\\u00e4\"]},\"\uFFFD\":7}", Replaced: 2}},
+		`"contractPartner":{"name":"N\u0000","\ud800":1},"attributes":["\u0000"]`: {
+			PartnerName: "N\uFFFD", Partner: "{\"name\":\"N\uFFFD\",\"\uFFFD\":1}", Attributes: "[\"\uFFFD\"]", Record: Record{Replaced: 2},
+		},
+		`"isActive":"\u0000"`:                                {Record: Record{Extra: "{\"isActive\":\"\uFFFD\"}", Unreadable: 1, Replaced: 1}},
+		`"category":null,"mref":"plain \u00e4 \ud83d\ude00"`: {MandateReference: "plain ä 😀"},
+	} {
+		want.ID = "c"
+		l := listOfText(t, contractSchema, `[{"id":"c",`+text+`}]`)
+		for got, err := range l.All() {
+			if d := cmp.Diff(want, got, ignoreHash); d != "" || err != nil {
+				t.Errorf("%q: %v %s", text, err, d)
+			}
+		}
+		closeQuietly(l)
+	}
+}
+
+func TestWhatIsReplacedStillChangesTheHash(t *testing.T) {
+	t.Parallel()
+	a, b := one(t, accountSchema, `{"accountId":"a","name":"\u0000"}`), one(t, accountSchema, `{"accountId":"a","name":"\ufffd"}`)
+	if a.Name != b.Name || a.Hash == b.Hash {
+		t.Errorf("%q and %q, hashes %d and %d", a.Name, b.Name, a.Hash, b.Hash)
 	}
 }
 
@@ -108,12 +261,18 @@ func TestAnIDIsATextOrAWholeNumber(t *testing.T) {
 		"contractId":    func(s string) (string, error) { r, err := decodeText(contractSchema, s); return r.ID, err },
 		"correlationID": func(s string) (string, error) { r, err := decodeText(correlationSchema, s); return r.ID, err },
 	}
+	record := func(name, text string) string {
+		if name == "transactionId" {
+			return `{"accountId":"a","transactionId":` + text + `}`
+		}
+		return `{"` + name + `":` + text + `}`
+	}
 	for name, decode := range decode {
 		for text, want := range map[string]string{
 			`17`: "17", `12345678901234567890`: "12345678901234567890", `"17"`: "17", `" "`: " ", `"\ufffd"`: "\ufffd", `"\ud83c\udfe6"`: "🏦",
 			`"` + strings.Repeat("x", 1024) + `"`: strings.Repeat("x", 1024),
 		} {
-			if got, err := decode(`{"` + name + `":` + text + `}`); got != want || err != nil {
+			if got, err := decode(record(name, text)); got != want || err != nil {
 				t.Errorf("%s %.40s: got %.40q, %v", name, text, got, err)
 			}
 		}
@@ -122,7 +281,7 @@ func TestAnIDIsATextOrAWholeNumber(t *testing.T) {
 			`"a\u0000"`: "control", `"a\nb"`: "control", `"\u009b"`: "control", `"\ud800"`: "UTF-8",
 			`"` + strings.Repeat("x", 1025) + `"`: "1024",
 		} {
-			_, err := decode(`{"` + name + `":` + text + `}`)
+			_, err := decode(record(name, text))
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "xxx") {
 				t.Errorf("%s %.40s: got %v, want %s", name, text, err, want)
 			}

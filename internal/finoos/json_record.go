@@ -18,7 +18,11 @@ type recordDecoder struct {
 	lists []string              // where lists of text come from
 	seen  map[documented]uint64 // which fields any record had, if somebody wants to know
 
-	repaired bool // what is read was not in UTF-8
+	repaired bool     // what is read was not in UTF-8
+	repairs  []int    // where
+	asked    int      // how many of these somebody has asked for
+	size     int      // capacity of what is read, by which places in it are told
+	odd      oddities // of the record at hand
 }
 
 // decoders are kept for the names that they know, and for their buffers.
@@ -43,6 +47,7 @@ func (d *recordDecoder) release() {
 
 // forget lets go of what d refers to beside its own buffers.
 func (d *recordDecoder) forget() {
+	d.repaired, d.repairs, d.extra.replaced = false, nil, false
 	d.texts, d.lists, d.seen = arena{}, nil, nil // texts and lists are the records' own
 	if cap(d.late) > maxNames {                  // it refers to the answer
 		d.late = nil
@@ -56,16 +61,21 @@ func (d *recordDecoder) forget() {
 }
 
 // mark is how far a decoder has come.
-type mark struct{ path, base, around, extra, late int }
+type mark struct {
+	path, base, around, extra, late, asked int
+
+	odd oddities
+}
 
 func (d *recordDecoder) mark() mark {
-	return mark{len(d.hash.path), d.hash.base, d.hash.syntax.around, len(d.extra.buf), len(d.late)}
+	return mark{len(d.hash.path), d.hash.base, d.hash.syntax.around, len(d.extra.buf), len(d.late), d.asked, d.odd}
 }
 
 // reset forgets what came behind m, where it ended in an error.
 func (d *recordDecoder) reset(m mark) {
 	d.hash.path, d.hash.base, d.hash.syntax.around = d.hash.path[:m.path], m.base, m.around
 	d.extra.buf, d.late = d.extra.buf[:m.extra], d.late[:m.late]
+	d.extra.replaced, d.asked, d.odd = false, m.asked, m.odd
 }
 
 var levels atomic.Int64
@@ -170,7 +180,8 @@ func (s *schema[T]) decodeAt(d *recordDecoder, to *T, b []byte, i int) (end int,
 	if s.hashed {
 		d.hash.base = len(d.hash.path) // a path of its own
 	}
-	mark := d.extra.open(nil)
+	mark, odd := d.extra.open(nil), d.odd
+	d.odd = oddities{}
 	p := pass[T]{schema: s, d: d, to: to}
 	sum, end, err := p.object(s.members, b, i, s.hashed, 0)
 	if err != nil {
@@ -186,9 +197,12 @@ func (s *schema[T]) decodeAt(d *recordDecoder, to *T, b []byte, i int) (end int,
 	}
 	if s.keep == nil {
 		d.extra.buf = d.extra.buf[:mark]
+		odd.unreadable += d.odd.unreadable // it is part of another
+		odd.replaced += d.odd.replaced
 	} else {
-		s.keep(to, Record{Extra: d.extra.take(mark), Hash: sum, Unreadable: p.unreadable})
+		s.keep(to, Record{Extra: d.extra.take(mark), Hash: sum, Unreadable: d.odd.unreadable, Replaced: d.odd.replaced})
 	}
+	d.odd = odd
 	d.hash.base = base
 	return end, nil
 }
@@ -200,8 +214,6 @@ type pass[T any] struct {
 	d      *recordDecoder
 	to     *T
 	seen   uint64
-
-	unreadable int
 }
 
 // object goes through the object that begins at b[i]: it stores the members
@@ -227,6 +239,9 @@ func (p *pass[T]) object(l *level[T], b []byte, i int, hash bool, depth int) (su
 			return 0, at, err
 		}
 		sum += part
+		if d.extra.replaced || d.repaired {
+			d.countReplaced(b, at)
+		}
 		if i, ok = following(b, at, '}'); !ok {
 			return 0, i, errNoJSON
 		}
@@ -265,7 +280,7 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 		sum, end, err = p.inPlace(f, name, b, i, hash, depth)
 		if p.toleratesIn(f, err) {
 			p.d.reset(before)
-			if sum, end, err = p.whole(b, i, skip, hash, depth); err == nil {
+			if sum, end, err = p.d.whole(b, i, skip, hash, depth, true); err == nil {
 				p.oddity(name, value{raw: b[i:end]})
 			}
 		}
@@ -274,7 +289,7 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 		}
 		return sum, end, err
 	}
-	if sum, end, err = p.whole(b, i, k.skip, hash, depth); err != nil {
+	if sum, end, err = p.d.whole(b, i, k.skip, hash, depth, !p.schema.strict); err != nil {
 		return 0, end, err
 	}
 	h.path = h.path[:mark]
@@ -282,19 +297,19 @@ func (p *pass[T]) container(l *level[T], k *knownName, name value, b []byte, i i
 }
 
 // whole goes through a value as a whole, which is hashed as a text where it is
-// nested too deeply for more and the schema tolerates that.
-func (p *pass[T]) whole(b []byte, i int, skip *fieldTree, hash bool, depth int) (sum uint64, end int, err error) {
-	h := &p.d.hash
+// nested too deeply for more and that is tolerated.
+func (d *recordDecoder) whole(b []byte, i int, skip *fieldTree, hash bool, depth int, tolerant bool) (sum uint64, end int, err error) {
+	h := &d.hash
 	if !hash {
 		end, err = h.syntax.valueEnd(b, i)
 		return 0, end, err
 	}
-	before := p.d.mark()
+	before := d.mark()
 	sum, end, err = h.value(b, i, skip, depth)
-	if !p.schema.tolerant || !errors.Is(err, errTooDeep) {
+	if !tolerant || !errors.Is(err, errTooDeep) {
 		return sum, end, err
 	}
-	p.d.reset(before)
+	d.reset(before)
 	if end, err = h.syntax.valueEnd(b, i); err != nil {
 		return 0, end, err
 	}
@@ -304,12 +319,12 @@ func (p *pass[T]) whole(b []byte, i int, skip *fieldTree, hash bool, depth int) 
 // toleratesIn reports whether a record goes on after the error of a field. That
 // the answer is cut off or no JSON is never the field's.
 func (p *pass[T]) toleratesIn(f *fieldOf[T], err error) bool {
-	return err != nil && p.schema.tolerant && !f.must && !f.whole && !errors.Is(err, errNoJSON)
+	return err != nil && !p.schema.strict && !f.must && !f.firm && !errors.Is(err, errNoJSON)
 }
 
 // oddity keeps what could not be read.
 func (p *pass[T]) oddity(name, v value) {
-	p.unreadable++
+	p.d.odd.unreadable++
 	p.d.extra.add(name, v)
 }
 
@@ -323,6 +338,9 @@ func (l *level[T]) field(i int) *fieldOf[T] {
 // keep stores a member, if it says anything.
 func (p *pass[T]) keep(l *level[T], id int, name, v value) error {
 	f := l.field(id)
+	if v.form != 0 && v.mendable() {
+		p.d.extra.replaced = true
+	}
 	switch {
 	case !v.says():
 	case f == nil:
@@ -362,6 +380,10 @@ func (p *pass[T]) storeLate(l *level[T], mark int) error {
 		if err := p.store(l.fields[m.field].second, m.name, m.value); err != nil {
 			return err
 		}
+		if p.d.extra.replaced && m.value.form == 0 { // a text was counted in its place
+			p.d.odd.replaced++
+		}
+		p.d.extra.replaced = false
 	}
 	p.d.late = p.d.late[:mark]
 	return nil

@@ -15,7 +15,7 @@ type schema[T any] struct {
 	keep     func(*T, Record) // stores extra and hash; nil = T has no place for them
 	hashed   bool             // somebody wants the hash
 	empty    func(*T)         // empties a T for the next record; nil = nothing of it can be used again
-	tolerant bool             // a field that cannot be read is kept as an extra one, unless it is required
+	strict   bool             // a field that cannot be read makes the record malformed
 }
 
 // level is the members of one object.
@@ -36,7 +36,7 @@ type fieldOf[T any] struct {
 	nested []*fieldOf[T]
 
 	must   bool
-	whole  bool        // its records cannot be done without
+	firm   bool        // it may be missing, but not unreadable: a key is not guessed
 	second *fieldOf[T] // this is a second name of that field, used where that is missing
 
 	within *level[T] // of nested
@@ -71,11 +71,11 @@ func (s *schema[T]) unhashed() *schema[T] {
 	return s
 }
 
-// keepOdd makes a field that cannot be read null and an extra one, so that the
-// record goes on. Records in a list of their own, and what is required, are not
-// done without.
-func (s *schema[T]) keepOdd() *schema[T] {
-	s.tolerant = true
+// refuseOdd makes a field that cannot be read an error of its record. In any
+// other schema such a field is null and an extra one, and the record goes on;
+// only what is required, or firm, is not done without.
+func (s *schema[T]) refuseOdd() *schema[T] {
+	s.strict = true
 	return s
 }
 
@@ -107,6 +107,13 @@ func (s *schema[T]) index(fields []*fieldOf[T], path string, skip *fieldTree, ne
 // require makes a record without this field malformed.
 func (f *fieldOf[T]) require() *fieldOf[T] {
 	f.must = true
+	return f
+}
+
+// key makes a record malformed of which this field, which may be missing, cannot be
+// read.
+func (f *fieldOf[T]) key() *fieldOf[T] {
+	f.firm = true
 	return f
 }
 

@@ -133,9 +133,12 @@ func (s *recordStream) review(b []byte, read func(b []byte) (end int, err error)
 	case !ended:
 		return 0, false, s.mend(wrong)
 	case s.syntax.miscoded: // end stays that of the text as it came
-		s.repaired = true
-		_, err = read(append(repaired(b[:end]), endMark))
-		s.repaired = false
+		// Names may repeat and text may be in a wrong encoding: neither is worth a
+		// user's data.
+		var text []byte
+		text, s.repairs = repaired(b[:end])
+		_, err = read(append(text, endMark))
+		s.repairs = nil
 	}
 	return end, true, err
 }

@@ -50,10 +50,10 @@ func foretold[T any](t *testing.T, s *schema[T], text string) (r reading) {
 			err = itemErr
 			break
 		}
-		s.keep(&to, rec)
 		if h, ok := any(&to).(*AccountHistory); ok {
-			h.rehash(item)
+			h.readAgain(item, &rec)
 		}
+		s.keep(&to, rec)
 		r.records = append(r.records, line(t, to))
 	}
 	if err != nil {
@@ -62,15 +62,26 @@ func foretold[T any](t *testing.T, s *schema[T], text string) (r reading) {
 	return r
 }
 
-// rehash gives balances the hashes that the rule gives them.
-func (h *AccountHistory) rehash(v []byte) {
+// readAgain reads the balances as records of their own.
+func (h *AccountHistory) readAgain(v []byte, rec *Record) {
 	for _, m := range oraclePairs(v) {
-		if oracleLower(m.name) == "balances" && oracleSays(m.value) {
-			for i, item := range oraclePairs(m.value) {
-				h.Balances[i].Hash, _ = oracleHash("", item.value, nil, 0)
-			}
-			return
+		if oracleLower(m.name) != "balances" || !oracleSays(m.value) {
+			continue
 		}
+		if m.value[0] == '[' {
+			h.Balances, h.Undated = []Balance{}, 0
+			for _, item := range oraclePairs(m.value) {
+				b, of, err := oracleRecord(balanceSchema, item.value)
+				if err != nil || b.Date.IsZero() {
+					h.Undated++
+					rec.Unreadable++
+					continue
+				}
+				balanceSchema.keep(&b, of)
+				h.Balances = append(h.Balances, b)
+			}
+		}
+		return
 	}
 }
 
@@ -263,8 +274,8 @@ func TestAnswerMayBeCutAnywhere(t *testing.T) {
 func TestNestingHasItsLimits(t *testing.T) {
 	t.Parallel()
 	for _, around := range []string{
-		`[{"transactionId":"t","x":%s}]`, `{"list":[{"transactionId":"t","x":%s}]}`, `[%s]`, `%s`,
-		`{"list":[],"x":%s}`, `{"list":[],"context":%s}`, `{"list":[{"transactionId":"t","tags":[{"id":"a","x":%s}]}]}`,
+		`[{"transactionId":"t","accountId":"a","x":%s}]`, `{"list":[{"transactionId":"t","x":%s}]}`, `[%s]`, `%s`,
+		`{"list":[],"x":%s}`, `{"list":[],"context":%s}`, `{"list":[{"transactionId":"t","accountId":"a","tags":[{"id":"a","x":%s}]}]}`,
 	} {
 		for n := maxNesting - 5; n <= maxNesting+1; n++ {
 			nested := strings.Repeat("[", n) + strings.Repeat("]", n)
@@ -305,14 +316,21 @@ func TestWideIsNotDeep(t *testing.T) {
 	}
 }
 
+type outer struct {
+	list []Balance
+	Record
+}
+
+type allFit struct{}
+
+func (allFit) list(o *outer) *[]Balance   { return &o.list }
+func (allFit) fits(*outer, *Balance) bool { return true }
+func (allFit) leaveOut(*outer)            {}
+
 func TestRecordInARecordHasTheHashThatItHasAlone(t *testing.T) {
 	t.Parallel()
-	type outer struct {
-		list []Balance
-		Record
-	}
 	within := newSchema("outer", func(o *outer, r Record) { o.Record = r },
-		object("o", records("list", balanceSchema, func(o *outer) *[]Balance { return &o.list })))
+		object("o", records[outer, Balance]("list", balanceSchema, allFit{})))
 	balance := `{"date":"2024-01-01","balance":1,"x":[{}]}`
 	got := one(t, within, `{"o":{"list":[`+balance+`,`+balance+`]}}`)
 	want := one(t, balanceSchema, balance).Hash

@@ -148,7 +148,7 @@ func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error)
 	read := func(b []byte) (end int, err error) {
 		empty(to)
 		d.reset(mark{around: s.around()})
-		d.repaired = s.repaired
+		d.shown(b, s.repairs)
 		odd = nil
 		end, err = l.schema.decodeAt(d, to, b, 0)
 		switch {

@@ -27,7 +27,7 @@ var pageInfoSchema = newSchema("context", nil,
 	text("nextPage", func(p *pageInfo) *string { return &p.nextPage }),
 	text("nextToken", func(p *pageInfo) *string { return &p.nextToken }),
 	text("cursor", func(p *pageInfo) *string { return &p.cursor }),
-).keepOdd()
+)
 
 // pageInfoOf reads the member that tells about pages, which may be missing.
 func pageInfoOf(v value) pageInfo {

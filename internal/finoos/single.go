@@ -21,11 +21,12 @@ func single[T any](ctx context.Context, c *Client, call *apiCall, schema *schema
 	if err != nil {
 		return record, false, call.unreadable(err)
 	}
-	v, ok := parseValue(text)
+	v, repairs, ok := parseRepaired(text)
 	if !ok {
 		return record, false, call.unreadable(errNoJSON)
 	}
 	d := newDecoder()
+	d.shown(v.raw, repairs)
 	record, err = schema.decode(d, unwrap(v, wrapper))
 	if err != nil {
 		return record, false, call.unreadable(err)

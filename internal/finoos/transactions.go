@@ -35,7 +35,7 @@ type TransactionQuery struct {
 
 var transactionSchema = newSchema("transaction", func(t *Transaction, r Record) { t.Record = r },
 	ident("transactionId", func(t *Transaction) *string { return &t.ID }),
-	text("accountId", func(t *Transaction) *string { return &t.AccountID }),
+	ident("accountId", func(t *Transaction) *string { return &t.AccountID }),
 	number("amount", func(t *Transaction) *Number { return &t.Amount }),
 	text("currency", func(t *Transaction) *string { return &t.Currency }),
 	day("bookingDate", func(t *Transaction) *time.Time { return &t.BookingDate }),

@@ -22,7 +22,7 @@ var userSchema = newSchema("user", func(u *User, r Record) { u.Record = r },
 	instant("createdAt", func(u *User) *time.Time { return &u.CreatedAt }),
 	texts("duplicates", func(u *User) *[]string { return &u.Duplicates }),
 	texts("userScopes", func(u *User) *[]string { return &u.UserScopes }),
-).keepOdd()
+)
 
 // User returns one user. A user that is gone, or of another tenant, is an
 // error of class [NotFound].

@@ -7,7 +7,6 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
-	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/table"
 )
@@ -188,11 +187,7 @@ func (f *filling) add(ctx context.Context, res *pull.Result, p *filledPull, prog
 	p.rows += res.Upserts
 	p.user.LastWritten = res.ExtractedAt
 	p.user.filled.progress[p.stream] = progress
-	if res.Issues.Inexact > 0 {
-		f.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", p.user.ID, "stream", p.stream, "amounts", res.Issues.Inexact)
-		f.tally.update(func(rep *report.Report) { rep.Inexact += res.Issues.Inexact })
-	}
+	f.noteIssues(res)
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (l *listing) tellExtent(ctx context.Context, read bool) error {
 	e := &l.extent
 	l.tally.update(func(rep *report.Report) {
 		rep.List = &report.List{
-			Whole: e.Whole, Reason: e.Reason, Named: e.Named, Pages: e.Pages, Aside: e.Aside, AsideFirst: e.First, Unreadable: e.Unreadable,
+			Whole: e.Whole, Reason: e.Reason, Named: e.Named, Pages: e.Pages, Aside: e.Aside, AsideFirst: e.First,
 			Seconds: l.took.Seconds(),
 		}
 	})

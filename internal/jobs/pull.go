@@ -10,7 +10,6 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
-	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -158,11 +157,7 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 	case pull.NotBooked:
 		u.notBooked = true
 	}
-	if res.Issues.Inexact > 0 {
-		n.log.WarnContext(ctx, "amounts do not fit decimal(18,4): column null, text kept in _extra",
-			"user_id", u.ID, "stream", res.Stream, "amounts", res.Issues.Inexact)
-		n.tally.update(func(rep *report.Report) { rep.Inexact += res.Issues.Inexact })
-	}
+	n.noteIssues(res)
 	n.tally.pulled(res)
 	return nil
 }

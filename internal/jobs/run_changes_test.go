@@ -324,15 +324,15 @@ func TestAmountsThatFitNoColumnAreCountedAndFailNobody(t *testing.T) {
 			})
 		}}
 		rep := b.run("streams: [transactions]", "concurrency: 1")
-		if pulled == 0 || rep.Inexact != int64(pulled) || rep.Users.Failed != 0 {
-			t.Errorf("%d amounts do not fit, counted %d; %+v", pulled, rep.Inexact, rep.Users)
+		if pulled == 0 || rep.Issues["inexact"].Count != int64(pulled) || rep.Users.Failed != 0 {
+			t.Errorf("%d amounts do not fit, counted %d; %+v", pulled, rep.Issues["inexact"].Count, rep.Users)
 		}
 		// A pull that is too large to hold is decoded twice, and counts once.
 		pulled = 0
 		o := b.options(b.config("streams: [transactions]", "concurrency: 1"))
 		o.Full, o.Config.Jobs["nightly"].MaxInflightBytes = true, 1
-		if rep, err := b.try(t.Context(), o); err != nil || rep.Inexact != int64(pulled) {
-			t.Errorf("%v: %d amounts do not fit, counted %d", err, pulled, rep.Inexact)
+		if rep, err := b.try(t.Context(), o); err != nil || rep.Issues["inexact"].Count != int64(pulled) {
+			t.Errorf("%v: %d amounts do not fit, counted %d", err, pulled, rep.Issues["inexact"].Count)
 		}
 	})
 }

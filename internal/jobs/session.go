@@ -182,6 +182,7 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 		runErr = s.lastCommit(ctx, runErr)
 	}
 	runErr = s.judge(ctx, runErr)
+	s.tellIssues(ctx)
 	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
 	ending(ctx, rep)
 	if s.w == nil {

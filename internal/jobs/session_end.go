@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"sync"
 
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 )
 
@@ -128,3 +130,31 @@ func (s *session) mayFail(n int64) (users int64, why string) {
 // wholeUsers rounds down. What a product of floats is short of a whole number
 // does not count: 0.29 of 100 users are 29.
 func wholeUsers(n float64) int64 { return int64(math.Floor(n + 1e-9)) }
+
+// noteIssues counts what an answer held that is not as it should be. Where the ids
+// of users are masked, nobody is named.
+func (s *session) noteIssues(res *pull.Result) {
+	if res.Issues == (pull.Issues{}) {
+		return
+	}
+	example := res.User
+	if s.job.HidesUsers() {
+		example = ""
+	}
+	s.tally.update(func(rep *report.Report) {
+		for kind, n := range res.Issues.Each {
+			rep.AddIssue(kind, report.Issue{Count: n, UserID: example, Stream: res.Stream})
+		}
+	})
+}
+
+// tellIssues says once a kind what answers held.
+func (s *session) tellIssues(ctx context.Context) {
+	var issues map[string]report.Issue
+	s.tally.update(func(rep *report.Report) { issues = maps.Clone(rep.Issues) })
+	for _, kind := range slices.Sorted(maps.Keys(issues)) {
+		of := issues[kind]
+		s.log.WarnContext(ctx, "the API's answers are not all as they should be", "issue", kind, "count", of.Count,
+			"what", report.IssueText(kind), "stream", of.Stream, "user_id", of.UserID)
+	}
+}

@@ -17,7 +17,8 @@ import (
 	"finoos-syncer/internal/sink/cursors"
 )
 
-// Status is how a job stands, told from its bucket alone. It names nobody.
+// Status is how a job stands, told from its bucket alone. It names nobody, but
+// for one example of each kind of issue.
 type Status struct {
 	Job string    `json:"job"`
 	At  time.Time `json:"at"`
@@ -63,6 +64,7 @@ type StatusRun struct {
 	SyncSessions map[string]int64  `json:"sync_sessions,omitempty"`
 	// Services were down at the end, in any shard.
 	Services map[string]report.Trouble `json:"services,omitempty"`
+	Issues   map[string]report.Issue   `json:"issues,omitempty"`
 	Requests int64                     `json:"requests"`
 	Refused  int64                     `json:"refused"`
 	Rows     int64                     `json:"rows"`
@@ -353,6 +355,7 @@ func (r *StatusRun) add(p *report.Report) {
 		t.PassedOver += r.Services[name].PassedOver
 		r.Services[name] = t
 	}
+	r.Issues = report.AddIssues(r.Issues, p.Issues)
 	r.Unreached += p.Unreached
 	r.Requests += p.Requests
 	r.Refused += p.Refused

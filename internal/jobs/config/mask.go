@@ -59,6 +59,9 @@ func (j *Job) Masking() (*table.Masking, error) {
 	return m, nil
 }
 
+// HidesUsers reports whether the tables have other ids of users than the API.
+func (j *Job) HidesUsers() bool { return j.Mask[everyTable]["user_id"] != "" }
+
 // maskError says which entry of mask is wrong.
 type maskError struct {
 	table, name string

@@ -110,6 +110,9 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 	} {
 		c.users.WithLabelValues(job, outcome).Add(float64(n))
 	}
+	for kind, issue := range report.Issues {
+		c.issues.WithLabelValues(job, kind).Add(float64(issue.Count))
+	}
 	for outcome, n := range report.SyncSessions {
 		c.syncSessions.WithLabelValues(job, outcome).Add(float64(n))
 	}

@@ -14,6 +14,7 @@ const (
 	labelStream    = "stream"
 	labelShare     = "share"
 	labelReason    = "reason"
+	labelKind      = "kind"
 )
 
 // numbers are all that is counted. Each is safe for concurrent use.
@@ -25,7 +26,7 @@ type numbers struct {
 	users, rows, bytes              *prometheus.CounterVec
 	commits                         *prometheus.HistogramVec
 
-	runs, skipped, syncSessions           *prometheus.CounterVec
+	runs, skipped, syncSessions, issues   *prometheus.CounterVec
 	lastSuccess, lastEnd, next, freshness *prometheus.GaugeVec
 }
 
@@ -57,9 +58,11 @@ func newNumbers() *numbers {
 		runs:         counter("runs_total", "Runs that have ended, by outcome.", labelOutcome),
 		skipped:      counter("runs_skipped_total", "Scheduled times without a run: the job was still running, or it was too late.", labelReason),
 		syncSessions: counter("sync_sessions_total", "Bank synchronisations, by outcome, counted at the end of a run.", labelOutcome),
-		lastSuccess:  gauge("last_success_timestamp_seconds", "When a run for all users came to its end last."),
-		lastEnd:      gauge("last_run_timestamp_seconds", "When a run ended last, however."),
-		next:         gauge("next_run_timestamp_seconds", "When the job is started next."),
+		issues: counter("issues_total",
+			"What the API's answers held that is not as it should be, by kind as in the column issues of pulls, counted at the end of a run.", labelKind),
+		lastSuccess: gauge("last_success_timestamp_seconds", "When a run for all users came to its end last."),
+		lastEnd:     gauge("last_run_timestamp_seconds", "When a run ended last, however."),
+		next:        gauge("next_run_timestamp_seconds", "When the job is started next."),
 		freshness: gauge("data_timestamp_seconds",
 			"The analysis that the lake's data is from, by stream: of the median user (share 0.5), of the oldest of 95 % (0.95) and of all (1).",
 			labelStream, labelShare),
@@ -69,6 +72,6 @@ func newNumbers() *numbers {
 func (c *numbers) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		c.requests, c.refused, c.retries, c.received, c.rate, c.running, c.usersDone, c.usersListed, c.users, c.rows, c.bytes, c.commits,
-		c.runs, c.skipped, c.syncSessions, c.lastSuccess, c.lastEnd, c.next, c.freshness,
+		c.runs, c.skipped, c.syncSessions, c.issues, c.lastSuccess, c.lastEnd, c.next, c.freshness,
 	}
 }

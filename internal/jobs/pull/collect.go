@@ -83,7 +83,10 @@ func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 	pass := func(emit func(table.Row) error) error {
 		res.Issues = issues // counted once
 		p.Start()
-		return list.Each(func(rec *T) error { return p.Visit(rec, emit) })
+		return list.Each(func(rec *T) error {
+			res.note(rec)
+			return p.Visit(rec, emit)
+		})
 	}
 	keep := func(row table.Row) error {
 		res.Rows = append(res.Rows, row)

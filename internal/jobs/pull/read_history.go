@@ -85,7 +85,7 @@ type historyPass struct {
 // gathered is what all entries of a series hold together.
 type gathered struct {
 	days    map[int32]uint64 // the hash that stands on each
-	undated bool
+	partial bool
 	written map[int32]bool // in this pass
 	months  *seriesMonths
 }
@@ -160,8 +160,8 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 // replace remembers a series, and deletes the days that have vanished from it.
 func (h *historyPass) replace(a *seriesMonths) {
 	a.replace(h.next)
-	if a.undated {
-		return // which day that is cannot be told, so none is known to be missing
+	if a.partial {
+		return // which days are not known cannot be told, so none is missing
 	}
 	known := h.old
 	if h.backfilled {
@@ -181,11 +181,11 @@ func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 		g = &gathered{days: map[int32]uint64{}}
 		h.gathered[of] = g
 	}
+	g.partial = g.partial || !rec.Complete()
 	hash := dayHasher(rec)
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
-			g.undated = true
 			continue
 		}
 		day := DaysOf(b.Date)
@@ -238,13 +238,13 @@ type seriesMonths struct {
 	first, last int32 // days since 1970; the range that the answer covers
 	months      map[monthKey]month
 	balances    map[monthKey][]int // indexes into the entry
-	undated     bool               // a balance had no day
+	partial     bool               // some of its days are not known
 	twice       bool               // a day has two different balances
 }
 
 // monthsOf is what is gathered of a series.
 func monthsOf(of series, g *gathered) *seriesMonths {
-	a := &seriesMonths{series: of, months: map[monthKey]month{}, undated: g.undated}
+	a := &seriesMonths{series: of, months: map[monthKey]month{}, partial: g.partial}
 	for i, day := range slices.Sorted(maps.Keys(g.days)) {
 		if i == 0 {
 			a.first = day
@@ -277,7 +277,7 @@ func (m *month) add(day int, hash uint64, own bool) {
 const daysKept = 2
 
 func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
-	a := &seriesMonths{series: series{rec.AccountID, rec.Currency}, months: map[monthKey]month{}, balances: map[monthKey][]int{}}
+	a := &seriesMonths{series: series{rec.AccountID, rec.Currency}, months: map[monthKey]month{}, balances: map[monthKey][]int{}, partial: !rec.Complete()}
 	if !a.span(rec) {
 		return a
 	}
@@ -316,7 +316,6 @@ func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
 func (a *seriesMonths) span(rec *finoos.AccountHistory) (found bool) {
 	for i := range rec.Balances {
 		if rec.Balances[i].Date.IsZero() {
-			a.undated = true
 			continue
 		}
 		days := DaysOf(rec.Balances[i].Date)

@@ -13,7 +13,7 @@ import (
 
 // dense is an account's answer: one balance a day from first to last.
 func dense(first, last time.Time, change func(day time.Time, b *finoos.Balance) (keep bool)) *finoos.AccountHistory {
-	h := &finoos.AccountHistory{AccountID: "acc", Currency: "EUR"}
+	h := &finoos.AccountHistory{AccountID: "acc", Currency: "EUR", Listed: true}
 	for d := first; !d.After(last); d = d.AddDate(0, 0, 1) {
 		b := finoos.Balance{Date: d, Hash: uint64(d.Unix())}
 		if change == nil || change(d, &b) {

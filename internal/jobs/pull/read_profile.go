@@ -20,6 +20,7 @@ func (r *Reader) readUser(u *User, res *Result) error {
 	if res.firstSeen = c.FirstSeenAt; c.PulledAt.IsZero() {
 		res.firstSeen = res.ExtractedAt
 	}
+	res.note(u.Listed)
 	if before, known := old[u.ID]; !known || before != u.Listed.Hash {
 		res.Rows = append(res.Rows, userRow(res, u.Listed))
 		res.Upserts++
@@ -56,7 +57,7 @@ func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
 		return err
 	}
 	// Only a change makes a refresh due: without one, a quiet user stays quiet.
-	res.Rows, res.Upserts, res.Deletes = nil, 0, 0
+	res.Rows, res.Upserts, res.Deletes, res.Issues = nil, 0, 0, Issues{}
 	res.readAll()
 	return collected(nil)
 }

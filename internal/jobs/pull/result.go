@@ -1,7 +1,6 @@
 package pull
 
 import (
-	"encoding/json"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -145,7 +144,7 @@ func (res *Result) Row() *table.Pull {
 	p := &table.Pull{
 		UserID: res.User, Stream: string(res.Stream), Outcome: res.Outcome, PreviousCorrelationID: res.Previous,
 		Rows: res.Upserts, Deletes: res.Deletes, Requests: res.Meter.Requests.Load(), Bytes: res.Meter.Bytes.Load(),
-		DurationMS: time.Since(res.Began).Milliseconds(), ErrorClass: string(res.Class), Meta: res.meta(table.Upsert, ""),
+		Issues: res.Issues.JSON(), DurationMS: time.Since(res.Began).Milliseconds(), ErrorClass: string(res.Class), Meta: res.meta(table.Upsert, ""),
 	}
 	p.Meta.Pull = ""
 	if res.Outcome == Pulled {
@@ -153,9 +152,6 @@ func (res *Result) Row() *table.Pull {
 	}
 	if res.Err != nil {
 		p.Error = res.Err.Error()
-	}
-	if counts, err := json.Marshal(res.Issues); err == nil && string(counts) != "{}" {
-		p.Issues = string(counts)
 	}
 	return p
 }

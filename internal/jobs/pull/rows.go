@@ -25,7 +25,7 @@ func loginRow(res *Result, l *finoos.BankLogin) table.Row {
 }
 
 func accountRow(res *Result, a *finoos.Account) table.Row {
-	balance, extra := res.money(a.Balance, a.Extra, "balance")
+	balance, extra := money(a.Balance, a.Extra, "balance")
 	return &table.Account{
 		UserID: res.User, AccountID: a.ID, AccountNumber: a.Number, Name: a.Name, Owner: a.Owner, Type: a.Type,
 		IBAN: a.IBAN, BIC: a.BIC, BankCode: a.BankCode, BankName: a.BankName, Currency: a.Currency, Balance: balance,
@@ -35,7 +35,7 @@ func accountRow(res *Result, a *finoos.Account) table.Row {
 
 // TransactionRow is the row of a transaction; the pull must have its turn.
 func TransactionRow(res *Result, t *finoos.Transaction) table.Row {
-	amount, extra := res.money(t.Amount, t.Extra, "amount")
+	amount, extra := money(t.Amount, t.Extra, "amount")
 	row := res.turn.slabs.transactions.next()
 	*row = table.Transaction{
 		UserID: res.User, AccountID: t.AccountID, TransactionID: t.ID, Amount: amount, Currency: t.Currency,
@@ -49,7 +49,7 @@ func TransactionRow(res *Result, t *finoos.Transaction) table.Row {
 
 // ContractRow is the row of a contract; the pull must have its turn.
 func ContractRow(res *Result, c *finoos.Contract) table.Row {
-	amount, extra := res.money(c.Amount, c.Extra, "amount")
+	amount, extra := money(c.Amount, c.Extra, "amount")
 	row := res.turn.slabs.contracts.next()
 	*row = table.Contract{
 		UserID: res.User, ContractID: c.ID, PartnerID: c.PartnerID, PartnerName: c.PartnerName, Amount: amount,
@@ -63,7 +63,7 @@ func ContractRow(res *Result, c *finoos.Contract) table.Row {
 
 // HistoryRow is the row of a day of an account; the pull must have its turn.
 func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) table.Row {
-	balance, extra := res.money(b.Balance, b.Extra, "balance")
+	balance, extra := money(b.Balance, b.Extra, "balance")
 	if extra != "" {
 		extra = `{"balances":` + extra + `}`
 	}
@@ -75,18 +75,18 @@ func HistoryRow(res *Result, h *finoos.AccountHistory, b *finoos.Balance) table.
 	return row
 }
 
-// money converts an amount exactly, or leaves it null and puts its text into
-// extra under the name of its field.
-func (res *Result) money(n finoos.Number, extra, field string) (d table.Decimal, extraOut string) {
+// money converts an amount exactly, or to the one that it is next to, or leaves it
+// null; in all but the first case its text goes into extra under the name of its
+// field.
+func money(n finoos.Number, extra, field string) (d table.Decimal, extraOut string) {
 	if n == "" {
 		return table.Decimal{}, extra
 	}
-	d, err := table.ParseDecimal(string(n))
-	if err == nil {
+	d, rounded, err := table.ParseAmount(string(n))
+	if err == nil && !rounded {
 		return d, extra
 	}
-	res.Issues.Inexact++
-	return table.Decimal{}, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
+	return d, joinExtra(extra, `{"`+field+`":`+string(n)+`}`)
 }
 
 // joinExtra puts the fields of two JSON objects that share none into one;

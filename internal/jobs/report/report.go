@@ -77,10 +77,10 @@ type Report struct {
 	Commits             int              `json:"commits"`
 	FirstSeq            uint64           `json:"first_seq,omitempty"`
 	LastSeq             uint64           `json:"last_seq,omitempty"`
-	// Inexact counts amounts that do not fit decimal(18,4): their column is
-	// null, their text is in _extra.
-	Inexact  int64     `json:"inexact_amounts,omitempty"`
-	Failures []Failure `json:"failures,omitempty"`
+	// Issues are what answers held that is not as it should be, by kind, as in the
+	// column issues of the table pulls.
+	Issues   map[string]Issue `json:"issues,omitempty"`
+	Failures []Failure        `json:"failures,omitempty"`
 	// FailuresByClass counts all failed pulls, also those beyond Failures.
 	FailuresByClass map[finoos.Class]int64 `json:"failures_by_class,omitempty"`
 	// Timeline is the course of the run, at most 240 points however long it was.
@@ -160,9 +160,6 @@ type List struct {
 	// them where they stand, and why.
 	Aside      int64          `json:"aside,omitempty"`
 	AsideFirst []finoos.Aside `json:"aside_first,omitempty"`
-	// Unreadable counts fields of users whose column is null because they cannot
-	// be read.
-	Unreadable int64 `json:"unreadable,omitempty"`
 	// Seconds is how long reading it took; 0 for a shard that was left its part.
 	Seconds float64 `json:"seconds,omitempty"`
 }

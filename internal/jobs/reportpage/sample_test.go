@@ -19,7 +19,10 @@ func busy(points, failures int) *report.Report {
 	began := time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
 	r := &report.Report{
 		RunID: "01JDA3Z4M0V8Q2K7T5R1XW9BCE", RunGroup: "nightly-29384", Job: "nightly", Shard: 1, Shards: 4, Version: "1.4.0",
-		Started: began, Finished: began.Add(47*time.Minute + 12*time.Second), Outcome: "deadline", Unreached: 411, Unsettled: 23, Inexact: 1,
+		Started: began, Finished: began.Add(47*time.Minute + 12*time.Second), Outcome: "deadline", Unreached: 411, Unsettled: 23,
+		Issues: map[string]report.Issue{
+			"unreadable": {Count: 3_112, UserID: hostile, Stream: config.StreamTransactions}, "rounded": {Count: 1, Stream: config.StreamContracts},
+		},
 		Users: report.UserCounts{Listed: 12_411, Pulled: 1_730, Unchanged: 9_800, NoAnalysis: 210, Failed: 143, Gone: 17, Quarantined: 100},
 		SyncSessions: map[string]int64{
 			"synced": 812, "credentials_required": 61, "sca_required": 44, "daily_limit": 9, "blocked": 3, "unknown": 1,

@@ -2,6 +2,8 @@ package reportpage
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/report"
@@ -89,8 +91,13 @@ func notes(r *report.Report) (list []string) {
 	if r.Unsettled > 0 {
 		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
 	}
-	if r.Inexact > 0 {
-		list = append(list, doNot(r.Inexact)+" not fit decimal(18,4): the column is empty, the text is in _extra.")
+	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
+		issue := r.Issues[kind]
+		where := string(issue.Stream)
+		if issue.UserID != "" {
+			where += " of " + issue.UserID
+		}
+		list = append(list, fmt.Sprintf("%s (%s): %s. One is in %s.", kind, human.Count(issue.Count), report.IssueText(kind), where))
 	}
 	return list
 }
@@ -100,11 +107,4 @@ func were(users int64) string {
 		return "1 user was"
 	}
 	return human.Plural(users, "user") + " were"
-}
-
-func doNot(amounts int64) string {
-	if amounts == 1 {
-		return "1 amount does"
-	}
-	return human.Plural(amounts, "amount") + " do"
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // ErrInexact says that a number is one, but has more integer digits or more
-// decimals than decimal(18,4) holds. The column is then null, and the literal
-// belongs into _extra.
+// decimals than decimal(18,4) holds, and is not next to one that has not. The
+// column is then null, and the literal belongs into _extra.
 var ErrInexact = errors.New("does not fit decimal(18,4) exactly")
 
 // errNotNumber says that a literal is no decimal number at all.
@@ -56,6 +56,22 @@ func ParseDecimal(literal string) (Decimal, error) {
 		return Decimal{}, fmt.Errorf("parse decimal: %w", ErrInexact)
 	}
 	return Decimal{Units: units, Valid: true}, nil
+}
+
+// ParseAmount is ParseDecimal of what a program may have computed with floats: a
+// number with more decimals that lies within 1e-6 of one that decimal(18,4) holds
+// is that one, and rounded. Its literal then belongs into _extra as well.
+func ParseAmount(literal string) (d Decimal, rounded bool, err error) {
+	d, err = ParseDecimal(literal)
+	if !errors.Is(err, ErrInexact) {
+		return d, false, err
+	}
+	n, _ := scanNumber(literal)
+	units, ok := n.nearUnits()
+	if !ok {
+		return Decimal{}, false, err
+	}
+	return Decimal{Units: units, Valid: true}, true, nil
 }
 
 // String prints the amount with its four decimals; null is the empty string.
@@ -130,6 +146,45 @@ func (n number) units() (int64, bool) {
 	}
 	for range zeros {
 		units *= 10
+	}
+	if n.negative {
+		units = -units
+	}
+	return units, true
+}
+
+// nearUnits is units of a number with more decimals; false if it lies further
+// than a hundredth from a whole unit, or if that one is too large. Of the digits
+// beyond the unit, the last of which is not zero, two decide.
+func (n number) nearUnits() (int64, bool) {
+	beyond := -(n.power + decimalScale)
+	whole := n.count - beyond // digits of the unit; below 0 are zeros after the point
+	if beyond <= 0 || whole > decimalDigits {
+		return 0, false
+	}
+	var units int64
+	var next [2]byte // digits beyond the unit
+	at := 0
+	for i := 0; i < len(n.digits) && at < whole+len(next); i++ {
+		c := n.digits[i]
+		switch {
+		case c == '.':
+			continue
+		case at < whole:
+			units = units*10 + int64(c-'0')
+		default:
+			next[at-whole] = c - '0'
+		}
+		at++
+	}
+	switch {
+	case next == [2]byte{9, 9}:
+		units++
+	case next != [2]byte{} && (next != [2]byte{0, 1} || beyond > 2):
+		return 0, false
+	}
+	if units >= 1e18 { // one more than the digits hold
+		return 0, false
 	}
 	if n.negative {
 		units = -units
