@@ -20,6 +20,10 @@ func Collect[T any](
 	ctx context.Context, res *Result, list *finoos.List[T], start func(), visit func(rec *T, emit func(table.Row) error) error,
 ) error {
 	res.turn.closers = append(res.turn.closers, list)
+	if res.NullIsEmpty || res.isDiff() {
+		list.NullIsEmpty()
+		defer func() { res.WasNull = list.WasNull() }()
+	}
 	if list.Spilled() {
 		if err := res.turn.beAlone(ctx); err != nil {
 			return err

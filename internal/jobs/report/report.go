@@ -73,10 +73,13 @@ type Report struct {
 	LearnedLimit        float64          `json:"learned_limit,omitempty"`
 	BytesRead           int64            `json:"bytes_read"`
 	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
-	Tables              map[string]Table `json:"tables"`
-	Commits             int              `json:"commits"`
-	FirstSeq            uint64           `json:"first_seq,omitempty"`
-	LastSeq             uint64           `json:"last_seq,omitempty"`
+	// TotalsOff counts, by operation, users whose list holds another number of records
+	// than it tells, and was believed: nothing shows that the API counts as we do.
+	TotalsOff map[string]int64 `json:"totals_off,omitempty"`
+	Tables    map[string]Table `json:"tables"`
+	Commits   int              `json:"commits"`
+	FirstSeq  uint64           `json:"first_seq,omitempty"`
+	LastSeq   uint64           `json:"last_seq,omitempty"`
 	// Inexact counts amounts that do not fit decimal(18,4): their column is
 	// null, their text is in _extra.
 	Inexact  int64     `json:"inexact_amounts,omitempty"`
