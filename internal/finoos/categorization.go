@@ -35,98 +35,182 @@ func newCategorizationSchema() *schema[Categorization] {
 // [Invalid] or [NotFound].
 //
 // Further pages are read as far as metaData tells that there are any, and make
-// one list. An empty page ends it early. A page that repeats the one before it
-// makes it malformed: what the other pages hold cannot be had.
+// one list. What says that there are no more ends it: an empty page, null or a
+// refusal after the pages that were told; before, a page may be empty, but one
+// that repeats another makes the list malformed: what the other pages hold cannot
+// be had. Where pages have records of pages before, the list has moved while it
+// was read, and is read once more.
 func (c *Client) Categorization(ctx context.Context, userID, since string) (*List[Categorization], error) {
-	query := url.Values{}
+	all, moved, err := c.categorizationPages(ctx, userID, since)
+	if err == nil && moved {
+		_ = all.Close() // frees memory; nothing is lost by an error
+		all, _, err = c.categorizationPages(ctx, userID, since)
+	}
+	if err != nil || since != "" {
+		return all, err // a diff may tell how much there is without it
+	}
+	return unfiltered(c, all, nil)
+}
+
+// categorizationPages reads all pages once. moved says that they do not fit together.
+func (c *Client) categorizationPages(ctx context.Context, userID, since string) (all *List[Categorization], moved bool, err error) {
+	p := &tagPages{client: c, userID: userID, query: url.Values{}, sums: map[uint64]bool{}, seen: map[uint64]bool{}}
 	if since != "" {
-		query.Set("correlation-id", since)
+		p.query.Set("correlation-id", since)
 	}
-	all, err := c.categorizationPage(ctx, userID, query)
-	if err != nil {
-		return nil, err
+	if p.all, err = p.ask(ctx); err != nil {
+		return nil, false, err
 	}
-	if err := c.furtherPages(ctx, all, userID, query); err != nil {
-		_ = all.Close()
-		return nil, err
+	if err = p.rest(ctx); err != nil {
+		_ = p.all.Close() // frees memory; nothing is lost by an error
+		return nil, false, err
 	}
-	return all, nil
+	return p.all, p.moved, nil
 }
 
-func (c *Client) categorizationPage(ctx context.Context, userID string, query url.Values) (*List[Categorization], error) {
-	call, err := c.newCall(opCategorization, userID, "", query)
+// tagPages are the pages of one list on their way into it.
+type tagPages struct {
+	client *Client
+	userID string
+	query  url.Values
+	all    *List[Categorization] // of which the first page is the beginning
+
+	asked   int  // number of the page that was asked for last
+	read    int  // pages that have come
+	records int  // on these
+	last    int  // on the last that had any
+	ended   bool // the last had none, or was one that is there already
+	empty   int  // how many in a row had none
+
+	// What any page has told of all: the most.
+	told, total int
+	size        int // of a page; what came counts, too
+
+	sums  map[uint64]bool // of pages, whatever the order of their records
+	seen  map[uint64]bool // of records
+	moved bool            // a record came on two pages
+}
+
+func (p *tagPages) ask(ctx context.Context) (*List[Categorization], error) {
+	call, err := p.client.newCall(opCategorization, p.userID, "", p.query)
 	if err != nil {
 		return nil, err
 	}
-	return list(ctx, c, call, categorizationSchema, "categorization")
+	return list(ctx, p.client, call, categorizationSchema, "categorization")
 }
 
-var errRepeats = errors.New("a page repeats the one before it")
-
-// furtherPages adds to all, which has the first page, those after it. Page 1
-// may turn out to be the first page again: then pages count from 1, whatever
-// the first one told.
-func (c *Client) furtherPages(ctx context.Context, all *List[Categorization], userID string, query url.Values) error {
-	info, err := all.pageInfo()
-	if err != nil {
+// rest adds to all, which has the first page, those after it.
+func (p *tagPages) rest(ctx context.Context) error {
+	info, err := p.all.pageInfo()
+	if IsNullList(err) {
+		return nil // who reads the list is told
+	}
+	if err != nil || info.totalPages.V == 1 || info.totalPages.V == 0 && info.total.V == 0 && info.pageSize.V == 0 {
 		return err
 	}
-	if pages, _ := info.pages(); pages <= 1 {
-		return nil
-	}
-	last, _, err := sumOf(all)
-	if err != nil {
+	p.asked = info.page.V
+	if err := p.take(p.all); err != nil {
 		return err
 	}
-	number := 1
-	if info.page.Valid {
-		number = info.page.V + 1
-	}
-	for read := 1; ; number++ {
-		if pages, _ := info.pages(); read >= pages {
+	for p.goesOn() {
+		p.asked++
+		p.query.Set("page", strconv.Itoa(p.asked))
+		page, err := p.ask(ctx)
+		switch {
+		case err == nil:
+			err = p.take(page)
+		case p.isEnd(err):
 			return nil
 		}
-		query.Set("page", strconv.Itoa(number))
-		page, err := c.categorizationPage(ctx, userID, query)
 		if err != nil {
 			return err
 		}
-		all.parts = append(all.parts, page.parts...)
-		sum, told, err := sumOf(page)
-		switch {
-		case err != nil:
-			return err
-		case sum.records == 0:
-			return nil
-		case sum == last && number == 1:
-			all.parts = all.parts[:1]
-			_ = page.Close()
-			continue
-		case sum == last:
-			return page.call.unreadable(errRepeats)
-		case read == maxPages:
-			return page.call.unreadable(errEndless)
-		}
-		read++
-		last = sum
-		if _, ok := told.pages(); ok {
-			info = told
-		}
 	}
+	return nil
 }
 
-// pageSum tells pages apart, whatever the order of their records.
-type pageSum struct {
-	records int
-	hash    uint64
+// goesOn says whether to ask for another page: for all that were told, and for more
+// where there are fewer records than that, until one has none.
+func (p *tagPages) goesOn() bool {
+	switch {
+	case p.read < p.told:
+		return true
+	case p.ended:
+		return false
+	case p.total > 0:
+		return p.records < p.total
+	}
+	return p.told == 0 && p.last >= p.size
 }
 
-func sumOf(page *List[Categorization]) (sum pageSum, info pageInfo, err error) {
+// isEnd says whether a page is refused, or null, since there are no more: it was
+// not told of, or the one before was not full.
+func (p *tagPages) isEnd(err error) bool {
+	class := ClassOf(err)
+	return (class == NotFound || class == Invalid || IsNullList(err)) && (p.read >= p.told || p.last < p.size)
+}
+
+var errRepeats = errors.New("a page repeats one before it")
+
+// mostEmpty is how many pages in a row may be empty.
+const mostEmpty = 1000
+
+// take takes a page in, and adds it to all. Page 1 may turn out to be the first
+// page again: then pages count from 1, whatever that one told.
+func (p *tagPages) take(page *List[Categorization]) error {
+	hashes, sum, info, err := hashesOf(page)
+	if IsNullList(err) && (info.told || p.isEnd(err)) {
+		err = nil // an empty page
+	}
+	known := p.sums[sum]
+	if page != p.all && (err != nil || known || len(hashes) == 0) {
+		defer closeQuietly(page)
+	}
+	switch {
+	case err != nil:
+		return err
+	case known && p.asked == 1 && p.read == 1:
+		return nil
+	case known && p.read < p.told:
+		return page.call.unreadable(errRepeats)
+	case known:
+		p.ended = true
+		return nil
+	case p.read == maxPages || p.empty == mostEmpty:
+		return page.call.unreadable(errEndless)
+	}
+	p.read++
+	pages, _ := info.pages()
+	p.told, p.total, p.size = max(p.told, pages), max(p.total, info.total.V), max(p.size, info.pageSize.V, len(hashes))
+	if p.ended = len(hashes) == 0; p.ended {
+		p.empty++
+		return nil
+	}
+	p.sums[sum], p.empty, p.last = true, 0, len(hashes)
+	for _, h := range hashes {
+		p.moved = p.moved || p.seen[h]
+	}
+	for _, h := range hashes { // one page may have a record twice
+		p.seen[h] = true
+	}
+	if page != p.all && p.records == 0 {
+		_ = p.all.Close() // it has none, and may be null
+		p.all.parts = nil
+	}
+	if page != p.all {
+		p.all.parts = append(p.all.parts, page.parts...)
+	}
+	p.records += len(hashes)
+	return nil
+}
+
+// hashesOf are those of a page's records, and their sum, which tells pages apart.
+func hashesOf(page *List[Categorization]) (hashes []uint64, sum uint64, info pageInfo, err error) {
 	hashed := *page
 	hashed.schema = categorizationSums
 	info, err = hashed.check(func(c Categorization) {
-		sum.records++
-		sum.hash += c.Hash
+		hashes = append(hashes, c.Hash)
+		sum += c.Hash
 	})
-	return sum, info, err
+	return hashes, sum, info, err
 }

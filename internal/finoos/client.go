@@ -60,6 +60,7 @@ type Client struct {
 	pace     *Pacing
 	refusals pace.Refusals
 	counters counters
+	totals   totals
 }
 
 // New makes a client. It does not call the API; see [Client.Authenticate].
@@ -87,6 +88,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.counters.byOperation, c.counters.answers = map[string]int64{}, map[Answer]int64{}
 	c.tokens.fetch = c.fetchToken
+	c.totals.log = c.log
 	if cfg.Pacing == nil {
 		cfg.Pacing = NewPacing(cfg.RequestsPerSecond, cfg.Shards)
 	}

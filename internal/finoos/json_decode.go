@@ -11,6 +11,7 @@ import (
 var (
 	errNoList = errors.New("holds no list")
 	errNull   = fmt.Errorf("null: %w", errNoList)
+	errAbsent = fmt.Errorf("nothing at all: %w", errNoList)
 	errNoJSON = errors.New("not JSON")
 	errEnd    = errors.New("end of the answer")
 )
@@ -52,6 +53,8 @@ type recordStream struct {
 	items   int    // read so far
 	foreign int    // lists under other names
 	null    bool   // null stands under one of names, or is the answer
+	said    bool   // there is something else than lists, nulls and what tells about pages
+	fault   bool   // and it reads like an error
 	other   string // the last of these
 	again   bool   // this is the second reading, for the list named other
 
@@ -135,6 +138,8 @@ func (s *recordStream) next(read func(b []byte) (end int, err error)) error {
 func (s *recordStream) begin() error {
 	c, err := s.peek()
 	switch {
+	case errors.Is(err, errNoJSON):
+		return fmt.Errorf("%w: %w", errAbsent, err) // it has ended before it began
 	case err != nil:
 		return err
 	case c == '[':
@@ -198,8 +203,8 @@ func (s *recordStream) member() error {
 		s.window.pass(1)
 		s.where, s.between, s.found, s.under = inWrappedList, false, true, name
 		return nil
-	case c == 'n' && nameIn(name, s.names):
-		s.null = true
+	case c == 'n':
+		s.null = s.null || nameIn(name, s.names)
 	case isList:
 		s.foreign++
 		s.other = name
@@ -211,9 +216,14 @@ func (s *recordStream) member() error {
 			}
 			return end, err
 		})
+	default:
+		s.said, s.fault = true, s.fault || nameIn(name, errorMembers)
 	}
 	return s.skip()
 }
+
+// errorMembers are those of an error's body: what is null beside one is not empty.
+var errorMembers = []string{"error", "errors", "message", "type", "status", "code"}
 
 // end checks that the answer is complete, and begins its second reading where
 // the list stands under another name.
@@ -225,6 +235,8 @@ func (s *recordStream) end() error {
 		return err
 	}
 	switch {
+	case s.again && s.items == 0 && !s.said:
+		return errAbsent
 	case s.again && s.items == 0:
 		return errNoList
 	case s.found:
@@ -233,8 +245,10 @@ func (s *recordStream) end() error {
 		s.names, s.again = []string{s.other}, true
 		s.rewind()
 		return nil
-	case s.null && s.foreign == 0:
+	case s.null && s.foreign == 0 && !s.fault:
 		return errNull
+	case s.foreign == 0 && !s.said:
+		return errAbsent
 	}
 	return errNoList
 }

@@ -19,7 +19,21 @@ type List[T any] struct {
 	// aside, where it is set, is called with a record that is none, instead of an
 	// error; item counts from 1.
 	aside func(item int, why error)
+
+	nullIsEmpty, wasNull bool
+	totals               *totals // that what the answer tells is compared with; nil = it is not
 }
+
+// NullIsEmpty takes what stands in the place of a list and is none, [IsNullList],
+// for an empty list from now on.
+func (l *List[T]) NullIsEmpty() { l.nullIsEmpty = true }
+
+// WasNull reports whether that was needed, once the list has been gone through.
+func (l *List[T]) WasNull() bool { return l.wasNull }
+
+// IsNullList reports whether an answer was malformed in that null or nothing stood
+// where a list is due. It may mean an empty one, or that the list is not to be had.
+func IsNullList(err error) bool { return errors.Is(err, errNull) || errors.Is(err, errAbsent) }
 
 // All decodes the records one by one. It may be ranged over again, also while
 // another pass is under way. An error ends it: of class [Malformed] where the
@@ -54,12 +68,22 @@ func (l *List[T]) Each(visit func(*T) error) error {
 }
 
 func (l *List[T]) each(empty func(*T), visit func(*T) error) error {
+	var told Null[int]
+	records := 0
 	for _, part := range l.parts {
-		if _, err := l.scan(part, empty, visit); err != nil {
+		info, err := l.scan(part, empty, visit)
+		if err != nil {
 			return err
 		}
+		records += info.records
+		if info.total.Valid && (!told.Valid || info.total.V < told.V) {
+			told = info.total
+		}
 	}
-	return nil
+	if l.totals == nil || !told.Valid {
+		return nil
+	}
+	return l.totals.compare(l.call, told.V, records)
 }
 
 // Bytes is the size of the answer.
@@ -165,7 +189,15 @@ func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error)
 		err := s.next(read)
 		if errors.Is(err, io.EOF) {
 			d.release()
-			return pageInfoOf(s.about), nil
+			info := pageInfoOf(s.about)
+			info.records = s.items
+			return info, nil
+		}
+		if l.nullIsEmpty && IsNullList(err) {
+			if info := pageInfoOf(s.about); info.total.V == 0 {
+				l.wasNull = true
+				return info, nil
+			}
 		}
 		if l.aside != nil && (errors.Is(err, errRecordTooBig) || s.syntax.tooDeep) {
 			odd = err
@@ -211,5 +243,15 @@ func listOf[T any](ctx context.Context, c *Client, op, userID string, schema *sc
 	if err != nil {
 		return nil, err
 	}
-	return list(ctx, c, call, schema, names...)
+	l, err := list(ctx, c, call, schema, names...)
+	return unfiltered(c, l, err)
+}
+
+// unfiltered is a listing without a filter: what it tells of itself is compared
+// with what it holds.
+func unfiltered[T any](c *Client, l *List[T], err error) (*List[T], error) {
+	if err == nil {
+		l.totals = &c.totals
+	}
+	return l, err
 }

@@ -2,8 +2,12 @@ package finoos
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 // pageMembers are the members beside a list that tell about its pages.
@@ -16,6 +20,8 @@ type pageInfo struct {
 
 	next, nextPage, nextToken, cursor string // what to ask for next, see token
 	told                              bool   // there is such a member at all
+
+	records int // that the answer holds; not told, but counted where it was gone through
 }
 
 var pageInfoSchema = newSchema("context", nil,
@@ -110,4 +116,78 @@ func nameIn(name string, names []string) bool {
 		}
 	}
 	return false
+}
+
+// totals compares what lists tell of themselves with what they hold. That `total`
+// counts the records of a list is a guess of ours: an operation's is believed once
+// it was right for enough users. It guards itself.
+type totals struct {
+	log *slog.Logger
+
+	mu sync.Mutex
+	of map[string]*toldTotals
+}
+
+// toldTotals are those of one operation.
+type toldTotals struct {
+	right map[string]bool // users for whom it was right, as many as it takes
+	off   int64           // users for whom it was not
+	last  string          // of these
+}
+
+// enoughRight is for how many users a total must have been right.
+const enoughRight = 3
+
+var errShort = errors.New("holds less than it tells")
+
+// IsShort reports whether an answer was malformed in that it holds fewer records
+// than it tells, where that could be relied on so far. It may be whole when it is
+// read again.
+func IsShort(err error) bool { return errors.Is(err, errShort) }
+
+// compare takes in what a list tells and holds. An error is one of malformed answers.
+func (t *totals) compare(call *apiCall, told, records int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := t.of[call.op.Name]
+	if of == nil {
+		of = &toldTotals{right: map[string]bool{}}
+		if t.of == nil {
+			t.of = map[string]*toldTotals{}
+		}
+		t.of[call.op.Name] = of
+	}
+	switch {
+	case told == records:
+		if told > 0 && len(of.right) < enoughRight { // that nothing is nothing says little
+			of.right[call.userID] = true
+		}
+		return nil
+	case records < told && len(of.right) >= enoughRight:
+		return call.unreadable(fmt.Errorf("%w: %d of %d records", errShort, records, told))
+	case of.last == call.userID: // another look at the same
+		return nil
+	}
+	if of.off++; of.off == 1 {
+		t.log.Warn("a list tells of another number of records than it holds: that is not relied on",
+			slog.String("operation", call.op.Name), slog.Int("told", told), slog.Int("records", records))
+	}
+	of.last = call.userID
+	return nil
+}
+
+// off counts, by operation, the users for whom a total was not right, and no error.
+func (t *totals) off() map[string]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var off map[string]int64
+	for op, of := range t.of {
+		if of.off > 0 {
+			if off == nil {
+				off = map[string]int64{}
+			}
+			off[op] = of.off
+		}
+	}
+	return off
 }

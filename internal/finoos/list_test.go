@@ -2,8 +2,12 @@ package finoos
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -131,5 +135,139 @@ func TestRecordOfAnySizeIsNotHeld(t *testing.T) {
 	ids, err := loginIDs(t, `{"other":[`+many+`1],"logins":[{"bankLoginId":"a"}]}`)
 	if err != nil || len(ids) != 1 {
 		t.Errorf("got %v, %v", ids, err)
+	}
+}
+
+func TestNullInAListsPlaceIsToldFromWhatIsNoList(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		``, ` `, `null`, `{}`, `{"logins":null}`, `{"BankLogins":null,"context":{"page":1}}`, `{"context":{}}`, `{"context":null}`, `{"data":[]}`, `{"data":null}`,
+		`{"logins":null,"correlationId":"c"}`, `{"logins":null,"error":null}`, `{"errors":[]}`, `{"logins":null,"warnings":[]}`, `{"logins":null,"context":{"total":0}}`,
+	} {
+		if _, err := loginIDs(t, text); !IsNullList(err) || ClassOf(err) != Malformed {
+			t.Errorf("%s is no null list: %v", text, err)
+		}
+		l := listOfText(t, loginSchema, text, "logins", "bankLogins")
+		l.NullIsEmpty()
+		if got := all(t, l, nil); len(got) > 0 || !l.WasNull() {
+			t.Errorf("%s: not taken for empty", text)
+		}
+	}
+	for _, text := range []string{
+		`"x"`, `{"error":"busy"}`, `{"logins":null,"error":"busy"}`, `{"logins":null,"type":"x","message":"y"}`, `{"logins":{}}`, `{"logins":""}`, `[null]`,
+		`{"status":"maintenance"}`, `{"data":{"logins":null}}`, `{"a":[],"b":[]}`, `{"data":[],"message":"busy"}`, `<html>`, `{"logins":null`, `nul`, `{"logins":null,"errors":["busy"]}`,
+	} {
+		l := listOfText(t, loginSchema, text, "logins", "bankLogins")
+		l.NullIsEmpty()
+		if err := failure(l, nil); IsNullList(err) || ClassOf(err) != Malformed {
+			t.Errorf("%s is taken for a null list: %v", text, err)
+		}
+	}
+	l := listOfText(t, loginSchema, `[]`)
+	l.NullIsEmpty()
+	if got := all(t, l, nil); len(got) > 0 || l.WasNull() {
+		t.Error("an empty list was null")
+	}
+	l = listOfText(t, loginSchema, `{"logins":null,"metaData":{"total":2}}`, "logins")
+	l.NullIsEmpty()
+	if err := failure(l, nil); !IsNullList(err) {
+		t.Errorf("null, and two records told: %v", err)
+	}
+}
+
+// totalsOf answers users by what their ids say: records/total.
+func totalsOf(where func(records, total string) string) func(*http.Request, int) reply {
+	return func(r *http.Request, _ int) reply {
+		user := strings.Split(r.URL.Path, "/")[3]
+		text := strings.SplitN(user, "-", 3)
+		n, _ := strconv.Atoi(text[1])
+		records := make([]string, n)
+		for i := range records {
+			records[i] = fmt.Sprintf(`{"accountId":"%d","contractId":"%d","bankLoginId":"%d","transactionId":"%d","balances":[],"tags":[]}`, i, i, i, i)
+		}
+		return reply{body: where(strings.Join(records, ","), text[2])}
+	}
+}
+
+func TestATotalIsReliedOnWhereItWasRightForThreeUsers(t *testing.T) {
+	t.Parallel()
+	beside := func(list, member string) func(records, total string) string {
+		return func(records, total string) string {
+			return `{"` + member + `":{"total":` + total + `},"` + list + `":[` + records + `],"more":{"total":77}}`
+		}
+	}
+	for name, test := range map[string]struct {
+		answer func(records, total string) string
+		read   func(c *Client, user string) error
+	}{
+		"accounts":  {beside("accounts", "metaData"), func(c *Client, user string) error { return failure(c.Accounts(t.Context(), user)) }},
+		"contracts": {beside("contracts", "context"), func(c *Client, user string) error { return failure(c.Contracts(t.Context(), user)) }},
+		"histories": {beside("histories", "metadata"), func(c *Client, user string) error { return failure(c.AccountHistory(t.Context(), user)) }},
+		"logins":    {beside("logins", "Context"), func(c *Client, user string) error { return failure(c.Logins(t.Context(), user)) }},
+		"transactions": {
+			beside("transactions", "context"), func(c *Client, user string) error {
+				return failure(c.Transactions(t.Context(), user, TransactionQuery{}))
+			},
+		},
+		"categorization": {
+			func(records, total string) string {
+				return `{"categorization":[` + records + `],"metaData":{"totalPages":1,"total":` + total + `}}`
+			}, func(c *Client, user string) error { return failure(c.Categorization(t.Context(), user, "")) },
+		},
+	} {
+		c, _ := setup(t, totalsOf(test.answer))
+		for i, step := range []struct {
+			user  string
+			short bool
+		}{
+			{"a-2-2", false},
+			{"a-2-2", false}, // the same again
+			{"b-2-3", false}, // not relied on yet
+			{"c-0-0", false}, // says nothing
+			{"d-5-5", false},
+			{"b-2-3", false},
+			{"e-4-3", false}, // more than told
+			{"f-1-1", false},
+			{"b-2-3", true},
+			{"g-0-1", true},
+			{"h-4-3", false},
+			{"d-5-5", false},
+		} {
+			if err := test.read(c, step.user); IsShort(err) != step.short || err != nil && (!step.short || ClassOf(err) != Malformed) {
+				t.Errorf("%s: step %d, %s: %v", name, i, step.user, err)
+			}
+		}
+		off := c.Stats().TotalsOff
+		if len(off) != 1 {
+			t.Errorf("%s: %v", name, off)
+		}
+		for _, n := range off {
+			if n != 3 { // b, e, h; b only once while it was the last
+				t.Errorf("%s: %d users were off", name, n)
+			}
+		}
+	}
+}
+
+func TestWhatIsAskedForInPartIsComparedWithNoTotal(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, totalsOf(func(records, total string) string {
+		return `{"categorization":[` + records + `],"metaData":{"total":` + total + `,"totalPages":1}}`
+	}))
+	for _, user := range []string{"a-1-1", "b-1-1", "c-1-1"} {
+		if err := errors.Join(failure(c.Categorization(t.Context(), user, "")), failure(c.Transactions(t.Context(), user, TransactionQuery{}))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := failure(c.Categorization(t.Context(), "d-1-9", "")); !IsShort(err) {
+		t.Fatalf("nothing is compared at all: %v", err)
+	}
+	if err := failure(c.Categorization(t.Context(), "d-1-9", "since")); err != nil {
+		t.Errorf("a diff: %v", err)
+	}
+	for _, q := range []TransactionQuery{{Since: time.Now()}, {Until: time.Now()}, {LastMonths: 3}} {
+		if err := failure(c.Transactions(t.Context(), "d-1-9", q)); err != nil {
+			t.Errorf("a window: %v", err)
+		}
 	}
 }

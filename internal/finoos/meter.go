@@ -35,6 +35,8 @@ type Stats struct {
 	Rate         float64 // requests/s that the pacer allows now; 0 = unpaced
 	LearnedLimit float64 // requests/s that the API seems to allow; 0 = never refused, the ceiling is all that is known
 	Pauses       int64   // of all requests, after a refusal
+
+	TotalsOff map[string]int64 // users by operation whose list holds more or fewer records than it tells, and is believed
 }
 
 // Answer is what came of a request. Status is 0 where no answer came.
@@ -65,6 +67,8 @@ func (c *Client) Stats() Stats {
 		Answers:     maps.Clone(c.counters.answers),
 
 		Rate: rate, LearnedLimit: limit, Pauses: pauses,
+
+		TotalsOff: c.totals.off(),
 	}
 }
 

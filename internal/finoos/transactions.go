@@ -69,7 +69,11 @@ func (c *Client) Transactions(ctx context.Context, userID string, q TransactionQ
 	if err != nil {
 		return nil, err
 	}
-	return list(ctx, c, call, transactionSchema, "transactions")
+	l, err := list(ctx, c, call, transactionSchema, "transactions")
+	if len(query) > 0 {
+		return l, err
+	}
+	return unfiltered(c, l, err)
 }
 
 // ErrNotByID says that transactions cannot be looked up by their ids: the API

@@ -231,6 +231,7 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 	ids := map[uint64]struct{}{}
 	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], w window) error {
 		defer func() { _ = list.Close() }() // frees memory; nothing is lost by an error
+		list.NullIsEmpty()
 		for t, err := range list.All() {
 			if err != nil {
 				return err

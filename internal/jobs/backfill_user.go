@@ -160,6 +160,8 @@ func (f *filling) lookForUser(ctx context.Context, u *user) error {
 func (f *filling) begin(p *filledPull) *pull.Result {
 	res := f.reader.Begin(&p.user.User, p.stream, table.Backfill)
 	res.Outcome, res.Correlation = pull.Pulled, p.correlation
+	// A window may well be empty of whom much is known, and a backfill deletes nothing.
+	res.NullIsEmpty = p.stream == config.StreamTransactions || pull.RemembersNothing(p.user.Cursor(p.stream))
 	return res
 }
 

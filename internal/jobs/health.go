@@ -50,6 +50,7 @@ type condition struct {
 	alive time.Time // when somebody was answered last; zero: nobody was in this run
 	good  string    // who that was
 	spare string    // somebody who was pulled in an earlier run, and need not be asked in this one
+	rich  string    // as spare, and records are known
 	row   []string  // different users for whom it failed since then, fewer than inRow while it is up
 	began time.Time // when the first of them did
 	since time.Time // the same by the clock of the data
@@ -159,11 +160,16 @@ func (h *health) isDown(op apiPart) bool {
 	return c != nil && c.isDown
 }
 
-// couldAsk takes in that a user has been pulled before and is unchanged.
-func (h *health) couldAsk(op apiPart, user string) {
+// couldAsk takes in that a user has been pulled before and is unchanged. records is
+// asked until somebody has some.
+func (h *health) couldAsk(op apiPart, user string, records func() bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at(op).spare = user
+	c := h.at(op)
+	c.spare = user
+	if c.rich == "" && records() {
+		c.rich = user
+	}
 }
 
 // fewFailed are the parts that have answered nobody in this run, and failed

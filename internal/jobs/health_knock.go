@@ -203,3 +203,14 @@ func (h *health) goodToAsk(op apiPart, butNot string, now time.Time) string {
 	c.asked = now
 	return good
 }
+
+// witness is somebody with records who could tell a user's trouble from that of a
+// part which has answered nobody in this run; "" where it has, or nobody is known.
+func (h *health) witness(op apiPart, butNot string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.at(op); c.alive.IsZero() && c.rich != butNot {
+		return c.rich
+	}
+	return ""
+}

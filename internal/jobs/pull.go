@@ -51,10 +51,10 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 		return n.lose(u, res)
 	case err == nil:
 		switch {
-		case changed && s != config.StreamUsers:
+		case changed && s != config.StreamUsers && !res.WasNull: // null may be all that is left of an answer
 			n.health.answered(ctx, op, u.ID)
 		case res.Outcome == pull.Unchanged:
-			n.health.couldAsk(dataOf(s), u.ID)
+			n.health.couldAsk(dataOf(s), u.ID, func() bool { return !pull.RemembersNothing(u.Cursor(s)) })
 		}
 		return n.record(ctx, u, res)
 	case ctx.Err() != nil:
@@ -121,9 +121,11 @@ func (n *nightly) isDownAgain(ctx context.Context, u *user, op apiPart, res *pul
 }
 
 // proves says whether a failure of this user tells something of the operation: not
-// where it has failed before the others were passed over, nor in an earlier run.
+// where it has failed before the others were passed over, nor in an earlier run. That
+// a list was null there is no trouble of the user's own.
 func (n *nightly) proves(u *user, s config.Stream) bool {
-	return u.Cursor(s).Failures == 0 && !slices.Contains(u.triedBefore, s)
+	c := u.Cursor(s)
+	return (c.Failures == 0 || c.ErrorClass == pull.MarkNull) && !slices.Contains(u.triedBefore, s)
 }
 
 // record hands a result to the sink, and lets the user's cursor follow.

@@ -139,7 +139,7 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r := &t.report
 	r.Finished = now.UTC()
 	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
-	r.RequestsByOperation = stats.ByOperation
+	r.RequestsByOperation, r.TotalsOff = stats.ByOperation, stats.TotalsOff
 	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
 	r.Outcome = outcomeOf(r, err)
 	if err != nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -291,8 +292,10 @@ func (n *nightly) settleDoubts(ctx context.Context, end bool) error {
 	return nil
 }
 
-// settleUser writes a row of each failure that is the user's.
+// settleUser writes a row of each failure that is the user's. A list that is null,
+// as it was in an earlier run, is none: it is empty.
 func (n *nightly) settleUser(ctx context.Context, u *user, end bool) (err error) {
+	var again []doubt
 	u.doubts = slices.DeleteFunc(u.doubts, func(d doubt) bool {
 		switch {
 		case err != nil:
@@ -301,11 +304,47 @@ func (n *nightly) settleUser(ctx context.Context, u *user, end bool) (err error)
 			u.passOver(heldPart{stream: d.res.Stream, data: d.op.service == "", tried: true})
 			return true
 		case end || d.op == apiPart{} || n.health.answeredSince(d.op, d.at) || slices.Contains(u.triedBefore, d.res.Stream):
+			if finoos.IsNullList(d.res.Err) && u.Cursor(d.res.Stream).ErrorClass == pull.MarkNull {
+				again = append(again, d)
+				return true
+			}
 			d.res.ExtractedAt = u.ExtractedAt(d.res.Stream, n.o.Now())
 			err = n.record(ctx, u, d.res)
 			return err == nil
 		}
 		return false
 	})
+	for _, d := range again {
+		if err == nil {
+			err = n.readNullAgain(ctx, u, d)
+		}
+	}
 	return err
+}
+
+// readNullAgain reads a list that was null in an earlier run, and is in this one: now
+// null means that it is empty. Where nobody has been answered who could tell it from
+// an outage, somebody is asked; if that fails too, it stays a failure.
+func (n *nightly) readNullAgain(ctx context.Context, u *user, d doubt) error {
+	res, cause := d.res, d.res.Err
+	defer res.Close()
+	witness := n.health.witness(d.op, u.ID)
+	if witness == "" || n.knock(ctx, d.op, witness) {
+		res.NullAgain, res.Class, res.Err = true, "", nil
+		metered := finoos.WithMeter(finoos.WithAttempt(ctx, 1), &res.Meter)
+		err := n.guarded(ctx, string(res.Stream), func() error { return n.reader.Read(metered, &u.User, res) })
+		if err == nil {
+			return n.record(ctx, u, res)
+		}
+		if what, _ := consequenceOf(err); what == endRun && ctx.Err() == nil {
+			return fmt.Errorf("pull %s: %w", res.Stream, err)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	res.Forget()
+	res.Outcome, res.Class, res.Err = pull.Failed, finoos.Malformed, cause
+	res.ExtractedAt = u.ExtractedAt(res.Stream, n.o.Now())
+	return n.record(ctx, u, res)
 }

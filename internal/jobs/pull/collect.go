@@ -17,6 +17,9 @@ type Answer[T any] interface {
 	Each(visit func(*T) error) error
 	// Spilled reports whether any of the answer is on disk.
 	Spilled() bool
+	// NullIsEmpty and WasNull are those of a finoos.List.
+	NullIsEmpty()
+	WasNull() bool
 	Close() error
 }
 
@@ -34,6 +37,16 @@ func (a answers[T]) Each(visit func(*T) error) error {
 
 func (a answers[T]) Spilled() bool {
 	return slices.ContainsFunc(a, func(list *finoos.List[T]) bool { return list.Spilled() })
+}
+
+func (a answers[T]) NullIsEmpty() {
+	for _, list := range a {
+		list.NullIsEmpty()
+	}
+}
+
+func (a answers[T]) WasNull() bool {
+	return slices.ContainsFunc(a, func(list *finoos.List[T]) bool { return list.WasNull() })
 }
 
 func (a answers[T]) Close() error { return nil } // each is closed by who has read it
@@ -62,6 +75,10 @@ func Collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 
 // collect is Collect of an answer that is closed already when the pull is.
 func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T]) error {
+	if res.NullIsEmpty || res.isDiff() {
+		list.NullIsEmpty()
+		defer func() { res.WasNull = list.WasNull() }()
+	}
 	if list.Spilled() {
 		if err := res.turn.beAlone(ctx); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -26,9 +27,22 @@ type Reader struct {
 }
 
 // Read reads a stream that has changed, and compares it with what the cursor
-// remembers.
+// remembers. A list that is shorter than it tells is read once more.
 func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
 	res.Outcome = Pulled
+	res.NullIsEmpty = res.NullAgain || RemembersNothing(u.Cursor(res.Stream))
+	err := r.read(ctx, u, res)
+	if finoos.IsShort(err) {
+		res.Forget()
+		err = r.read(ctx, u, res)
+	}
+	if err == nil && res.state == nil && res.Upserts == 0 && (res.Whole || RemembersNothing(u.Cursor(res.Stream))) {
+		res.state = []byte{nothingThere}
+	}
+	return err
+}
+
+func (r *Reader) read(ctx context.Context, u *User, res *Result) error {
 	switch res.Stream {
 	case config.StreamUsers:
 		return r.readUser(u, res)
@@ -47,6 +61,43 @@ func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
 	default:
 		return fmt.Errorf("stream %s cannot be pulled", res.Stream)
 	}
+}
+
+// nothingThere is the state of a cursor that keeps no fingerprints, of categorization
+// in mode diff, as long as there was nothing to keep any of. It is no stateVersion.
+const nothingThere = 0
+
+// RemembersNothing says that no record of a stream is known: null in the place of
+// its list hides nothing then, and means that there is none. Else it may as well
+// mean that the list is not to be had.
+func RemembersNothing(c cursors.Cursor) bool {
+	switch {
+	case c.Backfilled:
+		return false
+	case c.PulledAt.IsZero(), len(c.State) == 1 && c.State[0] == nothingThere:
+		return true
+	}
+	switch config.Stream(c.Stream) {
+	case config.StreamTransactions:
+		w, err := decodeWindow(c.State)
+		return err == nil && !w.hasBookings()
+	case config.StreamAccountHistory:
+		h, err := decodeHistory(c.State)
+		return err == nil && len(h) == 0
+	default:
+		k, err := decodeKeyed(c.State)
+		return err == nil && len(k) == 0
+	}
+}
+
+// hasBookings says whether any transaction was there.
+func (w window) hasBookings() bool {
+	for _, newest := range w.newest {
+		if newest != noDate {
+			return true
+		}
+	}
+	return len(w.seen) > 0
 }
 
 // remembered returns the fingerprints to compare with, or nil and a result

@@ -27,6 +27,10 @@ const MarkNoAnalysis = "no_analysis"
 // MarkNotBooked stands there while the API refuses the user the service.
 const MarkNotBooked = "not_booked"
 
+// MarkNull stands there after a failure that was null in the place of a list, or
+// nothing, while records of it were known: once more, and it is empty.
+const MarkNull = "null_list"
+
 // Result is one pull of one stream while it is made: what was read, and what
 // becomes of it.
 type Result struct {
@@ -46,6 +50,12 @@ type Result struct {
 	unfiltered  bool   // everything that the API has was asked for, and what differs written
 	Refresh     bool   // nothing has changed: read for what a filter has hidden
 	Opened      uint64 // the newest record when the run began, of whole pulls
+
+	// NullIsEmpty takes null in the place of a list for an empty one. NullAgain is
+	// set where an earlier run has met it, too: only then may it hide records that
+	// are known. WasNull says that there was null.
+	NullIsEmpty, NullAgain, WasNull bool
+
 	// Stamp gives the pull its instant again, when its answer is complete; nil
 	// where the instant that it has is to stay.
 	Stamp func() time.Time
@@ -75,6 +85,12 @@ func (res *Result) meta(op table.Op, extra string) table.Meta {
 // readAll makes the pull one that replaces what was known.
 func (res *Result) readAll() {
 	res.mode, res.Whole, res.unfiltered = table.Full, true, true
+}
+
+// isDiff says that only what was added was asked for, which is nothing as a rule: null
+// hides no more of it than a refresh brings.
+func (res *Result) isDiff() bool {
+	return res.Stream == config.StreamCategorization && res.mode == table.Diff && !res.unfiltered
 }
 
 // remove adds a row that says that a key is gone.
@@ -125,11 +141,15 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 	case Failed:
 		c.Failures++
 		c.ErrorClass = string(res.Class)
+		if finoos.IsNullList(res.Err) {
+			c.ErrorClass = MarkNull
+		}
 	case Pulled:
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
-		c.Whole = res.unfiltered
+		// What null has made of a list is looked at again when a refresh is due.
+		c.Whole = res.unfiltered && (!res.NullAgain || !res.WasNull)
 		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false

@@ -73,10 +73,13 @@ type Report struct {
 	LearnedLimit        float64          `json:"learned_limit,omitempty"`
 	BytesRead           int64            `json:"bytes_read"`
 	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
-	Tables              map[string]Table `json:"tables"`
-	Commits             int              `json:"commits"`
-	FirstSeq            uint64           `json:"first_seq,omitempty"`
-	LastSeq             uint64           `json:"last_seq,omitempty"`
+	// TotalsOff counts, by operation, users whose list holds another number of records
+	// than it tells, and was believed: nothing shows that the API counts as we do.
+	TotalsOff map[string]int64 `json:"totals_off,omitempty"`
+	Tables    map[string]Table `json:"tables"`
+	Commits   int              `json:"commits"`
+	FirstSeq  uint64           `json:"first_seq,omitempty"`
+	LastSeq   uint64           `json:"last_seq,omitempty"`
 	// Issues are what answers held that is not as it should be, by kind, as in the
 	// column issues of the table pulls.
 	Issues   map[string]Issue `json:"issues,omitempty"`
