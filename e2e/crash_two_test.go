@@ -115,6 +115,43 @@ func (m mortals) stopAt(t *testing.T, p place, step int) *mortalRun {
 	return r
 }
 
+// asleep is stopAt in a copy of a site. One that stopped while it renewed its lease
+// holds the folder's lock for as long as it sleeps, and so nobody could come in
+// between: another one takes its place.
+func (s *crashSite) asleep(t *testing.T, m mortals, step int) (p place, r *mortalRun, began time.Time) {
+	t.Helper()
+	for {
+		p, began = s.base.copy(t), time.Now()
+		if r = m.stopAt(t, p, step); !p.isLocked(t) {
+			return p, r, began
+		}
+		if err := r.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		r.wait(t)
+		p.remove(t)
+	}
+}
+
+// isLocked says whether somebody holds the lock of a folder.
+func (p place) isLocked(t *testing.T) bool {
+	t.Helper()
+	for _, path := range glob(t, p.dir, stateDir+"/pending/.lock") {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if closed := file.Close(); closed != nil {
+			t.Fatal(closed)
+		}
+		if err != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // awaitLeases waits until an S3 server has got what a stopped run had sent it to
 // renew its lease: that would make the lease young again after endLeases.
 func (p place) awaitLeases(t *testing.T) {
@@ -183,12 +220,10 @@ func TestARunThatSleepsPastItsLeaseCommitsNothingMore(t *testing.T) {
 // before may learn of it too, or end well.
 func (s *crashSite) sleep(t *testing.T, y *yardstick, step int) bool {
 	t.Helper()
-	p := s.base.copy(t)
-	defer p.remove(t)
 	slow := s.m
 	slow.tune = "lease=" + sleeperLease.String()
-	began := time.Now()
-	r := slow.stopAt(t, p, step)
+	p, r, began := s.asleep(t, slow, step)
+	defer p.remove(t)
 	op := r.trace(t)[step-1]
 	what := fmt.Sprintf("slept before step %d, %s", step, op)
 	mine := len(runIDs(t, p)) > 1 // it had committed before it slept
@@ -223,24 +258,23 @@ func TestASleeperWhoseUploadsWereSweptCommitsNothing(t *testing.T) {
 		y, steps := s.yardstick(t)
 		slow := s.m
 		slow.tune = "lease=" + sleeperLease.String()
-		began := time.Now()
-		r := slow.stopAt(t, s.base, slices.IndexFunc(steps, func(op string) bool { return kindOf(op) == "put log/N.json" })+1)
-		s.base.endLeases(t)
-		trial := s.base.copy(t)
+		p, r, began := s.asleep(t, slow, slices.IndexFunc(steps, func(op string) bool { return kindOf(op) == "put log/N.json" })+1)
+		p.endLeases(t)
+		trial := p.copy(t)
 		steps = s.m.mustRun(t, trial)
 		trial.remove(t)
 		work := slices.IndexFunc(steps, func(op string) bool { return kindOf(op) == "put staging" }) + 1
-		if e := s.m.run(t, s.base, "before:"+strconv.Itoa(work)); !e.killed() {
+		if e := s.m.run(t, p, "before:"+strconv.Itoa(work)); !e.killed() {
 			t.Fatalf("the run in between: exit code %d, not killed\n%s", e.code, e.output)
 		}
 		<-time.After(time.Until(began.Add(2 * sleeperLease)))
 		if e := r.wake(t); e.code != 7 || !strings.Contains(e.output, "overtaken") {
 			t.Errorf("the sleeper: exit code %d (%v)\n%s", e.code, e.signal, e.output)
 		}
-		s.base.endLeases(t)
-		s.m.mustRun(t, s.base)
-		y.check(t, s.base, "after a sleeper, a death and a run")
-		for _, c := range readLog(t, s.base.dir) {
+		p.endLeases(t)
+		s.m.mustRun(t, p)
+		y.check(t, p, "after a sleeper, a death and a run")
+		for _, c := range readLog(t, p.dir) {
 			if c.Voids > 0 {
 				t.Errorf("record %d had to be taken back", c.Voids)
 			}
