@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -160,6 +161,26 @@ func TestTheLoaderOfTheDocsLoadsEveryCommitOnce(t *testing.T) {
 		}
 		each.holds(t, last, contractFiles(log, last, lost))
 	}
+	refusesAnotherSchema(t, script)
+}
+
+// refusesAnotherSchema makes a commit one of before there were schemas: a loader
+// that was not made for its keys must keep nothing.
+func refusesAnotherSchema(t *testing.T, script string) {
+	t.Helper()
+	record := filepath.Join("lake", stateDir, "log", fmt.Sprintf("%020d.json", 2))
+	body, err := os.ReadFile(record)
+	if err == nil {
+		err = os.WriteFile(record, bytes.Replace(body, []byte(`"schema":2,`), nil, 1), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWarehouse(t)
+	if err := w.load(t, script); err == nil || !strings.Contains(err.Error(), "commit 2 is of another schema") {
+		t.Errorf("a commit of another schema is loaded: %v", err)
+	}
+	w.holds(t, 0, nil)
 }
 
 // refusingToPublish is a store that puts no upload to some keys together.

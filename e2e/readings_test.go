@@ -89,7 +89,7 @@ func (r *reader) night(t *testing.T) *readNight {
 	n.truth = map[string]map[string][]row{}
 	for _, tb := range tables {
 		if !tb.history {
-			n.truth[tb.name] = r.truth(whole(tb))
+			n.truth[tb.name] = r.truth(tb)
 		}
 	}
 	r.nights = append(r.nights, n)
@@ -134,19 +134,6 @@ func warm(t *testing.T) {
 			}
 		}
 	})
-}
-
-// whole is a table with the key that its records have in the API.
-func whole(tb table) table {
-	switch tb.name {
-	case "transactions":
-		tb.key = []string{"user_id", "account_id", "transaction_id"}
-	case "categorization":
-		tb.key = []string{"user_id", "account_id", "transaction_id", "tag"}
-	case "account_history":
-		tb.key = []string{"user_id", "account_id", "currency", "date"}
-	}
-	return tb
 }
 
 // apiKey is keyOf for keys of text, of which there are many here.

@@ -124,7 +124,7 @@ func (r *reader) judgeNight(i int, current map[string][]row) verdict {
 	}
 	for _, tb := range tables {
 		if !tb.history {
-			v.gaps = append(v.gaps, gaps(whole(tb), n.truth[tb.name], current[tb.name])...)
+			v.gaps = append(v.gaps, gaps(tb, n.truth[tb.name], current[tb.name])...)
 		}
 	}
 	for _, u := range current["users"] {
@@ -166,7 +166,7 @@ func gaps(tb table, want map[string][]row, got []row) (all []gap) {
 
 // wasTrue tells whether what the lake has at a gap was true in an earlier night.
 func (r *reader) wasTrue(g gap, night int) bool {
-	tb := whole(tableNamed(g.table))
+	tb := tableNamed(g.table)
 	for _, n := range r.nights[:night] {
 		for _, was := range n.truth[g.table][g.key] {
 			if sameRow(was, canonical(tb, g.got)) {

@@ -11,17 +11,17 @@ import (
 	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 )
 
 // recordVersion is the version of the records that this package writes, and
 // the newest that it reads.
 const recordVersion = 1
 
-// Schema is the version of what a lake holds: the tables' columns and keys, and
-// what cursors remember. A job goes on over a lake of its own schema alone, since
-// rows of two have keys that do not meet. Schema 1, whose records do not say so,
-// had keys without the account of a booking and the currency of an account.
-const Schema = 2
+// Schema is the version of what a lake holds: its tables, and what cursors
+// remember of them. A job goes on over a lake of its own schema alone, since rows of
+// two have keys that do not meet.
+const Schema = table.Schema
 
 // firstSchema is that of records that say none.
 const firstSchema = 1

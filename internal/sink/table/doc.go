@@ -12,7 +12,7 @@
 // the values of its key or, with the Op Delete, ends it: then all columns but the key's
 // and those of Meta are null. Columns may be added at the end of a table's own; none may
 // change its name or type, and no key its columns, since files that were written before
-// stay: where that must be, the lake becomes one of another schema (sink.Schema).
+// stay: where that must be, the lake becomes one of another [Schema].
 //
 // # Values
 //

@@ -12,6 +12,12 @@ import (
 // can be written on.
 var ErrRow = errors.New("incomplete row")
 
+// Schema is the version of the tables' columns and keys. It grows with any change
+// that rows of before and after cannot be read together by; another column at the
+// end of a table's own is none. The first had keys without the account of a booking
+// and the currency of an account.
+const Schema = 2
+
 // Table is one table of the lake: what its Parquet files hold.
 type Table struct {
 	Name    string

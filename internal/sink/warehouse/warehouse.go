@@ -63,7 +63,8 @@ func Write(w io.Writer, o Options) error {
 		return err
 	}
 	var b strings.Builder
-	comment(&b, "The lake at "+g.location.shown()+" for "+g.dialect.title+", printed by `syncer sql`.\n"+g.dialect.about)
+	comment(&b, fmt.Sprintf("The lake at %s for %s, printed by `syncer sql`: for what programs of schema %d have written.\n%s",
+		g.location.shown(), g.dialect.title, table.Schema, g.dialect.about))
 	for _, s := range g.statements() {
 		b.WriteString("\n")
 		comment(&b, s.Comment)

@@ -1,4 +1,4 @@
--- The lake at s3://acme-lake/finoos for Athena, printed by `syncer sql`.
+-- The lake at s3://acme-lake/finoos for Athena, printed by `syncer sql`: for what programs of schema 2 have written.
 -- External tables over S3, whose partitions Athena works out by itself: new files are seen at once.
 -- Athena runs one statement at a time. It keeps milliseconds of an instant, the files microseconds.
 -- A condition on ingest_date saves reading older days; the views need all of them.

@@ -1,4 +1,4 @@
--- The lake at gs://acme-lake/finoos for BigQuery, printed by `syncer sql`.
+-- The lake at gs://acme-lake/finoos for BigQuery, printed by `syncer sql`: for what programs of schema 2 have written.
 -- External tables over Cloud Storage: new files are seen at once.
 -- BigQuery reads S3 only through a connection of BigQuery Omni, in the regions that have one. For a lake
 -- in S3 the addresses below are those of a copy in a bucket of the same name (Storage Transfer Service

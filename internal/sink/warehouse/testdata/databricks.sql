@@ -1,4 +1,4 @@
--- The lake at s3://acme-lake/finoos for Databricks, printed by `syncer sql`.
+-- The lake at s3://acme-lake/finoos for Databricks, printed by `syncer sql`: for what programs of schema 2 have written.
 -- Views that read the files where they are (Unity Catalog needs an external location there): new files
 -- are seen at once. To load them instead, make each table a streaming one:
 -- CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).

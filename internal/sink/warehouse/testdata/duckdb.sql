@@ -1,4 +1,4 @@
--- The lake at s3://acme-lake/finoos for DuckDB, printed by `syncer sql`.
+-- The lake at s3://acme-lake/finoos for DuckDB, printed by `syncer sql`: for what programs of schema 2 have written.
 -- Views that read the files where they are: there is nothing to load, and new files are seen at once.
 
 INSTALL httpfs;

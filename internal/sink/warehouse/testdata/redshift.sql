@@ -1,4 +1,4 @@
--- The lake at s3://acme-lake/finoos for Redshift, printed by `syncer sql`.
+-- The lake at s3://acme-lake/finoos for Redshift, printed by `syncer sql`: for what programs of schema 2 have written.
 -- External tables (Spectrum) over S3: new files are seen at once. They are kept in a schema and Glue
 -- database of their own; the cluster's default IAM role must be allowed to read the bucket.
 -- Dropping one deletes no file. Redshift shows a list as JSON text, and only where json_serialization_enable is set: for good, by

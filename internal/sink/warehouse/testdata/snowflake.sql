@@ -1,4 +1,4 @@
--- The lake at s3://acme-lake/finoos for Snowflake, printed by `syncer sql`.
+-- The lake at s3://acme-lake/finoos for Snowflake, printed by `syncer sql`: for what programs of schema 2 have written.
 -- Tables that COPY INTO loads. Snowflake remembers for 64 days which files it has loaded: run the
 -- COPY statements after each run of syncer, in this order, and each row comes once. Columns that a
 -- later version adds come by themselves, to whoever has the privilege EVOLVE SCHEMA.

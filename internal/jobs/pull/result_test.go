@@ -1,0 +1,44 @@
+package pull
+
+import (
+	"testing"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink/cursors"
+)
+
+func TestTheIssuesOfAPullAreItsCountsOrNull(t *testing.T) {
+	t.Parallel()
+	res := &Result{User: "u", Stream: config.StreamTransactions, Outcome: Pulled}
+	if got := res.Row().Issues; got != "" {
+		t.Errorf("of none: %s", got)
+	}
+	res.Issues = Issues{Inexact: 2, NoAccount: 1}
+	if got, want := res.Row().Issues, `{"inexact":2,"no_account":1}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	res.Forget()
+	if got := res.Row().Issues; got != "" {
+		t.Errorf("of what was taken back: %s", got)
+	}
+}
+
+// What it remembers was made by another rule: compared with that, nothing would
+// be the same, or by chance something that is not.
+func TestACursorOfAnotherHashVersionIsReadInFull(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	r := &Reader{Job: &config.Job{FullRefreshEvery: aWeek}, Now: func() time.Time { return now }}
+	c := cursors.Cursor{UserID: "u", FullAt: now, HashVersion: finoos.HashVersion, Whole: true}
+	if r.MustBeFull(c) {
+		t.Error("one of this version must be full")
+	}
+	for _, version := range []int{0, finoos.HashVersion - 1, finoos.HashVersion + 1} {
+		c.HashVersion = version
+		if !r.MustBeFull(c) || !r.WantsFull(c) {
+			t.Errorf("one of version %d need not be full", version)
+		}
+	}
+}
