@@ -242,12 +242,20 @@ func (x rewriter) truthValue(r row, col column, id string) {
 		return
 	}
 	r[col.name] = s.read
-	if s.kept {
-		keep(r, col.table, x.cased(col.wire), s.raw)
+	name := x.cased(col.wire)
+	if s.read != nil {
+		name = col.wire // it was understood, whatever its name's letters
+	}
+	switch {
+	case !s.kept:
+	case col.table == "account_history":
+		keep(r, col.table, "balances", "{"+quoted(name)+":"+s.raw+"}")
+	default:
+		keep(r, col.table, name, s.raw)
 	}
 }
 
-// keep adds a field to a row's _extra.
+// keep adds a field to a row's _extra, under its path.
 func keep(r row, table, name, raw string) {
 	extra := map[string]any{}
 	if text, isText := r["_extra"].(string); isText {

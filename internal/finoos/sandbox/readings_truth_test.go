@@ -64,7 +64,8 @@ var layouts = map[string]layout{
 	},
 }
 
-// take reads a record into a row; what cannot be read stays in _extra.
+// take reads a record into a row; what cannot be read stays in _extra, under its
+// path.
 func (r tolerant) take(table string, rec map[string]any, known row) {
 	l, got := layouts[table], maps.Clone(known)
 	for col := range strings.FieldsSeq(l.columns) {
@@ -76,8 +77,11 @@ func (r tolerant) take(table string, rec map[string]any, known row) {
 		}
 		read, kept := understand(kind, v)
 		got[column] = read
-		if !kept {
+		if !kept || read != nil {
 			delete(rec, at)
+		}
+		if kept && read != nil {
+			rec[name] = v // under the name that is documented
 		}
 	}
 	for name := range strings.FieldsSeq(l.dropped) {
@@ -94,6 +98,9 @@ func (r tolerant) take(table string, rec map[string]any, known row) {
 		if left := as[map[string]any](partner); len(left) > 0 {
 			rec["paymentPartner"] = left
 		}
+	}
+	if dropUnknown(rec); table == "account_history" && len(rec) > 0 {
+		rec = map[string]any{"balances": rec}
 	}
 	extra, err := render(rec)
 	if err != nil {
