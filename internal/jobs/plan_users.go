@@ -151,6 +151,9 @@ func (p *planner) banks(u *user) {
 		return
 	}
 	p.due["logins"]++
+	if !p.addressOf(u).IsValid() {
+		return // no session without one
+	}
 	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
 	sessions := int64(0)
 	for _, last := range memory {

@@ -83,6 +83,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []runStep{
 		{"try the scratch folder", n.tryScratch},
+		{"read the users' addresses", n.readAddresses}, // where there is a file of them
 		{"check credentials", n.checkCredentials},
 		{"lease and recover", n.open},
 		{"see where earlier runs stopped", n.findPlaces},
@@ -117,6 +118,10 @@ type nightly struct {
 	unsaid    heldUsers // see sayRest
 	booked    grants
 	lost, had atomic.Int64 // users whose analyses are lost, and who had any
+
+	// recovered are cursors of sync sessions that runs which have ended had noted.
+	recovered     map[string]cursors.Cursor
+	saidNoAddress atomic.Bool
 }
 
 func newNightly(o RunOptions) (*nightly, error) {
@@ -158,7 +163,12 @@ func (n *nightly) checkCredentials(ctx context.Context) error {
 }
 
 // open takes the lease, and recovers what a killed run left.
-func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.KindRun, "") }
+func (n *nightly) open(ctx context.Context) error {
+	if err := n.openSink(ctx, sink.KindRun, ""); err != nil {
+		return err
+	}
+	return n.recoverAttempts(ctx)
+}
 
 // pullUsers works on the listed users of the shard.
 func (n *nightly) pullUsers(ctx context.Context) error {

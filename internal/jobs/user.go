@@ -30,6 +30,8 @@ type user struct {
 	streams  []config.Stream
 	services []finoos.Service
 
+	noAddress bool // a sync session was due and could not be asked for
+
 	settle  *settling // non-nil while the user waits for an analysis
 	probes  map[finoos.Service]probe
 	gone    bool
@@ -97,6 +99,9 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 	next := n.pollAnalysis
 	if !u.begun {
 		u.begun, next = true, n.begin
+		if c, ok := n.recovered[u.ID]; ok {
+			u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
+		}
 		n.rememberAges(u)
 		n.countAnalyses(u)
 		n.choose(u)
