@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
@@ -111,9 +112,10 @@ type nightly struct {
 	askedAll bool      // all of them
 	weighed  *lastList // what is to be remembered of the list, nil where there is none
 
-	passed    heldUsers // over, since what they need is down
-	coming    *comeback // of them; the dispatcher's
-	lastTried bool      // what is down at the end; the dispatcher's
+	shelf     scratch.Shelf // of users who settle
+	passed    heldUsers     // over, since what they need is down
+	coming    *comeback     // of them; the dispatcher's
+	lastTried bool          // what is down at the end; the dispatcher's
 	doubts    doubts
 	unsaid    heldUsers // see sayRest
 	booked    grants
@@ -131,7 +133,7 @@ func newNightly(o RunOptions) (*nightly, error) {
 	}
 	n := &nightly{session: s, list: newListing(s), unlisted: userList{dir: o.Config.Sink.ScratchDir}}
 	n.missing.held.dir = o.Config.Sink.ScratchDir
-	n.passed.dir, n.unsaid.dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
+	n.passed.dir, n.unsaid.dir, n.shelf.Dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
 	n.flow = newFlow(s, &n.list.held, n)
 	return n, nil
 }
@@ -147,6 +149,7 @@ func (n *nightly) close() {
 	}
 	n.passed.close()
 	n.unsaid.close()
+	n.shelf.Close()
 }
 
 // checkCredentials asks for a token before anything is written. A scope that the
