@@ -104,7 +104,7 @@ func (l *lake) checkCommits(t *testing.T) {
 	}
 	l.checkRowsOnce(t)
 	l.checkMeta(t)
-	for _, left := range []string{pendingFiles, stateDir + "/pending/.*.tmp", stateDir + "/staging/*"} {
+	for _, left := range []string{pendingFiles, stateDir + "/pending/.*.tmp", stateDir + "/staging/*", stateDir + "/attempts/*"} {
 		if files := glob(t, l.dir, left); len(files) > 0 {
 			t.Errorf("left over: %s", files)
 		}

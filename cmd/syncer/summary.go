@@ -43,6 +43,9 @@ func (s summary) text(w io.Writer) error {
 	if sessions := sessionsText(r.SyncSessions); sessions != "" {
 		p.printf("  sessions  %s\n", sessions)
 	}
+	if r.NoAddress > 0 {
+		p.printf("  sessions  none for %s without an address in sync.user_ips\n", plural(r.NoAddress, "user"))
+	}
 	switch {
 	case r.Commits == 0:
 		p.printf("  commits   none: nothing to write\n")

@@ -26,7 +26,7 @@ type apiCall struct {
 	once     bool          // who calls decides whether there is another attempt
 	giveUp   time.Time     // patience after it was sent first; zero before
 	sent     time.Time     // when an attempt got its turn last
-	handed   bool          // this attempt was given to the transport
+	handed   atomic.Bool   // this attempt was given to the transport
 	written  atomic.Bool   // and some of it went out
 }
 

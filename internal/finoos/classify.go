@@ -2,7 +2,6 @@ package finoos
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -94,7 +93,6 @@ func (e *Error) refusesQuery() bool {
 var outcomeOfStatus = map[int]Outcome{
 	http.StatusOK:                         Synced,
 	http.StatusCreated:                    Synced,
-	http.StatusAccepted:                   Synced,
 	http.StatusNoContent:                  Synced,
 	http.StatusBadRequest:                 Rejected,
 	http.StatusForbidden:                  SyncForbidden,
@@ -105,10 +103,29 @@ var outcomeOfStatus = map[int]Outcome{
 	http.StatusLocked:                     Blocked,
 	http.StatusTooManyRequests:            DailyLimit,
 	http.StatusUnavailableForLegalReasons: SCARequired,
+
+	// Of others it is known that the request did not get through, or that the API
+	// gave up; of these, not even that.
+	http.StatusSeeOther:                      Unknown, // often what follows on a POST that was carried out
+	http.StatusRequestTimeout:                Unknown,
+	http.StatusInternalServerError:           Failed,
+	http.StatusNotImplemented:                Failed,
+	http.StatusHTTPVersionNotSupported:       Failed,
+	http.StatusNetworkAuthenticationRequired: Failed,
 }
 
-// outcomeOf is how a session ended by the status of its answer.
-func outcomeOf(status int) Outcome { return cmp.Or(outcomeOfStatus[status], Failed) }
+// outcomeOf is how a session ended by the status of its answer. What else a gateway
+// says (502, 503, 504, 524), and a success that is not documented, such as 202,
+// leave open what the bank was asked.
+func outcomeOf(status int) Outcome {
+	if outcome, known := outcomeOfStatus[status]; known {
+		return outcome
+	}
+	if status/100 == 2 || status >= 500 {
+		return Unknown
+	}
+	return Failed
+}
 
 // tooMany reports whether a request was refused for its rate, or for one of the
 // limits that have the same status.

@@ -11,12 +11,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"finoos-syncer/internal/wait"
 )
 
 // SyncRequest asks for fresh data from the bank.
 type SyncRequest struct {
 	BankLoginID string // "" = all logins of the user
 	UserIP      string // sent as User-IP, which the API requires
+	// Where the user is sent to afterwards, should the bank ask for it; "" = left out.
+	RedirectURL, ErrorURL, ExitURL string
 }
 
 // SyncResult is what came of a synchronization session.
@@ -44,8 +48,18 @@ const (
 	SyncForbidden       Outcome = "forbidden"            // a scope is missing
 	Gone                Outcome = "gone"                 // no such user or login
 	Failed              Outcome = "failed"               // refused otherwise, or never sent
-	Unknown             Outcome = "unknown"              // sent, and the answer was lost
+	Unknown             Outcome = "unknown"              // sent, and what came of it is not known
 )
+
+// MayHaveReached reports whether the bank may have been asked though no answer of
+// its own came back: before another session, lastSynchronization has to be.
+func (r SyncResult) MayHaveReached() bool {
+	return r.Outcome == Unknown || r.Outcome == Failed && (r.Status/100 == 3 || r.Status >= 500)
+}
+
+// answerGrace is how long the answer to a session is waited for once ctx has ended:
+// what has been sent is spent.
+const answerGrace = 5 * time.Second
 
 // Synchronize asks finoOS to fetch fresh data from the user's bank. Such
 // sessions are scarce. One is therefore asked for again only where the request
@@ -55,7 +69,9 @@ const (
 //
 // A session that was refused, and even one of unknown outcome, is a result and
 // no error. The errors are a ctx that has ended and, of class [Auth], refused
-// credentials; the outcome is then [Unknown] if the request may have been sent.
+// credentials; the outcome is then [Unknown] if the request may have been sent. One
+// that is under way when ctx ends may still be answered within seconds, and is then
+// a result like any other.
 func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) (SyncResult, error) {
 	call, err := c.newCall(opSynchronize, userID, "", nil)
 	if err != nil {
@@ -64,7 +80,10 @@ func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) 
 	call.header = http.Header{"User-Ip": {r.UserIP}}
 	call.body, err = json.Marshal(struct {
 		BankLoginID string `json:"bankLoginId,omitempty"`
-	}{r.BankLoginID})
+		RedirectURL string `json:"redirectURL,omitempty"`
+		ErrorURL    string `json:"errorURL,omitempty"`
+		ExitURL     string `json:"exitURL,omitempty"`
+	}{r.BankLoginID, r.RedirectURL, r.ErrorURL, r.ExitURL})
 	if err != nil {
 		return SyncResult{}, err
 	}
@@ -87,9 +106,11 @@ func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) 
 // synchronizeOnce makes one attempt. An error means that the request did not
 // reach the bank, unless the outcome is Unknown.
 func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult, error) {
-	call.handed = false
+	call.handed.Store(false)
 	call.written.Store(false)
-	resp, err := c.send(ctx, call)
+	held, release := whileAnswered(ctx, call)
+	defer release()
+	resp, err := c.send(held, call)
 	switch {
 	case err != nil && unsent(call, err):
 		return SyncResult{Outcome: Failed, Message: messageOf(err)}, err
@@ -99,11 +120,14 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult
 		return SyncResult{Outcome: Unknown, Message: messageOf(err)}, nil
 	}
 	defer closeQuietly(resp.Body)
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem)) // the status is the answer
+	body, cut := io.ReadAll(io.LimitReader(bodyOf(resp), maxProblem))
 	result := SyncResult{
 		Outcome:       outcomeOf(resp.StatusCode),
 		Status:        resp.StatusCode,
 		CorrelationID: resp.Header.Get("Finoos-Correlation-Id"),
+	}
+	if result.Outcome == Synced && (cut != nil || isMarkup(body)) {
+		result.Outcome = Unknown // of a refusal, the status says all
 	}
 	if result.Outcome == Synced {
 		return result, nil
@@ -122,11 +146,27 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult
 	return result, nil
 }
 
+// whileAnswered is a context for one attempt. It ends with ctx, but where the
+// request is under way leaves it some seconds to be answered.
+func whileAnswered(ctx context.Context, call *apiCall) (held context.Context, release func()) {
+	held, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if call.handed.Load() {
+			_ = wait.For(held, answerGrace)
+		}
+		cancel(context.Cause(ctx))
+	})
+	return held, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // unsent reports whether the request of a failed attempt certainly did not
 // reach the bank: it still waited for its token or its turn, or there was no
 // connection to send it on.
 func unsent(call *apiCall, err error) bool {
-	if !call.handed {
+	if !call.handed.Load() {
 		return true
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Operation != call.op.Name {

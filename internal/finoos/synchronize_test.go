@@ -48,9 +48,19 @@ func TestEveryAnswerToASyncSessionIsAnOutcome(t *testing.T) {
 		},
 		"451 cut":        {reply{status: 451, body: `{"sessionId":"s1`, cut: io.ErrUnexpectedEOF}, SyncResult{Outcome: SCARequired, Status: 451, Message: `{"sessionId":"s1`}},
 		"418":            {reply{status: 418}, SyncResult{Outcome: Failed, Status: 418}},
-		"408":            {reply{status: 408}, SyncResult{Outcome: Failed, Status: 408}},
+		"408":            {reply{status: 408}, SyncResult{Outcome: Unknown, Status: 408}},
 		"500":            {reply{status: 500}, SyncResult{Outcome: Failed, Status: 500}},
-		"503":            {reply{status: 503, header: retryAfterSeconds("1")}, SyncResult{Outcome: Failed, Status: 503}},
+		"500 in words":   {reply{status: 500, body: `{"type":"internal","message":"oh"}`}, SyncResult{Outcome: Failed, Status: 500, ErrorType: "internal", Message: "oh"}},
+		"501":            {reply{status: 501}, SyncResult{Outcome: Failed, Status: 501}},
+		"502":            {reply{status: 502, body: "<html>"}, SyncResult{Outcome: Unknown, Status: 502, Message: "the answer is a web page"}},
+		"503":            {reply{status: 503, header: retryAfterSeconds("1")}, SyncResult{Outcome: Unknown, Status: 503}},
+		"504":            {reply{status: 504}, SyncResult{Outcome: Unknown, Status: 504}},
+		"524":            {reply{status: 524}, SyncResult{Outcome: Unknown, Status: 524}},
+		"202":            {reply{status: 202}, SyncResult{Outcome: Unknown, Status: 202}},
+		"206":            {reply{status: 206, body: "{"}, SyncResult{Outcome: Unknown, Status: 206, Message: "{"}},
+		"200, a page":    {reply{status: 200, body: "<!doctype html>"}, SyncResult{Outcome: Unknown, Status: 200, Message: "the answer is a web page"}},
+		"200 cut":        {reply{status: 200, body: `{"ok`, cut: io.ErrUnexpectedEOF}, SyncResult{Outcome: Unknown, Status: 200, Message: `{"ok`}},
+		"303":            {reply{status: 303}, SyncResult{Outcome: Unknown, Status: 303, Message: "redirects are not followed"}},
 		"302":            {reply{status: 302, header: map[string]string{"Location": "/"}}, SyncResult{Outcome: Failed, Status: 302, Message: "redirects are not followed"}},
 		"reset":          {reply{err: syscall.ECONNRESET, sent: true}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
 		"reset unseen":   {reply{err: syscall.ECONNRESET}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
@@ -77,12 +87,15 @@ func TestEveryAnswerToASyncSessionIsAnOutcome(t *testing.T) {
 func TestSyncSessionSaysWhichLoginAndWhoAsks(t *testing.T) {
 	t.Parallel()
 	c, a := setup(t, always(reply{status: 204}))
-	for _, r := range []SyncRequest{{BankLoginID: `l"1`, UserIP: "203.0.113.7"}, {UserIP: "203.0.113.7"}} {
+	links := SyncRequest{UserIP: "203.0.113.7", RedirectURL: "https://app.test/done?a=1", ErrorURL: "app://error", ExitURL: "app://exit"}
+	for _, r := range []SyncRequest{{BankLoginID: `l"1`, UserIP: "203.0.113.7"}, {UserIP: "203.0.113.7"}, links} {
 		if _, err := c.Synchronize(t.Context(), testUser, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if d := cmp.Diff([]string{`{"bankLoginId":"l\"1"}`, `{}`}, a.bodies); d != "" {
+	if d := cmp.Diff([]string{
+		`{"bankLoginId":"l\"1"}`, `{}`, `{"redirectURL":"https://app.test/done?a=1","errorURL":"app://error","exitURL":"app://exit"}`,
+	}, a.bodies); d != "" {
 		t.Error(d)
 	}
 	req := a.asked[0]
@@ -255,5 +268,49 @@ func TestSyncResultTellsNoSecret(t *testing.T) {
 	}
 	if got.RedirectURL.Reveal() != "https://bank.test/?t=1" {
 		t.Error("the link is lost")
+	}
+}
+
+func TestASessionUnderWayIsWaitedForWhenTheRunIsToldToStop(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after time.Duration
+		want  Outcome
+		err   error
+	}{
+		"answered soon":     {14 * time.Second, Synced, nil},
+		"answered too late": {time.Minute, Unknown, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, a := setup(t, always(reply{status: 204, after: test.after}))
+				ctx, cancel := contextFor(t, 10*time.Second)
+				defer cancel()
+				begun := time.Now()
+				got, err := c.Synchronize(ctx, testUser, SyncRequest{UserIP: "203.0.113.7"})
+				if got.Outcome != test.want || !errors.Is(err, test.err) || a.count() != 1 {
+					t.Errorf("%+v, %v after %d requests", got, err, a.count())
+				}
+				if took := time.Since(begun); took > 10*time.Second+answerGrace {
+					t.Errorf("it took %v", took)
+				}
+				time.Sleep(time.Minute) // let the request end
+			})
+		})
+	}
+}
+
+func TestWhatMayHaveReachedTheBankIsTold(t *testing.T) {
+	t.Parallel()
+	for _, r := range []SyncResult{{Outcome: Unknown}, {Outcome: Failed, Status: 500}, {Outcome: Failed, Status: 302}} {
+		if !r.MayHaveReached() {
+			t.Errorf("%+v may not", r)
+		}
+	}
+	for _, r := range []SyncResult{{Outcome: Synced, Status: 204}, {Outcome: Failed}, {Outcome: Failed, Status: 418}, {Outcome: DailyLimit, Status: 429}} {
+		if r.MayHaveReached() {
+			t.Errorf("%+v may", r)
+		}
 	}
 }

@@ -47,7 +47,7 @@ type deadline struct {
 func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), d.timeout)
 	if call := callOf(ctx); call != nil {
-		call.handed = true
+		call.handed.Store(true)
 	}
 	// Reads may be repeated, so nobody asks what of them went out.
 	if call := callOf(ctx); call != nil && req.Method != http.MethodGet {

@@ -37,7 +37,8 @@ type flow struct {
 	held   *userList
 	stops  byBuckets[placeOf] // where earlier runs did, as far as the users at work are concerned
 
-	feed *feed // nil until users are pulled
+	feed    *feed // nil until users are pulled
+	settled bool  // the last turn was of one who settles
 
 	inHand  inHand
 	queue   *queue
@@ -114,14 +115,10 @@ func (f *flow) dispatch(ctx context.Context, hooks flowHooks) error {
 			f.log.WarnContext(ctx, "deadline reached: the users that are left are for the next run", "deadline", f.job.Deadline)
 			break
 		}
-		u, wait := f.queue.pop(time.Now())
-		if u == nil && !f.queue.full() && (hooks.held == nil || !hooks.held()) {
-			next, err := f.next(ctx, hooks)
-			if err != nil {
-				workers.Go(func() error { return err })
-				break
-			}
-			u = next
+		u, wait, err := f.whoseTurn(ctx, hooks)
+		if err != nil {
+			workers.Go(func() error { return err })
+			break
 		}
 		if u != nil {
 			f.queue.begin()
@@ -144,6 +141,30 @@ func (f *flow) dispatch(ctx context.Context, hooks flowHooks) error {
 		f.queue.sleep(ctx, f.untilDeadline(wait))
 	}
 	return workers.Wait()
+}
+
+// whoseTurn is the next user to be given to a worker: one of those who wait, when due,
+// else a new one. After one who only settles a new one comes first: however many wait
+// for an analysis that never comes, they take no more than every other turn. Where it
+// is nobody's, wait is as of the queue.
+func (f *flow) whoseTurn(ctx context.Context, hooks flowHooks) (u *user, wait time.Duration, err error) {
+	now := time.Now()
+	mayBegin := !f.queue.full() && (hooks.held == nil || !hooks.held())
+	settles := f.queue.settlesNext(now)
+	if mayBegin && settles && f.settled {
+		f.settled = false
+		if u, err = f.next(ctx, hooks); u != nil || err != nil {
+			return u, 0, err
+		}
+	}
+	if u, wait = f.queue.pop(now); u != nil {
+		f.settled = settles
+		return u, wait, nil
+	}
+	if mayBegin {
+		u, err = f.next(ctx, hooks)
+	}
+	return u, wait, err
 }
 
 // next is the next user that was not begun, nil for none.

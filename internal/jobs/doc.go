@@ -65,6 +65,7 @@
 //
 // # The rooms beside
 //
+//	jobs/banksync    whose bank is asked for fresh data, and on whose behalf
 //	jobs/config      jobs.yaml: what is pulled, when, from where, into what
 //	jobs/pull        reading one stream of one user, and comparing it
 //	jobs/report      the run report; jobs/reportpage shows it, jobs/metrics counts it

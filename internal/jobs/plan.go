@@ -131,6 +131,9 @@ type planCounts struct {
 }
 
 func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
+	if err := p.readAddresses(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.openStore(ctx); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink/cursors"
@@ -150,10 +151,13 @@ func (p *planner) banks(u *user) {
 		return
 	}
 	p.due["logins"]++
-	memory := rememberedSessions(u.Cursor(config.StreamSyncSessions))
+	if !p.addressOf(u).IsValid() {
+		return // no session without one
+	}
+	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
 	sessions := int64(0)
 	for _, last := range memory {
-		if likelyDue(&p.job.Sync, last, p.o.Now()) {
+		if banksync.LikelyDue(&p.job.Sync, last, p.o.Now()) {
 			sessions++
 		}
 	}
@@ -168,18 +172,5 @@ func (p *planner) banks(u *user) {
 	p.sessions += sessions
 	if sessions > 0 {
 		p.settling++
-	}
-}
-
-// likelyDue guesses from the last session of a login whether another one is
-// due, as decide does who has seen the login.
-func likelyDue(p *config.Sync, last loginMemory, now time.Time) bool {
-	switch {
-	case now.Before(last.Until), last.Status == statusSCARequired:
-		return false
-	case p.When == config.SyncAlways, last.Outcome == finoos.Failed, last.Outcome == finoos.Gone:
-		return true
-	default:
-		return now.Sub(last.At) > p.StaleAfter
 	}
 }

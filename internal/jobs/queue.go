@@ -5,11 +5,13 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"finoos-syncer/internal/scratch"
 )
 
 // queue holds the users that wait for something: a settling analysis, or
 // another try. A waiting user is an entry here, not a goroutine, and holds no
-// worker. Times are real time, whatever clock the run has.
+// worker; of one that settles there is not even more, for the rest lies on disk. Times are real time, whatever clock the run has.
 type queue struct {
 	mu      sync.Mutex
 	waiting waiting
@@ -23,12 +25,17 @@ type waiter struct {
 	due time.Time
 	seq int // entries of the same instant leave in the order in which they came
 	n   int64
-	u   *user
+	u   *user         // nil for one who settles on disk,
+	at  scratch.Place // there
 }
 
 // waitingBytes bounds the memory of those that wait: however slow the
 // analyses are, a night costs the same.
 const waitingBytes = 24 << 20
+
+// parkedBytes is about what a user takes up who settles on disk: its entry here, and
+// its id among those in hand.
+const parkedBytes = 256
 
 func newQueue() *queue { return &queue{woken: make(chan struct{}, 1)} }
 
@@ -40,15 +47,35 @@ func (q *queue) wake() {
 }
 
 // push lets u wait until due.
-func (q *queue) push(u *user, due time.Time) {
+func (q *queue) push(u *user, due time.Time) { q.add(waiter{due: due, n: u.size(), u: u}) }
+
+// park lets a user wait until due who lies on disk: what pop returns then is where.
+func (q *queue) park(at scratch.Place, due time.Time) {
+	q.add(waiter{due: due, n: parkedBytes, at: at})
+}
+
+func (q *queue) add(w waiter) {
 	q.mu.Lock()
-	w := waiter{due: due, seq: q.waiting.next, n: u.size(), u: u}
+	w.seq = q.waiting.next
 	heap.Push(&q.waiting, w)
 	q.waiting.next++
 	q.held += w.n
 	q.mu.Unlock()
 	q.wake()
 }
+
+// settlesNext says that the first who is due only settles.
+func (q *queue) settlesNext(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting.entries) == 0 {
+		return false
+	}
+	first := q.waiting.entries[0]
+	return first.settles() && !first.due.After(now)
+}
+
+func (w *waiter) settles() bool { return w.u == nil || w.u.settle != nil }
 
 // pop returns the first user that is due. Where there is none, wait says how
 // long until one will be; negative means that nobody waits.
@@ -64,6 +91,9 @@ func (q *queue) pop(now time.Time) (u *user, wait time.Duration) {
 	}
 	heap.Pop(&q.waiting)
 	q.held -= first.n
+	if first.u == nil {
+		return &user{parked: first.at}, 0
+	}
 	return first.u, 0
 }
 
@@ -74,13 +104,15 @@ func (q *queue) full() bool {
 	return q.held >= waitingBytes
 }
 
-// drain takes out everyone.
+// drain takes out everyone but those who settle on disk, of whom nothing has failed.
 func (q *queue) drain() []*user {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	users := make([]*user, 0, len(q.waiting.entries))
 	for _, w := range q.waiting.entries {
-		users = append(users, w.u)
+		if w.u != nil {
+			users = append(users, w.u)
+		}
 	}
 	q.waiting.entries, q.held = nil, 0
 	return users

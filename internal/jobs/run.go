@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
@@ -83,6 +84,7 @@ func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 func (n *nightly) steps(ctx context.Context) error {
 	return n.take(ctx, []runStep{
 		{"try the scratch folder", n.tryScratch},
+		{"read the users' addresses", n.readAddresses}, // where there is a file of them
 		{"check credentials", n.checkCredentials},
 		{"lease and recover", n.open},
 		{"see where earlier runs stopped", n.findPlaces},
@@ -110,13 +112,18 @@ type nightly struct {
 	askedAll bool      // all of them
 	weighed  *lastList // what is to be remembered of the list, nil where there is none
 
-	passed    heldUsers // over, since what they need is down
-	coming    *comeback // of them; the dispatcher's
-	lastTried bool      // what is down at the end; the dispatcher's
+	shelf     scratch.Shelf // of users who settle
+	passed    heldUsers     // over, since what they need is down
+	coming    *comeback     // of them; the dispatcher's
+	lastTried bool          // what is down at the end; the dispatcher's
 	doubts    doubts
 	unsaid    heldUsers // see sayRest
 	booked    grants
 	lost, had atomic.Int64 // users whose analyses are lost, and who had any
+
+	// recovered are cursors of sync sessions that runs which have ended had noted.
+	recovered     map[string]cursors.Cursor
+	saidNoAddress atomic.Bool
 }
 
 func newNightly(o RunOptions) (*nightly, error) {
@@ -126,7 +133,7 @@ func newNightly(o RunOptions) (*nightly, error) {
 	}
 	n := &nightly{session: s, list: newListing(s), unlisted: userList{dir: o.Config.Sink.ScratchDir}}
 	n.missing.held.dir = o.Config.Sink.ScratchDir
-	n.passed.dir, n.unsaid.dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
+	n.passed.dir, n.unsaid.dir, n.shelf.Dir = o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir, o.Config.Sink.ScratchDir
 	n.flow = newFlow(s, &n.list.held, n)
 	return n, nil
 }
@@ -142,6 +149,7 @@ func (n *nightly) close() {
 	}
 	n.passed.close()
 	n.unsaid.close()
+	n.shelf.Close()
 }
 
 // checkCredentials asks for a token before anything is written. A scope that the
@@ -158,7 +166,12 @@ func (n *nightly) checkCredentials(ctx context.Context) error {
 }
 
 // open takes the lease, and recovers what a killed run left.
-func (n *nightly) open(ctx context.Context) error { return n.openSink(ctx, sink.KindRun, "") }
+func (n *nightly) open(ctx context.Context) error {
+	if err := n.openSink(ctx, sink.KindRun, ""); err != nil {
+		return err
+	}
+	return n.recoverAttempts(ctx)
+}
 
 // pullUsers works on the listed users of the shard.
 func (n *nightly) pullUsers(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
@@ -113,8 +114,8 @@ func TestWhatABankSaidInTheFutureHoldsNobodyBack(t *testing.T) {
 	t.Parallel()
 	p := config.Sync{When: config.SyncStale, StaleAfter: 20 * time.Hour}
 	l := finoos.BankLogin{Status: "OK", LastSynchronization: tonight.Add(-48 * time.Hour)}
-	last := loginMemory{Outcome: finoos.Blocked, Status: "OK", At: tonight.Add(wrongClock), Until: tonight.Add(wrongClock + time.Hour)}
-	if got := decide(&p, &l, last, tonight); got != askBank {
+	last := banksync.Memory{Outcome: finoos.Blocked, Status: "OK", At: tonight.Add(wrongClock), Until: tonight.Add(wrongClock + time.Hour)}
+	if got := banksync.Decide(&p, &l, last, tonight); got != banksync.Ask {
 		t.Errorf("got %d", got)
 	}
 }

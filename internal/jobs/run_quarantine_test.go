@@ -16,6 +16,8 @@ import (
 	"finoos-syncer/internal/sink/cursors"
 )
 
+var tonight = time.Date(2026, 11, 22, 2, 30, 0, 0, time.UTC)
+
 // quick makes failures final at once, after two of them in a row quarantine.
 const quick = "failures: {max_ratio: 1, retry_at_end: false, quarantine_after: 2}"
 

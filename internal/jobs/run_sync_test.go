@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"finoos-syncer/internal/finoos/sandbox"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 )
@@ -40,7 +41,7 @@ type ending struct {
 
 var endings = []ending{
 	{kind: sandbox.SyncSucceeds, outcome: "synced", posts: [5]int{1, 1, 0, 1, 1}},
-	{kind: sandbox.Reset, outcome: "unknown", posts: [5]int{1, 1, 0, 1, 1}},
+	{kind: sandbox.Reset, outcome: "unknown", posts: [5]int{1, 0, 0, 1, 1}},
 	{kind: sandbox.DailyLimit, outcome: "daily_limit", posts: [5]int{1, 0, 0, 1, 1}},
 	{kind: sandbox.Deprecated, outcome: "interface_deprecated", posts: [5]int{1, 0, 0, 0, 1}},
 	{kind: sandbox.Credentials, outcome: "credentials_required", posts: [5]int{1, 0, 0, 0, 1}},
@@ -48,7 +49,7 @@ var endings = []ending{
 	{kind: sandbox.SCARequired, outcome: "sca_required", posts: [5]int{1, 0, 0, 0, 1}},
 	{kind: sandbox.Forbidden, outcome: "forbidden", posts: [5]int{1, 0, 0, 0, 1}},
 	{kind: sandbox.NotFound, outcome: "gone", posts: [5]int{1, 1, -1, 1, 1}},
-	{kind: sandbox.ServerError, outcome: "failed", posts: [5]int{1, 1, -1, 1, 1}},
+	{kind: sandbox.ServerError, outcome: "failed", posts: [5]int{1, 0, -1, 1, 1}},
 }
 
 func TestNoSyncSessionIsOneTooMany(t *testing.T) {
@@ -118,7 +119,7 @@ func TestALoginInSCARequiredGetsItsRowOnceAndNoSession(t *testing.T) {
 		noted, posts := 0, 0
 		for u := range 12 {
 			status := b.logins()[b.UserID(u)]
-			noted += status[statusSCARequired]
+			noted += status[banksync.StatusSCARequired]
 			posts += b.asked(u)["synchronize"]
 		}
 		all := 0

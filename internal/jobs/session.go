@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -66,6 +67,8 @@ type session struct {
 	reserved reservations
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	safe     bool               // the last commit has succeeded
+
+	addresses *banksync.Addresses // of users, nil where one is for all
 }
 
 func newSession(o RunOptions) (*session, error) {
@@ -147,7 +150,7 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 	s.w, err = sink.Open(ctx, sink.Options{
 		Store: s.store, Job: s.o.Job, RunID: s.id, RunGroup: s.o.RunGroup, Kind: kind, Backfill: backfill, Shard: s.o.Shard, Holder: s.o.Holder,
 		Source:    s.source(),
-		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
+		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, AtOnce: s.job.Concurrency, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
 		Now: s.o.Now, Logger: s.log,
 	})
 	if err != nil {

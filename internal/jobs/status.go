@@ -2,13 +2,13 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -254,12 +254,8 @@ func one(yes bool) int64 {
 
 // addLogins counts the logins that wait for their user.
 func (s *Status) addLogins(state []byte) {
-	memory := map[string]loginMemory{}
-	if json.Unmarshal(state, &memory) != nil {
-		return
-	}
 	waits := false
-	for _, login := range memory {
+	for _, login := range banksync.Recall(state) {
 		switch login.Outcome {
 		case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired:
 			waits = true

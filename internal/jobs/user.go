@@ -14,6 +14,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/cursors"
 )
 
@@ -30,6 +31,8 @@ type user struct {
 	streams  []config.Stream
 	services []finoos.Service
 
+	noAddress bool // a sync session was due and could not be asked for
+
 	settle  *settling // non-nil while the user waits for an analysis
 	probes  map[finoos.Service]probe
 	gone    bool
@@ -43,6 +46,8 @@ type user struct {
 	again    bool       // comes back after it was passed over, and is counted as such
 	scopes              // those that the list names for it
 	parts    []heldPart // streams that were passed over
+
+	parked scratch.Place // of one who settles on disk: all else is there
 
 	filled *filled // how far a backfill is with the user; nil in a nightly run
 }
@@ -91,12 +96,20 @@ func (u *user) size() int64 {
 
 // step takes a user one step further: to its end, or into the queue. No read
 // waits here for another attempt.
-func (n *nightly) step(ctx context.Context, u *user) error {
+func (n *nightly) step(ctx context.Context, u *user) (err error) {
+	if u.parked != (scratch.Place{}) {
+		if u, err = n.unpark(u.parked); err != nil {
+			return err
+		}
+	}
 	defer u.CloseLogins()
 	ctx = finoos.WithAttempt(ctx, u.before())
 	next := n.pollAnalysis
 	if !u.begun {
 		u.begun, next = true, n.begin
+		if c, ok := n.recovered[u.ID]; ok {
+			u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
+		}
 		n.rememberAges(u)
 		n.countAnalyses(u)
 		n.choose(u)
@@ -105,8 +118,7 @@ func (n *nightly) step(ctx context.Context, u *user) error {
 		return err
 	}
 	if u.settle != nil && !u.gone {
-		n.flow.queue.push(u, time.Now().Add(u.settle.next()))
-		return nil
+		return n.park(u, time.Now().Add(u.settle.next()))
 	}
 	for _, s := range u.turn(time.Now()) {
 		if u.gone {

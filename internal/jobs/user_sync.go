@@ -3,82 +3,22 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	noted "finoos-syncer/internal/sink/attempts" // the run itself has attempts of users
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
-
-// loginMemory is what a user's cursor remembers of the last sync session of a
-// login, so that none is wasted: an outcome that needs the user, or a daily
-// limit, holds until its time or until the login's status has changed.
-type loginMemory struct {
-	Outcome finoos.Outcome `json:"outcome"`
-	Status  string         `json:"status"` // of the login, when the session was asked for
-	At      time.Time      `json:"at"`
-	Until   time.Time      `json:"until,omitzero"`
-}
-
-// decision is what the policy says of one login.
-type decision int
-
-const (
-	leaveLogin  decision = iota
-	askBank              // a sync session is due
-	noteNeedSCA          // the login waits for its user: that is known without asking
-)
-
-const statusSCARequired = "SCA_REQUIRED"
-
-// decide is the policy of sync sessions (docs/design.md, "Bank synchronisations"). now is the
-// clock of the data.
-func decide(p *config.Sync, l *finoos.BankLogin, last loginMemory, now time.Time) decision {
-	if isAhead(last.At, now) {
-		last = loginMemory{}
-	}
-	sameStatus := last.Status == l.Status
-	held := !last.Until.IsZero() && now.Before(last.Until)
-	if l.Status == statusSCARequired {
-		if last.Outcome == finoos.SCARequired && held {
-			return leaveLogin
-		}
-		return noteNeedSCA
-	}
-	if held && (sameStatus || last.Outcome == finoos.DailyLimit) {
-		return leaveLogin
-	}
-	if p.When == config.SyncAlways {
-		return askBank
-	}
-	if l.Active.Valid && l.Active.V {
-		return leaveLogin // finoOS keeps it fresh in the background
-	}
-	if now.Sub(l.LastSynchronization) <= p.StaleAfter {
-		return leaveLogin
-	}
-	return askBank
-}
-
-// remember says what holds after an outcome.
-func remember(p *config.Sync, outcome finoos.Outcome, status string, now time.Time, zone *time.Location) loginMemory {
-	m := loginMemory{Outcome: outcome, Status: status, At: now.UTC()}
-	switch outcome {
-	case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired,
-		finoos.Rejected, finoos.SyncForbidden:
-		m.Until = now.Add(p.NeedsUserRetry).UTC()
-	case finoos.DailyLimit:
-		y, month, d := now.In(zone).Date()
-		m.Until = time.Date(y, month, d+1, 0, 0, 0, 0, zone).UTC()
-	case finoos.Synced, finoos.Gone, finoos.Failed, finoos.Unknown:
-		// Whether another one is due is seen from lastSynchronization.
-	}
-	return m
-}
 
 // synchronize asks the banks of the user's logins for fresh data where that
 // is due. Afterwards the user settles, if any session began an analysis.
@@ -88,39 +28,30 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		return n.skipSync(ctx, u, err)
 	}
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := rememberedSessions(u.Cursor(config.StreamSyncSessions))
+	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
 	asked := false
 	for l, err := range list.All() {
 		if err != nil {
 			return n.skipSync(ctx, u, err)
 		}
-		what := decide(&n.job.Sync, &l, memory[l.ID], n.o.Now())
+		what := banksync.Decide(&n.job.Sync, &l, memory[l.ID], n.o.Now())
 		switch what {
-		case leaveLogin:
+		case banksync.Leave:
 			continue
-		case noteNeedSCA:
-			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, time.Time{})
-		case askBank:
+		case banksync.NoteSCA:
+			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, nil)
+		case banksync.Ask:
 			err = n.askBank(ctx, u, &l, memory)
 		}
 		if err != nil || u.gone {
 			return err
 		}
-		asked = asked || what == askBank
+		asked = asked || what == banksync.Ask && !u.noAddress
 	}
 	if asked {
 		u.CloseLogins() // out of date now
 	}
 	return nil
-}
-
-// rememberedSessions is what a cursor remembers, by login.
-func rememberedSessions(c cursors.Cursor) map[string]loginMemory {
-	memory := map[string]loginMemory{}
-	if len(c.State) > 0 && json.Unmarshal(c.State, &memory) != nil {
-		memory = map[string]loginMemory{}
-	}
-	return memory
 }
 
 // skipSync goes on without sync sessions where the logins could not be read:
@@ -142,29 +73,59 @@ func (n *nightly) skipSync(ctx context.Context, u *user, err error) error {
 
 // askBank creates one synchronization session. The correlations are read
 // before the first one of a user: what differs from them later is news.
-func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory) error {
+func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins) error {
+	if !n.addressOf(u).IsValid() {
+		n.lacksAddress(ctx, u)
+		return nil
+	}
 	if err := n.readBefore(ctx, u); err != nil || u.gone {
 		return err
 	}
-	requested := n.o.Now().UTC()
-	res, err := n.client.Synchronize(ctx, u.ID, finoos.SyncRequest{BankLoginID: l.ID, UserIP: n.job.Sync.UserIP.String()})
+	asked, err := n.w.Attempts().Note(ctx, noted.Attempt{UserID: u.ID, LoginID: l.ID, At: n.o.Now()})
 	if err != nil {
+		return n.sinkError(ctx, err)
+	}
+	p := &n.job.Sync
+	res, err := n.client.Synchronize(ctx, u.ID, finoos.SyncRequest{
+		BankLoginID: l.ID, UserIP: n.addressOf(u).String(), RedirectURL: p.RedirectURL, ErrorURL: p.ErrorURL, ExitURL: p.ExitURL,
+	})
+	if err != nil && res.Outcome != finoos.Unknown { // the bank was not asked
+		n.w.Attempts().Drop(asked)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return fmt.Errorf("create synchronization session: %w", err)
 	}
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), n.lastNote(ctx, u, l, memory, res, asked))
+	}
 	switch res.Outcome {
 	case finoos.Synced, finoos.Unknown:
-		u.startSettling(u.services, res.CorrelationID, n.job.Sync.SettleTimeout)
+		u.startSettling(u.services, res.CorrelationID, p.SettleTimeout)
 	case finoos.Gone:
 		if gone, err := n.isGone(ctx, u); err != nil || gone {
+			n.w.Attempts().Drop(asked)
 			return err
 		}
 	default: // nothing was begun
 	}
-	return n.noteSession(ctx, u, l, memory, res, requested)
+	if failed := n.noteSession(ctx, u, l, memory, res, asked); failed != nil || err == nil {
+		return failed
+	}
+	return fmt.Errorf("create synchronization session: %w", err)
 }
+
+// lastNote notes what came of a session though the run is over: the last commit is
+// still to come.
+func (n *nightly) lastNote(ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins, res finoos.SyncResult, asked *noted.Ticket) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastNoteFor)
+	defer cancel()
+	return n.noteSession(ctx, u, l, memory, res, asked)
+}
+
+// lastNoteFor bounds how long that may take: the writer may wait for a part that is on
+// its way.
+const lastNoteFor = 5 * time.Second
 
 func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	for _, service := range u.services {
@@ -185,20 +146,20 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 }
 
 // noteSession writes a session's outcome as a row, together with the memory
-// of it. requested is zero where nothing was asked.
+// of it. asked is nil where nothing was.
 func (n *nightly) noteSession(
-	ctx context.Context, u *user, l *finoos.BankLogin, memory map[string]loginMemory, res finoos.SyncResult, requested time.Time,
+	ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins, res finoos.SyncResult, asked *noted.Ticket,
 ) error {
 	now := n.o.Now().UTC()
-	c := u.Cursor(config.StreamSyncSessions)
-	c.ExtractedAt = u.ExtractedAt(config.StreamSyncSessions, now)
 	row := &table.SyncSession{
 		UserID: u.ID, BankLoginID: l.ID, Outcome: string(res.Outcome), ErrorType: res.ErrorType, Message: res.Message,
-		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID, RequestedAt: requested,
-		Meta: table.Meta{Op: table.Upsert, ExtractedAt: c.ExtractedAt},
+		SessionID: res.SessionID, AnalysisCorrelationID: res.CorrelationID,
+		Meta: table.Meta{Op: table.Upsert, ExtractedAt: u.ExtractedAt(config.StreamSyncSessions, now)},
 	}
-	if !requested.IsZero() {
-		row.FinishedAt = now
+	var tickets []*noted.Ticket
+	if asked != nil {
+		tickets = append(tickets, asked)
+		row.RequestedAt, row.FinishedAt = asked.At, now
 	}
 	if res.Status != 0 {
 		row.HTTPStatus = table.Null[int32]{V: int32(res.Status), Valid: true} // an HTTP status
@@ -206,17 +167,152 @@ func (n *nightly) noteSession(
 	if n.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
 	}
-	memory[l.ID] = remember(&n.job.Sync, res.Outcome, l.Status, now, n.job.Timezone)
+	memory[l.ID] = banksync.Remember(&n.job.Sync, &res, l.Status, row.RequestedAt, now, n.job.Timezone)
+	return n.addSessions(ctx, u, memory, []table.Row{row}, row.ExtractedAt, tickets)
+}
+
+// addSessions hands rows of a user's sync sessions to the sink, with what is
+// remembered from then on.
+func (n *nightly) addSessions(ctx context.Context, u *user, memory banksync.Logins, rows []table.Row, at time.Time, tickets []*noted.Ticket) error {
 	state, err := json.Marshal(memory)
 	if err != nil {
 		return fmt.Errorf("remember sync session: %w", err)
 	}
-	c.State, c.PulledAt = state, now
-	batch := sink.Batch{Rows: []table.Row{row}, Cursors: []cursors.Cursor{c}}
+	c := u.Cursor(config.StreamSyncSessions)
+	c.ExtractedAt, c.State, c.PulledAt = at, state, n.o.Now().UTC()
+	batch := sink.Batch{Rows: rows, Cursors: []cursors.Cursor{c}, Attempts: tickets}
 	if err := unguarded(func() error { return n.w.Add(ctx, batch) }); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
 	}
-	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
-	n.tally.update(func(rep *report.Report) { rep.SyncSessions[string(res.Outcome)]++ })
+	u.Cursors[config.StreamSyncSessions], u.LastWritten = c, at
+	n.tally.update(func(rep *report.Report) {
+		for _, r := range rows {
+			if s, ok := r.(*table.SyncSession); ok {
+				rep.SyncSessions[s.Outcome]++
+			}
+		}
+	})
 	return nil
+}
+
+// mostRecovered is how many attempts are settled at a time.
+const mostRecovered = 20_000
+
+// recoverAttempts makes rows and cursors of the sessions that runs which have ended
+// were about to ask banks for, and of which nothing is known.
+func (n *nightly) recoverAttempts(ctx context.Context) error {
+	n.recovered = map[string]cursors.Cursor{}
+	var found []*noted.Ticket
+	err := n.w.AttemptsLeft(ctx, func(tickets []*noted.Ticket) error {
+		if found = append(found, tickets...); len(found) < mostRecovered {
+			return nil
+		}
+		all := found
+		found = nil
+		return n.recoverSome(ctx, all)
+	})
+	if err == nil {
+		err = n.recoverSome(ctx, found)
+	}
+	if err != nil {
+		return n.sinkError(ctx, err)
+	}
+	if len(n.recovered) == 0 {
+		return nil
+	}
+	n.log.WarnContext(ctx, "a run has ended while it asked banks for fresh data: what came of that is not known", "users", len(n.recovered))
+	return n.commit(ctx)
+}
+
+// recoverSome settles attempts user by user, as cursors are read.
+func (n *nightly) recoverSome(ctx context.Context, found []*noted.Ticket) error {
+	byUser := map[string][]*noted.Ticket{}
+	for _, t := range found {
+		byUser[t.UserID] = append(byUser[t.UserID], t)
+	}
+	for b, ids := range byBucket(maps.Keys(byUser)) {
+		known := newStepper(n.w.EachUser(ctx, b), func(u sink.UserCursors) string { return u.UserID })
+		for _, id := range ids {
+			c, err := known.of(id)
+			if err == nil {
+				err = n.recoverUser(ctx, newUser(id, nil, c.Cursors), byUser[id])
+			}
+			if err != nil {
+				known.stop()
+				return fmt.Errorf("settle noted attempts: %w", err)
+			}
+		}
+		known.stop()
+	}
+	return nil
+}
+
+func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Ticket) error {
+	if c, ok := n.recovered[u.ID]; ok {
+		u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
+	}
+	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
+	slices.SortStableFunc(tickets, func(a, b *noted.Ticket) int { return a.At.Compare(b.At) })
+	now := n.o.Now()
+	var rows []table.Row
+	for _, t := range tickets {
+		last := memory[t.LoginID]
+		if !t.At.After(last.At) {
+			continue // what came of it is known
+		}
+		memory[t.LoginID] = banksync.RememberAttempt(last, t.At, now)
+		at := u.ExtractedAt(config.StreamSyncSessions, now)
+		u.LastWritten = at
+		rows = append(rows, &table.SyncSession{
+			UserID: u.ID, BankLoginID: t.LoginID, Outcome: string(finoos.Unknown), Message: "the run ended before an answer came",
+			RequestedAt: t.At, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at},
+		})
+	}
+	if len(rows) == 0 {
+		for _, t := range tickets {
+			n.w.Attempts().Drop(t)
+		}
+		return nil
+	}
+	if err := n.addSessions(ctx, u, memory, rows, u.LastWritten, tickets); err != nil {
+		return err
+	}
+	n.recovered[u.ID] = u.Cursors[config.StreamSyncSessions]
+	return nil
+}
+
+// readAddresses reads the users' own addresses, where there is a file of them.
+func (s *session) readAddresses(context.Context) (err error) {
+	if s.job.Sync.When == config.SyncNever || s.job.Sync.UserIPs == "" {
+		return nil
+	}
+	var keep func(string) bool
+	if s.o.Shard.Count > 1 {
+		keep = func(userID string) bool { return s.o.Shard.Owns(cursors.BucketOf(userID)) }
+	}
+	if s.addresses, err = banksync.ReadAddresses(s.job.Sync.UserIPs, keep); err != nil {
+		return &StopError{Reason: ReasonConfig, Err: err}
+	}
+	return nil
+}
+
+// addressOf is what a user's bank is told as the user's address, not valid where there
+// is none.
+func (s *session) addressOf(u *user) netip.Addr {
+	if s.addresses == nil {
+		return s.job.Sync.UserIP
+	}
+	return s.addresses.Of(u.ID)
+}
+
+// lacksAddress counts a user for whom a session is due and cannot be asked for.
+func (n *nightly) lacksAddress(ctx context.Context, u *user) {
+	if u.noAddress {
+		return // for another login
+	}
+	u.noAddress = true
+	n.tally.update(func(rep *report.Report) { rep.NoAddress++ })
+	if n.saidNoAddress.CompareAndSwap(false, true) {
+		n.log.WarnContext(ctx, "users without an address in sync.user_ips get no bank synchronisation; the report counts them (no_address)", "first", u.ID)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/cursors"
 )
 
@@ -100,6 +101,15 @@ func (k jobKeys) state(name string) string { return k.states() + name + ".json" 
 func (k jobKeys) stagings() string { return k.root() + "staging/" }
 func (k jobKeys) staging(runID string, shard int) string {
 	return fmt.Sprintf("%s%s-%d.json", k.stagings(), runID, shard)
+}
+
+// What banks were about to be asked for: see package attempts.
+func (k jobKeys) attempts() string { return k.root() + "attempts/" }
+func (k jobKeys) attempt(runID string, shard int, n int64) string {
+	return fmt.Sprintf("%s%s-%d-%d.json", k.attempts(), runID, shard, n)
+}
+func (k jobKeys) attemptRun(key string) string {
+	return attempts.RunOf(strings.TrimPrefix(key, k.attempts()))
 }
 
 func (k jobKeys) selfTests() string             { return k.root() + "selftest/" }

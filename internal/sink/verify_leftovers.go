@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -74,6 +76,15 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 		}
 		tests = append(tests, info.Key)
 	}
+	noted := map[string][]string{} // of sessions that banks were about to be asked for: keys, by run
+	for info, err := range v.store.List(ctx, v.keys.attempts(), "") {
+		if err != nil {
+			return err
+		}
+		if run := v.keys.attemptRun(info.Key); run != "" && len(noted) < maxFindings {
+			noted[run] = append(noted[run], info.Key)
+		}
+	}
 	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
 	living, err := ls.living(ctx)
 	if err != nil {
@@ -90,11 +101,31 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 			}
 		}
 	}
+	for _, run := range slices.Sorted(maps.Keys(noted)) {
+		if !alive[run] {
+			if err := v.reportAttempts(ctx, run, noted[run]); err != nil {
+				return err
+			}
+		}
+	}
 	for _, key := range tests {
 		if run := v.keys.selfTestRun(key); !alive[run] {
 			v.note(Finding{Where: key, What: fmt.Sprintf("run %s was testing the store and has ended", run), Do: doLeftovers})
 		}
 	}
+	return nil
+}
+
+// reportAttempts reports what banks were asked for by a run that has ended.
+func (v *verifier) reportAttempts(ctx context.Context, run string, keys []string) error {
+	if _, err := v.store.Stat(ctx, keys[0]); errors.Is(err, bucket.ErrNotExist) {
+		return nil // it ended well, just now
+	} else if err != nil {
+		return err
+	}
+	v.note(Finding{
+		Where: keys[0], What: fmt.Sprintf("run %s has ended without saying what came of bank synchronisations; objects: %d", run, len(keys)), Do: doLeftovers,
+	})
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/process"
+	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -33,6 +34,7 @@ type Options struct {
 	LeaseTTL   time.Duration // default 60 s
 	LeaseRenew time.Duration // default a quarter of LeaseTTL
 
+	AtOnce         int            // how many banks may be asked side by side
 	Masking        *table.Masking // what is hidden in the tables; nil = nothing
 	Compression    string
 	TargetFileSize int64  // default 128 MiB
@@ -116,6 +118,8 @@ type Writer struct {
 	opened uint64        // the newest record then
 	seq    atomic.Uint64 // where the run stands in the log: see Seq
 	past   *past         // of a backfill, as of Open; nil for a run
+	// attempts are what banks are about to be asked for, and were by runs that ended.
+	attempts *attempts.Book
 
 	// gate is held for reading by who adds and for writing by who commits, so
 	// that a commit never cuts a batch.
@@ -181,6 +185,11 @@ func newWriter(o Options) *Writer {
 		voided: map[uint64]bool{},
 	}
 	w.vigil = &vigil{staged: w.staged}
+	w.attempts = attempts.NewBook(attempts.Options{
+		Store: o.Store, Prefix: keys.attempts(), RunID: o.RunID, AtOnce: o.AtOnce, Logger: o.Logger,
+		Key:   func(n int64) string { return keys.attempt(o.RunID, o.Shard.Index, n) },
+		Check: func(ctx context.Context) error { return w.vigil.check(ctx) },
+	})
 	slots := newPartSlots()
 	for _, t := range table.Tables() {
 		w.lanes[t.Name] = &lane{
@@ -216,6 +225,23 @@ func (w *Writer) start(ctx context.Context) error {
 		}
 	}
 	return w.lease.confirm(ctx)
+}
+
+// Attempts is where a session is noted before a bank is asked for it.
+func (w *Writer) Attempts() *attempts.Book { return w.attempts }
+
+// AttemptsLeft calls each with the attempts of runs that have ended at users of this
+// one's, object by object.
+func (w *Writer) AttemptsLeft(ctx context.Context, each func([]*attempts.Ticket) error) error {
+	return w.attempts.Left(ctx, func(userID string) bool { return w.o.Shard.Owns(cursors.BucketOf(userID)) }, each)
+}
+
+// clearAttempts deletes the notes of what has been committed, once it can not be taken
+// back: when it is published.
+func (w *Writer) clearAttempts(ctx context.Context) {
+	if err := w.attempts.Clear(ctx); err != nil {
+		w.o.Logger.WarnContext(ctx, "notes of what banks were asked for are left for the next run", "error", err)
+	}
 }
 
 // Opened is the newest record when the run began: what it reads of cursors and

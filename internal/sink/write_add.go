@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"finoos-syncer/internal/id"
+	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
@@ -19,6 +20,8 @@ type Batch struct {
 	Cursors []cursors.Cursor
 	// Progress is what a backfill has in place of cursors.
 	Progress []Progress
+	// Attempts are what the rows and cursors tell the outcome of.
+	Attempts []*attempts.Ticket
 }
 
 // Pending is what the next commit would make true.
@@ -53,6 +56,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) error {
 	for _, p := range b.Progress {
 		w.addCursors([]cursors.Cursor{p.mark()})
 	}
+	w.attempts.Told(b.Attempts)
 	return nil
 }
 

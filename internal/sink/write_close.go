@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,7 @@ func (w *Writer) close(ctx context.Context) error {
 		errs = append(errs, w.writeLedger(last))
 	}
 	w.abandon()
+	w.closeAttempts(last)
 	errs = append(errs, w.sweepOwn(last), w.lease.release(last))
 	w.state.spool.Close()
 	if w.past != nil {
@@ -45,6 +47,21 @@ func (w *Writer) close(ctx context.Context) error {
 		return fmt.Errorf("close sink: %w", err)
 	}
 	return nil
+}
+
+// closeAttempts deletes the notes of what has been committed for good, and of what was
+// not made.
+func (w *Writer) closeAttempts(ctx context.Context) {
+	if w.allPublished() {
+		if err := w.attempts.Close(ctx); err != nil {
+			w.o.Logger.WarnContext(ctx, "notes of what banks were asked for are left for the next run", "error", err)
+		}
+	}
+}
+
+// allPublished says that no record of this run can be taken back any more.
+func (w *Writer) allPublished() bool {
+	return !slices.ContainsFunc(w.unpublished, func(r *Record) bool { return r.RunID == w.o.RunID })
 }
 
 // abandon lets go of what was not committed. No upload is swept while a part of it

@@ -24,28 +24,41 @@ func (w *Writer) Commit(ctx context.Context) (*Record, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	rec, published, err := w.commit(ctx)
+	if published {
+		ctx, cancel := outlive(ctx, w.o.patience.grace)
+		defer cancel()
+		w.clearAttempts(ctx) // batches may be added meanwhile
+	}
+	return rec, err
+}
+
+// commit is Commit; published says that all that stands of the run is.
+func (w *Writer) commit(ctx context.Context) (rec *Record, published bool, err error) {
 	w.gate.Lock()
 	defer w.gate.Unlock()
 	if err := w.usable(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ctx, cancel := outlive(ctx, w.o.patience.grace)
 	defer cancel()
-	rec, err := w.seal(ctx)
+	rec, err = w.seal(ctx)
 	if err != nil {
-		return nil, w.fail(fmt.Errorf("commit: %w", w.explain(ctx, err)))
+		return nil, false, w.fail(fmt.Errorf("commit: %w", w.explain(ctx, err)))
 	}
 	if rec == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err := w.usable(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	told := w.attempts.Seal()
 	if err := w.log.append(ctx, rec, w.meet); err != nil {
 		w.unsettled = errors.Is(err, errUnsettled)
-		return nil, w.fail(fmt.Errorf("commit: %w", err))
+		return nil, false, w.fail(fmt.Errorf("commit: %w", err))
 	}
 	// From here on the commit is a fact.
+	w.attempts.Committed(told)
 	w.base = rec.Seq
 	w.seq.Store(rec.Seq)
 	w.kept.add(rec)
@@ -54,7 +67,7 @@ func (w *Writer) Commit(ctx context.Context) (*Record, error) {
 	if err := w.publishAll(ctx); err != nil {
 		w.o.Logger.WarnContext(ctx, "committed, but not published yet", "seq", rec.Seq, "error", err)
 	}
-	return rec, nil
+	return rec, w.allPublished(), nil
 }
 
 // usable says why the writer cannot go on.

@@ -21,7 +21,7 @@ func outageReadings() []reading {
 		{"bad_users", "one tenth", "how many users are bad", "bad_user=500,bad_user_of=accounts", func(r *Readings) *string { return &r.BadUsers }},
 		{"retry_after", "given huge overflow negative fraction past words empty", "gateways write a Retry-After that is none", "bad_user=429", func(r *Readings) *string { return &r.RetryAfter }},
 		{"not_ready", "none 202 206", "data is not ready, or only half of it, when it is asked for first after an analysis", "", func(r *Readings) *string { return &r.NotReady }},
-		{"sync_answer", "given 408 500 502 503 504", "a gateway gives up waiting for a synchronisation that the bank carries out", "", func(r *Readings) *string { return &r.SyncAnswer }},
+		{"sync_answer", "given 202 303 408 500 502 503 504 page reset cut", "a synchronisation that the bank carries out is not answered as such: a gateway gives up, the connection breaks", "", func(r *Readings) *string { return &r.SyncAnswer }},
 	}
 }
 
@@ -206,8 +206,21 @@ func halved(op operation, a answer) answer {
 
 // gateway takes the answer of a sync session away that went well.
 func (r Readings) gateway(c *call, a answer) answer {
-	if status, err := strconv.Atoi(r.SyncAnswer); err == nil && c.op.name == "synchronize" && a.status == http.StatusNoContent {
-		return answer{status: status}
+	if c.op.name != "synchronize" || a.status != http.StatusNoContent {
+		return a
+	}
+	switch r.SyncAnswer {
+	case "page":
+		return answer{status: http.StatusOK, body: []byte("<!doctype html><title>Please wait</title>")}
+	case "reset":
+		c.spoil = reset
+	case "cut":
+		c.spoil = truncated
+		return answer{status: http.StatusOK, body: []byte(`{"status":"synchronised"}`)}
+	default:
+		if status, err := strconv.Atoi(r.SyncAnswer); err == nil {
+			return answer{status: status}
+		}
 	}
 	return a
 }

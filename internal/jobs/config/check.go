@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +46,10 @@ func (l *loader) checkSink(s Sink) {
 func (l *loader) checkJob(job *Job) {
 	path := "jobs." + job.Name
 	l.checkMask(job, path)
-	if !job.Sync.UserIP.IsValid() {
+	if file := job.Sync.UserIPs; file != "" && !filepath.IsAbs(file) {
+		job.Sync.UserIPs = filepath.Join(filepath.Dir(l.name), file)
+	}
+	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" {
 		job.Sync.When = SyncNever
 	}
 }

@@ -196,12 +196,27 @@ type Job struct {
 // Sync says when a user's bank is asked for fresh data.
 type Sync struct {
 	// When is never, stale (a login is older than StaleAfter and not kept fresh
-	// by finoOS itself) or always. Without UserIP it is never, whatever is given.
+	// by finoOS itself) or always. Without UserIP and UserIPs it is never, whatever
+	// is given.
 	When string `key:"when" default:"stale" allow:"never|stale|always"`
 	// StaleAfter is the age of a login's data that counts as stale.
 	StaleAfter time.Duration `key:"stale_after" default:"20h"`
-	// UserIP is sent as the User-IP header that the API asks for.
+	// UserIP is sent as the User-IP header of every user. By PSD2 it is the user's
+	// own address, and says that the user is present; without the user, a bank may
+	// be asked four times in 24 hours (RTS Art. 36(5)).
 	UserIP netip.Addr `key:"user_ip" default:""`
+	// UserIPs names a CSV file that has each user's own address: user id, address.
+	// It is read at the beginning of each run, and a user without an address there
+	// gets no session, UserIP or not.
+	UserIPs string `key:"user_ips" default:""`
+	// RedirectURL is where the user goes after having been asked by the bank:
+	// redirectURL of the session. It is left out where it is empty, as are the next
+	// two.
+	RedirectURL string `key:"redirect_url" default:"" form:"return_url"`
+	// ErrorURL is where the user goes if that fails: errorURL.
+	ErrorURL string `key:"error_url" default:"" form:"return_url"`
+	// ExitURL is where the user goes who gives up: exitURL.
+	ExitURL string `key:"exit_url" default:"" form:"return_url"`
 	// SettleTimeout bounds the wait for the analysis that a session started.
 	SettleTimeout time.Duration `key:"settle_timeout" default:"15m"`
 	// NeedsUserRetry is when a login that needs its user is tried again.

@@ -138,6 +138,10 @@ jobs:
       when: always
       stale_after: 1h
       user_ip: 2001:db8::7
+      user_ips: ips/users.csv
+      redirect_url: https://app.example/done?a=b
+      error_url: com.example.app:/error
+      exit_url: myapp://exit
       settle_timeout: 2m
       needs_user_retry: 3h
       export_redirect_url: true
@@ -169,6 +173,7 @@ jobs:
 			Sync: Sync{
 				When: SyncAlways, StaleAfter: time.Hour, UserIP: netip.MustParseAddr("2001:db8::7"), SettleTimeout: 2 * time.Minute,
 				NeedsUserRetry: 3 * time.Hour, ExportRedirectURL: true,
+				UserIPs: "ips/users.csv", RedirectURL: "https://app.example/done?a=b", ErrorURL: "com.example.app:/error", ExitURL: "myapp://exit",
 			},
 			Failures: Failures{MaxRatio: 1, QuarantineAfter: 9},
 		}},
@@ -324,5 +329,44 @@ func TestAConfigurationPrintsWithoutItsSecret(t *testing.T) {
 	}
 	if _, err := fmt.Fprint(io.Discard, cfg); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestUsersAreSentBackToAbsoluteURLsOnly(t *testing.T) {
+	t.Parallel()
+	at := func(url string) string {
+		return minimal() + "    sync: {user_ip: 203.0.113.7, redirect_url: '" + url + "'}\n"
+	}
+	getenv := env("BACK", "https://app.example/back")
+	for _, url := range []string{
+		"https://app.example", "http://localhost:3000/done", "https://app.example/a?b=c&d=%20#e", "myapp://done", "com.example.app:done", "MyApp:/x", "${BACK}", "https://${HOST:-app.example}/x", "",
+	} {
+		if _, err := Parse("jobs.yaml", []byte(at(url)), getenv); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{
+		"back.test/done", "/done", "//back.test/done", "localhost:3000/done", "https://", "https:///done", "https://me:pw@back.test/", "myapp://me@done",
+		"javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://back.test/a b", "https://back.test/\"", "https://[::1", "https://back.test/" + strings.Repeat("x", 2000),
+	} {
+		_, err := Parse("jobs.yaml", []byte(at(url)), getenv)
+		if err == nil {
+			t.Errorf("%s is taken", url)
+		} else if len(url) > 8 && strings.Contains(err.Error(), url) {
+			t.Errorf("%s: the error repeats it: %v", url, err)
+		}
+	}
+}
+
+func TestTheFileOfAddressesLiesBesideTheConfiguration(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"ips.csv": "conf/ips.csv", "/etc/ips.csv": "/etc/ips.csv"} {
+		cfg, err := Parse("conf/jobs.yaml", []byte(minimal()+"    sync: {user_ips: "+given+"}\n"), env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.Jobs["nightly"].Sync; got.UserIPs != want || got.When != SyncStale {
+			t.Errorf("%s: %+v", given, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"finoos-syncer/internal/finoos"
@@ -26,6 +27,8 @@ func setForm(v reflect.Value, form, text string) error {
 		return nil
 	case "sink_url":
 		return checkSinkURL(text)
+	case "return_url":
+		return checkReturnURL(text)
 	case "cron":
 		return checkCron(text)
 	case "account":
@@ -76,6 +79,28 @@ func checkSinkURL(text string) error {
 	}
 	if err := bucket.CheckURL(text); err != nil {
 		return fmt.Errorf("is an %w", err) // "invalid store URL: …"
+	}
+	return nil
+}
+
+// maxReturnURL is about what every browser and gateway takes.
+const maxReturnURL = 2000
+
+// checkReturnURL checks where users are sent back to: a page, or an app that has a
+// scheme of its own.
+func checkReturnURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme == "" || strings.ContainsAny(text, " \t\"<>\\"),
+		u.Opaque != "" && u.Opaque[0] >= '0' && u.Opaque[0] <= '9', // host:port
+		(u.Scheme == "http" || u.Scheme == "https") && u.Hostname() == "":
+		return errors.New("is no absolute URL: write https://app.example/done, or an app's own such as myapp://done")
+	case u.User != nil:
+		return errors.New("holds a user or password, which the bank and the user would get to see")
+	case slices.Contains([]string{"javascript", "vbscript", "data", "file", "about", "blob"}, u.Scheme):
+		return errors.New("leads to no page and no app")
+	case len(text) > maxReturnURL:
+		return fmt.Errorf("is longer than %d characters", maxReturnURL)
 	}
 	return nil
 }

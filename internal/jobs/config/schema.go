@@ -190,7 +190,7 @@ func scalarSchema(s *spec) *schemaNode {
 
 // The forms of texts, loosely: what they cannot say, the loader says.
 var formPatterns = map[string]string{
-	"base_url": `^https?://`, "sink_url": `^(s3|file):`, "account": account.String(), "compression": compression.String(),
+	"base_url": `^https?://`, "sink_url": `^(s3|file):`, "return_url": `^[A-Za-z][A-Za-z0-9+.-]*:`, "account": account.String(), "compression": compression.String(),
 }
 
 const (

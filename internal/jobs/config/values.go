@@ -241,19 +241,24 @@ func set[T int64 | float64 | time.Duration](p *T, s *spec, text string, parse fu
 	return checkBounds(value, s, parse)
 }
 
-func setAddr(p *netip.Addr, text string) error {
+func setAddr(p *netip.Addr, text string) (err error) {
+	*p, err = ParseUserIP(text)
+	return err
+}
+
+// ParseUserIP reads an address that a bank may be told as the user's. Its errors do
+// not have the address.
+func ParseUserIP(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)
-	switch {
-	case err != nil || addr.Zone() != "":
-		return errors.New("is no IP address: write one such as 203.0.113.7 or 2001:db8::7")
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, errors.New("is no IP address: write one such as 203.0.113.7 or 2001:db8::7")
 	}
 	addr = addr.Unmap()
 	switch {
 	case addr.IsUnspecified() || addr.IsMulticast():
-		return errors.New("is no address that a host can have")
+		return netip.Addr{}, errors.New("is no address that a host can have")
 	case addr.IsLoopback() || addr.IsLinkLocalUnicast():
-		return errors.New("is an address of this host or its network: the bank is told whose wish the synchronisation is, so write a public one")
+		return netip.Addr{}, errors.New("is an address of this host or its network: the bank is told whose wish the synchronisation is, so write a public one")
 	}
-	*p = addr
-	return nil
+	return addr, nil
 }

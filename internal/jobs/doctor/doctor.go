@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 
@@ -152,11 +153,26 @@ func (d *doctor) configuration() {
 	if len(c.Paths) > 0 {
 		d.note("paths", "", "%d paths are overridden: %s", len(c.Paths), sortedKeys(c.Paths))
 	}
-	switch s := d.job.Sync; {
-	case s.When == config.SyncNever || !s.UserIP.IsValid():
-		d.note("bank synchronisations", "", "none are asked for: sync.when is never, or there is no sync.user_ip")
+	d.synchronisations()
+}
+
+// synchronisations says on whose behalf banks will be asked.
+func (d *doctor) synchronisations() {
+	const what = "bank synchronisations"
+	s := d.job.Sync
+	switch {
+	case s.When == config.SyncNever:
+		d.note(what, "", "none are asked for: sync.when is never, or there is neither sync.user_ip nor sync.user_ips")
+	case s.UserIPs != "":
+		addresses, err := banksync.ReadAddresses(s.UserIPs, nil)
+		if err != nil {
+			d.fail(jobs.ReasonConfig, what, "correct the file: one line for each user, user id and address", "%v", err)
+			return
+		}
+		d.note(what, "", "asked for where %s, for the %d users who have an address in sync.user_ips; not tried here, since banks allow few of them", s.When, addresses.Len())
 	default:
-		d.note("bank synchronisations", "", "asked for where %s; not tried here, since banks allow few of them", s.When)
+		d.warn(what, "give each user's own in sync.user_ips, or take sync.user_ip out",
+			"asked for where %s, and sync.user_ip tells every bank the same address: by PSD2 it is the user's own, and says that the user is present; not tried here, since banks allow few of them", s.When)
 	}
 }
 

@@ -112,7 +112,7 @@ func (d *doctor) endpoints(ctx context.Context) {
 // operations are those that the job's streams need.
 func (d *doctor) operations() []string {
 	need := []string{"user"}
-	if d.job.Sync.When != config.SyncNever && d.job.Sync.UserIP.IsValid() {
+	if d.job.Sync.When != config.SyncNever {
 		need = append(need, "logins")
 	}
 	if len(d.services) > 0 {

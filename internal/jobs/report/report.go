@@ -52,6 +52,9 @@ type Report struct {
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[config.Stream]*Stream `json:"streams"`
 	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
+	// NoAddress counts users for whom a session was due, and who have no address in
+	// sync.user_ips.
+	NoAddress int64 `json:"no_address,omitempty"`
 	// Services are those that were down at the end, by name; of the data of a stream
 	// its name.
 	Services map[string]Trouble `json:"services,omitempty"`

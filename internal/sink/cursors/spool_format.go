@@ -17,6 +17,33 @@ import (
 // A cursor is its length, then what it is found by, then the length of the rest
 // and that.
 
+// Append appends a cursor, and what a merge has filled in, for this process to read
+// again with [Read].
+func Append(b []byte, c *Cursor) []byte {
+	b = append(appendSpooled(b, c), boolByte(c.Backfilled)|boolByte(c.MarkOnly)<<1|boolByte(!c.BackfilledAt.IsZero())<<2)
+	if !c.BackfilledAt.IsZero() {
+		b = binary.AppendVarint(b, c.BackfilledAt.UnixMicro())
+	}
+	return b
+}
+
+// Read reads a cursor that was appended.
+func Read(r *scratch.Reader) (Cursor, error) {
+	c, err := decodeSpooled(r.Sized(), true, "")
+	if err != nil {
+		return Cursor{}, err
+	}
+	bits := r.Byte()
+	c.Backfilled, c.MarkOnly = bits&1 > 0, bits&2 > 0
+	if bits&4 > 0 {
+		c.BackfilledAt = time.UnixMicro(r.Varint()).UTC()
+	}
+	if r.Failed() {
+		return Cursor{}, fmt.Errorf("%w: cursor", parquet.ErrCorrupt)
+	}
+	return c, nil
+}
+
 func appendSpooled(b []byte, c *Cursor) []byte {
 	body := scratch.AppendString(scratch.AppendString(nil, c.UserID), c.Stream)
 	body = append(body, boolByte(c.Ended))

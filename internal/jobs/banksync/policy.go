@@ -1,0 +1,146 @@
+package banksync
+
+import (
+	"encoding/json"
+	"time"
+
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+)
+
+// Memory is what a user's cursor remembers of the last sync session of a login, so
+// that none is wasted: an outcome that needs the user, or a daily limit, holds until
+// its time or until the login's status has changed.
+type Memory struct {
+	Outcome finoos.Outcome `json:"outcome"`
+	Status  string         `json:"status"` // of the login, when the session was asked for
+	At      time.Time      `json:"at"`
+	Until   time.Time      `json:"until,omitzero"`
+	// Unsure says that the bank may have been asked though no answer of its own came
+	// back.
+	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Logins is what is remembered of a user's logins, by their ids.
+type Logins map[string]Memory
+
+// Recall reads what a cursor of sync sessions remembers.
+func Recall(state []byte) Logins {
+	memory := Logins{}
+	if len(state) > 0 && json.Unmarshal(state, &memory) != nil || memory == nil {
+		return Logins{}
+	}
+	return memory
+}
+
+// Decision is what the policy says of one login.
+type Decision int
+
+// The decisions.
+const (
+	Leave   Decision = iota
+	Ask              // a sync session is due
+	NoteSCA          // the login waits for its user: that is known without asking
+)
+
+// StatusSCARequired is that of a login that waits for its user.
+const StatusSCARequired = "SCA_REQUIRED"
+
+// ahead is by how much a remembered instant may lie ahead: beyond, it is of a clock
+// that was wrong, and counts as if there were none.
+const ahead = 24 * time.Hour
+
+// Decide is the policy of sync sessions (docs/design.md, "Bank synchronisations"). now is the
+// clock of the data.
+func Decide(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) Decision {
+	if last.At.Sub(now) > ahead {
+		last = Memory{}
+	}
+	sameStatus := last.Status == l.Status
+	held := !last.Until.IsZero() && now.Before(last.Until)
+	if l.Status == StatusSCARequired {
+		if last.Outcome == finoos.SCARequired && held {
+			return Leave
+		}
+		return NoteSCA
+	}
+	if held && (sameStatus || last.Outcome == finoos.DailyLimit) {
+		return Leave
+	}
+	if mayHaveGoneThrough(p, l, last, now) {
+		return Leave
+	}
+	if p.When == config.SyncAlways {
+		return Ask
+	}
+	if l.Active.Valid && l.Active.V {
+		return Leave // finoOS keeps it fresh in the background
+	}
+	if now.Sub(l.LastSynchronization) <= p.StaleAfter {
+		return Leave
+	}
+	return Ask
+}
+
+// mayHaveGoneThrough says that the last session may be one that the bank counts.
+// For as long as a login is fresh, lastSynchronization tells, though not while the
+// bank may still be at work; where the API has none, the session counts as one that
+// went through.
+func mayHaveGoneThrough(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) bool {
+	if !last.Unsure && last.Outcome != finoos.Unknown {
+		return false
+	}
+	since, done := now.Sub(last.At), l.LastSynchronization
+	if since > p.StaleAfter {
+		return false
+	}
+	return since <= p.SettleTimeout || done.IsZero() || done.After(last.At.Add(-clocksDiffer))
+}
+
+// clocksDiffer is by how much the bank's clock and ours may, and how long a session
+// may take: last.At is when it was given up.
+const clocksDiffer = time.Hour
+
+// Remember says what holds after a session that was asked for at an instant, zero
+// where none was.
+func Remember(p *config.Sync, res *finoos.SyncResult, status string, asked, now time.Time, zone *time.Location) Memory {
+	m := Memory{Outcome: res.Outcome, Status: status, At: now.UTC(), Unsure: res.MayHaveReached()}
+	if asked.After(now) { // the clock was put back: it must not seem to be of an attempt after it
+		m.At = asked.UTC()
+	}
+	switch res.Outcome {
+	case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired,
+		finoos.Rejected, finoos.SyncForbidden:
+		m.Until = now.Add(p.NeedsUserRetry).UTC()
+	case finoos.DailyLimit:
+		y, month, d := now.In(zone).Date()
+		m.Until = time.Date(y, month, d+1, 0, 0, 0, 0, zone).UTC()
+	case finoos.Synced, finoos.Gone, finoos.Failed, finoos.Unknown:
+		// Whether another one is due is seen from lastSynchronization.
+	}
+	return m
+}
+
+// RememberAttempt says what holds of a session that was asked for at an instant by a
+// run that has ended since, without a word of what came of it.
+func RememberAttempt(last Memory, asked, now time.Time) Memory {
+	if asked.After(now) {
+		asked = now // of a clock that was wrong
+	}
+	return Memory{Outcome: finoos.Unknown, Status: last.Status, At: asked.UTC(), Unsure: true}
+}
+
+// LikelyDue guesses from the last session of a login whether another one is due, as
+// [Decide] does who has seen the login.
+func LikelyDue(p *config.Sync, last Memory, now time.Time) bool {
+	switch {
+	case now.Before(last.Until), last.Status == StatusSCARequired:
+		return false
+	case last.Unsure, last.Outcome == finoos.Unknown:
+		return now.Sub(last.At) > p.StaleAfter
+	case p.When == config.SyncAlways, last.Outcome == finoos.Failed, last.Outcome == finoos.Gone:
+		return true
+	default:
+		return now.Sub(last.At) > p.StaleAfter
+	}
+}

@@ -1,0 +1,416 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"finoos-syncer/internal/jobs/banksync"
+	"finoos-syncer/internal/jobs/banktest"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
+)
+
+var errKilled = errors.New("the process is dead")
+
+// killable writes to a store until it is dead. What a dead process has in flight may
+// still arrive: in the order in which it was sent.
+type killable struct {
+	bucket.Store
+	dead atomic.Bool
+	left atomic.Int64 // writes until then; negative: not by their number
+}
+
+func (k *killable) killed() error {
+	if k.dead.Load() {
+		return errKilled
+	}
+	if k.left.Load() >= 0 && k.left.Add(-1) < 0 {
+		k.dead.Store(true)
+		return errKilled
+	}
+	return nil
+}
+
+func (k *killable) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (bucket.Info, error) {
+	if err := k.killed(); err != nil {
+		return bucket.Info{}, err
+	}
+	return k.Store.Put(ctx, key, body, c)
+}
+
+func (k *killable) Delete(ctx context.Context, key string) error {
+	if err := k.killed(); err != nil {
+		return err
+	}
+	return k.Store.Delete(ctx, key)
+}
+
+func (k *killable) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	if err := k.killed(); err != nil {
+		return err
+	}
+	return k.Store.CompleteUpload(ctx, up, parts)
+}
+
+func (k *killable) AbortUpload(ctx context.Context, up bucket.Upload) error {
+	if err := k.killed(); err != nil {
+		return err
+	}
+	return k.Store.AbortUpload(ctx, up)
+}
+
+// posts counts the sessions that reach the bank, by login.
+type posts struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+// countPosts counts, and calls after with what a POST was answered.
+func (b *bank) countPosts(after func(*http.Request, *http.Response) (*http.Response, error)) *posts {
+	p := &posts{by: map[string]int{}}
+	next := b.Transport()
+	b.transport = via{next, func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodPost || pathBelow(r) != "banking/sync" {
+			return nil, nil //nolint:nilnil // goes on
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		resp, err := next.RoundTrip(r)
+		p.mu.Lock()
+		p.by[string(body)]++
+		p.mu.Unlock()
+		if err != nil || after == nil {
+			return resp, err
+		}
+		return after(r, resp)
+	}}
+	return p
+}
+
+func (p *posts) take() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	by := p.by
+	p.by = map[string]int{}
+	return by
+}
+
+func total(by map[string]int) (n int) {
+	for _, k := range by {
+		n += k
+	}
+	return n
+}
+
+// notes are the objects of attempts that stand.
+func (b *bank) notes() []string {
+	b.t.Helper()
+	files, err := filepath.Glob(filepath.Join(b.dir, "_syncer/nightly/attempts/*"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return files
+}
+
+// expire takes the lease of a dead process away: in a bubble a folder's clock is not
+// the process's.
+func (b *bank) expire() {
+	b.t.Helper()
+	if err := os.RemoveAll(filepath.Join(b.dir, "_syncer/nightly/leases")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// remembered is what cursors remember of sessions, by login.
+func (b *bank) remembered() banksync.Logins {
+	all := banksync.Logins{}
+	for _, streams := range b.cursors() {
+		for login, m := range banksync.Recall(streams[config.StreamSyncSessions].State) {
+			all[login] = m
+		}
+	}
+	return all
+}
+
+func (b *bank) written(table string) (n int64) {
+	for _, r := range b.log() {
+		n += r.Tables[table].Upserts
+	}
+	return n
+}
+
+const askingAll = "sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 61s}"
+
+// Whatever write a run dies at: no bank is asked again of which the dead run may have
+// asked, and each session is a row.
+func TestAKilledRunCostsNoSession(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("many runs")
+	}
+	const users = 5
+	for at, more := int64(0), true; more && at < 60; at++ {
+		inBubble(t, banktest.Steady(users), func(b *bank) {
+			t := b.t
+			asked := b.countPosts(nil)
+			k := &killable{}
+			k.left.Store(at)
+			b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
+			_, err := b.try(t.Context(), b.options(b.config(askingAll, "streams: [contracts]")))
+			if more = k.dead.Load(); !more && err != nil {
+				t.Fatalf("not killed, and yet: %v", err)
+			}
+			b.wrap = nil
+			b.expire()
+			first := asked.take()
+			committed, _ := filepath.Glob(filepath.Join(b.dir, "_syncer/nightly/log/*.json"))
+			if len(committed) > 0 {
+				first = map[string]int{} // what came of it is known, and always asks again
+			}
+			rows := total(first)
+			b.run(askingAll, "streams: [contracts]")
+			second := asked.take()
+			for login, n := range first {
+				if n > 1 || second[login] > 0 {
+					t.Errorf("killed at write %d: %s was asked for %d times, and %d more", at, login, n, second[login])
+				}
+			}
+			if got := b.written("sync_sessions"); len(committed) == 0 && got < int64(rows+total(second)) {
+				t.Errorf("killed at write %d: %d rows of %d and %d sessions", at, got, rows, total(second))
+			}
+			if left := b.notes(); len(left) > 0 {
+				t.Errorf("killed at write %d: left over: %v", at, left)
+			}
+		})
+	}
+}
+
+func TestASessionInFlightAtAKillIsUnknownAndNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(6), func(b *bank) {
+		t := b.t
+		k := &killable{}
+		k.left.Store(-1)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		asked := b.countPosts(func(r *http.Request, _ *http.Response) (*http.Response, error) {
+			k.dead.Store(true) // with the bank at work
+			cancel()
+			return nil, io.ErrUnexpectedEOF
+		})
+		b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
+		_, _ = b.try(ctx, b.options(b.config(askingAll, "streams: [contracts]")))
+		first := asked.take()
+		notes := b.notes()
+		b.wrap = nil
+		b.expire()
+		v, err := sink.Verify(t.Context(), sink.VerifyOptions{Store: b.store(), Job: "nightly", ScratchDir: t.TempDir()})
+		if err != nil || len(notes) == 0 || !strings.Contains(fmt.Sprint(v.Notes), "/attempts/") || len(v.Problems) > 0 {
+			t.Fatalf("%d notes; verify: %v, %+v", len(notes), err, v)
+		}
+		asked = b.countPosts(nil)
+		rep := b.run(askingAll, "streams: [contracts]")
+		if rep.SyncSessions["unknown"] == 0 {
+			t.Errorf("%v", rep.SyncSessions)
+		}
+		second := asked.take()
+		memory := b.remembered()
+		for login := range first {
+			if second[login] > 0 {
+				t.Errorf("%s was asked for again", login)
+			}
+		}
+		unknown := 0
+		for _, m := range memory {
+			if m.Unsure {
+				unknown++
+			}
+		}
+		if unknown < len(first) || len(second) == 0 || len(b.notes()) > 0 {
+			t.Errorf("%d of %d unknown, %d others asked, left over: %v", unknown, len(first), len(second), b.notes())
+		}
+		b.Night()
+		b.run(askingAll, "streams: [contracts]")
+		if third := asked.take(); len(third) != len(first)+len(second) {
+			t.Errorf("the night after %d of %d logins were asked for", len(third), len(first)+len(second))
+		}
+	})
+}
+
+func TestASessionInFlightAtASignalIsInTheLastCommit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after   time.Duration
+		outcome string
+	}{
+		"answered in time": {3 * time.Second, "synced"},
+		"not answered":     {time.Minute, "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, banktest.Steady(6), func(b *bank) {
+				t := b.t
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				asked := b.countPosts(func(r *http.Request, resp *http.Response) (*http.Response, error) {
+					cancel()
+					select {
+					case <-time.After(test.after):
+						return resp, nil
+					case <-r.Context().Done():
+						return nil, context.Cause(r.Context())
+					}
+				})
+				rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config(askingAll, "streams: [contracts]")))
+				first := asked.take()
+				if rep.SyncSessions[test.outcome] != int64(total(first)) || len(first) == 0 || rep.Commits != 1 || b.written("sync_sessions") != int64(total(first)) {
+					t.Errorf("%d sessions, %v in %d commits", total(first), rep.SyncSessions, rep.Commits)
+				}
+				if left := b.notes(); len(left) > 0 {
+					t.Errorf("left over: %v", left)
+				}
+				if test.outcome != "unknown" {
+					return
+				}
+				asked = b.countPosts(nil)
+				b.run(askingAll, "streams: [contracts]")
+				for login := range asked.take() {
+					if first[login] > 0 {
+						t.Errorf("%s was asked for again", login)
+					}
+				}
+			})
+		})
+	}
+}
+
+// refusingNotes is a store that takes no notes of attempts.
+type refusingNotes struct{ bucket.Store }
+
+func (s refusingNotes) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (bucket.Info, error) {
+	if strings.Contains(key, "/attempts/") {
+		return bucket.Info{}, bucket.ErrDenied
+	}
+	return s.Store.Put(ctx, key, body, c)
+}
+
+func TestWhereNoNoteCanBeTakenNoBankIsAsked(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(6), func(b *bank) {
+		t := b.t
+		asked := b.countPosts(nil)
+		b.wrap = func(s bucket.Store) bucket.Store { return refusingNotes{s} }
+		b.stops(t.Context(), ReasonSink, b.options(b.config(askingAll, "streams: [contracts]")))
+		if n := total(asked.take()); n > 0 {
+			t.Errorf("%d banks were asked", n)
+		}
+	})
+}
+
+func TestThoseWhoAreAskedForTogetherAreNotedTogether(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(200), func(b *bank) {
+		t := b.t
+		var notes atomic.Int64
+		asked := b.countPosts(nil)
+		b.wrap = func(s bucket.Store) bucket.Store { return countingNotes{s, &notes} }
+		b.light()
+		rep := b.run(askingAll, "streams: [contracts]", "concurrency: 16")
+		n := int64(b.Counts()["synchronize"])
+		if each := float64(n) / float64(notes.Load()); n < 200 || each < 8 || rep.SyncSessions["synced"] != n || len(b.notes()) > 0 {
+			t.Errorf("%d sessions in %d objects, %v; left over: %v", n, notes.Load(), rep.SyncSessions, b.notes())
+		}
+		_ = asked
+	})
+}
+
+type countingNotes struct {
+	bucket.Store
+	n *atomic.Int64
+}
+
+func (s countingNotes) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (bucket.Info, error) {
+	if strings.Contains(key, "/attempts/") {
+		s.n.Add(1)
+	}
+	return s.Store.Put(ctx, key, body, c)
+}
+
+// What reached the bank and was answered by a gateway: however often the job runs that
+// day, the bank is asked once.
+func TestABankBehindAGatewayIsAskedOnceADay(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"202", "303", "408", "500", "502", "503", "504", "page", "reset", "cut"} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			o := banktest.Steady(6)
+			o.Readings.SyncAnswer = answer
+			inBubble(t, o, func(b *bank) {
+				t := b.t
+				asked := b.countPosts(nil)
+				for range 3 {
+					b.run(askingAll, "streams: [contracts]")
+					time.Sleep(20 * time.Minute)
+				}
+				by := asked.take()
+				for login, n := range by {
+					if n != 1 {
+						t.Errorf("%s was asked for %d times", login, n)
+					}
+				}
+				if len(by) == 0 {
+					t.Error("nobody was asked")
+				}
+			})
+		})
+	}
+}
+
+func TestEachUserHasAnAddressOfTheirOwnOrNoSession(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(4), func(b *bank) {
+		t := b.t
+		file := filepath.Join(t.TempDir(), "ips.csv")
+		text := "user_id,address\n" + b.UserID(0) + ",203.0.113.1\n" + b.UserID(1) + ",2001:db8::1\n" + b.UserID(2) + ",\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]string{}
+		var mu sync.Mutex
+		b.transport = via{b.Transport(), func(r *http.Request) (*http.Response, error) {
+			if user, rest := below(r); rest == "banking/sync" {
+				mu.Lock()
+				told[user] = r.Header.Get("User-Ip")
+				mu.Unlock()
+			}
+			return nil, nil //nolint:nilnil // goes on
+		}}
+		lines := "sync: {when: always, settle_timeout: 61s, user_ip: 203.0.113.7, user_ips: " + file + "}"
+		rep := b.run(lines, "streams: [contracts]")
+		if len(told) != 2 || told[b.UserID(0)] != "203.0.113.1" || told[b.UserID(1)] != "2001:db8::1" || rep.NoAddress != 2 {
+			t.Errorf("told %v, %d without an address", told, rep.NoAddress)
+		}
+		if err := os.WriteFile(file, []byte("u1,here\nu2,there\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.stops(t.Context(), ReasonConfig, b.options(b.config(lines))); !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("%v", err)
+		}
+	})
+}
