@@ -248,7 +248,6 @@ each, and a fourth where all is well again by then, and compares every row with 
 - **equal within a period**: it is the truth again when a ` + "`full_refresh_every`" + ` has passed;
 - **told**: something is missing or as old as the last good night, the run says so, by its exit code or by rows of ` + "`pulls`" + ` that are
   ` + "`failed`" + ` or ` + "`not_booked`" + `, and what was written is right;
-- **silently wrong as yet**: what is known to be missing in the program.
 
 The test keeps the page. Numbers in what the runs say are left out.
 
