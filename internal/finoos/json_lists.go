@@ -195,6 +195,7 @@ func records[T, R any](name string, of *schema[R], in recordsOf[T, R]) *fieldOf[
 			if last != nil {
 				list = list[:len(list)-1]
 				d.odd.unreadable++
+				d.passRepairs(b, end) // nothing of it is kept
 				in.leaveOut(to)
 			}
 			var ok bool
