@@ -78,12 +78,12 @@ type historyPass struct {
 	deletes   []table.Row
 	met       map[series]bool
 	scattered bool
-	gathered  map[series]*gathered // nil until all entries have been gone through for it
+	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
 }
 
-// gathered is what all entries of a series hold together.
-type gathered struct {
+// gatheredDays are what all entries of a series hold together.
+type gatheredDays struct {
 	days    map[int32]uint64 // the hash that stands on each
 	partial bool
 	written map[int32]bool // in this pass
@@ -110,7 +110,7 @@ func (h *historyPass) again() bool {
 		}
 		return true
 	case h.scattered && h.gathered == nil:
-		h.gathering, h.gathered = true, map[series]*gathered{}
+		h.gathering, h.gathered = true, map[series]*gatheredDays{}
 		return true
 	}
 	return false
@@ -178,7 +178,7 @@ func (h *historyPass) replace(a *seriesMonths) {
 func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 	g := h.gathered[of]
 	if g == nil {
-		g = &gathered{days: map[int32]uint64{}}
+		g = &gatheredDays{days: map[int32]uint64{}}
 		h.gathered[of] = g
 	}
 	g.partial = g.partial || !rec.Complete()
@@ -243,7 +243,7 @@ type seriesMonths struct {
 }
 
 // monthsOf is what is gathered of a series.
-func monthsOf(of series, g *gathered) *seriesMonths {
+func monthsOf(of series, g *gatheredDays) *seriesMonths {
 	a := &seriesMonths{series: of, months: map[monthKey]month{}, partial: g.partial}
 	for i, day := range slices.Sorted(maps.Keys(g.days)) {
 		if i == 0 {
