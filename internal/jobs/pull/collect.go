@@ -22,7 +22,11 @@ func Collect[T any](
 	res.turn.closers = append(res.turn.closers, list)
 	if res.NullIsEmpty || res.isDiff() {
 		list.NullIsEmpty()
-		defer func() { res.WasNull = list.WasNull() }()
+		defer func() {
+			if res.WasNull = list.WasNull(); res.WasNull {
+				res.Issues.NullList = 1
+			}
+		}()
 	}
 	if list.Spilled() {
 		if err := res.turn.beAlone(ctx); err != nil {
