@@ -45,7 +45,7 @@ func optionalIdent[T any](name string, at func(*T) *string) *fieldOf[T] {
 		switch {
 		case !id.Valid(s):
 			return errBadChars
-		case strings.ContainsRune(s, utf8.RuneError) && (d.repaired || !wellFormed(v)):
+		case (d.repaired || v.form != 0) && strings.ContainsRune(s, utf8.RuneError) && (d.repaired || !wellFormed(v)):
 			return errMiscoded // what it was cannot be told, so it may be another's
 		}
 		*at(to) = s
