@@ -35,6 +35,7 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
 	}
+	h.endRenamed()
 	for _, row := range h.deletes {
 		res.remove(row)
 	}
@@ -77,6 +78,7 @@ type historyPass struct {
 	next      history
 	deletes   []table.Row
 	met       map[series]bool
+	extents   map[string]extent
 	scattered bool
 	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
@@ -95,7 +97,8 @@ func (h *historyPass) pass() Pass[finoos.AccountHistory] {
 }
 
 func (h *historyPass) start() {
-	h.next, h.deletes, h.met = maps.Clone(h.old), nil, map[series]bool{}
+	h.next, h.deletes = maps.Clone(h.old), nil
+	h.met, h.extents = map[series]bool{}, map[string]extent{}
 	for _, g := range h.gathered {
 		g.written = map[int32]bool{}
 	}
@@ -159,6 +162,7 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 
 // replace remembers a series, and deletes the days that have vanished from it.
 func (h *historyPass) replace(a *seriesMonths) {
+	h.extend(a)
 	a.replace(h.next)
 	if a.partial {
 		return // which days are not known cannot be told, so none is missing
@@ -168,10 +172,14 @@ func (h *historyPass) replace(a *seriesMonths) {
 		known = a.everyDay() // it may have brought days that the fingerprints do not know
 	}
 	for _, date := range a.vanished(known) {
-		h.deletes = append(h.deletes, &table.AccountHistory{
-			UserID: h.res.User, AccountID: a.account, Currency: a.currency, Date: table.DateOf(Midnight(date)), Meta: h.res.meta(table.Delete, ""),
-		})
+		h.remove(a.series, date)
 	}
+}
+
+func (h *historyPass) remove(of series, date int32) {
+	h.deletes = append(h.deletes, &table.AccountHistory{
+		UserID: h.res.User, AccountID: of.account, Currency: of.currency, Date: table.DateOf(Midnight(date)), Meta: h.res.meta(table.Delete, ""),
+	})
 }
 
 // gather adds an entry to what is known of its series.
@@ -355,6 +363,10 @@ func (a *seriesMonths) replace(next history) {
 		return
 	}
 	last := monthOf(Midnight(a.last))
+	newest := monthKey{series: a.series, month: last}
+	m, before := a.months[newest], next[newest]
+	m.beyond = (before.bitmap | before.beyond) &^ (1<<(Midnight(a.last).Day()+1) - 1)
+	a.months[newest] = m
 	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.series == a.series && k.month <= last })
 	maps.Copy(next, a.months)
 }
@@ -402,10 +414,9 @@ func (a *seriesMonths) vanished(old history) []int32 {
 		if key.series != a.series || len(a.months) == 0 {
 			continue
 		}
-		missing := before.bitmap &^ a.months[key].bitmap
-		first := DaysOf(time.Date(int(key.month/12), time.Month(key.month%12+1), 1, 0, 0, 0, 0, time.UTC))
-		for d := int32(1); d <= 31; d++ {
-			if days := first + d - 1; missing&(1<<d) != 0 && days > a.first && days < a.last {
+		before.bitmap = (before.bitmap | before.beyond) &^ a.months[key].bitmap
+		for days := range before.each(key) {
+			if days > a.first && days < a.last {
 				gone = append(gone, days)
 			}
 		}

@@ -49,6 +49,7 @@ func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) err
 	if err := Collect(ctx, res, list, b.pass()); err != nil {
 		return err
 	}
+	r.byID.noticed(b)
 	whole := !b.next.hasMoreAccounts(old)
 	if missing := b.missing(); whole && len(missing) > 0 {
 		if whole, err = r.lookAgain(ctx, u, res, list, b, missing); err != nil {
@@ -177,6 +178,9 @@ type bookedPass struct {
 	account  string            // of the transaction before, as it is for most
 	newest   int32             // booking of it
 	seen     map[string]booked // its transactions
+
+	undated bool // there is one without a date
+	moved   bool // the one at hand is new to its account, wherever the window begins
 }
 
 // bookingKey makes what an account's booking is told by.
@@ -206,7 +210,7 @@ func (b *bookedPass) pass() Pass[finoos.Transaction] {
 
 func (b *bookedPass) begin() {
 	b.next = window{newest: map[string]int32{}, seen: bookings{}}
-	b.seen = nil
+	b.seen, b.moved = nil, false
 	b.start()
 }
 
@@ -218,6 +222,9 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 	if !t.BookingDate.IsZero() {
 		is.days = DaysOf(t.BookingDate)
 	}
+	if is.days == noDate && t.Unreadable == 0 { // else it may have one
+		b.undated = true
+	}
 	if !b.stands(b.key.of(t.AccountID, t.ID), is.hash) {
 		return nil
 	}
@@ -226,7 +233,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 		b.next.newest[b.account], b.newest = is.days, is.days
 	}
 	before, known := b.old.get(t.AccountID, t.ID)
-	if !known && is.days != noDate && is.days < b.from {
+	if !known && is.days != noDate && is.days < b.from && !b.moved {
 		return nil
 	}
 	if is.days == noDate || is.days >= b.keepFrom {
