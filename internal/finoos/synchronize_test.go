@@ -66,7 +66,7 @@ func TestEveryAnswerToASyncSessionIsAnOutcome(t *testing.T) {
 		"reset unseen":   {reply{err: syscall.ECONNRESET}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
 		"end of file":    {reply{err: io.ErrUnexpectedEOF, sent: true}, SyncResult{Outcome: Unknown, Message: "unexpected EOF"}},
 		"dial, yet sent": {reply{err: errDial, sent: true}, SyncResult{Outcome: Unknown, Message: "dial tcp: connection refused"}},
-		"late":           {reply{after: time.Hour}, SyncResult{Outcome: Unknown, Message: "context deadline exceeded"}},
+		"late":           {reply{after: time.Hour}, SyncResult{Outcome: Unknown, Message: "no answer within 30s (finoos.timeout)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
