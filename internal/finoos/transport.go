@@ -49,10 +49,10 @@ type deadline struct {
 }
 
 func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(req.Context())
-	if call := callOf(ctx); call != nil {
-		call.handed.Store(true)
+	if call := callOf(req.Context()); call != nil && !call.handed.hand() {
+		return nil, context.Canceled
 	}
+	ctx, cancel := context.WithCancel(req.Context())
 	// Reads may be repeated, so nobody asks what of them went out.
 	if call := callOf(ctx); call != nil && req.Method != http.MethodGet {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -252,6 +252,47 @@ func TestASessionInFlightAtAKillIsUnknownAndNotAskedForAgain(t *testing.T) {
 	})
 }
 
+// The clock was put back after a night, by less than a day or by years: what the next
+// run leaves in flight is known to the one after it all the same.
+func TestAnAttemptIsFoundThoughTheClockWasPutBack(t *testing.T) {
+	t.Parallel()
+	for _, back := range []time.Duration{2 * time.Hour, 2 * 365 * 24 * time.Hour} {
+		inBubble(t, banktest.Steady(6), func(b *bank) {
+			t, ahead, begun := b.t, back, time.Now()
+			day := b.Now()
+			b.now = func() time.Time { return day.Add(time.Since(begun)).Add(ahead) }
+			b.run(askingAll, "streams: [contracts]")
+			b.expire()
+			ahead = 0
+			k := &killable{}
+			k.left.Store(-1)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			asked := b.countPosts(func(*http.Request, *http.Response) (*http.Response, error) {
+				k.dead.Store(true)
+				cancel()
+				return nil, io.ErrUnexpectedEOF
+			})
+			b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
+			_, _ = b.try(ctx, b.options(b.config(askingAll, "streams: [contracts]")))
+			first := asked.take()
+			b.wrap = nil
+			b.expire()
+			asked = b.countPosts(nil)
+			b.run(askingAll, "streams: [contracts]")
+			second := asked.take()
+			for login := range first {
+				if second[login] > 0 {
+					t.Errorf("%s was asked for again", login)
+				}
+			}
+			if len(first) == 0 || len(b.notes()) > 0 {
+				t.Errorf("%d were asked for, left over: %v", len(first), b.notes())
+			}
+		})
+	}
+}
+
 func TestASessionInFlightAtASignalIsInTheLastCommit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
