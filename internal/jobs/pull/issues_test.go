@@ -36,8 +36,8 @@ func TestEveryRecordsOdditiesAreCounted(t *testing.T) {
 
 func TestIssuesAreAnObjectOfWhatThereIsInOneOrder(t *testing.T) {
 	t.Parallel()
-	all := Issues{1, 2, 3, 4, 5, 6, 7}
-	const want = `{"inexact":1,"rounded":2,"unreadable":3,"replaced":4,"repeated":5,"no_account":6,"no_currency":7}`
+	all := Issues{1, 2, 3, 4, 5, 6, 7, 8}
+	const want = `{"inexact":1,"rounded":2,"unreadable":3,"replaced":4,"repeated":5,"no_account":6,"no_currency":7,"null_list":8}`
 	if got := all.JSON(); got != want {
 		t.Errorf("got %s", got)
 	}
