@@ -22,6 +22,7 @@ type List[T any] struct {
 
 	nullIsEmpty, wasNull bool
 	totals               *totals // that what the answer tells is compared with; nil = it is not
+	weighed              bool    // it was, and is long enough
 }
 
 // NullIsEmpty takes what stands in the place of a list and is none, [IsNullList],
@@ -80,10 +81,13 @@ func (l *List[T]) each(empty func(*T), visit func(*T) error) error {
 			told = info.total
 		}
 	}
-	if l.totals == nil || !told.Valid {
+	if l.totals == nil || l.weighed || !told.Valid {
 		return nil
 	}
-	return l.totals.compare(l.call, told.V, records)
+	// Once: what is right for others meanwhile is nothing to who has begun to write.
+	err := l.totals.compare(l.call, told.V, records)
+	l.weighed = err == nil
+	return err
 }
 
 // Bytes is the size of the answer.
