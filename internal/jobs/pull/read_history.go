@@ -164,8 +164,15 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 func (h *historyPass) replace(a *seriesMonths) {
 	h.extend(a)
 	a.replace(h.next)
-	if a.partial {
-		return // which days are not known cannot be told, so none is missing
+	if a.partial { // which days are not known cannot be told: a later answer does
+		for _, date := range a.vanished(h.old) {
+			at := Midnight(date)
+			key := monthKey{series: a.series, month: monthOf(at)}
+			m := h.next[key]
+			m.beyond |= 1 << at.Day()
+			h.next[key] = m
+		}
+		return
 	}
 	known := h.old
 	if h.backfilled {
