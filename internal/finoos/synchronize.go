@@ -55,7 +55,7 @@ const (
 // MayHaveReached reports whether the bank may have been asked though no answer of
 // its own came back: before another session, lastSynchronization has to be.
 func (r SyncResult) MayHaveReached() bool {
-	return r.Outcome == Unknown || r.Outcome == Failed && (r.Status/100 == 3 || r.Status >= 500)
+	return r.Outcome == Unknown || r.Outcome == Failed && leavesOpen(r.Status)
 }
 
 // answerGrace is how long the answer to a session is waited for once ctx has ended:
