@@ -190,7 +190,7 @@ func TestASlowBodyIsNotAskedForAgainAndAgain(t *testing.T) {
 	})
 }
 
-// The same over a connection, with the client's own transport, packed and not.
+// The same over a connection, with the client's own transport.
 func TestASlowBodyOverAConnectionIsRead(t *testing.T) {
 	t.Parallel()
 	c := overNetwork(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -200,7 +200,10 @@ func TestASlowBodyOverAConnectionIsRead(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 		}
 	})
-	c.http.(*authorizer).next.(*pacer).next.(*metering).next.(*deadline).silence = 250 * time.Millisecond //nolint:forcetypeassert // the chain is New's
+	c, err := New(Config{BaseURL: c.base, ClientID: "c", ClientSecret: testSecret, Timeout: 250 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := c.Contracts(t.Context(), testUser)
 	if got := all(t, l, err); len(got) != 9 {
 		t.Errorf("%d contracts", len(got))

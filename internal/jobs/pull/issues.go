@@ -18,6 +18,7 @@ type Issues struct {
 	Repeated   int64 `json:"repeated,omitempty"`    // records of a key that another one has, too
 	NoAccount  int64 `json:"no_account,omitempty"`  // records without an account in their key
 	NoCurrency int64 `json:"no_currency,omitempty"` // and without a currency
+	NullList   int64 `json:"null_list,omitempty"`   // null in a list's place, taken for an empty one
 }
 
 // JSON is an object of the counts, always in the same order, "" if there are none.
