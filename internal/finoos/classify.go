@@ -34,9 +34,9 @@ func (c *Client) refused(call *apiCall, status int, header http.Header, body []b
 	if status >= 300 && status < 400 {
 		message = "redirects are not followed"
 	}
-	e.Type = c.scrub(kind, call.userID)
-	e.Message = c.scrub(message, call.userID)
-	e.RequestID = c.scrub(header.Get("X-Request-ID"), call.userID)
+	e.Type = c.ofServer(kind, call.userID)
+	e.Message = c.ofServer(message, call.userID)
+	e.RequestID = c.ofServer(header.Get("X-Request-ID"), call.userID)
 	e.Own = isOwn(kind, body)
 	e.RetryAfter, _ = retryAfter(header, time.Now())
 	return e
