@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -131,9 +130,21 @@ type broughtBookings struct {
 func (f *filling) collectBooked(
 	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], w dayWindow, all *broughtBookings,
 ) (undated int64, err error) {
-	var dateless, taken map[uint64]struct{}
-	start := func() { dateless, taken = map[uint64]struct{}{}, map[uint64]struct{}{} }
+	var dateless map[uint64]struct{}
+	var taken map[uint64]uint64 // hashes, by what they are told by
+	settled := false            // what is written later is what was taken, whatever is known by then
+	start := func() {
+		if !settled {
+			dateless, taken = map[uint64]struct{}{}, map[uint64]uint64{}
+		}
+	}
 	err = pull.CollectPicked(ctx, res, list, start, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
+		if settled {
+			if hash, is := taken[bookingID(t.AccountID, t.ID)]; is && hash == t.Hash && stands(hash, t.AccountID, t.ID) {
+				return emit(pull.TransactionRow(res, t))
+			}
+			return nil
+		}
 		id, ok := f.booking(t, w)
 		if !ok { // another of this key may be
 			if t.BookingDate.IsZero() && w.last == f.until {
@@ -145,15 +156,18 @@ func (f *filling) collectBooked(
 		if _, before := all.keys[id]; before || !stands(t.Hash, t.AccountID, t.ID) {
 			return nil
 		}
-		taken[id] = struct{}{}
+		taken[id] = t.Hash
 		return emit(pull.TransactionRow(res, t))
 	})
+	settled = true
 	for id := range dateless {
 		if _, booked := all.ids[id]; !booked {
 			undated++
 		}
 	}
-	maps.Copy(all.keys, taken)
+	for id := range taken {
+		all.keys[id] = struct{}{}
+	}
 	return undated, err
 }
 

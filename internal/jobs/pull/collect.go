@@ -116,7 +116,11 @@ func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 	}
 	if list.Spilled() {
 		keep = func(table.Row) error { res.Upserts++; return nil }
-		res.More = pass
+		res.More = func(yield func(table.Row) error) error {
+			counted := res.Issues
+			defer func() { res.Issues = counted }()
+			return pass(yield)
+		}
 	}
 	rows, upserts := len(res.Rows), res.Upserts
 	for {
