@@ -193,8 +193,13 @@ func (k *bookingKey) of(account, id string) uint64 {
 	if account != k.account || k.hash == 0 {
 		k.account, k.hash = account, xxhash.Sum64String(account)
 	}
+	return joinHashes(xxhash.Sum64String(id), k.hash)
+}
+
+// joinHashes is the hash of two texts from those of each.
+func joinHashes(a, b uint64) uint64 {
 	const odd = 0x9e3779b97f4a7c15 // spreads the one over the other
-	return xxhash.Sum64String(id) + k.hash*odd
+	return a + b*odd
 }
 
 func (r *Reader) newBookedPass(res *Result, old bookings, from int32) *bookedPass {
