@@ -26,9 +26,31 @@ type apiCall struct {
 	once     bool          // who calls decides whether there is another attempt
 	giveUp   time.Time     // patience after it was sent first; zero before
 	sent     time.Time     // when an attempt got its turn last
-	handed   atomic.Bool   // this attempt was given to the transport
+	handed   handover      // whether this attempt was given to the transport
 	written  atomic.Bool   // and some of it went out
 }
+
+// handover is where an attempt is given to the transport, unless it was called off
+// before: one of the two, whatever comes at the same instant.
+type handover struct{ state atomic.Int32 }
+
+const (
+	notHanded int32 = iota
+	isHanded
+	isCalledOff
+)
+
+func (h *handover) begin() { h.state.Store(notHanded) }
+
+// hand reports false where the attempt was called off.
+func (h *handover) hand() bool {
+	return h.state.CompareAndSwap(notHanded, isHanded) || h.state.Load() == isHanded
+}
+
+// callOff reports false where the transport has it.
+func (h *handover) callOff() bool { return h.state.CompareAndSwap(notHanded, isCalledOff) }
+
+func (h *handover) isDone() bool { return h.state.Load() == isHanded }
 
 type callKey struct{}
 

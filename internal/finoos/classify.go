@@ -127,6 +127,10 @@ func outcomeOf(status int) Outcome {
 	return Failed
 }
 
+// leavesOpen reports whether a session that has failed may have been carried out all
+// the same: an error inside of the API, or a redirect that is not followed.
+func leavesOpen(status int) bool { return status/100 == 3 || status >= 500 }
+
 // tooMany reports whether a request was refused for its rate, or for one of the
 // limits that have the same status.
 func tooMany(status int) bool { return status == http.StatusTooManyRequests }

@@ -24,7 +24,8 @@ type Config struct {
 	RequestsPerSecond float64       // ceiling, below which the rate adapts; 0 = unpaced
 	Shards            int           // processes that share the limit, each with a client: this one starts from its part of the ceiling; 0 = 1
 	Pacing            *Pacing       // shared with other clients, in place of the two above; nil = the client's own
-	Timeout           time.Duration // of one request, its body included; 0 = 30 s
+	Timeout           time.Duration // of the wait for an answer, and of every silence within its body; 0 = 30 s
+	BodyTimeout       time.Duration // of a body as a whole; 0 = 10 min
 	RetryMaxElapsed   time.Duration // of one call with all its retries; 0 = 2 min, negative = no retries
 	MaxResponse       int64         // bytes of a body; 0 = 256 MiB
 	FirstPage         string        // number of the first page of users: "auto" (or ""), "0", "1"
@@ -79,6 +80,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("first page: must be auto, 0 or 1")
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second)
+	cfg.BodyTimeout = cmp.Or(cfg.BodyTimeout, 10*time.Minute)
 	cfg.RetryMaxElapsed = cmp.Or(cfg.RetryMaxElapsed, 2*time.Minute)
 	cfg.MaxResponse = cmp.Or(cfg.MaxResponse, 256<<20)
 	cfg.UserAgent = cmp.Or(cfg.UserAgent, "finoos-syncer")
@@ -96,7 +98,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
-	var chain http.RoundTripper = &deadline{timeout: cfg.Timeout, next: cfg.Transport}
+	var chain http.RoundTripper = &deadline{silence: cfg.Timeout, body: cfg.BodyTimeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}
 	chain = &pacer{pace: c.pace, refusals: &c.refusals, log: c.log, next: chain}
 	c.plain = httpClient(chain)

@@ -9,7 +9,7 @@
 //	      authorizer       token, renewed early, once more on a 401
 //	        pacer          the shared gate (429) and the rate; see package pace
 //	          metering     counts what really goes out
-//	            deadline   of one request, its body included
+//	            deadline   of the first byte, of a silence, and of the whole body
 //	              http.Transport
 //	  spool                the body is read to its end, to memory or to disk
 //	List.All               decodes the spooled body record by record

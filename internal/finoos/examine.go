@@ -58,7 +58,13 @@ func (c *Client) Examine(ctx context.Context, operation, userID string, s Servic
 		return examine(ctx, c, operation, userID, "", accountSchema, shape{under: []string{"accounts"}})
 	case opTransactions:
 		query := url.Values{"since": {time.Now().Add(-examined).UTC().Format(time.RFC3339)}}
-		return examine(ctx, c, operation, userID, "", transactionSchema, shape{under: []string{"", "transactions"}, query: query})
+		e := examine(ctx, c, operation, userID, "", transactionSchema, shape{under: []string{"", "transactions"}, query: query})
+		if refused, ok := errors.AsType[*Error](e.Err); ok && refused.refusesQuery() { // it may be the query
+			if all := examine(ctx, c, operation, userID, "", transactionSchema, shape{under: []string{"", "transactions"}}); all.Err == nil {
+				return all
+			}
+		}
+		return e
 	case opCorrelation:
 		return examine(ctx, c, operation, userID, s, correlationSchema, shape{single: true, under: []string{""}})
 	case opCategorization:

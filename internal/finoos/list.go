@@ -23,7 +23,13 @@ type List[T any] struct {
 	nullIsEmpty, wasNull bool
 	totals               *totals // that what the answer tells is compared with; nil = it is not
 	weighed              bool    // it was, and is long enough
+	told                 Null[int]
+	held                 int
 }
+
+// Total is how many records the answer tells of, and how many it holds, once it has
+// been gone through.
+func (l *List[T]) Total() (told Null[int], held int) { return l.told, l.held }
 
 // NullIsEmpty takes what stands in the place of a list and is none, [IsNullList],
 // for an empty list from now on.
@@ -81,6 +87,7 @@ func (l *List[T]) each(empty func(*T), visit func(*T) error) error {
 			told = info.total
 		}
 	}
+	l.told, l.held = told, records
 	if l.totals == nil || l.weighed || !told.Valid {
 		return nil
 	}

@@ -54,7 +54,7 @@ const (
 // MayHaveReached reports whether the bank may have been asked though no answer of
 // its own came back: before another session, lastSynchronization has to be.
 func (r SyncResult) MayHaveReached() bool {
-	return r.Outcome == Unknown || r.Outcome == Failed && (r.Status/100 == 3 || r.Status >= 500)
+	return r.Outcome == Unknown || r.Outcome == Failed && leavesOpen(r.Status)
 }
 
 // answerGrace is how long the answer to a session is waited for once ctx has ended:
@@ -106,7 +106,7 @@ func (c *Client) Synchronize(ctx context.Context, userID string, r SyncRequest) 
 // synchronizeOnce makes one attempt. An error means that the request did not
 // reach the bank, unless the outcome is Unknown.
 func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult, error) {
-	call.handed.Store(false)
+	call.handed.begin()
 	call.written.Store(false)
 	held, release := whileAnswered(ctx, call)
 	defer release()
@@ -151,7 +151,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult
 func whileAnswered(ctx context.Context, call *apiCall) (held context.Context, release func()) {
 	held, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if call.handed.Load() {
+		if !call.handed.callOff() {
 			_ = wait.For(held, answerGrace)
 		}
 		cancel(context.Cause(ctx))
@@ -166,7 +166,7 @@ func whileAnswered(ctx context.Context, call *apiCall) (held context.Context, re
 // reach the bank: it still waited for its token or its turn, or there was no
 // connection to send it on.
 func unsent(call *apiCall, err error) bool {
-	if !call.handed.Load() {
+	if !call.handed.isDone() {
 		return true
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Operation != call.op.Name {

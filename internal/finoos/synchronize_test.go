@@ -66,7 +66,7 @@ func TestEveryAnswerToASyncSessionIsAnOutcome(t *testing.T) {
 		"reset unseen":   {reply{err: syscall.ECONNRESET}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
 		"end of file":    {reply{err: io.ErrUnexpectedEOF, sent: true}, SyncResult{Outcome: Unknown, Message: "unexpected EOF"}},
 		"dial, yet sent": {reply{err: errDial, sent: true}, SyncResult{Outcome: Unknown, Message: "dial tcp: connection refused"}},
-		"late":           {reply{after: time.Hour}, SyncResult{Outcome: Unknown, Message: "context deadline exceeded"}},
+		"late":           {reply{after: time.Hour}, SyncResult{Outcome: Unknown, Message: "no answer within 30s (finoos.timeout)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -299,6 +299,30 @@ func TestASessionUnderWayIsWaitedForWhenTheRunIsToldToStop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// At a signal an attempt is sent, and waited for, or not sent: never sent and given up.
+func TestAnAttemptThatWasCalledOffIsNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, a := setup(t, always(reply{status: 204}))
+		call, err := c.newCall(opSynchronize, testUser, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, release := whileAnswered(ctx, call)
+		defer release()
+		cancel()
+		synctest.Wait() // it is not under way
+		if _, err := c.send(t.Context(), call); err == nil || !unsent(call, err) || a.count() != 0 {
+			t.Errorf("%d sent, %v", a.count(), err)
+		}
+		call.handed.begin()
+		if !call.handed.hand() || call.handed.callOff() || !call.handed.hand() {
+			t.Error("called off though it is under way, or not sent again with a new token")
+		}
+	})
 }
 
 func TestWhatMayHaveReachedTheBankIsTold(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,18 +39,20 @@ func httpClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// deadline bounds one request, its body included. It stands next to the base
-// transport, so that waiting for a turn does not count.
+// deadline bounds the wait for an answer, every silence within its body, and the
+// body as a whole. It stands next to the base transport, so that waiting for a turn
+// does not count.
 type deadline struct {
-	timeout time.Duration
+	silence time.Duration
+	body    time.Duration
 	next    http.RoundTripper
 }
 
 func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), d.timeout)
-	if call := callOf(ctx); call != nil {
-		call.handed.Store(true)
+	if call := callOf(req.Context()); call != nil && !call.handed.hand() {
+		return nil, context.Canceled
 	}
+	ctx, cancel := context.WithCancel(req.Context())
 	// Reads may be repeated, so nobody asks what of them went out.
 	if call := callOf(ctx); call != nil && req.Method != http.MethodGet {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -56,24 +60,79 @@ func (d *deadline) RoundTrip(req *http.Request) (*http.Response, error) {
 			WroteHeaders:     func() { call.written.Store(true) },
 		})
 	}
+	b := &deadlineBody{cancel: cancel, silence: d.silence, whole: d.body, key: "finoos.body_timeout"}
+	b.timer = time.AfterFunc(d.silence, b.expire)
 	resp, err := d.next.RoundTrip(req.WithContext(ctx))
+	b.timer.Stop()
 	if err != nil {
 		cancel()
+		if b.expired.Load() && req.Context().Err() == nil {
+			return nil, lateError{fmt.Sprintf("no answer within %s (finoos.timeout)", d.silence)}
+		}
 		return nil, err
 	}
-	resp.Body = &deadlineBody{ReadCloser: resp.Body, cancel: cancel}
+	if !isWhole(resp.StatusCode) && d.silence < d.body {
+		b.whole, b.key = d.silence, "finoos.timeout" // what it says beside that is short
+	}
+	if resp.Uncompressed {
+		b.silence *= unpackedSilence
+	}
+	b.end = time.Now().Add(b.whole)
+	b.ReadCloser, resp.Body = resp.Body, b
 	return resp, nil
 }
 
+// unpackedSilence is how many times as long a body may be silent that was packed: it
+// comes out of its packing in blocks, while nobody sees what comes in.
+const unpackedSilence = 4
+
+// deadlineBody ends a body that is silent, or takes too long. While nobody reads, it
+// is not the body that is silent.
 type deadlineBody struct {
 	io.ReadCloser
-	cancel context.CancelFunc
+	cancel  context.CancelFunc
+	timer   *time.Timer
+	expired atomic.Bool
+
+	silence, whole time.Duration
+	key            string // that bounds the whole
+	end            time.Time
+}
+
+func (b *deadlineBody) expire() {
+	b.expired.Store(true)
+	b.cancel()
+}
+
+func (b *deadlineBody) Read(p []byte) (int, error) {
+	left := time.Until(b.end)
+	if left > 0 {
+		b.timer.Reset(min(b.silence, left))
+	} else {
+		b.expire()
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	switch {
+	case err == nil && left > 0, errors.Is(err, io.EOF), !b.expired.Load():
+		return n, err
+	case time.Until(b.end) > 0:
+		return n, lateError{fmt.Sprintf("the answer stopped for %s (finoos.timeout)", b.silence)}
+	}
+	return n, lateError{fmt.Sprintf("the answer had not ended after %s (%s)", b.whole, b.key)}
 }
 
 func (b *deadlineBody) Close() error {
+	b.timer.Stop()
 	defer b.cancel()
 	return b.ReadCloser.Close()
 }
+
+// lateError is an answer that did not come in time. It names the key that says so.
+type lateError struct{ what string }
+
+func (e lateError) Error() string { return e.what }
+func (lateError) Unwrap() error   { return context.DeadlineExceeded }
 
 // wholeBody reports a body that ends before its announced length, which not
 // every transport does.

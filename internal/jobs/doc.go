@@ -24,8 +24,9 @@
 //	    breaker.go            the same for a backfill; whose token is refused
 //	    user.go               one user, step by step
 //	        user_quarantine.go    streams that failed night after night sit some out
-//	        user_sync.go          sync sessions where due by policy; the outcome is a row
-//	        user_settle.go        polls the correlations, holds no worker between two looks
+//	        user_sync.go          sync sessions where due by policy, noted before they are asked for; the outcome is a row
+//	            jobs/banksync         the policy, and the users' addresses
+//	        user_settle.go        polls the correlations, holds no worker between two looks and lies on disk
 //	        pull.go               one stream of one user; what came of it: rows and the cursor, as one batch
 //	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
 //	            jobs/pull         read, compare, rows

@@ -33,7 +33,7 @@ func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Con
 	f := c.FinoOS
 	return finoos.Config{
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,
-		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, RetryMaxElapsed: f.RetryMaxElapsed,
+		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, BodyTimeout: f.BodyTimeout, RetryMaxElapsed: f.RetryMaxElapsed,
 		MaxResponse: f.MaxResponse, FirstPage: f.FirstPage, Paths: f.Paths,
 		ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
 	}

@@ -52,7 +52,7 @@ func TestAUserWhoSettlesComesBackFromDiskAsItWas(t *testing.T) {
 	if !u.plain() {
 		t.Fatal("it stays in memory")
 	}
-	got, err := decodeSettling(appendSettling(nil, u, began), began)
+	got, err := decodeSettling(encodeSettling(u, began), began)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,8 @@ func TestAUserWhoSettlesComesBackFromDiskAsItWas(t *testing.T) {
 			}
 		}
 	}
-	for cut := range appendSettling(nil, u, began) {
-		if _, err := decodeSettling(appendSettling(nil, u, began)[:cut], began); err == nil {
+	for cut := range encodeSettling(u, began) {
+		if _, err := decodeSettling(encodeSettling(u, began)[:cut], began); err == nil {
 			t.Errorf("cut at %d it is taken", cut)
 		}
 	}

@@ -145,7 +145,7 @@ func (n *nightly) park(u *user, due time.Time) error {
 		n.flow.queue.push(u, due)
 		return nil
 	}
-	at, err := n.shelf.Put(appendSettling(nil, u, n.began))
+	at, err := n.shelf.Put(encodeSettling(u, n.began))
 	if err != nil {
 		return fmt.Errorf("hold users who wait for an analysis: %w", err)
 	}
@@ -178,8 +178,8 @@ func (u *user) flags() []*bool {
 	return []*bool{&u.early, &u.checked, &u.lost, &u.noAddress, &u.pulled, &u.failed, &u.noAnalysis, &u.notBooked, &u.quarantined}
 }
 
-func appendSettling(b []byte, u *user, began time.Time) []byte {
-	b = scratch.AppendString(b, u.ID)
+func encodeSettling(u *user, began time.Time) []byte {
+	b := scratch.AppendString(nil, u.ID)
 	b = appendInstant(b, u.LastWritten)
 	var bits uint64
 	for i, flag := range u.flags() {

@@ -27,6 +27,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	if err != nil {
 		return n.skipSync(ctx, u, err)
 	}
+	list.NullIsEmpty()
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
 	asked := false
@@ -81,7 +82,7 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 	if err := n.readBefore(ctx, u); err != nil || u.gone {
 		return err
 	}
-	asked, err := n.w.Attempts().Note(ctx, noted.Attempt{UserID: u.ID, LoginID: l.ID, At: n.o.Now()})
+	asked, err := n.w.Attempts().Note(ctx, noted.Attempt{UserID: u.ID, LoginID: l.ID, At: banksync.AttemptAt(memory[l.ID], n.o.Now())})
 	if err != nil {
 		return n.sinkError(ctx, err)
 	}
@@ -257,8 +258,8 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	var rows []table.Row
 	for _, t := range tickets {
 		last := memory[t.LoginID]
-		if !t.At.After(last.At) {
-			continue // what came of it is known
+		if last.Knows(t.At, now) {
+			continue
 		}
 		memory[t.LoginID] = banksync.RememberAttempt(last, t.At, now)
 		at := u.ExtractedAt(config.StreamSyncSessions, now)

@@ -46,7 +46,7 @@ func (s *Shelf) Put(piece []byte) (Place, error) {
 	if _, err := p.file.WriteAt(piece, p.end); err != nil {
 		return Place{}, fmt.Errorf("scratch file: %w", err)
 	}
-	at := Place{part: s.last, at: p.end, n: uint32(len(piece))} //nolint:gosec // G115: pieces are far smaller
+	at := Place{part: s.last, at: p.end, n: uint32(len(piece))} // far smaller
 	p.end += int64(len(piece))
 	p.pieces++
 	return at, nil

@@ -9,6 +9,7 @@
 //
 //	sink ──► table ────► parquet   rows of the lake's tables, masked
 //	  └────► cursors ──► parquet   what is remembered of each stream
+//	  └────► attempts              what is about to be done that must not be done twice
 //	  └────► bucket                the store
 //
 // # A commit
@@ -105,6 +106,8 @@
 //	a staging record whose run has no lease      a fence, then: uploads that no record names
 //	                                             are aborted, such cursor objects deleted
 //	an object of a self-test, likewise           deleted, with its upload
+//	attempts of a run that has ended             the caller makes rows and cursors of them
+//	                                             (AttemptsLeft), and they go with that commit
 //
 // The answer to any write may be lost. A conditional write is read back and
 // recognised by a nonce, a completion by the token that the object carries; all

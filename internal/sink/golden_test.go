@@ -59,7 +59,7 @@ func TestTheRestOfTheKeys(t *testing.T) {
 	k := jobKeys("nightly")
 	got := []string{
 		k.checkpoint(7, 42), k.lease(0, "history"), PendingPrefix("nightly"), k.afterSeq(0), k.afterSeq(42),
-		k.definition("history"), k.backfillLedger("history"), k.finished("history"),
+		k.definition("history"), k.backfillLedger("history"), k.finished("history"), k.attempt("run002", 1, 7),
 	}
 	want := []string{
 		"_syncer/nightly/checkpoints/007/00000000000000000042.parquet",
@@ -70,12 +70,16 @@ func TestTheRestOfTheKeys(t *testing.T) {
 		"_syncer/nightly/backfills/history/definition.json",
 		"_syncer/nightly/backfills/history/ledger.json",
 		"_syncer/nightly/backfills/history/finished.json",
+		"_syncer/nightly/attempts/run002-1-7.json",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 	if b, seq, ok := k.parseCheckpoint(want[0]); b != 7 || seq != 42 || !ok {
 		t.Errorf("checkpoint is taken apart as %d, %d, %v", b, seq, ok)
+	}
+	if run := k.attemptRun(want[8]); run != "run002" {
+		t.Errorf("attempts are of run %q", run)
 	}
 	for _, key := range []string{"_syncer/nightly/log/7.json", "_syncer/other/log/" + seqText(7) + ".json", k.record(7) + "x", k.record(0)} {
 		if seq, _, ok := k.parseLog(key); ok {

@@ -105,9 +105,11 @@ func (k jobKeys) staging(runID string, shard int) string {
 
 // What banks were about to be asked for: see package attempts.
 func (k jobKeys) attempts() string { return k.root() + "attempts/" }
+
 func (k jobKeys) attempt(runID string, shard int, n int64) string {
 	return fmt.Sprintf("%s%s-%d-%d.json", k.attempts(), runID, shard, n)
 }
+
 func (k jobKeys) attemptRun(key string) string {
 	return attempts.RunOf(strings.TrimPrefix(key, k.attempts()))
 }

@@ -12,11 +12,11 @@ import (
 	"finoos-syncer/internal/sink/cursors"
 )
 
-func fileOf(t testing.TB, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ips.csv")
+func fileOf(tb testing.TB, text string) string {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "ips.csv")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return file
 }

@@ -50,10 +50,25 @@ const StatusSCARequired = "SCA_REQUIRED"
 // that was wrong, and counts as if there were none.
 const ahead = 24 * time.Hour
 
+func (m Memory) isAhead(now time.Time) bool { return m.At.Sub(now) > ahead }
+
+// AttemptAt is the instant of a session that is about to be asked for: later than what
+// is remembered of the login, though the clock was put back.
+func AttemptAt(last Memory, now time.Time) time.Time {
+	if now.After(last.At) || last.isAhead(now) {
+		return now
+	}
+	return last.At.Add(time.Microsecond)
+}
+
+// Knows reports whether what is remembered is of a session that was asked for at an
+// instant, or of a later one.
+func (m Memory) Knows(asked, now time.Time) bool { return !asked.After(m.At) && !m.isAhead(now) }
+
 // Decide is the policy of sync sessions (docs/design.md, "Bank synchronisations"). now is the
 // clock of the data.
 func Decide(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) Decision {
-	if last.At.Sub(now) > ahead {
+	if last.isAhead(now) {
 		last = Memory{}
 	}
 	sameStatus := last.Status == l.Status
@@ -76,10 +91,23 @@ func Decide(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) Dec
 	if l.Active.Valid && l.Active.V {
 		return Leave // finoOS keeps it fresh in the background
 	}
-	if now.Sub(l.LastSynchronization) <= p.StaleAfter {
+	if now.Sub(lastSync(l, last, now)) <= p.StaleAfter {
 		return Leave
 	}
 	return Ask
+}
+
+// lastSync is when a login was synchronised last: by our own memory where the API does
+// not tell, or tells of a day to come.
+func lastSync(l *finoos.BankLogin, last Memory, now time.Time) time.Time {
+	told := l.LastSynchronization
+	if told.IsZero() || told.Sub(now) > ahead {
+		told = time.Time{}
+		if last.Outcome == finoos.Synced {
+			told = last.At
+		}
+	}
+	return told
 }
 
 // mayHaveGoneThrough says that the last session may be one that the bank counts.
@@ -90,7 +118,7 @@ func mayHaveGoneThrough(p *config.Sync, l *finoos.BankLogin, last Memory, now ti
 	if !last.Unsure && last.Outcome != finoos.Unknown {
 		return false
 	}
-	since, done := now.Sub(last.At), l.LastSynchronization
+	since, done := now.Sub(last.At), lastSync(l, Memory{}, now)
 	if since > p.StaleAfter {
 		return false
 	}

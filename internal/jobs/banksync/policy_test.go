@@ -52,6 +52,12 @@ func TestThePolicyOfSyncSessions(t *testing.T) {
 		{"for as long as such a login is fresh", config.SyncAlways, login(time.Time{}), unknown(21 * time.Hour), Ask},
 		{"an internal error may have come after the bank was asked", config.SyncAlways, login(ago(time.Hour)), Memory{Outcome: finoos.Failed, Status: "OK", At: ago(time.Hour), Unsure: true}, Leave},
 		{"what was never sent is asked for again", config.SyncAlways, login(ago(time.Hour)), Memory{Outcome: finoos.Failed, Status: "OK", At: ago(time.Hour)}, Ask},
+		{"where the API does not tell, a session that went through counts", config.SyncStale, login(time.Time{}), Memory{Outcome: finoos.Synced, Status: "OK", At: ago(19 * time.Hour)}, Leave},
+		{"for as long as what it brought is fresh", config.SyncStale, login(time.Time{}), Memory{Outcome: finoos.Synced, Status: "OK", At: ago(21 * time.Hour)}, Ask},
+		{"but not one that failed", config.SyncStale, login(time.Time{}), Memory{Outcome: finoos.Failed, Status: "OK", At: ago(time.Hour)}, Ask},
+		{"a day to come is no day of a synchronisation", config.SyncStale, login(ago(-900 * time.Hour)), Memory{}, Ask},
+		{"nor are two sessions asked for because of it", config.SyncStale, login(ago(-900 * time.Hour)), Memory{Outcome: finoos.Synced, Status: "OK", At: ago(time.Hour)}, Leave},
+		{"a bank's clock that is ahead by hours is believed", config.SyncStale, login(ago(-3 * time.Hour)), Memory{}, Leave},
 		{"an attempt of a wrong clock does not hold for years", config.SyncAlways, login(ago(90 * time.Hour)), unknown(-900 * time.Hour), Ask},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -82,6 +88,34 @@ func TestWhatIsRememberedIsNeverOlderThanWhatWasAskedFor(t *testing.T) {
 	}
 	if m := RememberAttempt(Memory{Status: "OK"}, tonight.Add(900*time.Hour), tonight); m.At.After(tonight) || !m.Unsure || m.Status != "OK" {
 		t.Errorf("an attempt of a clock that is ahead: %+v", m)
+	}
+}
+
+// What is noted of an attempt has to be newer than what is remembered of the login: by
+// that alone the next run knows that nothing came of it.
+func TestAnAttemptIsNewerThanWhatIsRemembered(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		last time.Time
+		want time.Time
+	}{
+		"a session of yesterday":        {tonight.Add(-24 * time.Hour), tonight},
+		"none":                          {time.Time{}, tonight},
+		"this very instant":             {tonight, tonight.Add(time.Microsecond)},
+		"the clock was put back":        {tonight.Add(time.Hour), tonight.Add(time.Hour + time.Microsecond)},
+		"a clock that was wrong by far": {tonight.Add(900 * time.Hour), tonight},
+	} {
+		last := Memory{Outcome: finoos.Synced, At: test.last}
+		at := AttemptAt(last, tonight)
+		if !at.Equal(test.want) {
+			t.Errorf("%s: at %s, want %s", name, at, test.want)
+		}
+		if last.Knows(at, tonight.Add(time.Minute)) {
+			t.Errorf("%s: taken for known", name)
+		}
+		if now := tonight.Add(time.Minute); !Remember(&config.Sync{}, &finoos.SyncResult{Outcome: finoos.Synced}, "OK", at, now, time.UTC).Knows(at, now) {
+			t.Errorf("%s: what came of it is not known", name)
+		}
 	}
 }
 

@@ -52,8 +52,10 @@ type FinoOS struct {
 	RequestsPerSecond float64 `key:"requests_per_second" default:"20" min:"0.01" max:"10000"`
 	// Paths overrides path templates of single operations, by operation name.
 	Paths map[string]string `key:"paths" form:"operation_path"`
-	// Timeout bounds one request with its body.
+	// Timeout bounds the wait for an answer, and every silence within it.
 	Timeout time.Duration `key:"timeout" default:"30s"`
+	// BodyTimeout bounds an answer as a whole, however steadily it comes.
+	BodyTimeout time.Duration `key:"body_timeout" default:"10m"`
 	// RetryMaxElapsed is how long an API that answers nobody is waited for; what
 	// fails for one user while others are answered is tried for some 15 s.
 	RetryMaxElapsed time.Duration `key:"retry.max_elapsed" default:"2m"`

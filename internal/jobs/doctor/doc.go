@@ -6,6 +6,7 @@
 //	api             a token, its scopes, the clock
 //	users           the list: its pages, the first page's number, the tenant
 //	endpoints       every operation of the job's streams against one user
+//	windows         how transactions may be asked for in part: since, ids; what totals say
 //	tags            whether a diff of tags adds or replaces
 //	sink            writes under a condition, uploads of several parts, encryption
 //

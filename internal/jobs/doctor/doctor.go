@@ -79,6 +79,8 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	if api {
 		d.users(ctx)
 		d.endpoints(ctx)
+		d.transactions(ctx)
+		d.totals(ctx)
 	}
 	d.sink(ctx)
 	if ctx.Err() != nil {

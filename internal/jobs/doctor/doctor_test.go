@@ -65,7 +65,15 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		do     string
 		reason jobs.Reason // where a check fails
 	}{
-		"nothing differs": {job: []string{"sync: {user_ip: 203.0.113.7, when: always}"}, status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
+		"one address for all users": {
+			job: []string{"sync: {user_ip: 203.0.113.7, when: always}"}, status: CheckWarn, what: "bank synchronisations",
+			saw: "by PSD2 it is the user's own, and says that the user is present", do: "sync.user_ips",
+		},
+		"a file of addresses that is not there": {
+			job: []string{"sync: {user_ips: /nowhere/ips.csv}"}, status: CheckFail, what: "bank synchronisations",
+			saw: "no such file", do: "one line for each user", reason: jobs.ReasonConfig,
+		},
+		"nothing differs": {status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
 		"another path": {
 			api: another{path: func(p string) string {
 				if strings.HasSuffix(p, "/contracts") {

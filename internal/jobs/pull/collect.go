@@ -77,7 +77,11 @@ func Collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T]) error {
 	if res.NullIsEmpty || res.isDiff() {
 		list.NullIsEmpty()
-		defer func() { res.WasNull = list.WasNull() }()
+		defer func() {
+			if res.WasNull = list.WasNull(); res.WasNull {
+				res.Issues.NullList = 1
+			}
+		}()
 	}
 	if list.Spilled() {
 		if err := res.turn.beAlone(ctx); err != nil {

@@ -18,6 +18,7 @@ type Issues struct {
 	Repeated   int64 `json:"repeated,omitempty"`    // records of a key that another one has, too
 	NoAccount  int64 `json:"no_account,omitempty"`  // records without an account in their key
 	NoCurrency int64 `json:"no_currency,omitempty"` // and without a currency
+	NullList   int64 `json:"null_list,omitempty"`   // null in a list's place, taken for an empty one
 }
 
 // JSON is an object of the counts, always in the same order, "" if there are none.
@@ -38,8 +39,13 @@ func (i *Issues) Each(yield func(kind string, n int64) bool) {
 		kind string
 		n    int64
 	}{
-		{"inexact", i.Inexact}, {"rounded", i.Rounded}, {"unreadable", i.Unreadable}, {"replaced", i.Replaced},
-		{"repeated", i.Repeated}, {"no_account", i.NoAccount}, {"no_currency", i.NoCurrency},
+		{"inexact", i.Inexact},
+		{"rounded", i.Rounded},
+		{"unreadable", i.Unreadable},
+		{"replaced", i.Replaced},
+		{"repeated", i.Repeated},
+		{"no_account", i.NoAccount},
+		{"no_currency", i.NoCurrency}, {"null_list", i.NullList},
 	} {
 		if count.n > 0 && !yield(count.kind, count.n) {
 			return

@@ -80,12 +80,12 @@ type historyPass struct {
 	met       map[series]bool
 	extents   map[string]extent
 	scattered bool
-	gathered  map[series]*gathered // nil until all entries have been gone through for it
+	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
 }
 
-// gathered is what all entries of a series hold together.
-type gathered struct {
+// gatheredDays are what all entries of a series hold together.
+type gatheredDays struct {
 	days    map[int32]uint64 // the hash that stands on each
 	partial bool
 	written map[int32]bool // in this pass
@@ -113,7 +113,7 @@ func (h *historyPass) again() bool {
 		}
 		return true
 	case h.scattered && h.gathered == nil:
-		h.gathering, h.gathered = true, map[series]*gathered{}
+		h.gathering, h.gathered = true, map[series]*gatheredDays{}
 		return true
 	}
 	return false
@@ -186,7 +186,7 @@ func (h *historyPass) remove(of series, date int32) {
 func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 	g := h.gathered[of]
 	if g == nil {
-		g = &gathered{days: map[int32]uint64{}}
+		g = &gatheredDays{days: map[int32]uint64{}}
 		h.gathered[of] = g
 	}
 	g.partial = g.partial || !rec.Complete()
@@ -251,7 +251,7 @@ type seriesMonths struct {
 }
 
 // monthsOf is what is gathered of a series.
-func monthsOf(of series, g *gathered) *seriesMonths {
+func monthsOf(of series, g *gatheredDays) *seriesMonths {
 	a := &seriesMonths{series: of, months: map[monthKey]month{}, partial: g.partial}
 	for i, day := range slices.Sorted(maps.Keys(g.days)) {
 		if i == 0 {

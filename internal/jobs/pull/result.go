@@ -152,7 +152,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
 		// What null has made of a list is looked at again when a refresh is due.
-		c.Whole = res.unfiltered && (!res.NullAgain || !res.WasNull)
+		c.Whole = res.unfiltered && !res.WasNull
 		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false

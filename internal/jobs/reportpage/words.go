@@ -37,7 +37,7 @@ var sessionMeanings = map[string]string{
 	"forbidden":            "a scope is missing",
 	"gone":                 "no such user or login",
 	"failed":               "refused otherwise, or never sent",
-	"unknown":              "asked, but the answer was lost",
+	"unknown":              "asked, and what came of it is not known",
 }
 
 // classMeanings say what a class of failures is.

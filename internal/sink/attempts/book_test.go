@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +46,7 @@ func (s *notedStore) Put(_ context.Context, key string, body []byte, c bucket.Co
 	switch {
 	case s.fail != nil:
 		return bucket.Info{}, s.fail
-	case c.IfNoneMatch && there, c.IfMatch != "" && (!there || c.IfMatch != fmt.Sprint(s.etags[key])):
+	case c.IfNoneMatch && there, c.IfMatch != "" && (!there || c.IfMatch != strconv.Itoa(s.etags[key])):
 		return bucket.Info{}, bucket.ErrPrecondition
 	}
 	s.etags[key]++
@@ -59,7 +61,7 @@ func (s *notedStore) Get(_ context.Context, key string) ([]byte, bucket.Info, er
 	if !there {
 		return nil, bucket.Info{}, bucket.ErrNotExist
 	}
-	return []byte(body), bucket.Info{Key: key, ETag: fmt.Sprint(s.etags[key])}, nil
+	return []byte(body), bucket.Info{Key: key, ETag: strconv.Itoa(s.etags[key])}, nil
 }
 
 func (s *notedStore) Delete(_ context.Context, key string) error {
@@ -291,7 +293,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, body := range map[string]string{
+	maps.Copy(s.objects, map[string]string{
 		"a/readme.txt":   "hello",
 		"a/r1-0.json":    string(good),
 		"a/r1-0-x.json":  string(good),
@@ -304,9 +306,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		"a/r1-0-7.json":  `{"version":1,"run_id":"r1","attempts":[{"user_id":"u","bank_login_id":"l"}]}`,
 		"a/r1-0-8.json":  strings.Repeat(" ", maxObject+1),
 		"b/r1-0-1.json":  string(good),
-	} {
-		s.objects[key] = body
-	}
+	})
 	n := len(s.keys())
 	b := book(s, "r2", 0)
 	if found := left(t, b, everybody); len(found) > 0 {
