@@ -177,7 +177,7 @@ type bookedPass struct {
 	key      bookingKey
 	account  string            // of the transaction before, as it is for most
 	newest   int32             // booking of it
-	seen     map[string]booked // its transactions
+	own      map[string]booked // its transactions
 
 	undated bool // there is one without a date
 	moved   bool // the one at hand is new to its account, wherever the window begins
@@ -215,7 +215,7 @@ func (b *bookedPass) pass() Pass[finoos.Transaction] {
 
 func (b *bookedPass) begin() {
 	b.next = window{newest: map[string]int32{}, seen: bookings{}}
-	b.seen, b.moved = nil, false
+	b.own, b.moved = nil, false
 	b.start()
 }
 
@@ -242,7 +242,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 		return nil
 	}
 	if is.days == noDate || is.days >= b.keepFrom {
-		b.seen[t.ID] = is
+		b.own[t.ID] = is
 	}
 	if known && before == is {
 		return nil
@@ -252,7 +252,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 
 // enter makes an account the one at hand.
 func (b *bookedPass) enter(account string) {
-	if b.seen != nil && account == b.account {
+	if b.own != nil && account == b.account {
 		return
 	}
 	newest, known := b.next.newest[account]
@@ -260,5 +260,5 @@ func (b *bookedPass) enter(account string) {
 		newest = noDate
 		b.next.newest[account], b.next.seen[account] = noDate, map[string]booked{}
 	}
-	b.account, b.newest, b.seen = account, newest, b.next.seen[account]
+	b.account, b.newest, b.own = account, newest, b.next.seen[account]
 }
