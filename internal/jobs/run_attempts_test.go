@@ -80,8 +80,11 @@ type posts struct {
 
 // countPosts counts, and calls after with what a POST was answered.
 func (b *bank) countPosts(after func(*http.Request, *http.Response) (*http.Response, error)) *posts {
+	return b.countPostsTo(b.Transport(), after)
+}
+
+func (b *bank) countPostsTo(next http.RoundTripper, after func(*http.Request, *http.Response) (*http.Response, error)) *posts {
 	p := &posts{by: map[string]int{}}
-	next := b.Transport()
 	b.transport = via{next, func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodPost || pathBelow(r) != "banking/sync" {
 			return nil, nil //nolint:nilnil // goes on
@@ -338,6 +341,41 @@ func TestASessionInFlightAtASignalIsInTheLastCommit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The answer was lost, that is committed, and the run ends while the bank may still be at
+// work: whoever starts the job again at once does not ask that bank again.
+func TestASessionThatIsUnknownIsNotAskedForAgainWhileTheBankMayBeAtWork(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(6), func(b *bank) {
+		t := b.t
+		b.transport = via{b.Transport(), func(r *http.Request) (*http.Response, error) {
+			if pathBelow(r) != "banking/sync" {
+				return nil, nil //nolint:nilnil // goes on
+			}
+			return &http.Response{StatusCode: http.StatusGatewayTimeout, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}}
+		day, begun := b.Now(), time.Now()
+		b.now = func() time.Time { return day.Add(time.Since(begun)) }
+		asked := b.countPostsTo(b.transport, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		lines := []string{"sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 5m}", "streams: [contracts]"}
+		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config(lines...)))
+		first := asked.take()
+		if len(first) == 0 || rep.SyncSessions["unknown"] != int64(total(first)) {
+			t.Fatalf("%d sessions, %v", total(first), rep.SyncSessions)
+		}
+		b.run(lines...)
+		if again := asked.take(); total(again) > 0 {
+			t.Errorf("%d of %d were asked for again at once", total(again), total(first))
+		}
+		time.Sleep(6 * time.Minute)
+		b.run(lines...)
+		if later := asked.take(); len(later) != len(first) {
+			t.Errorf("later %d of %d were asked for again", len(later), len(first))
+		}
+	})
 }
 
 // refusingNotes is a store that takes no notes of attempts.
