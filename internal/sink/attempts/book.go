@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/wait"
 )
 
 // Options say where a [Book] writes.
@@ -35,6 +36,8 @@ const (
 	quiet     = 250 * time.Millisecond
 	// putFor bounds the write of an object.
 	putFor = 30 * time.Second
+	// conflicts are how often that is repeated.
+	conflicts = 8
 	// deletions are made side by side.
 	deletions = 8
 )
@@ -173,8 +176,14 @@ func (b *Book) put(ctx context.Context, key string, list []Attempt) error {
 	if err != nil {
 		return err
 	}
-	// The key is this process's alone: whatever stands there is ours.
-	_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	// The key is this process's alone: whatever stands there is ours, and so is a write
+	// that is under way, of a request that was repeated.
+	for range conflicts {
+		_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+		if !errors.Is(err, bucket.ErrConflict) || wait.For(ctx, quiet) != nil {
+			break
+		}
+	}
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return err
 	}

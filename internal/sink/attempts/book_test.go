@@ -21,15 +21,16 @@ import (
 // notedStore is a bucket in memory, and what was asked of it.
 type notedStore struct {
 	bucket.Objects
-	mu      sync.Mutex
-	objects map[string]string
-	etags   map[string]int
-	puts    int
-	deletes int
-	fail    error
-	hides   map[string]error
-	keeps   error            // says so of what is to be deleted
-	before  func(key string) // of a conditional Put
+	mu        sync.Mutex
+	objects   map[string]string
+	etags     map[string]int
+	puts      int
+	deletes   int
+	fail      error
+	hides     map[string]error
+	conflicts int
+	keeps     error            // says so of what is to be deleted
+	before    func(key string) // of a conditional Put
 }
 
 func newStore() *notedStore {
@@ -46,6 +47,10 @@ func (s *notedStore) Put(_ context.Context, key string, body []byte, c bucket.Co
 	defer s.mu.Unlock()
 	s.puts++
 	_, there := s.objects[key]
+	if s.conflicts > 0 {
+		s.conflicts--
+		return bucket.Info{}, bucket.ErrConflict
+	}
 	switch {
 	case s.fail != nil:
 		return bucket.Info{}, s.fail
@@ -288,6 +293,12 @@ func TestWithoutItsNoteNobodyIsAsked(t *testing.T) {
 			t.Errorf("a failed write: %v", err)
 		}
 		s.fail = nil
+		s.conflicts = 2
+		if ticket, err := b.Note(t.Context(), attempt(3)); err != nil {
+			t.Errorf("a repeated request meets itself: %v", err)
+		} else {
+			b.Drop(ticket)
+		}
 		b.o.Check = func(context.Context) error { return lost }
 		if _, err := b.Note(t.Context(), attempt(1)); !errors.Is(err, lost) {
 			t.Errorf("another has the lease: %v", err)
