@@ -21,6 +21,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 var errKilled = errors.New("the process is dead")
@@ -181,11 +182,11 @@ func TestAKilledRunCostsNoSession(t *testing.T) {
 			b.wrap = nil
 			b.expire()
 			first := asked.take()
+			rows := total(first)
 			committed, _ := filepath.Glob(filepath.Join(b.dir, "_syncer/nightly/log/*.json"))
 			if len(committed) > 0 {
 				first = map[string]int{} // what came of it is known, and always asks again
 			}
-			rows := total(first)
 			b.run(askingAll, "streams: [contracts]")
 			second := asked.take()
 			for login, n := range first {
@@ -193,7 +194,7 @@ func TestAKilledRunCostsNoSession(t *testing.T) {
 					t.Errorf("killed at write %d: %s was asked for %d times, and %d more", at, login, n, second[login])
 				}
 			}
-			if got := b.written("sync_sessions"); len(committed) == 0 && got < int64(rows+total(second)) {
+			if got := b.written("sync_sessions"); got < int64(rows+total(second)) {
 				t.Errorf("killed at write %d: %d rows of %d and %d sessions", at, got, rows, total(second))
 			}
 			if left := b.notes(); len(left) > 0 {
@@ -253,6 +254,51 @@ func TestASessionInFlightAtAKillIsUnknownAndNotAskedForAgain(t *testing.T) {
 			t.Errorf("the night after %d of %d logins were asked for", len(third), len(first)+len(second))
 		}
 	})
+}
+
+// The run that finds them may be killed as well, at whatever write, and by one shard of
+// several: of the first run's sessions, none is asked for again.
+func TestAKilledRecoveryCostsNoSession(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("many runs")
+	}
+	for at, more := int64(0), true; more && at < 60; at++ {
+		inBubble(t, banktest.Steady(5), func(b *bank) {
+			t := b.t
+			k := &killable{}
+			k.left.Store(-1)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			asked := b.countPosts(func(*http.Request, *http.Response) (*http.Response, error) {
+				k.dead.Store(true)
+				cancel()
+				return nil, io.ErrUnexpectedEOF
+			})
+			b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
+			_, _ = b.try(ctx, b.options(b.config(askingAll, "streams: [contracts]")))
+			first := asked.take()
+			b.expire()
+			asked = b.countPosts(nil)
+			k = &killable{}
+			k.left.Store(at)
+			half := b.options(b.config(askingAll, "streams: [contracts]"))
+			half.Shard = cursors.Shard{Index: 1, Count: 2}
+			_, _ = b.try(t.Context(), half)
+			more = k.dead.Load()
+			b.wrap = nil
+			b.expire()
+			b.run(askingAll, "streams: [contracts]")
+			for login := range asked.take() {
+				if first[login] > 0 {
+					t.Errorf("killed at write %d: %s was asked for again", at, login)
+				}
+			}
+			if got := b.written("sync_sessions"); got < int64(len(first)) || len(b.notes()) > 0 || len(first) == 0 {
+				t.Errorf("killed at write %d: %d rows of %d sessions, left over: %v", at, got, len(first), b.notes())
+			}
+		})
+	}
 }
 
 // The clock was put back after a night, by less than a day or by years: what the next
