@@ -142,7 +142,9 @@ func Remember(p *config.Sync, res *finoos.SyncResult, status string, asked, now 
 	case finoos.DailyLimit:
 		y, month, d := now.In(zone).Date()
 		m.Until = time.Date(y, month, d+1, 0, 0, 0, 0, zone).UTC()
-	case finoos.Synced, finoos.Gone, finoos.Failed, finoos.Unknown:
+	case finoos.Unknown:
+		m = m.UnderWay(p) // for as long as the run waits, or is cut while it does
+	case finoos.Synced, finoos.Gone, finoos.Failed:
 		// Whether another one is due is seen from lastSynchronization.
 	}
 	return m
