@@ -78,7 +78,7 @@ type historyPass struct {
 	next      history
 	deletes   []table.Row
 	met       map[series]bool
-	extents   map[string]extent
+	extents   map[string]answered
 	scattered bool
 	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
@@ -98,7 +98,7 @@ func (h *historyPass) pass() Pass[finoos.AccountHistory] {
 
 func (h *historyPass) start() {
 	h.next, h.deletes = maps.Clone(h.old), nil
-	h.met, h.extents = map[series]bool{}, map[string]extent{}
+	h.met, h.extents = map[series]bool{}, map[string]answered{}
 	for _, g := range h.gathered {
 		g.written = map[int32]bool{}
 	}
