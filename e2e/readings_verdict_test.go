@@ -57,7 +57,7 @@ func judge(t *testing.T, dir string, readers []*reader) [][]verdict {
 		query := "SELECT " + selectList(tb.withExtra()) + " FROM current_" + tb.name
 		switch {
 		case tb.name == "pulls":
-			query = `SELECT user_id, stream, outcome, error_class FROM pulls
+			query = `SELECT user_id, stream, outcome, error_class, issues FROM pulls
 				QUALIFY row_number() OVER (PARTITION BY user_id, stream ORDER BY _extracted_at DESC) = 1`
 		case tb.history:
 			continue
