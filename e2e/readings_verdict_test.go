@@ -118,6 +118,9 @@ func (r *reader) judgeNight(i int, current map[string][]row) verdict {
 		v.says = n.err.Error()
 	}
 	for _, p := range current["pulls"] {
+		if strings.Contains(fmt.Sprint(p["issues"]), `"null_list"`) {
+			v.said[fmt.Sprint(p["user_id"], " ", p["stream"])] = "null_list"
+		}
 		if p["outcome"] != "pulled" {
 			v.said[fmt.Sprint(p["user_id"], " ", p["stream"])] = strings.TrimSuffix(fmt.Sprint(p["outcome"], " ", p["error_class"]), " <nil>")
 		}

@@ -37,6 +37,7 @@ type tokens struct {
 	flight singleflight.Group
 
 	mu       sync.Mutex
+	renewing time.Time // since when, zero where nobody is
 	held     grant
 	previous string // still in flight somewhere, and so a secret
 }
@@ -52,26 +53,55 @@ func (t *tokens) get(ctx context.Context, stale string) (grant, error) {
 		if g := t.usable(stale); time.Now().Before(g.renewAt) {
 			return g, nil // renewed since this call looked
 		}
+		t.setRenewing(time.Now())
+		defer t.setRenewing(time.Time{})
 		g, err := t.fetch(context.WithoutCancel(ctx))
 		if err == nil {
 			t.keep(g)
 		}
 		return g, err
 	})
-	select {
-	case <-ctx.Done():
-		return grant{}, ctx.Err()
-	case r := <-flying:
-		if r.Err != nil {
-			// Early renewal may fail while the old token still serves.
+	late := time.NewTimer(t.patience())
+	defer late.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return grant{}, ctx.Err()
+		case <-late.C:
 			if g := t.usable(stale); time.Now().Before(g.expires) {
 				return g, nil
 			}
-			return grant{}, r.Err
+		case r := <-flying:
+			if r.Err != nil {
+				// Early renewal may fail while the old token still serves.
+				if g := t.usable(stale); time.Now().Before(g.expires) {
+					return g, nil
+				}
+				return grant{}, r.Err
+			}
+			g, _ := r.Val.(grant)
+			return g, nil
 		}
-		g, _ := r.Val.(grant)
-		return g, nil
 	}
+}
+
+// renewalMayTake is how long calls wait for a new token while the old one serves.
+const renewalMayTake = 7 * time.Second
+
+// patience is what is left of that.
+func (t *tokens) patience() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.renewing.IsZero() {
+		return renewalMayTake
+	}
+	return renewalMayTake - time.Since(t.renewing)
+}
+
+func (t *tokens) setRenewing(since time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.renewing = since
 }
 
 // usable is the token held, or none if that is stale.

@@ -3,6 +3,7 @@ package finoos
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,6 +134,44 @@ func TestManyRefusalsOfOneTokenRenewItOnce(t *testing.T) {
 		calls.Wait()
 		if a.tokens != 2 {
 			t.Errorf("%d tokens", a.tokens)
+		}
+	})
+}
+
+// A token endpoint that is slow, or hangs, does not hold up what the old token may still
+// ask for.
+func TestASlowRenewalHoldsNobodyUpWhileTheOldTokenServes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, a := setup(t, always(reply{body: `[]`}))
+		a.token = func(n int) reply {
+			r := granted("token-"+strconv.Itoa(n), 300)
+			if n > 1 {
+				r.after = 25 * time.Second
+			}
+			return r
+		}
+		var took []time.Duration
+		for _, wait := range []time.Duration{0, 245 * time.Second, 0, 5 * time.Second, 20 * time.Second} {
+			time.Sleep(wait)
+			began := time.Now()
+			l, err := c.Logins(t.Context(), testUser)
+			all(t, l, err)
+			took = append(took, time.Since(began))
+		}
+		if want := []time.Duration{0, renewalMayTake, 0, 0, 0}; !slices.Equal(took, want) {
+			t.Errorf("calls took %v, want %v", took, want)
+		}
+		if got := a.asked[len(a.asked)-1].Header.Get("Authorization"); got != "Bearer token-2" {
+			t.Errorf("asked with %s", got)
+		}
+		a.token = func(int) reply { r := granted("token-3", 300); r.after = 25 * time.Second; return r }
+		time.Sleep(290 * time.Second) // it has run out
+		began := time.Now()
+		l, err := c.Logins(t.Context(), testUser)
+		all(t, l, err)
+		if took, got := time.Since(began), a.asked[len(a.asked)-1].Header.Get("Authorization"); took != 25*time.Second || got != "Bearer token-3" {
+			t.Errorf("asked with %s after %v", got, took)
 		}
 	})
 }

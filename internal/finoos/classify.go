@@ -34,9 +34,9 @@ func (c *Client) refused(call *apiCall, status int, header http.Header, body []b
 	if status >= 300 && status < 400 {
 		message = "redirects are not followed"
 	}
-	e.Type = c.scrub(kind, call.userID)
-	e.Message = c.scrub(message, call.userID)
-	e.RequestID = c.scrub(header.Get("X-Request-ID"), call.userID)
+	e.Type = c.ofServer(kind, call.userID)
+	e.Message = c.ofServer(message, call.userID)
+	e.RequestID = c.ofServer(header.Get("X-Request-ID"), call.userID)
 	e.Own = isOwn(kind, body)
 	e.RetryAfter, _ = retryAfter(header, time.Now())
 	return e
@@ -88,6 +88,16 @@ func (e *Error) refusesQuery() bool {
 	default:
 		return false
 	}
+}
+
+// RefusesWindow reports whether it may be the window that is refused, and not what
+// lies in it: banks refuse windows, and some of them those that reach back far.
+func (e *Error) RefusesWindow() bool {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestedRangeNotSatisfiable:
+		return true
+	}
+	return false
 }
 
 var outcomeOfStatus = map[int]Outcome{

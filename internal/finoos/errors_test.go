@@ -30,12 +30,14 @@ func TestErrorsTellNothingPrivateEvenIfTheServerDoes(t *testing.T) {
 		testUser, strings.ToUpper(testUser), "token-1", testSecret, url.QueryEscape("since=2024"),
 		"DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "de89370400440532013000", "jane.doe@bank.example", "0532013000",
 		"eyJhbGciOi.eyJzdWIi.c2ln", "opaque-token-of-another", "hunter2", "AT611904300234573201",
+		"203.0.113.77", "2001:db8::77", "2001:DB8:0:1:2:3:4:78", "sca-link-of-app",
 	}
 	echo := strings.Join([]string{
 		"no user " + private[0] + " " + private[1], "Authorization: Bearer token-1", "secret " + testSecret,
 		"GET /users/x?since=2024&name=Jane", private[5], private[6], private[7], private[8] + ",", "account " + private[9],
 		"jwt " + private[10], "Bearer " + private[11], `"password":"` + private[12] + `"`, "(" + private[13] + ")",
 		"see https://bank.test/" + testUser,
+		"PSU-IP-Address: " + private[14] + " is no address", "User-IP:" + private[15] + ".", "[" + private[16] + "]:443", "from " + private[14] + ":443", "open bankapp://auth/" + private[17],
 	}, " ; ")
 	bodies := []string{
 		echo, fmt.Sprintf(`{"type":%q,"message":%q}`, echo, echo), fmt.Sprintf(`{"error":%q,"error_description":%q}`, echo, echo),
@@ -57,6 +59,15 @@ func TestErrorsTellNothingPrivateEvenIfTheServerDoes(t *testing.T) {
 	checkNothingPrivate(t, err, private)
 	if !strings.Contains(err.Error(), "broken at [redacted]") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatOnlyLooksLikeAnAddressIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"at 12:30:45", "2026-11-30T12:30:45.123Z", "std::string", "Foo::bar: no", "a:b:c", "::", "10:00", "v1.2.3"} {
+		if got := withoutAddresses(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
 	}
 }
 

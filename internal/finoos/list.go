@@ -22,9 +22,9 @@ type List[T any] struct {
 
 	nullIsEmpty, wasNull bool
 	totals               *totals // that what the answer tells is compared with; nil = it is not
-	weighed              bool    // it was, and is long enough
 	told                 Null[int]
 	held                 int
+	weighed              bool // it was, and is long enough
 }
 
 // Total is how many records the answer tells of, and how many it holds, once it has

@@ -1,6 +1,7 @@
 package finoos
 
 import (
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -19,7 +20,7 @@ var private = []struct {
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"',;]+`), "[token]"},
 	{regexp.MustCompile(`\beyJ[\w-]+(\.[\w-]*)*`), "[token]"},
 	{regexp.MustCompile(`(?i)\b(access_token|client_secret|password|token|secret)("?\s*[=:]\s*"?)[^\s"'&,;}]+`), "$1$2[secret]"},
-	{regexp.MustCompile(`https?://[^\s"'<>]+`), "[url]"},
+	{regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`), "[url]"}, // an app's, too
 	{regexp.MustCompile(`\?[^\s"'<>]*=[^\s"'<>]*`), "?…"},
 	{regexp.MustCompile(`[^\s@<>"'(),;:]+@[^\s@<>"'(),;:]+`), "[e-mail]"},
 	{regexp.MustCompile(`\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}\b|\b[a-z]{2}\d{2}[a-z0-9]{11,30}\b`), "[iban]"},
@@ -44,6 +45,40 @@ func (c *Client) scrub(text, userID string) string {
 		text = string(runes[:maxMessage-1]) + "…"
 	}
 	return text
+}
+
+// ofServer makes a text fit that a server wrote: there an address is a user's. In the
+// transport's own texts it is the server's.
+func (c *Client) ofServer(text, userID string) string {
+	return c.scrub(withoutAddresses(text), userID)
+}
+
+var (
+	ipv4      = regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}\b`)
+	perhapsV6 = regexp.MustCompile(`[0-9A-Za-z_.]*:[0-9A-Za-z_.:%]*:[0-9A-Za-z_.:%]*`)
+)
+
+const someAddress = "[address]"
+
+func withoutAddresses(text string) string {
+	text = perhapsV6.ReplaceAllStringFunc(text, func(found string) string {
+		label, rest, _ := strings.Cut(found, ":") // such as ip:
+		for _, try := range []string{found, rest} {
+			bare := strings.TrimRight(try, ".:")
+			if strings.HasSuffix(try, "::") {
+				bare += "::"
+			}
+			if _, err := netip.ParseAddr(bare); err != nil || bare == "::" {
+				continue
+			}
+			if try == found {
+				return someAddress
+			}
+			return label + ":" + someAddress
+		}
+		return found
+	})
+	return ipv4.ReplaceAllString(text, someAddress)
 }
 
 // without replaces secrets, in any case and also as they stand in a URL.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -139,7 +140,7 @@ func (c *Client) synchronizeOnce(ctx context.Context, call *apiCall) (SyncResult
 		result.SessionID, result.RedirectURL = sessionOf(body)
 	case refusal.Class == Auth:
 		return result, refusal
-	case result.Outcome == DailyLimit && c.rateLimited(resp.Header, refusal.Type):
+	case result.Outcome == DailyLimit && c.rateLimited(resp.Header, refusal):
 		result.Outcome = Failed
 		return result, refusal
 	}
@@ -180,23 +181,23 @@ func isDial(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || (ok && op.Op == "dial")
 }
 
-// rateLimited tells the rate limit from the daily limit of synchronisations,
-// which has the same status. Our reading: it is the rate limit where it passes
-// within a minute, where the error's type says so, or where reads are being
-// refused too.
-func (c *Client) rateLimited(header http.Header, errorType string) bool {
+// rateLimited tells the rate limit from the daily limit of synchronisations, which
+// has the same status. Our reading: it is the rate limit where it passes within a
+// minute, where the error's type says so, or where reads are being refused too; but
+// not where the error speaks of a day or of the bank.
+func (c *Client) rateLimited(header http.Header, refusal *Error) bool {
 	if wait, told := retryAfter(header, time.Now()); told && wait <= time.Minute {
 		return true
 	}
-	kind := strings.ToLower(errorType)
-	switch {
-	case strings.Contains(kind, "rate"):
-		return true
-	case strings.Contains(kind, "daily"):
+	if banksLimit.MatchString(refusal.Type + " " + refusal.Message) {
 		return false
 	}
-	return c.pace.Refusing()
+	return strings.Contains(strings.ToLower(refusal.Type), "rate") || c.pace.Refusing()
 }
+
+// banksLimit is how a limit of the bank's was seen to be told, by its own words or by
+// those of who asks it.
+var banksLimit = regexp.MustCompile(`(?i)daily|per[ _-]?day|a day\b|today|24[ _-]?h|aspsp|psu|psd2|consent|multiplicity|number of access|access(es)? exceeded|\b(bank|institution)('s)?\b`)
 
 // sessionOf reads the body of a session that needs its user.
 func sessionOf(body []byte) (id string, link Secret) {

@@ -208,6 +208,34 @@ func TestDailyLimitSlowsNothingDown(t *testing.T) {
 	})
 }
 
+// As banks were seen to say it, whose API calls each of these a limit of the rate.
+func TestALimitOfTheBanksIsToldByItsWords(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"type":"RateLimitError","message":"Daily request limit set by the Institution has been exceeded."}`,
+		`{"type":"ASPSP_RATE_LIMIT_EXCEEDED","message":"too many"}`,
+		`{"type":"rate_limit","message":"[HUB046] Allowed number of accesses exceeded for consent"}`,
+		`{"type":"RATE_LIMIT","message":"Daily PSU not present consultation limit has been exceeded"}`,
+		`{"type":"rate_limit","message":"The access on the account has been exceeding the consented multiplicity per day."}`,
+		`{"type":"rate_limit","message":"Access exceeded"}`,
+		`{"type":"rate_limit","message":"the bank allows 4 in 24 hours"}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, a := setup(t, always(reply{status: 429, body: body}))
+			got, err := c.Synchronize(t.Context(), testUser, SyncRequest{UserIP: "203.0.113.7"})
+			if got.Outcome != DailyLimit || err != nil || a.count() != 1 || c.Stats().Refused != 0 {
+				t.Errorf("%s: %+v, %v after %d requests, %d refused", body, got, err, a.count(), c.Stats().Refused)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c, a := setup(t, inTurn(reply{status: 429, body: `{"type":"RateLimitError","message":"too many requests"}`}, reply{status: 204}))
+		if got, err := c.Synchronize(t.Context(), testUser, SyncRequest{UserIP: "203.0.113.7"}); got.Outcome != Synced || err != nil || a.count() != 2 {
+			t.Errorf("a limit of the rate: %+v, %v", got, err)
+		}
+	})
+}
+
 func TestSyncSessionFailsWithItsCredentials(t *testing.T) {
 	t.Parallel()
 	c, a := setup(t, always(reply{status: 401}))

@@ -124,6 +124,7 @@ type nightly struct {
 	// recovered are cursors of sync sessions that runs which have ended had noted.
 	recovered     map[string]cursors.Cursor
 	saidNoAddress atomic.Bool
+	saidNoRoom    atomic.Bool
 }
 
 func newNightly(o RunOptions) (*nightly, error) {

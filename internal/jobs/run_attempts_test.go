@@ -21,6 +21,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 var errKilled = errors.New("the process is dead")
@@ -80,8 +81,11 @@ type posts struct {
 
 // countPosts counts, and calls after with what a POST was answered.
 func (b *bank) countPosts(after func(*http.Request, *http.Response) (*http.Response, error)) *posts {
+	return b.countPostsTo(b.Transport(), after)
+}
+
+func (b *bank) countPostsTo(next http.RoundTripper, after func(*http.Request, *http.Response) (*http.Response, error)) *posts {
 	p := &posts{by: map[string]int{}}
-	next := b.Transport()
 	b.transport = via{next, func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodPost || pathBelow(r) != "banking/sync" {
 			return nil, nil //nolint:nilnil // goes on
@@ -178,11 +182,11 @@ func TestAKilledRunCostsNoSession(t *testing.T) {
 			b.wrap = nil
 			b.expire()
 			first := asked.take()
+			rows := total(first)
 			committed, _ := filepath.Glob(filepath.Join(b.dir, "_syncer/nightly/log/*.json"))
 			if len(committed) > 0 {
 				first = map[string]int{} // what came of it is known, and always asks again
 			}
-			rows := total(first)
 			b.run(askingAll, "streams: [contracts]")
 			second := asked.take()
 			for login, n := range first {
@@ -190,7 +194,7 @@ func TestAKilledRunCostsNoSession(t *testing.T) {
 					t.Errorf("killed at write %d: %s was asked for %d times, and %d more", at, login, n, second[login])
 				}
 			}
-			if got := b.written("sync_sessions"); len(committed) == 0 && got < int64(rows+total(second)) {
+			if got := b.written("sync_sessions"); got < int64(rows+total(second)) {
 				t.Errorf("killed at write %d: %d rows of %d and %d sessions", at, got, rows, total(second))
 			}
 			if left := b.notes(); len(left) > 0 {
@@ -246,10 +250,55 @@ func TestASessionInFlightAtAKillIsUnknownAndNotAskedForAgain(t *testing.T) {
 		}
 		b.Night()
 		b.run(askingAll, "streams: [contracts]")
-		if third := asked.take(); len(third) != len(first)+len(second) {
+		if third := asked.take(); len(third) < len(first)+len(second) {
 			t.Errorf("the night after %d of %d logins were asked for", len(third), len(first)+len(second))
 		}
 	})
+}
+
+// The run that finds them may be killed as well, at whatever write, and by one shard of
+// several: of the first run's sessions, none is asked for again.
+func TestAKilledRecoveryCostsNoSession(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("many runs")
+	}
+	for at, more := int64(0), true; more && at < 60; at++ {
+		inBubble(t, banktest.Steady(5), func(b *bank) {
+			t := b.t
+			k := &killable{}
+			k.left.Store(-1)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			asked := b.countPosts(func(*http.Request, *http.Response) (*http.Response, error) {
+				k.dead.Store(true)
+				cancel()
+				return nil, io.ErrUnexpectedEOF
+			})
+			b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
+			_, _ = b.try(ctx, b.options(b.config(askingAll, "streams: [contracts]")))
+			first := asked.take()
+			b.expire()
+			asked = b.countPosts(nil)
+			k = &killable{}
+			k.left.Store(at)
+			half := b.options(b.config(askingAll, "streams: [contracts]"))
+			half.Shard = cursors.Shard{Index: 1, Count: 2}
+			_, _ = b.try(t.Context(), half)
+			more = k.dead.Load()
+			b.wrap = nil
+			b.expire()
+			b.run(askingAll, "streams: [contracts]")
+			for login := range asked.take() {
+				if first[login] > 0 {
+					t.Errorf("killed at write %d: %s was asked for again", at, login)
+				}
+			}
+			if got := b.written("sync_sessions"); got < int64(len(first)) || len(b.notes()) > 0 || len(first) == 0 {
+				t.Errorf("killed at write %d: %d rows of %d sessions, left over: %v", at, got, len(first), b.notes())
+			}
+		})
+	}
 }
 
 // The clock was put back after a night, by less than a day or by years: what the next
@@ -338,6 +387,41 @@ func TestASessionInFlightAtASignalIsInTheLastCommit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The answer was lost, that is committed, and the run ends while the bank may still be at
+// work: whoever starts the job again at once does not ask that bank again.
+func TestASessionThatIsUnknownIsNotAskedForAgainWhileTheBankMayBeAtWork(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Steady(6), func(b *bank) {
+		t := b.t
+		b.transport = via{b.Transport(), func(r *http.Request) (*http.Response, error) {
+			if pathBelow(r) != "banking/sync" {
+				return nil, nil //nolint:nilnil // goes on
+			}
+			return &http.Response{StatusCode: http.StatusGatewayTimeout, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}}
+		day, begun := b.Now(), time.Now()
+		b.now = func() time.Time { return day.Add(time.Since(begun)) }
+		asked := b.countPostsTo(b.transport, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		lines := []string{"sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 5m}", "streams: [contracts]"}
+		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config(lines...)))
+		first := asked.take()
+		if len(first) == 0 || rep.SyncSessions["unknown"] != int64(total(first)) {
+			t.Fatalf("%d sessions, %v", total(first), rep.SyncSessions)
+		}
+		b.run(lines...)
+		if again := asked.take(); total(again) > 0 {
+			t.Errorf("%d of %d were asked for again at once", total(again), total(first))
+		}
+		time.Sleep(6 * time.Minute)
+		b.run(lines...)
+		if later := asked.take(); len(later) != len(first) {
+			t.Errorf("later %d of %d were asked for again", len(later), len(first))
+		}
+	})
 }
 
 // refusingNotes is a store that takes no notes of attempts.

@@ -2,10 +2,13 @@ package jobs
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +103,28 @@ func TestWhatIsNotPlainSettlesInMemory(t *testing.T) {
 	}
 }
 
+// A disk that is full in the middle of a night costs room, and no run.
+func TestWhereTheDiskIsFullUsersSettleInMemory(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	var log strings.Builder
+	s := &session{began: began, log: slog.New(slog.NewTextHandler(&log, nil))}
+	n := &nightly{session: s, flow: &flow{queue: newQueue()}, shelf: scratch.Shelf{Dir: filepath.Join(t.TempDir(), "gone")}}
+	defer n.shelf.Close()
+	for i := range 3 {
+		n.park(t.Context(), settler(fmt.Sprint("u", i), began, 6<<10), began)
+	}
+	for i := range 3 {
+		u, _ := n.flow.queue.pop(began)
+		if u == nil || u.ID != fmt.Sprint("u", i) || u.settle == nil || len(u.Cursors["contracts"].State) != 6<<10 {
+			t.Fatalf("%+v", u)
+		}
+	}
+	if n := strings.Count(log.String(), "WARN"); n != 1 || strings.Contains(log.String(), "u1") {
+		t.Errorf("said %d times: %s", n, log.String())
+	}
+}
+
 // Not parallel: others would be measured, too.
 //
 //nolint:paralleltest // see above
@@ -114,9 +139,7 @@ func TestThoseWhoSettleTakeUpAnIDAndATime(t *testing.T) {
 	for i := range users {
 		u := settler(fmt.Sprintf("%08x-7d3c-4f3e-9c62-%012x", i, i), began, 6<<10)
 		n.flow.inHand.begin(u.ID)
-		if err := n.park(u, began.Add(time.Duration(i)*time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
+		n.park(t.Context(), u, began.Add(time.Duration(i)*time.Millisecond))
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)

@@ -49,7 +49,7 @@ var endings = []ending{
 	{kind: sandbox.SCARequired, outcome: "sca_required", posts: [5]int{1, 0, 0, 0, 1}},
 	{kind: sandbox.Forbidden, outcome: "forbidden", posts: [5]int{1, 0, 0, 0, 1}},
 	{kind: sandbox.NotFound, outcome: "gone", posts: [5]int{1, 1, -1, 1, 1}},
-	{kind: sandbox.ServerError, outcome: "failed", posts: [5]int{1, 0, -1, 1, 1}},
+	{kind: sandbox.ServerError, outcome: "failed", posts: [5]int{1, -1, -1, 1, 1}},
 }
 
 func TestNoSyncSessionIsOneTooMany(t *testing.T) {

@@ -118,7 +118,8 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 		return err
 	}
 	if u.settle != nil && !u.gone {
-		return n.park(u, time.Now().Add(u.settle.next()))
+		n.park(ctx, u, time.Now().Add(u.settle.next()))
+		return nil
 	}
 	for _, s := range u.turn(time.Now()) {
 		if u.gone {

@@ -139,18 +139,22 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 }
 
 // park lets a user wait for its analysis. It lies on disk meanwhile, with all that is
-// known of it; in memory there is its id, and when it is due.
-func (n *nightly) park(u *user, due time.Time) error {
+// known of it; in memory there is its id, and when it is due. Where the disk has no
+// room, it waits in memory, of which fewer may.
+func (n *nightly) park(ctx context.Context, u *user, due time.Time) {
 	if !u.plain() {
 		n.flow.queue.push(u, due)
-		return nil
+		return
 	}
 	at, err := n.shelf.Put(encodeSettling(u, n.began))
 	if err != nil {
-		return fmt.Errorf("hold users who wait for an analysis: %w", err)
+		if n.saidNoRoom.CompareAndSwap(false, true) {
+			n.log.WarnContext(ctx, "users who wait for an analysis cannot be held on disk: they wait in memory, fewer at a time", "error", err)
+		}
+		n.flow.queue.push(u, due)
+		return
 	}
 	n.flow.queue.park(at, due)
-	return nil
 }
 
 func (n *nightly) unpark(at scratch.Place) (*user, error) {

@@ -40,7 +40,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		case banksync.Leave:
 			continue
 		case banksync.NoteSCA:
-			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, nil)
+			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, nil, false)
 		case banksync.Ask:
 			err = n.askBank(ctx, u, &l, memory)
 		}
@@ -110,7 +110,7 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 		}
 	default: // nothing was begun
 	}
-	if failed := n.noteSession(ctx, u, l, memory, res, asked); failed != nil || err == nil {
+	if failed := n.noteSession(ctx, u, l, memory, res, asked, false); failed != nil || err == nil {
 		return failed
 	}
 	return fmt.Errorf("create synchronization session: %w", err)
@@ -121,7 +121,7 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 func (n *nightly) lastNote(ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins, res finoos.SyncResult, asked *noted.Ticket) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastNoteFor)
 	defer cancel()
-	return n.noteSession(ctx, u, l, memory, res, asked)
+	return n.noteSession(ctx, u, l, memory, res, asked, true)
 }
 
 // lastNoteFor bounds how long that may take: the writer may wait for a part that is on
@@ -147,9 +147,9 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 }
 
 // noteSession writes a session's outcome as a row, together with the memory
-// of it. asked is nil where nothing was.
+// of it. asked is nil where nothing was; stopped says that the run is over.
 func (n *nightly) noteSession(
-	ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins, res finoos.SyncResult, asked *noted.Ticket,
+	ctx context.Context, u *user, l *finoos.BankLogin, memory banksync.Logins, res finoos.SyncResult, asked *noted.Ticket, stopped bool,
 ) error {
 	now := n.o.Now().UTC()
 	row := &table.SyncSession{
@@ -169,6 +169,9 @@ func (n *nightly) noteSession(
 		row.RedirectURL = res.RedirectURL.Reveal()
 	}
 	memory[l.ID] = banksync.Remember(&n.job.Sync, &res, l.Status, row.RequestedAt, now, n.job.Timezone)
+	if stopped {
+		memory[l.ID] = memory[l.ID].UnderWay(&n.job.Sync)
+	}
 	return n.addSessions(ctx, u, memory, []table.Row{row}, row.ExtractedAt, tickets)
 }
 
@@ -261,7 +264,7 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 		if last.Knows(t.At, now) {
 			continue
 		}
-		memory[t.LoginID] = banksync.RememberAttempt(last, t.At, now)
+		memory[t.LoginID] = banksync.RememberAttempt(&n.job.Sync, last, t.At, now)
 		at := u.ExtractedAt(config.StreamSyncSessions, now)
 		u.LastWritten = at
 		rows = append(rows, &table.SyncSession{

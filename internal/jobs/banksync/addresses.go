@@ -169,7 +169,7 @@ type csvLine struct {
 }
 
 // read returns what a line says, no valid address where it says nothing: an empty
-// line, a comment, a header, a user without an address.
+// line, a comment, a header, a user without an address or with a private one.
 func (c *csvLine) read(text string) (user string, address netip.Addr, err error) {
 	text = strings.Trim(text, " \r")
 	if strings.TrimSpace(text) == "" || text[0] == '#' {
@@ -202,9 +202,17 @@ func (c *csvLine) read(text string) (user string, address netip.Addr, err error)
 		return "", netip.Addr{}, fmt.Errorf("the second field %w", err)
 	case !id.Valid(user):
 		return "", netip.Addr{}, errors.New("the first field is no user id")
+	case !isPublic(address):
+		return "", netip.Addr{}, nil // it is nobody's to a bank, which may refuse it: as one without
 	}
 	return user, address, nil
 }
+
+// shared is what carriers give to users behind their NAT (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// isPublic says that an address may be known outside of a network of somebody's own.
+func isPublic(a netip.Addr) bool { return a.IsGlobalUnicast() && !a.IsPrivate() && !shared.Contains(a) }
 
 // separatorOf is the first of those in use that stands outside of quotes.
 func separatorOf(text string) byte {

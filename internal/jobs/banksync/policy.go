@@ -79,7 +79,7 @@ func Decide(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) Dec
 		}
 		return NoteSCA
 	}
-	if held && (sameStatus || last.Outcome == finoos.DailyLimit) {
+	if held && (sameStatus || last.Outcome == finoos.DailyLimit || last.Unsure) {
 		return Leave
 	}
 	if mayHaveGoneThrough(p, l, last, now) {
@@ -111,9 +111,8 @@ func lastSync(l *finoos.BankLogin, last Memory, now time.Time) time.Time {
 }
 
 // mayHaveGoneThrough says that the last session may be one that the bank counts.
-// For as long as a login is fresh, lastSynchronization tells, though not while the
-// bank may still be at work; where the API has none, the session counts as one that
-// went through.
+// For as long as a login is fresh, lastSynchronization tells; where the API has none,
+// the session counts as one that went through.
 func mayHaveGoneThrough(p *config.Sync, l *finoos.BankLogin, last Memory, now time.Time) bool {
 	if !last.Unsure && last.Outcome != finoos.Unknown {
 		return false
@@ -122,7 +121,7 @@ func mayHaveGoneThrough(p *config.Sync, l *finoos.BankLogin, last Memory, now ti
 	if since > p.StaleAfter {
 		return false
 	}
-	return since <= p.SettleTimeout || done.IsZero() || done.After(last.At.Add(-clocksDiffer))
+	return done.IsZero() || done.After(last.At.Add(-clocksDiffer))
 }
 
 // clocksDiffer is by how much the bank's clock and ours may, and how long a session
@@ -143,19 +142,30 @@ func Remember(p *config.Sync, res *finoos.SyncResult, status string, asked, now 
 	case finoos.DailyLimit:
 		y, month, d := now.In(zone).Date()
 		m.Until = time.Date(y, month, d+1, 0, 0, 0, 0, zone).UTC()
-	case finoos.Synced, finoos.Gone, finoos.Failed, finoos.Unknown:
+	case finoos.Unknown:
+		m = m.UnderWay(p) // for as long as the run waits, or is cut while it does
+	case finoos.Synced, finoos.Gone, finoos.Failed:
 		// Whether another one is due is seen from lastSynchronization.
+	}
+	return m
+}
+
+// UnderWay is a memory of a session that nobody waits for any more: for as long as a run
+// would have, the bank may be at work on it, which lastSynchronization does not show.
+func (m Memory) UnderWay(p *config.Sync) Memory {
+	if m.Unsure {
+		m.Until = m.At.Add(p.SettleTimeout)
 	}
 	return m
 }
 
 // RememberAttempt says what holds of a session that was asked for at an instant by a
 // run that has ended since, without a word of what came of it.
-func RememberAttempt(last Memory, asked, now time.Time) Memory {
+func RememberAttempt(p *config.Sync, last Memory, asked, now time.Time) Memory {
 	if asked.After(now) {
 		asked = now // of a clock that was wrong
 	}
-	return Memory{Outcome: finoos.Unknown, Status: last.Status, At: asked.UTC(), Unsure: true}
+	return Memory{Outcome: finoos.Unknown, Status: last.Status, At: asked.UTC(), Unsure: true}.UnderWay(p)
 }
 
 // LikelyDue guesses from the last session of a login whether another one is due, as

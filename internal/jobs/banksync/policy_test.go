@@ -23,6 +23,9 @@ func TestThePolicyOfSyncSessions(t *testing.T) {
 	unknown := func(before time.Duration) Memory {
 		return Memory{Outcome: finoos.Unknown, Status: "OK", At: ago(before)}
 	}
+	left := func(before time.Duration) Memory {
+		return RememberAttempt(&config.Sync{SettleTimeout: 15 * time.Minute}, Memory{}, ago(before), tonight)
+	}
 	for _, tc := range []struct {
 		name  string
 		when  string
@@ -44,8 +47,8 @@ func TestThePolicyOfSyncSessions(t *testing.T) {
 		{"SCA_REQUIRED is noted once", config.SyncAlways, finoos.BankLogin{Status: "SCA_REQUIRED"}, Memory{Outcome: finoos.SCARequired, Status: "SCA_REQUIRED", Until: tonight.Add(1)}, Leave},
 
 		{"what may have gone through, and has, is not asked for again", config.SyncAlways, login(ago(5 * time.Hour)), unknown(5 * time.Hour), Leave},
-		{"nor what has not yet, while the bank may be at work", config.SyncAlways, login(ago(90 * time.Hour)), unknown(10 * time.Minute), Leave},
-		{"what has not gone through is asked for again", config.SyncAlways, login(ago(90 * time.Hour)), unknown(16 * time.Minute), Ask},
+		{"nor what nobody has waited for, while the bank may be at work", config.SyncAlways, login(ago(90 * time.Hour)), left(10 * time.Minute), Leave},
+		{"what has not gone through is asked for again", config.SyncAlways, login(ago(90 * time.Hour)), left(16 * time.Minute), Ask},
 		{"so it is where only stale ones are", config.SyncStale, login(ago(90 * time.Hour)), unknown(16 * time.Minute), Ask},
 		{"what has gone through is asked for again once it is stale", config.SyncAlways, login(ago(21 * time.Hour)), unknown(21 * time.Hour), Ask},
 		{"where nobody can tell it counts as one that went through", config.SyncAlways, login(time.Time{}), unknown(19 * time.Hour), Leave},
@@ -86,7 +89,7 @@ func TestWhatIsRememberedIsNeverOlderThanWhatWasAskedFor(t *testing.T) {
 	if m.At.Before(asked) {
 		t.Errorf("remembered at %s what was asked for at %s", m.At, asked)
 	}
-	if m := RememberAttempt(Memory{Status: "OK"}, tonight.Add(900*time.Hour), tonight); m.At.After(tonight) || !m.Unsure || m.Status != "OK" {
+	if m := RememberAttempt(&config.Sync{}, Memory{Status: "OK"}, tonight.Add(900*time.Hour), tonight); m.At.After(tonight) || !m.Unsure || m.Status != "OK" {
 		t.Errorf("an attempt of a clock that is ahead: %+v", m)
 	}
 }

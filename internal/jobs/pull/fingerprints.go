@@ -176,8 +176,8 @@ type series struct{ account, currency string }
 // where a later answer may have lost the month's first days to the sliding
 // window, so that what is left can still be compared; else it is nil.
 //
-// beyond are days that were there, and lie behind the last of the answer: not
-// missing as long as no later one comes.
+// beyond are days that were there, and lie behind the last of the answer, or in one
+// of which not all days can be read: not missing as long as no other one says so.
 type month struct {
 	bitmap uint32 // without the lowest bit
 	beyond uint32

@@ -88,17 +88,21 @@ func (l *lookedUp) noticed(b *bookedPass) {
 
 // foundBookings are what a second look has found and the window does not hold.
 type foundBookings struct {
-	*finoos.List[finoos.Transaction]
-
-	of *bookedPass
+	list *finoos.List[finoos.Transaction]
+	of   *bookedPass
 }
+
+func (f foundBookings) Spilled() bool { return f.list.Spilled() }
+func (f foundBookings) NullIsEmpty()  { f.list.NullIsEmpty() }
+func (f foundBookings) WasNull() bool { return f.list.WasNull() }
+func (f foundBookings) Close() error  { return f.list.Close() }
 
 // Each comes after the window was gone through. What that holds, too, was seen
 // there. A key that nobody knows, of an id that is not found under the account that
 // it was missed in, has moved.
 func (f foundBookings) Each(visit func(*finoos.Transaction) error) error {
 	b, own, stayed := f.of, map[uint64]bool{}, map[string]bool{}
-	err := f.List.Each(func(t *finoos.Transaction) error {
+	err := f.list.Each(func(t *finoos.Transaction) error {
 		if key := b.key.of(t.AccountID, t.ID); !b.met(key) {
 			own[key] = true
 		}
@@ -110,7 +114,7 @@ func (f foundBookings) Each(visit func(*finoos.Transaction) error) error {
 	if err != nil {
 		return err
 	}
-	return f.List.Each(func(t *finoos.Transaction) error {
+	return f.list.Each(func(t *finoos.Transaction) error {
 		if !own[b.key.of(t.AccountID, t.ID)] {
 			return nil
 		}

@@ -96,7 +96,8 @@ func CollectTags(
 	ctx context.Context, res *Result, list *finoos.List[finoos.Categorization], old keyed, next *tagsThere, wanted func(*finoos.Categorization) bool,
 ) error {
 	picks := &picks{res: res}
-	var key []byte
+	var transaction bookingKey
+	var key []byte // only where it is compared
 	return Collect(ctx, res, list, Pass[finoos.Categorization]{Start: picks.start, Again: picks.again, Visit: func(rec *finoos.Categorization, emit func(table.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
@@ -106,17 +107,20 @@ func CollectTags(
 		}
 		// Not the record's own hash: that one covers its other tags.
 		hash := xxhash.Sum64String(rec.Extra)
-		key = append(append(append(append(key[:0], rec.AccountID...), 0), rec.TransactionID...), 0)
-		of := len(key)
-		if next != nil && rec.Unreadable > 0 {
-			next.partial[string(key)] = true
+		whose := transaction.of(rec.AccountID, rec.TransactionID)
+		of := 0
+		if next != nil {
+			key = append(append(append(append(key[:0], rec.AccountID...), 0), rec.TransactionID...), 0)
+			if of = len(key); rec.Unreadable > 0 {
+				next.partial[string(key)] = true
+			}
 		}
 		for _, tag := range rec.Tags {
-			key = append(key[:of], tag...)
-			if !picks.stands(xxhash.Sum64(key), hash) {
+			if !picks.stands(joinHashes(xxhash.Sum64String(tag), whose), hash) {
 				continue
 			}
 			if next != nil {
+				key = append(key[:of], tag...)
 				next.tags[string(key)] = hash
 				if before, known := old[string(key)]; known && before == hash {
 					continue

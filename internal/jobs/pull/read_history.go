@@ -78,7 +78,7 @@ type historyPass struct {
 	next      history
 	deletes   []table.Row
 	met       map[series]bool
-	extents   map[string]extent
+	extents   map[string]answered
 	scattered bool
 	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
@@ -98,7 +98,7 @@ func (h *historyPass) pass() Pass[finoos.AccountHistory] {
 
 func (h *historyPass) start() {
 	h.next, h.deletes = maps.Clone(h.old), nil
-	h.met, h.extents = map[series]bool{}, map[string]extent{}
+	h.met, h.extents = map[series]bool{}, map[string]answered{}
 	for _, g := range h.gathered {
 		g.written = map[int32]bool{}
 	}
@@ -164,8 +164,15 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 func (h *historyPass) replace(a *seriesMonths) {
 	h.extend(a)
 	a.replace(h.next)
-	if a.partial {
-		return // which days are not known cannot be told, so none is missing
+	if a.partial { // which days are not known cannot be told: a later answer does
+		for _, date := range a.vanished(h.old) {
+			at := Midnight(date)
+			key := monthKey{series: a.series, month: monthOf(at)}
+			m := h.next[key]
+			m.beyond |= 1 << at.Day()
+			h.next[key] = m
+		}
+		return
 	}
 	known := h.old
 	if h.backfilled {

@@ -13,8 +13,8 @@ import (
 // answer reaches (docs/design.md, "What a row means"). Of two names neither is the
 // other's, and a currency that is absent deletes nothing.
 
-// extent is what an answer has of an account, whatever the currency.
-type extent struct {
+// answered is what an answer has of an account, whatever the currency.
+type answered struct {
 	first, last int32 // days since 1970
 	days        bool  // there are some
 	nameless    bool  // in no currency

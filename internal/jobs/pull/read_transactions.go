@@ -177,7 +177,7 @@ type bookedPass struct {
 	key      bookingKey
 	account  string            // of the transaction before, as it is for most
 	newest   int32             // booking of it
-	seen     map[string]booked // its transactions
+	own      map[string]booked // its transactions
 
 	undated bool // there is one without a date
 	moved   bool // the one at hand is new to its account, wherever the window begins
@@ -193,8 +193,13 @@ func (k *bookingKey) of(account, id string) uint64 {
 	if account != k.account || k.hash == 0 {
 		k.account, k.hash = account, xxhash.Sum64String(account)
 	}
+	return joinHashes(xxhash.Sum64String(id), k.hash)
+}
+
+// joinHashes is the hash of two texts from those of each.
+func joinHashes(a, b uint64) uint64 {
 	const odd = 0x9e3779b97f4a7c15 // spreads the one over the other
-	return xxhash.Sum64String(id) + k.hash*odd
+	return a + b*odd
 }
 
 func (r *Reader) newBookedPass(res *Result, old bookings, from int32) *bookedPass {
@@ -210,7 +215,7 @@ func (b *bookedPass) pass() Pass[finoos.Transaction] {
 
 func (b *bookedPass) begin() {
 	b.next = window{newest: map[string]int32{}, seen: bookings{}}
-	b.seen, b.moved = nil, false
+	b.own, b.moved = nil, false
 	b.start()
 }
 
@@ -237,7 +242,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 		return nil
 	}
 	if is.days == noDate || is.days >= b.keepFrom {
-		b.seen[t.ID] = is
+		b.own[t.ID] = is
 	}
 	if known && before == is {
 		return nil
@@ -247,7 +252,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 
 // enter makes an account the one at hand.
 func (b *bookedPass) enter(account string) {
-	if b.seen != nil && account == b.account {
+	if b.own != nil && account == b.account {
 		return
 	}
 	newest, known := b.next.newest[account]
@@ -255,5 +260,5 @@ func (b *bookedPass) enter(account string) {
 		newest = noDate
 		b.next.newest[account], b.next.seen[account] = noDate, map[string]booked{}
 	}
-	b.account, b.newest, b.seen = account, newest, b.next.seen[account]
+	b.account, b.newest, b.own = account, newest, b.next.seen[account]
 }

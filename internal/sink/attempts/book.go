@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/wait"
 )
 
 // Options say where a [Book] writes.
@@ -35,6 +36,8 @@ const (
 	quiet     = 250 * time.Millisecond
 	// putFor bounds the write of an object.
 	putFor = 30 * time.Second
+	// conflicts are how often that is repeated.
+	conflicts = 8
 	// deletions are made side by side.
 	deletions = 8
 )
@@ -64,7 +67,7 @@ type notePage struct {
 	key     string
 	run     string
 	left    int  // tickets that are not settled
-	told    bool // of some the outcome is a row
+	told    int  // outcomes that are rows, and not committed
 	written bool // it stands, or will not
 	etag    string
 	rest    []Attempt // of others' users
@@ -173,8 +176,14 @@ func (b *Book) put(ctx context.Context, key string, list []Attempt) error {
 	if err != nil {
 		return err
 	}
-	// The key is this process's alone: whatever stands there is ours.
-	_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	// The key is this process's alone: whatever stands there is ours, and so is a write
+	// that is under way, of a request that was repeated.
+	for range conflicts {
+		_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+		if !errors.Is(err, bucket.ErrConflict) || wait.For(ctx, quiet) != nil {
+			break
+		}
+	}
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return err
 	}
@@ -199,21 +208,21 @@ func (b *Book) settle(t *Ticket, told bool) {
 	}
 	t.settled = true
 	t.of.left--
-	t.of.told = t.of.told || told
+	if told {
+		t.of.told++
+	}
 }
 
-// Sealed are the objects of which all is told with a commit that is being made.
-type Sealed []*notePage
+// Sealed is how much of each object is told with a commit that is being made.
+type Sealed map[*notePage]int
 
 // Seal is called when a commit takes what was told so far, and no more.
 func (b *Book) Seal() Sealed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all Sealed
+	all := Sealed{}
 	for p := range b.open {
-		if p.left == 0 && p.written {
-			all = append(all, p)
-		}
+		all[p] = p.told
 	}
 	return all
 }
@@ -222,10 +231,20 @@ func (b *Book) Seal() Sealed {
 func (b *Book) Committed(s Sealed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, p := range s {
-		delete(b.open, p)
+	for p, told := range s {
+		p.told -= told
 	}
-	b.ready = append(b.ready, s...)
+	b.release()
+}
+
+// release makes ready what is done with. mu is held.
+func (b *Book) release() {
+	for p := range b.open {
+		if p.left == 0 && p.told == 0 && p.written {
+			delete(b.open, p)
+			b.ready = append(b.ready, p)
+		}
+	}
 }
 
 // Clear deletes what nobody needs any more. It is called when all that the run has
@@ -236,11 +255,14 @@ func (b *Book) Clear(ctx context.Context) error {
 	ready := b.ready
 	b.ready = nil
 	b.mu.Unlock()
-	var work errgroup.Group
+	work, going := errgroup.WithContext(ctx) // one that cannot be deleted stands for the others
 	work.SetLimit(deletions)
 	for _, p := range ready {
 		work.Go(func() error {
-			err := b.clear(ctx, p)
+			err := going.Err()
+			if err == nil {
+				err = b.clear(ctx, p)
+			}
 			if err != nil {
 				b.mu.Lock()
 				b.ready = append(b.ready, p)
@@ -260,12 +282,7 @@ func (b *Book) Clear(ctx context.Context) error {
 func (b *Book) Close(ctx context.Context) error {
 	b.writing.Wait()
 	b.mu.Lock()
-	for p := range b.open {
-		if p.left == 0 && !p.told {
-			delete(b.open, p)
-			b.ready = append(b.ready, p)
-		}
-	}
+	b.release()
 	b.mu.Unlock()
 	return b.Clear(ctx)
 }
@@ -359,11 +376,14 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 		if errors.Is(err, bucket.ErrNotExist) {
 			return nil, nil // its run has ended well, just now
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, bucket.ErrDenied): // archived, or of another key: so it stays, night after night
+		case err != nil:
 			return nil, fmt.Errorf("read noted attempts: %w", err)
+		default:
+			etag = got.ETag
+			list, err = parse(body, run)
 		}
-		etag = got.ETag
-		list, err = parse(body, run)
 	}
 	if err != nil {
 		b.o.Logger.WarnContext(ctx, "noted attempts of an earlier run cannot be read: they are passed over", "key", info.Key, "error", err)

@@ -21,12 +21,16 @@ import (
 // notedStore is a bucket in memory, and what was asked of it.
 type notedStore struct {
 	bucket.Objects
-	mu      sync.Mutex
-	objects map[string]string
-	etags   map[string]int
-	puts    int
-	fail    error
-	before  func(key string) // of a conditional Put
+	mu        sync.Mutex
+	objects   map[string]string
+	etags     map[string]int
+	puts      int
+	deletes   int
+	fail      error
+	hides     map[string]error
+	conflicts int
+	keeps     error            // says so of what is to be deleted
+	before    func(key string) // of a conditional Put
 }
 
 func newStore() *notedStore {
@@ -43,6 +47,10 @@ func (s *notedStore) Put(_ context.Context, key string, body []byte, c bucket.Co
 	defer s.mu.Unlock()
 	s.puts++
 	_, there := s.objects[key]
+	if s.conflicts > 0 {
+		s.conflicts--
+		return bucket.Info{}, bucket.ErrConflict
+	}
 	switch {
 	case s.fail != nil:
 		return bucket.Info{}, s.fail
@@ -58,6 +66,9 @@ func (s *notedStore) Get(_ context.Context, key string) ([]byte, bucket.Info, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, there := s.objects[key]
+	if err := s.hides[key]; err != nil {
+		return nil, bucket.Info{}, err
+	}
 	if !there {
 		return nil, bucket.Info{}, bucket.ErrNotExist
 	}
@@ -67,6 +78,9 @@ func (s *notedStore) Get(_ context.Context, key string) ([]byte, bucket.Info, er
 func (s *notedStore) Delete(_ context.Context, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deletes++; s.keeps != nil {
+		return s.keeps
+	}
 	delete(s.objects, key)
 	return nil
 }
@@ -210,6 +224,65 @@ func TestAnObjectGoesWhenAllItTellsIsCommitted(t *testing.T) {
 	})
 }
 
+// One of an object is committed, and then it turns out that another was not made: there
+// is nothing left to commit, and nothing to keep.
+func TestAnObjectGoesThoughTheLastOfItWasNotMade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := book(s, "r", 2)
+		tickets := note(t, b, 0, 2)
+		b.Told(tickets[:1])
+		b.Committed(b.Seal())
+		b.Drop(tickets[1])
+		if err := b.Close(t.Context()); err != nil || len(s.keys()) > 0 {
+			t.Errorf("left: %v, %v", s.keys(), err)
+		}
+	})
+}
+
+// What was told while a commit was being made is not in it.
+func TestWhatIsToldDuringACommitIsOfTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := book(s, "r", 2)
+		tickets := note(t, b, 0, 2)
+		b.Told(tickets[:1])
+		sealed := b.Seal()
+		b.Told(tickets[1:])
+		b.Committed(sealed)
+		if err := b.Close(t.Context()); err != nil || len(s.keys()) != 1 {
+			t.Errorf("%v, %v", s.keys(), err)
+		}
+	})
+}
+
+// A store that keeps what it has, for some days or for ever, is not asked again and again
+// for each of many objects.
+func TestAStoreThatDeletesNothingIsNotAskedForEach(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		b := book(s, "r", 1)
+		b.Told(note(t, b, 0, 400))
+		b.Committed(b.Seal())
+		s.keeps = bucket.ErrDenied
+		for range 3 {
+			if err := b.Clear(t.Context()); !errors.Is(err, bucket.ErrDenied) {
+				t.Errorf("says %v", err)
+			}
+		}
+		if s.deletes > 3*2*deletions {
+			t.Errorf("asked %d times", s.deletes)
+		}
+		s.keeps = nil
+		if err := b.Close(t.Context()); err != nil || len(s.keys()) > 0 {
+			t.Errorf("%d are left, %v", len(s.keys()), err)
+		}
+	})
+}
+
 func TestWithoutItsNoteNobodyIsAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,6 +293,12 @@ func TestWithoutItsNoteNobodyIsAsked(t *testing.T) {
 			t.Errorf("a failed write: %v", err)
 		}
 		s.fail = nil
+		s.conflicts = 2
+		if ticket, err := b.Note(t.Context(), attempt(3)); err != nil {
+			t.Errorf("a repeated request meets itself: %v", err)
+		} else {
+			b.Drop(ticket)
+		}
 		b.o.Check = func(context.Context) error { return lost }
 		if _, err := b.Note(t.Context(), attempt(1)); !errors.Is(err, lost) {
 			t.Errorf("another has the lease: %v", err)
@@ -315,6 +394,24 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil || len(s.keys()) != n {
 		t.Errorf("%d of %d are left, %v", len(s.keys()), n, err)
 	}
+}
+
+// A lifecycle rule may archive it, a key may be gone: no night is lost for it.
+func TestAnObjectThatNobodyMayReadIsPassedOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		note(t, book(s, "r1", 2), 0, 2)
+		note(t, book(s, "r2", 2), 2, 4)
+		s.hides = map[string]error{s.keys()[0]: fmt.Errorf("get: %w: InvalidObjectState", bucket.ErrDenied)}
+		if found := left(t, book(s, "r3", 0), everybody); len(found) != 2 || found[0].UserID < "u2" {
+			t.Errorf("found %v", found)
+		}
+		s.hides[s.keys()[0]] = errors.New("not now")
+		if err := book(s, "r3", 0).Left(t.Context(), everybody, func([]*Ticket) error { return nil }); err == nil {
+			t.Error("what may be read later is passed over, and its banks are asked again")
+		}
+	})
 }
 
 func FuzzObject(f *testing.F) {
