@@ -10,6 +10,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banktest"
+	"finoos-syncer/internal/jobs/pull"
 )
 
 func TestABackfillTellsAccountsAndCurrenciesApart(t *testing.T) {
@@ -76,4 +77,31 @@ func TestABackfillThatDoesNotFitIntoMemoryBringsTheSame(t *testing.T) {
 			b.t.Errorf("rows (-truth +brought):\n%s", diff)
 		}
 	})
+}
+
+func TestAnAnswerToNoWindowDoesNotShowWhichDateIsCompared(t *testing.T) {
+	t.Parallel()
+	days := func(booked, value int32) *finoos.Transaction {
+		return &finoos.Transaction{ID: "t", AccountID: "giro", BookingDate: pull.Midnight(booked), ValueDate: pull.Midnight(value)}
+	}
+	for _, tt := range []struct {
+		w             dayWindow
+		booked, value int32
+		want          int32
+	}{
+		{dayWindow{100, 189, 90, 190}, 150, 10, dateOfBooking},
+		{dayWindow{100, 189, 90, 190}, 300, 150, dateOfValue},
+		{unwindowed(100, 400), 150, 10, notSeenYet},
+		{unwindowed(100, 400), 150, 800, notSeenYet},
+		{unwindowed(100, 400), 50, 150, notSeenYet},
+		{unwindowed(100, 400), 50, 50, notSeenYet},
+	} {
+		f := &filling{since: 40, until: 400}
+		if _, ok := f.booking(days(tt.booked, tt.value), tt.w); !ok {
+			t.Errorf("booked %d, of value %d: not taken", tt.booked, tt.value)
+		}
+		if got := f.compares.Load(); got != tt.want {
+			t.Errorf("booked %d, of value %d: compares %d, want %d", tt.booked, tt.value, got, tt.want)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -31,6 +32,12 @@ const (
 // dayWindow is the days from and to last, both included, of which transactions are
 // taken; what was asked for begins with since and ends before until.
 type dayWindow struct{ from, last, since, until int32 }
+
+// unwindowed is that of an answer to which no days were asked for: it shows
+// nothing of which date the API compares.
+func unwindowed(from, last int32) dayWindow {
+	return dayWindow{from, last, math.MinInt32 + 1, math.MaxInt32}
+}
 
 func (w dayWindow) holds(day int32) bool { return day >= w.from && day <= w.last }
 
@@ -63,15 +70,16 @@ func (f *filling) windows(
 			days = (last - from + 1) / 2
 			continue
 		}
+		of := dayWindow{from, last, since, until}
 		if pull.RefusesWindow(err) {
-			last, until = to, to
+			last, of = to, unwindowed(from, to)
 			list, err = f.client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
 		}
 		if err != nil {
 			return err
 		}
 		size := list.Bytes()
-		if err := visit(list, dayWindow{from, last, since, until}); err != nil {
+		if err := visit(list, of); err != nil {
 			return err
 		}
 		switch {

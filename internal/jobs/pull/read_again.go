@@ -123,6 +123,17 @@ func (f foundBookings) Each(visit func(*finoos.Transaction) error) error {
 	})
 }
 
+// failsOverIDs says whether it may be the ids that the API fails over, night after
+// night. Where it fails over everything, a full pull fails, too.
+func failsOverIDs(err error) bool {
+	switch finoos.ClassOf(err) {
+	case finoos.Server, finoos.Network, finoos.Timeout, finoos.NotReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // lookAgain asks for what is missing from a window by its ids, and collects both
 // answers: what comes back has moved, or was only left out; what does not is
 // deleted. It returns false where the API did not do as it was asked, so that only
@@ -142,7 +153,7 @@ func (r *Reader) lookAgain(
 	}
 	res.rewind()
 	found, err := r.Client.TransactionsByID(ctx, u.ID, ids, witness)
-	if errors.Is(err, finoos.ErrNotByID) {
+	if errors.Is(err, finoos.ErrNotByID) || ctx.Err() == nil && failsOverIDs(err) {
 		r.byID.ignored.Add(1)
 		return false, nil
 	}

@@ -131,3 +131,37 @@ func TestARefreshWritesAllMonthsAndEndsWhatABackfillMayHaveBrought(t *testing.T)
 		t.Errorf("%d rows, with what is not there: %v", len(got), l.tables[string(config.StreamAccountHistory)][brought])
 	}
 }
+
+// A gateway that gives up over each look-up is no reason to fail every night.
+func TestALookUpThatFailsHasAnotherWay(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{500, 502, 503, 504, 202, 408, 414, 200} {
+		b, l := newLedger(t)
+		l.desk.answer = func(path string, query url.Values) (int, any) {
+			if query.Has("transactionIds") {
+				return status, nil
+			}
+			return b.answer(path, query)
+		}
+		l.pull(theBooked)
+		for i := range 4 {
+			b.drop(fmt.Sprint("g", i))
+			if _, err := l.try(theBooked); err != nil {
+				t.Errorf("%d: %v", status, err)
+			}
+			b.equals(t, l)
+		}
+	}
+	b, l := newLedger(t)
+	l.pull(theBooked)
+	b.drop("g1")
+	l.desk.answer = func(path string, query url.Values) (int, any) {
+		if query.Has("since") {
+			return b.answer(path, query)
+		}
+		return 503, nil
+	}
+	if _, err := l.try(theBooked); err == nil {
+		t.Error("neither ids nor a full pull are answered, and there is no error")
+	}
+}
