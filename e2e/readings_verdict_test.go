@@ -57,7 +57,7 @@ func judge(t *testing.T, dir string, readers []*reader) [][]verdict {
 		query := "SELECT " + selectList(tb.withExtra()) + " FROM current_" + tb.name
 		switch {
 		case tb.name == "pulls":
-			query = `SELECT user_id, stream, outcome, error_class FROM pulls
+			query = `SELECT user_id, stream, outcome, error_class, issues FROM pulls
 				QUALIFY row_number() OVER (PARTITION BY user_id, stream ORDER BY _extracted_at DESC) = 1`
 		case tb.history:
 			continue
@@ -118,6 +118,9 @@ func (r *reader) judgeNight(i int, current map[string][]row) verdict {
 		v.says = n.err.Error()
 	}
 	for _, p := range current["pulls"] {
+		if strings.Contains(fmt.Sprint(p["issues"]), `"null_list"`) {
+			v.said[fmt.Sprint(p["user_id"], " ", p["stream"])] = "null_list"
+		}
 		if p["outcome"] != "pulled" {
 			v.said[fmt.Sprint(p["user_id"], " ", p["stream"])] = strings.TrimSuffix(fmt.Sprint(p["outcome"], " ", p["error_class"]), " <nil>")
 		}

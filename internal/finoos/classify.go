@@ -90,6 +90,16 @@ func (e *Error) refusesQuery() bool {
 	}
 }
 
+// RefusesWindow reports whether it may be the window that is refused, and not what
+// lies in it: banks refuse windows, and some of them those that reach back far.
+func (e *Error) RefusesWindow() bool {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestedRangeNotSatisfiable:
+		return true
+	}
+	return false
+}
+
 var outcomeOfStatus = map[int]Outcome{
 	http.StatusOK:                         Synced,
 	http.StatusCreated:                    Synced,

@@ -45,7 +45,7 @@ func optionalIdent[T any](name string, at func(*T) *string) *fieldOf[T] {
 		switch {
 		case !id.Valid(s):
 			return errBadChars
-		case strings.ContainsRune(s, utf8.RuneError) && (d.repaired || !wellFormed(v)):
+		case (d.repaired || v.form != 0) && strings.ContainsRune(s, utf8.RuneError) && (d.repaired || !wellFormed(v)):
 			return errMiscoded // what it was cannot be told, so it may be another's
 		}
 		*at(to) = s
@@ -157,7 +157,7 @@ func dateField[T any](name string, at func(*T) *time.Time, parse func(value) (ti
 		if err != nil {
 			return err
 		}
-		if y := t.Year(); y < firstYear || y > lastYear || t.IsZero() { // Go's zero time stands for null here
+		if t.IsZero() { // which stands for null here
 			return errNotDate
 		}
 		*at(to) = t
@@ -188,7 +188,7 @@ func dayOf(v value) (time.Time, error) {
 	y, yok := digits(text[:4])
 	m, mok := digits(text[5:7])
 	d, dok := digits(text[8:length])
-	if !yok || !mok || !dok || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
+	if !yok || !mok || !dok || y < firstYear || m < 1 || m > 12 || d < 1 || d > daysIn(y, m) {
 		return time.Time{}, errNotDate
 	}
 	return time.Unix(daysUntil(y, m, d)*secondsOfDay, 0).UTC(), nil
@@ -284,7 +284,10 @@ func instantOf(v value) (time.Time, error) {
 		s = separators(s)
 		for _, form := range instantForms {
 			if t, err := time.Parse(form, s); err == nil {
-				return t.UTC().Truncate(time.Microsecond), nil
+				if t = t.UTC(); t.Year() < firstYear || t.Year() > lastYear {
+					return time.Time{}, errNotTime
+				}
+				return t.Truncate(time.Microsecond), nil
 			}
 		}
 	}

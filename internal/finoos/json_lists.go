@@ -68,15 +68,17 @@ func (d *recordDecoder) textList(c *choice, b []byte, i int, hash bool, depth in
 	n, more := 0, false
 	mark := len(d.hash.path)
 	d.hash.syntax.around++
+	before := d.mark() // as each item finds it, but for what it counts
 	for i = skipSpace(b, i+1); b[i] != ']'; n++ {
 		if hash {
 			d.hash.enterItem(n)
 		}
-		before := d.mark()
 		item, part, rest, end, err := d.item(c, b, i, hash, depth+1)
 		if err != nil && c.each && !errors.Is(err, errNoJSON) {
-			d.reset(before)
-			d.odd.unreadable++
+			before.odd.unreadable++
+			if d.reset(before); hash {
+				d.hash.enterItem(n)
+			}
 			item, rest, more = value{}, false, true
 			part, end, err = d.whole(b, i, nil, hash, depth+1, true)
 		}
@@ -175,11 +177,11 @@ func records[T, R any](name string, of *schema[R], in recordsOf[T, R]) *fieldOf[
 			list = []R{}
 		}
 		d.hash.syntax.around++
+		before := d.mark() // as each item finds it, but for what it counts
 		for i = skipSpace(b, i+1); b[i] != ']'; {
 			var none R
 			list = append(list, none)
 			last := &list[len(list)-1]
-			before := d.mark()
 			end, err := of.decodeAt(d, last, b, i)
 			if errors.Is(err, errNoJSON) {
 				return 0, end, fmt.Errorf("[%d]: %w", len(list)-1, err)
@@ -195,6 +197,8 @@ func records[T, R any](name string, of *schema[R], in recordsOf[T, R]) *fieldOf[
 			if last != nil {
 				list = list[:len(list)-1]
 				d.odd.unreadable++
+				before.odd = d.odd
+				d.passRepairs(b, end) // nothing of it is kept
 				in.leaveOut(to)
 			}
 			var ok bool

@@ -261,13 +261,7 @@ func (o *oracleObject[T]) object(l *level[T], v, raw []byte) (extra string, err 
 			o.unreadable++
 			keep(m, oracleMended(m.value))
 		case storeErr == nil && f.name == "balances":
-			for _, item := range oraclePairs(came.value) {
-				if item.value[0] != '{' && !utf8.Valid(item.value) {
-					o.replaced++ // once, since what is no record counts with the list
-					break
-				}
-			}
-			return
+			return // each counts for itself
 		case storeErr == nil && f.name == "nextBookingRange" && m.value[0] != '"':
 			m = pair{} // days only
 		case storeErr == nil && f.read != nil:

@@ -127,6 +127,9 @@ func FuzzWalkReadsWhatTheOracleReads(f *testing.F) {
 		for model := range compared {
 			f.Add(`[{"id":"a","accountId":`+tt.text+`}]`, uint8(model), uint8(i))
 			f.Add(`{"x":`+tt.text+`,"list":[`+tt.text+`]}`, uint8(model), uint8(i))
+			if len(tt.text) < 200 && tt.valid {
+				f.Add(everywhere(tt.text), uint8(model), uint8(i))
+			}
 		}
 	}
 	for model := range compared {
@@ -135,6 +138,14 @@ func FuzzWalkReadsWhatTheOracleReads(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, model, window uint8) {
 		compared[int(model)%len(compared)](t, text, 4+int(window))
 	})
+}
+
+// everywhere is a record of any model that holds a value wherever one may stand.
+func everywhere(text string) string {
+	return strings.ReplaceAll(`[{"accountId":"a","transactionId":"t","contractId":"c","bankLoginId":"l","id":"u","name":X,"name":X,"createdAt":X,"duplicates":[X,"d"],
+		"balance":X,"amount":X,"isActive":X,"purpose":X,"bookingDate":X,"tags":[X,{"id":X,"label":X},{"name":"y"}],"paymentPartner":{"name":X,"iban":X,"y":[X]},
+		"contractPartner":{"id":X,"name":X,"z":X},"nextBookingRange":{"from":X,"z":X},"transactions":[{"transactionId":X,"n":X}],"attributes":[X],"unknown":{"deep":X},
+		"balances":[{"date":"2024-01-01","balance":X,"y":X},X,{"date":X,"x":X},{"z":X}]}]`, "X", text)
 }
 
 // grammar is what is JSON, and what is not.
@@ -161,6 +172,9 @@ var grammar = []struct {
 	{"a pair of surrogates is a character", `"\ud83d\ude00"`, true},
 	{"half a pair reads as a replacement", `"\ud83d \ude00\ud83d"`, true},
 	{"an escaped zero is a character", `"\u0000"`, true},
+	{"an escaped zero may be a name", `{"\u0000":{"a\ud800\ud83d\ude00":["\udc00\\u0000"]}}`, true},
+	{"a list may hold what is nothing", `[null,"",{"\u0000":null}]`, true},
+	{"a date may stand before what is none", `"2024-01-01T10:00\u0000"`, true},
 	{"DEL is a character", "\"\x7f\"", true},
 	{"a hash is no control character", `"#########"`, true},
 	{"UTF-8 of every length is text", `"äẞ€😀ä"`, true},

@@ -24,6 +24,7 @@ type List[T any] struct {
 	totals               *totals // that what the answer tells is compared with; nil = it is not
 	told                 Null[int]
 	held                 int
+	weighed              bool // it was, and is long enough
 }
 
 // Total is how many records the answer tells of, and how many it holds, once it has
@@ -87,10 +88,13 @@ func (l *List[T]) each(empty func(*T), visit func(*T) error) error {
 		}
 	}
 	l.told, l.held = told, records
-	if l.totals == nil || !told.Valid {
+	if l.totals == nil || l.weighed || !told.Valid {
 		return nil
 	}
-	return l.totals.compare(l.call, told.V, records)
+	// Once: what is right for others meanwhile is nothing to who has begun to write.
+	err := l.totals.compare(l.call, told.V, records)
+	l.weighed = err == nil
+	return err
 }
 
 // Bytes is the size of the answer.

@@ -271,3 +271,32 @@ func TestWhatIsAskedForInPartIsComparedWithNoTotal(t *testing.T) {
 		}
 	}
 }
+
+// What was gone through once is being written: that is no time to find that it is
+// short, by a total that is relied on since.
+func TestAListThatWasGoneThroughIsNotFoundShortLater(t *testing.T) {
+	t.Parallel()
+	c, _ := setup(t, totalsOf(func(records, total string) string {
+		return `{"contracts":[` + records + `],"metaData":{"total":` + total + `}}`
+	}))
+	l, err := c.Contracts(t.Context(), "early-2-3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	pass := func(*Contract) error { return nil }
+	if err := l.Each(pass); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"a-1-1", "b-1-1", "c-1-1"} {
+		if err := failure(c.Contracts(t.Context(), user)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Each(pass); err != nil {
+		t.Errorf("when it is gone through again: %v", err)
+	}
+	if err := failure(c.Contracts(t.Context(), "early-2-3")); !IsShort(err) {
+		t.Errorf("when it is asked for again: %v", err)
+	}
+}

@@ -20,5 +20,16 @@ const Max = 1024
 // Who puts it in the place of bytes that could not be read has made two ids into
 // one, and refuses such an id itself.
 func Valid(s string) bool {
-	return s != "" && len(s) <= Max && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	if s == "" || len(s) > Max {
+		return false
+	}
+	for i := range len(s) { // as a rule all is ASCII
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return utf8.ValidString(s[i:]) && !strings.ContainsFunc(s[i:], unicode.IsControl)
+		case c < ' ' || c == 0x7f:
+			return false
+		}
+	}
+	return true
 }

@@ -62,3 +62,18 @@ func TestATagIsOfTheTransactionOfItsAccount(t *testing.T) {
 		}
 	}
 }
+
+func TestABackfillThatDoesNotFitIntoMemoryBringsTheSame(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(3), func(b *bank) {
+		o := b.backfillOptions("2026-03-10")
+		o.Until = "2026-08-09"
+		for _, job := range o.Config.Jobs {
+			job.MaxInflightBytes = 1
+		}
+		rep := b.fill(o)
+		if diff := cmp.Diff(b.inRange("2026-03-10", "2026-08-09"), b.brought(rep)); diff != "" {
+			b.t.Errorf("rows (-truth +brought):\n%s", diff)
+		}
+	})
+}

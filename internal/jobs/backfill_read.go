@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -29,14 +28,14 @@ const (
 	dateMargin = 10
 )
 
-// window is the days from and to last, both included, of which transactions are
+// dayWindow is the days from and to last, both included, of which transactions are
 // taken; what was asked for begins with since and ends before until.
-type window struct{ from, last, since, until int32 }
+type dayWindow struct{ from, last, since, until int32 }
 
-func (w window) holds(day int32) bool { return day >= w.from && day <= w.last }
+func (w dayWindow) holds(day int32) bool { return day >= w.from && day <= w.last }
 
 // asked says whether a day may have been asked for, wherever it began.
-func (w window) asked(day int32) bool { return day >= w.since-1 && day <= w.until }
+func (w dayWindow) asked(day int32) bool { return day >= w.since-1 && day <= w.until }
 
 // windows asks for the transactions of some days, one window after the other,
 // sized so that an answer stays bounded; or for all at once where windows are
@@ -44,7 +43,7 @@ func (w window) asked(day int32) bool { return day >= w.since-1 && day <= w.unti
 // not documented, so more is asked for: an answer may hold transactions of other
 // days.
 func (f *filling) windows(
-	ctx context.Context, u *user, from, to int32, before func(), visit func(list *finoos.List[finoos.Transaction], w window) error,
+	ctx context.Context, u *user, from, to int32, before func(), visit func(list *finoos.List[finoos.Transaction], w dayWindow) error,
 ) error {
 	days := int32(firstWindow)
 	for from <= to {
@@ -72,7 +71,7 @@ func (f *filling) windows(
 			return err
 		}
 		size := list.Bytes()
-		if err := visit(list, window{from, last, since, until}); err != nil {
+		if err := visit(list, dayWindow{from, last, since, until}); err != nil {
 			return err
 		}
 		switch {
@@ -98,7 +97,7 @@ func (f *filling) fillTransactions(ctx context.Context, p *filledPull) error {
 	}
 	all := &broughtBookings{ids: map[uint64]struct{}{}, keys: map[uint64]struct{}{}}
 	var res *pull.Result
-	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], w window) error {
+	err := f.windows(ctx, p.user, from, f.until, func() { res = f.begin(p) }, func(list *finoos.List[finoos.Transaction], w dayWindow) error {
 		undated, err := f.collectBooked(ctx, res, list, w, all)
 		if err != nil {
 			res.Close()
@@ -129,11 +128,23 @@ type broughtBookings struct {
 // collectBooked takes the transactions of a window that none before has brought. Of
 // those without a date it counts, with the last window, how many are left out.
 func (f *filling) collectBooked(
-	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], w window, all *broughtBookings,
+	ctx context.Context, res *pull.Result, list *finoos.List[finoos.Transaction], w dayWindow, all *broughtBookings,
 ) (undated int64, err error) {
-	var dateless, taken map[uint64]struct{}
-	start := func() { dateless, taken = map[uint64]struct{}{}, map[uint64]struct{}{} }
+	var dateless map[uint64]struct{}
+	var taken map[uint64]uint64 // hashes, by what they are told by
+	settled := false            // what is written later is what was taken, whatever is known by then
+	start := func() {
+		if !settled {
+			dateless, taken = map[uint64]struct{}{}, map[uint64]uint64{}
+		}
+	}
 	err = pull.CollectPicked(ctx, res, list, start, func(t *finoos.Transaction, stands func(hash uint64, key ...string) bool, emit func(table.Row) error) error {
+		if settled {
+			if hash, is := taken[bookingID(t.AccountID, t.ID)]; is && hash == t.Hash && stands(hash, t.AccountID, t.ID) {
+				return emit(pull.TransactionRow(res, t))
+			}
+			return nil
+		}
 		id, ok := f.booking(t, w)
 		if !ok { // another of this key may be
 			if t.BookingDate.IsZero() && w.last == f.until {
@@ -145,15 +156,18 @@ func (f *filling) collectBooked(
 		if _, before := all.keys[id]; before || !stands(t.Hash, t.AccountID, t.ID) {
 			return nil
 		}
-		taken[id] = struct{}{}
+		taken[id] = t.Hash
 		return emit(pull.TransactionRow(res, t))
 	})
+	settled = true
 	for id := range dateless {
 		if _, booked := all.ids[id]; !booked {
 			undated++
 		}
 	}
-	maps.Copy(all.keys, taken)
+	for id := range taken {
+		all.keys[id] = struct{}{}
+	}
 	return undated, err
 }
 
@@ -188,7 +202,7 @@ func isTagged(ids map[uint64]struct{}, c *finoos.Categorization) bool {
 // Where the API compares the date of value, one that is booked within the range may
 // come with no window but that of its value. Which date that is shows by the first
 // transaction of which only the other one was asked for.
-func (f *filling) booking(t *finoos.Transaction, w window) (uint64, bool) {
+func (f *filling) booking(t *finoos.Transaction, w dayWindow) (uint64, bool) {
 	id := bookingID(t.AccountID, t.ID)
 	if t.BookingDate.IsZero() {
 		return id, w.last == f.until && f.reachesPresent()
@@ -229,7 +243,7 @@ func (f *filling) booked(ctx context.Context, u *user) (map[uint64]struct{}, err
 		return u.filled.inRange, nil
 	}
 	ids := map[uint64]struct{}{}
-	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], w window) error {
+	err := f.windows(ctx, u, f.since, f.until, func() {}, func(list *finoos.List[finoos.Transaction], w dayWindow) error {
 		defer func() { _ = list.Close() }() // frees memory; nothing is lost by an error
 		list.NullIsEmpty()
 		for t, err := range list.All() {

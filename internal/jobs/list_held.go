@@ -125,6 +125,7 @@ func appendUser(b []byte, u *finoos.User) []byte {
 		created = u.CreatedAt.UnixMicro()
 	}
 	b = binary.AppendVarint(b, created)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(u.Unreadable)), uint64(u.Replaced)) // counts
 	return appendList(appendList(b, u.Duplicates), u.UserScopes)
 }
 
@@ -152,6 +153,7 @@ func decodeUser(b []byte, text string) (u *finoos.User, rest []byte, err error) 
 	if us := d.Varint(); us != 0 {
 		u.CreatedAt = time.UnixMicro(us).UTC()
 	}
+	u.Unreadable, u.Replaced = int(d.Uvarint()), int(d.Uvarint()) // as they were written
 	u.Duplicates, u.UserScopes = readList(d), readList(d)
 	if d.Failed() {
 		return nil, nil, errHeldUser

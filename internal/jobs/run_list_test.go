@@ -136,7 +136,7 @@ func TestAFieldOfAUserThatCannotBeReadIsCounted(t *testing.T) {
 		users := `{"context":{"page":1,"totalPages":1,"total":2},"users":[{"id":"` + b.UserID(0) + `","createdAt":1705928927},{"id":"` + b.UserID(1) + `","name":{"first":"A"},"duplicates":"x"}]}`
 		b.transport = b.onPage("", pageAnswer{status: 200, body: users})
 		if rep := b.run(few); rep.Users.Pulled != 2 || rep.Issues["unreadable"].Count != 3 {
-			b.t.Errorf("users %+v, list %+v", rep.Users, rep.List)
+			b.t.Errorf("users %+v, issues %+v", rep.Users, rep.Issues)
 		}
 	})
 }

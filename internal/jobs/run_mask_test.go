@@ -2,8 +2,10 @@ package jobs
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -71,4 +73,30 @@ func TestOnlyAJobWithAKeyMasksByHMAC(t *testing.T) {
 	if plain, err := b.config().Jobs["nightly"].Masking(); plain != nil || err != nil {
 		t.Errorf("without a mask: %v, %v", plain, err)
 	}
+}
+
+func TestAnIssueNamesNobodyWhereUsersAreMasked(t *testing.T) {
+	t.Parallel()
+	first := regexp.MustCompile(`(?i)\{\s*("accountid")`)
+	inBubble(t, banktest.Still(3), func(b *bank) {
+		b.transport = via{nil, func(r *http.Request) (*http.Response, error) {
+			resp, err := b.Transport().RoundTrip(r)
+			if err != nil || !strings.HasSuffix(r.URL.Path, "/accounts") {
+				return resp, err
+			}
+			return rewritten(resp, func(body []byte) []byte {
+				return first.ReplaceAll(body, []byte(`{"owner":{"x":"\u0000"},"other":1,$1`))
+			})
+		}}
+		plain := b.run("streams: [accounts]").Issues
+		if plain["unreadable"].Count == 0 || plain["unreadable"].UserID == "" || plain["unreadable"].Stream != "accounts" || plain["replaced"].Count != plain["unreadable"].Count {
+			b.t.Errorf("%+v", plain)
+		}
+		o := b.options(b.config("streams: [accounts]", "mask: {all: {user_id: hmac}}", "mask_key: 0123456789abcdef"))
+		o.Full = true
+		rep, err := b.try(b.t.Context(), o)
+		if of := rep.Issues["unreadable"]; err != nil || of.Count != plain["unreadable"].Count || of.UserID != "" {
+			b.t.Errorf("%v: %+v", err, rep.Issues)
+		}
+	})
 }

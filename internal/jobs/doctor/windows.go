@@ -32,7 +32,7 @@ func (d *doctor) transactions(ctx context.Context) {
 		d.note("windows", "choose a user who has some with --user", "not looked at: this user has no transactions")
 		return
 	}
-	slices.SortFunc(all, func(a, b booking) int { return cmp.Or(a.booked.Compare(b.booked), cmp.Compare(a.id, b.id)) })
+	slices.SortFunc(all, func(a, b datedBooking) int { return cmp.Or(a.booked.Compare(b.booked), cmp.Compare(a.id, b.id)) })
 	since := all[len(all)-1].booked.Add(-recent)
 	if d.windows(ctx, all, since) {
 		d.comparedDate(ctx, all, since)
@@ -40,22 +40,22 @@ func (d *doctor) transactions(ctx context.Context) {
 	d.byID(ctx, all)
 }
 
-// booking is what is looked at of a transaction.
-type booking struct {
+// datedBooking is what is looked at of a transaction.
+type datedBooking struct {
 	id, account   string
 	booked, value time.Time
 }
 
-func (d *doctor) bookings(ctx context.Context, q finoos.TransactionQuery) ([]booking, error) {
+func (d *doctor) bookings(ctx context.Context, q finoos.TransactionQuery) ([]datedBooking, error) {
 	list, err := d.client.Transactions(ctx, d.user, q)
 	if err != nil {
 		return nil, err
 	}
 	defer list.Close() //nolint:errcheck // frees memory; nothing is lost by an error
 	list.NullIsEmpty()
-	var all []booking
+	var all []datedBooking
 	err = list.Each(func(t *finoos.Transaction) error {
-		all = append(all, booking{t.ID, t.AccountID, t.BookingDate, t.ValueDate})
+		all = append(all, datedBooking{t.ID, t.AccountID, t.BookingDate, t.ValueDate})
 		return nil
 	})
 	return all, err
@@ -63,7 +63,7 @@ func (d *doctor) bookings(ctx context.Context, q finoos.TransactionQuery) ([]boo
 
 // windows looks whether since is taken, and reports whether anything can be found
 // out by it.
-func (d *doctor) windows(ctx context.Context, all []booking, since time.Time) bool {
+func (d *doctor) windows(ctx context.Context, all []datedBooking, since time.Time) bool {
 	const what = "windows"
 	some, err := d.bookings(ctx, finoos.TransactionQuery{Since: since})
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *doctor) windows(ctx context.Context, all []booking, since time.Time) bo
 		}
 		return false
 	}
-	isOld := func(b booking) bool {
+	isOld := func(b datedBooking) bool {
 		last := since.Add(-2 * day) // of any date, in any zone
 		return !b.booked.IsZero() && b.booked.Before(last) && b.value.Before(last)
 	}
@@ -92,10 +92,10 @@ func (d *doctor) windows(ctx context.Context, all []booking, since time.Time) bo
 
 // comparedDate finds out which date since and until compare, by a transaction whose
 // dates differ: a window begins, or ends, between them.
-func (d *doctor) comparedDate(ctx context.Context, all []booking, from time.Time) {
+func (d *doctor) comparedDate(ctx context.Context, all []datedBooking, from time.Time) {
 	const what = "date of a window"
-	var best booking
-	apart := func(b booking) time.Duration { return b.value.Sub(b.booked).Abs() }
+	var best datedBooking
+	apart := func(b datedBooking) time.Duration { return b.value.Sub(b.booked).Abs() }
 	for _, b := range all {
 		if b.booked.After(from.Add(2*day)) && b.value.After(from.Add(2*day)) && apart(b) > apart(best) {
 			best = b
@@ -111,7 +111,7 @@ func (d *doctor) comparedDate(ctx context.Context, all []booking, from time.Time
 	}
 	between = between.Add(day / 2)
 	later, err := d.bookings(ctx, finoos.TransactionQuery{Since: between})
-	var earlier []booking
+	var earlier []datedBooking
 	if err == nil {
 		earlier, err = d.bookings(ctx, finoos.TransactionQuery{Since: from, Until: between})
 	}
@@ -119,7 +119,7 @@ func (d *doctor) comparedDate(ctx context.Context, all []booking, from time.Time
 		d.note(what, "ask again", "not found out: %v", err)
 		return
 	}
-	is := func(b booking) bool { return b.id == best.id && b.account == best.account }
+	is := func(b datedBooking) bool { return b.id == best.id && b.account == best.account }
 	inLater, inEarlier := slices.ContainsFunc(later, is), slices.ContainsFunc(earlier, is)
 	switch {
 	case inLater == inEarlier:
@@ -133,9 +133,9 @@ func (d *doctor) comparedDate(ctx context.Context, all []booking, from time.Time
 }
 
 // byID finds out whether transactions are looked up by their ids.
-func (d *doctor) byID(ctx context.Context, all []booking) {
+func (d *doctor) byID(ctx context.Context, all []datedBooking) {
 	const what = "transactions by id"
-	all = slices.DeleteFunc(all, func(b booking) bool { return !finoos.CanAskFor(b.id) })
+	all = slices.DeleteFunc(all, func(b datedBooking) bool { return !finoos.CanAskFor(b.id) })
 	if len(all) < 2 {
 		d.note(what, "choose a user who has more with --user", "not looked at: it takes two transactions")
 		return

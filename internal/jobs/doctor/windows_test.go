@@ -75,7 +75,7 @@ func TestTheDoctorSaysWhatAUserCannotTell(t *testing.T) {
 	}}
 	few := another{RoundTripper: sb.Transport(), body: func(path, body string) string {
 		if strings.HasSuffix(path, "/transactions") {
-			return `[{"transactionId":"a,b","bookingDate":"2026-11-01"}]`
+			return `[{"transactionId":"a,b","accountId":"a","bookingDate":"2026-11-01"}]`
 		}
 		return body
 	}}

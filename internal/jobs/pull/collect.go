@@ -24,7 +24,7 @@ type Answer[T any] interface {
 }
 
 // answers are several listings that are gone through as one.
-type answers[T any] []*finoos.List[T]
+type answers[T any] []Answer[T]
 
 func (a answers[T]) Each(visit func(*T) error) error {
 	for _, list := range a {
@@ -36,7 +36,7 @@ func (a answers[T]) Each(visit func(*T) error) error {
 }
 
 func (a answers[T]) Spilled() bool {
-	return slices.ContainsFunc(a, func(list *finoos.List[T]) bool { return list.Spilled() })
+	return slices.ContainsFunc(a, Answer[T].Spilled)
 }
 
 func (a answers[T]) NullIsEmpty() {
@@ -46,7 +46,7 @@ func (a answers[T]) NullIsEmpty() {
 }
 
 func (a answers[T]) WasNull() bool {
-	return slices.ContainsFunc(a, func(list *finoos.List[T]) bool { return list.WasNull() })
+	return slices.ContainsFunc(a, Answer[T].WasNull)
 }
 
 func (a answers[T]) Close() error { return nil } // each is closed by who has read it
@@ -116,7 +116,11 @@ func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 	}
 	if list.Spilled() {
 		keep = func(table.Row) error { res.Upserts++; return nil }
-		res.More = pass
+		res.More = func(yield func(table.Row) error) error {
+			counted := res.Issues
+			defer func() { res.Issues = counted }()
+			return pass(yield)
+		}
 	}
 	rows, upserts := len(res.Rows), res.Upserts
 	for {

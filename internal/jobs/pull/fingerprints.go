@@ -1,7 +1,6 @@
 package pull
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -176,11 +175,18 @@ type series struct{ account, currency string }
 // days it had, and the sum of their hashes. days holds a hash for each day
 // where a later answer may have lost the month's first days to the sliding
 // window, so that what is left can still be compared; else it is nil.
+//
+// beyond are days that were there, and lie behind the last of the answer, or in one
+// of which not all days can be read: not missing as long as no other one says so.
 type month struct {
-	bitmap uint32
+	bitmap uint32 // without the lowest bit
+	beyond uint32
 	hash   uint64
 	days   map[int]uint32
 }
+
+// andBeyond says that a bitmap is followed by that of the days beyond.
+const andBeyond = 1
 
 // monthKey counts months since year 0.
 type monthKey struct {
@@ -193,15 +199,18 @@ type monthKey struct {
 type history map[monthKey]month
 
 func (h history) encode() []byte {
-	keys := slices.SortedFunc(maps.Keys(h), func(a, b monthKey) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.currency, b.currency), cmp.Compare(a.month, b.month))
-	})
+	keys := keysOfMonths(h)
 	b := binary.AppendUvarint([]byte{stateVersion}, uint64(len(keys)))
 	for _, k := range keys {
 		m := h[k]
 		b = scratch.AppendString(scratch.AppendString(b, k.account), k.currency)
 		b = binary.AppendVarint(b, int64(k.month))
-		b = binary.LittleEndian.AppendUint32(b, m.bitmap)
+		if m.beyond == 0 {
+			b = binary.LittleEndian.AppendUint32(b, m.bitmap)
+		} else {
+			b = binary.LittleEndian.AppendUint32(b, m.bitmap|andBeyond)
+			b = binary.LittleEndian.AppendUint32(b, m.beyond)
+		}
 		b = binary.LittleEndian.AppendUint64(b, m.hash)
 		b = binary.AppendUvarint(b, uint64(len(m.days)))
 		for _, day := range slices.Sorted(maps.Keys(m.days)) {
@@ -219,7 +228,11 @@ func decodeHistory(state []byte) (history, error) {
 	for range n {
 		k := monthKey{series: series{account: d.String(), currency: d.String()}}
 		k.month = int32(d.Varint()) // written from an int32
-		m := month{bitmap: d.Uint32(), hash: d.Uint64()}
+		m := month{bitmap: d.Uint32()}
+		if m.bitmap&andBeyond != 0 {
+			m.bitmap, m.beyond = m.bitmap&^andBeyond, d.Uint32()
+		}
+		m.hash = d.Uint64()
 		if days := d.Count(5); days > 0 {
 			m.days = make(map[int]uint32, days)
 			for range days {

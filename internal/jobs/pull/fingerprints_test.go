@@ -24,7 +24,7 @@ func TestStatesSurviveEncoding(t *testing.T) {
 	h := history{
 		{series{"a", "EUR"}, 24311}: {bitmap: 1 << 31, hash: 7, days: map[int]uint32{31: 5}},
 		{series{"a", ""}, 24311}:    {bitmap: 2, hash: 7},
-		{series{"b", "EUR"}, 1}:     {bitmap: 6, hash: 8},
+		{series{"b", "EUR"}, 1}:     {bitmap: 6, beyond: 8, hash: 8},
 	}
 	gotHistory, err := decodeHistory(h.encode())
 	if diff := cmp.Diff(h, gotHistory, cmp.AllowUnexported(monthKey{}, month{}, series{})); err != nil || diff != "" {
@@ -51,7 +51,7 @@ func TestTheSameFingerprintsEncodeToTheSameBytes(t *testing.T) {
 func FuzzStatesThatAreDamaged(f *testing.F) {
 	f.Add(keyed{"a": 1}.encode())
 	f.Add(window{newest: map[string]int32{"a": 1}, seen: bookings{"a": {"t": {1, 2}}}}.encode())
-	f.Add(history{{series{"a", "EUR"}, 1}: {2, 3, map[int]uint32{1: 2}}}.encode())
+	f.Add(history{{series{"a", "EUR"}, 1}: {bitmap: 2, hash: 3, days: map[int]uint32{1: 2}}, {series{"a", "EUR"}, 2}: {beyond: 4}}.encode())
 	f.Add([]byte{stateVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, state []byte) {
 		if k, err := decodeKeyed(state); err == nil {

@@ -39,8 +39,13 @@ func (i *Issues) Each(yield func(kind string, n int64) bool) {
 		kind string
 		n    int64
 	}{
-		{"inexact", i.Inexact}, {"rounded", i.Rounded}, {"unreadable", i.Unreadable}, {"replaced", i.Replaced},
-		{"repeated", i.Repeated}, {"no_account", i.NoAccount}, {"no_currency", i.NoCurrency},
+		{"inexact", i.Inexact},
+		{"rounded", i.Rounded},
+		{"unreadable", i.Unreadable},
+		{"replaced", i.Replaced},
+		{"repeated", i.Repeated},
+		{"no_account", i.NoAccount},
+		{"no_currency", i.NoCurrency}, {"null_list", i.NullList},
 	} {
 		if count.n > 0 && !yield(count.kind, count.n) {
 			return

@@ -23,7 +23,10 @@ const lookUps = 200
 
 // lookedUp is what became of asking for transactions by their ids: an API that
 // has done as it was asked for nobody yet is not asked for ever.
-type lookedUp struct{ done, ignored atomic.Int32 }
+type lookedUp struct {
+	done, ignored atomic.Int32
+	undated       atomic.Bool // what has no date was seen, in a window or by its id
+}
 
 func (l *lookedUp) useless() bool { return l.done.Load() == 0 && l.ignored.Load() >= 3 }
 
@@ -76,6 +79,50 @@ func (b *bookedPass) witness(missing []string) (id string) {
 	return id
 }
 
+// noticed is called after a window or a second look was gone through.
+func (l *lookedUp) noticed(b *bookedPass) {
+	if b.undated && !l.undated.Load() {
+		l.undated.Store(true)
+	}
+}
+
+// foundBookings are what a second look has found and the window does not hold.
+type foundBookings struct {
+	list *finoos.List[finoos.Transaction]
+	of   *bookedPass
+}
+
+func (f foundBookings) Spilled() bool { return f.list.Spilled() }
+func (f foundBookings) NullIsEmpty()  { f.list.NullIsEmpty() }
+func (f foundBookings) WasNull() bool { return f.list.WasNull() }
+func (f foundBookings) Close() error  { return f.list.Close() }
+
+// Each comes after the window was gone through. What that holds, too, was seen
+// there. A key that nobody knows, of an id that is not found under the account that
+// it was missed in, has moved.
+func (f foundBookings) Each(visit func(*finoos.Transaction) error) error {
+	b, own, stayed := f.of, map[uint64]bool{}, map[string]bool{}
+	err := f.list.Each(func(t *finoos.Transaction) error {
+		if key := b.key.of(t.AccountID, t.ID); !b.met(key) {
+			own[key] = true
+		}
+		if _, known := b.old.get(t.AccountID, t.ID); known {
+			stayed[t.ID] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return f.list.Each(func(t *finoos.Transaction) error {
+		if !own[b.key.of(t.AccountID, t.ID)] {
+			return nil
+		}
+		b.moved = !stayed[t.ID]
+		return visit(t)
+	})
+}
+
 // lookAgain asks for what is missing from a window by its ids, and collects both
 // answers: what comes back has moved, or was only left out; what does not is
 // deleted. It returns false where the API did not do as it was asked, so that only
@@ -104,11 +151,16 @@ func (r *Reader) lookAgain(
 	}
 	r.byID.done.Add(1)
 	res.turn.closers = append(res.turn.closers, found)
-	if err := collect(ctx, res, answers[finoos.Transaction]{window, found}, b.pass()); err != nil {
+	b.picks = picks{res: res} // there may be more that differ
+	if err := collect(ctx, res, answers[finoos.Transaction]{window, foundBookings{found, b}}, b.pass()); err != nil {
 		return false, err
 	}
+	r.byID.noticed(b)
 	for _, m := range missing {
 		if !b.met(b.key.of(m.account, m.id)) {
+			if b.old[m.account][m.id].days == noDate && !r.byID.undated.Load() {
+				return false, nil // perhaps windows and ids find only what is booked
+			}
 			res.remove(&table.Transaction{UserID: u.ID, AccountID: m.account, TransactionID: m.id, Meta: res.meta(table.Delete, "")})
 		}
 	}

@@ -60,31 +60,44 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 		old = nil
 		res.readAll()
 	}
-	next := keyed{}
+	next := &tagsThere{tags: keyed{}, partial: map[string]bool{}}
 	if err := CollectTags(ctx, res, list, old, next, nil); err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(old)) {
-		if _, there := next[key]; !there {
+		if _, there := next.tags[key]; !there {
 			account, rest, _ := strings.Cut(key, "\x00")
 			transaction, tag, _ := strings.Cut(rest, "\x00")
+			if next.partial[key[:len(key)-len(tag)]] {
+				next.tags[key] = old[key]
+				continue
+			}
 			res.remove(&table.Categorization{
 				UserID: u.ID, AccountID: account, TransactionID: transaction, Tag: tag, Meta: res.meta(table.Delete, ""),
 			})
 		}
 	}
-	res.state = next.encode()
+	res.state = next.tags.encode()
 	return nil
+}
+
+// tagsThere are the tags of an answer, by account, transaction and tag.
+type tagsThere struct {
+	tags keyed
+	// partial are accounts with transactions of which not all tags can be read: none
+	// is missing there.
+	partial map[string]bool
 }
 
 // CollectTags makes a row of each tag of each transaction, once, and leaves
 // out those that old has. next, where it is not nil, receives what was there;
 // wanted, where it is not nil, chooses transactions.
 func CollectTags(
-	ctx context.Context, res *Result, list *finoos.List[finoos.Categorization], old, next keyed, wanted func(*finoos.Categorization) bool,
+	ctx context.Context, res *Result, list *finoos.List[finoos.Categorization], old keyed, next *tagsThere, wanted func(*finoos.Categorization) bool,
 ) error {
 	picks := &picks{res: res}
-	var key []byte
+	var transaction bookingKey
+	var key []byte // only where it is compared
 	return Collect(ctx, res, list, Pass[finoos.Categorization]{Start: picks.start, Again: picks.again, Visit: func(rec *finoos.Categorization, emit func(table.Row) error) error {
 		if wanted != nil && !wanted(rec) {
 			return nil
@@ -94,15 +107,21 @@ func CollectTags(
 		}
 		// Not the record's own hash: that one covers its other tags.
 		hash := xxhash.Sum64String(rec.Extra)
-		key = append(append(append(append(key[:0], rec.AccountID...), 0), rec.TransactionID...), 0)
-		of := len(key)
+		whose := transaction.of(rec.AccountID, rec.TransactionID)
+		of := 0
+		if next != nil {
+			key = append(append(append(append(key[:0], rec.AccountID...), 0), rec.TransactionID...), 0)
+			if of = len(key); rec.Unreadable > 0 {
+				next.partial[string(key)] = true
+			}
+		}
 		for _, tag := range rec.Tags {
-			key = append(key[:of], tag...)
-			if !picks.stands(xxhash.Sum64(key), hash) {
+			if !picks.stands(joinHashes(xxhash.Sum64String(tag), whose), hash) {
 				continue
 			}
 			if next != nil {
-				next[string(key)] = hash
+				key = append(key[:of], tag...)
+				next.tags[string(key)] = hash
 				if before, known := old[string(key)]; known && before == hash {
 					continue
 				}

@@ -35,6 +35,7 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
 	}
+	h.endRenamed()
 	for _, row := range h.deletes {
 		res.remove(row)
 	}
@@ -77,13 +78,14 @@ type historyPass struct {
 	next      history
 	deletes   []table.Row
 	met       map[series]bool
+	extents   map[string]answered
 	scattered bool
-	gathered  map[series]*gathered // nil until all entries have been gone through for it
+	gathered  map[series]*gatheredDays // nil until all entries have been gone through for it
 	gathering bool
 }
 
-// gathered is what all entries of a series hold together.
-type gathered struct {
+// gatheredDays are what all entries of a series hold together.
+type gatheredDays struct {
 	days    map[int32]uint64 // the hash that stands on each
 	partial bool
 	written map[int32]bool // in this pass
@@ -95,7 +97,8 @@ func (h *historyPass) pass() Pass[finoos.AccountHistory] {
 }
 
 func (h *historyPass) start() {
-	h.next, h.deletes, h.met = maps.Clone(h.old), nil, map[series]bool{}
+	h.next, h.deletes = maps.Clone(h.old), nil
+	h.met, h.extents = map[series]bool{}, map[string]answered{}
 	for _, g := range h.gathered {
 		g.written = map[int32]bool{}
 	}
@@ -110,7 +113,7 @@ func (h *historyPass) again() bool {
 		}
 		return true
 	case h.scattered && h.gathered == nil:
-		h.gathering, h.gathered = true, map[series]*gathered{}
+		h.gathering, h.gathered = true, map[series]*gatheredDays{}
 		return true
 	}
 	return false
@@ -159,26 +162,38 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 
 // replace remembers a series, and deletes the days that have vanished from it.
 func (h *historyPass) replace(a *seriesMonths) {
+	h.extend(a)
 	a.replace(h.next)
-	if a.partial {
-		return // which days are not known cannot be told, so none is missing
+	if a.partial { // which days are not known cannot be told: a later answer does
+		for _, date := range a.vanished(h.old) {
+			at := Midnight(date)
+			key := monthKey{series: a.series, month: monthOf(at)}
+			m := h.next[key]
+			m.beyond |= 1 << at.Day()
+			h.next[key] = m
+		}
+		return
 	}
 	known := h.old
 	if h.backfilled {
 		known = a.everyDay() // it may have brought days that the fingerprints do not know
 	}
 	for _, date := range a.vanished(known) {
-		h.deletes = append(h.deletes, &table.AccountHistory{
-			UserID: h.res.User, AccountID: a.account, Currency: a.currency, Date: table.DateOf(Midnight(date)), Meta: h.res.meta(table.Delete, ""),
-		})
+		h.remove(a.series, date)
 	}
+}
+
+func (h *historyPass) remove(of series, date int32) {
+	h.deletes = append(h.deletes, &table.AccountHistory{
+		UserID: h.res.User, AccountID: of.account, Currency: of.currency, Date: table.DateOf(Midnight(date)), Meta: h.res.meta(table.Delete, ""),
+	})
 }
 
 // gather adds an entry to what is known of its series.
 func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 	g := h.gathered[of]
 	if g == nil {
-		g = &gathered{days: map[int32]uint64{}}
+		g = &gatheredDays{days: map[int32]uint64{}}
 		h.gathered[of] = g
 	}
 	g.partial = g.partial || !rec.Complete()
@@ -243,7 +258,7 @@ type seriesMonths struct {
 }
 
 // monthsOf is what is gathered of a series.
-func monthsOf(of series, g *gathered) *seriesMonths {
+func monthsOf(of series, g *gatheredDays) *seriesMonths {
 	a := &seriesMonths{series: of, months: map[monthKey]month{}, partial: g.partial}
 	for i, day := range slices.Sorted(maps.Keys(g.days)) {
 		if i == 0 {
@@ -355,6 +370,10 @@ func (a *seriesMonths) replace(next history) {
 		return
 	}
 	last := monthOf(Midnight(a.last))
+	newest := monthKey{series: a.series, month: last}
+	m, before := a.months[newest], next[newest]
+	m.beyond = (before.bitmap | before.beyond) &^ (1<<(Midnight(a.last).Day()+1) - 1)
+	a.months[newest] = m
 	maps.DeleteFunc(next, func(k monthKey, _ month) bool { return k.series == a.series && k.month <= last })
 	maps.Copy(next, a.months)
 }
@@ -402,10 +421,9 @@ func (a *seriesMonths) vanished(old history) []int32 {
 		if key.series != a.series || len(a.months) == 0 {
 			continue
 		}
-		missing := before.bitmap &^ a.months[key].bitmap
-		first := DaysOf(time.Date(int(key.month/12), time.Month(key.month%12+1), 1, 0, 0, 0, 0, time.UTC))
-		for d := int32(1); d <= 31; d++ {
-			if days := first + d - 1; missing&(1<<d) != 0 && days > a.first && days < a.last {
+		before.bitmap = (before.bitmap | before.beyond) &^ a.months[key].bitmap
+		for days := range before.each(key) {
+			if days > a.first && days < a.last {
 				gone = append(gone, days)
 			}
 		}

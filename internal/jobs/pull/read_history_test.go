@@ -77,6 +77,11 @@ func TestMonthsOfBalances(t *testing.T) {
 		{"a corrected day writes its month only", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 19), correct(day(2026, 1, 31)))}, []string{"2026-01"}, nil},
 		{"a day that vanished within the answer is deleted", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 19), without(day(2026, 2, 1)))}, []string{"2026-02"}, []int32{DaysOf(day(2026, 2, 1))}},
 		{"a newest day that is missing is not deleted", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 18), nil)}, []string{"2026-11"}, nil},
+		{"a newest day that did not come back is deleted when a later one comes", []*finoos.AccountHistory{
+			first, dense(day(2024, 11, 20), day(2026, 11, 17), nil), dense(day(2024, 11, 20), day(2026, 11, 18), nil),
+			dense(day(2024, 11, 20), day(2026, 11, 20), without(day(2026, 11, 19))),
+		}, []string{"2026-11"}, []int32{DaysOf(day(2026, 11, 19))}},
+		{"a newest day that comes back is not", []*finoos.AccountHistory{first, dense(day(2024, 11, 20), day(2026, 11, 17), nil), first}, []string{"2026-11"}, nil},
 		{"an empty answer writes and deletes nothing", []*finoos.AccountHistory{first, {AccountID: "acc"}}, nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -49,6 +49,7 @@ func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) err
 	if err := Collect(ctx, res, list, b.pass()); err != nil {
 		return err
 	}
+	r.byID.noticed(b)
 	whole := !b.next.hasMoreAccounts(old)
 	if missing := b.missing(); whole && len(missing) > 0 {
 		if whole, err = r.lookAgain(ctx, u, res, list, b, missing); err != nil {
@@ -176,7 +177,10 @@ type bookedPass struct {
 	key      bookingKey
 	account  string            // of the transaction before, as it is for most
 	newest   int32             // booking of it
-	seen     map[string]booked // its transactions
+	own      map[string]booked // its transactions
+
+	undated bool // there is one without a date
+	moved   bool // the one at hand is new to its account, wherever the window begins
 }
 
 // bookingKey makes what an account's booking is told by.
@@ -189,8 +193,13 @@ func (k *bookingKey) of(account, id string) uint64 {
 	if account != k.account || k.hash == 0 {
 		k.account, k.hash = account, xxhash.Sum64String(account)
 	}
+	return joinHashes(xxhash.Sum64String(id), k.hash)
+}
+
+// joinHashes is the hash of two texts from those of each.
+func joinHashes(a, b uint64) uint64 {
 	const odd = 0x9e3779b97f4a7c15 // spreads the one over the other
-	return xxhash.Sum64String(id) + k.hash*odd
+	return a + b*odd
 }
 
 func (r *Reader) newBookedPass(res *Result, old bookings, from int32) *bookedPass {
@@ -206,7 +215,7 @@ func (b *bookedPass) pass() Pass[finoos.Transaction] {
 
 func (b *bookedPass) begin() {
 	b.next = window{newest: map[string]int32{}, seen: bookings{}}
-	b.seen = nil
+	b.own, b.moved = nil, false
 	b.start()
 }
 
@@ -218,6 +227,9 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 	if !t.BookingDate.IsZero() {
 		is.days = DaysOf(t.BookingDate)
 	}
+	if is.days == noDate && t.Unreadable == 0 { // else it may have one
+		b.undated = true
+	}
 	if !b.stands(b.key.of(t.AccountID, t.ID), is.hash) {
 		return nil
 	}
@@ -226,11 +238,11 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 		b.next.newest[b.account], b.newest = is.days, is.days
 	}
 	before, known := b.old.get(t.AccountID, t.ID)
-	if !known && is.days != noDate && is.days < b.from {
+	if !known && is.days != noDate && is.days < b.from && !b.moved {
 		return nil
 	}
 	if is.days == noDate || is.days >= b.keepFrom {
-		b.seen[t.ID] = is
+		b.own[t.ID] = is
 	}
 	if known && before == is {
 		return nil
@@ -240,7 +252,7 @@ func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) er
 
 // enter makes an account the one at hand.
 func (b *bookedPass) enter(account string) {
-	if b.seen != nil && account == b.account {
+	if b.own != nil && account == b.account {
 		return
 	}
 	newest, known := b.next.newest[account]
@@ -248,5 +260,5 @@ func (b *bookedPass) enter(account string) {
 		newest = noDate
 		b.next.newest[account], b.next.seen[account] = noDate, map[string]booked{}
 	}
-	b.account, b.newest, b.seen = account, newest, b.next.seen[account]
+	b.account, b.newest, b.own = account, newest, b.next.seen[account]
 }

@@ -3,7 +3,6 @@ package pull
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -84,12 +83,5 @@ func (r *Reader) askWindow(ctx context.Context, u *User, from int32, by route) (
 // transactions.
 func RefusesWindow(err error) bool {
 	api, ok := errors.AsType[*finoos.Error](err)
-	if !ok {
-		return false
-	}
-	switch api.Status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestedRangeNotSatisfiable:
-		return true
-	}
-	return false
+	return ok && api.RefusesWindow()
 }

@@ -117,6 +117,6 @@ func (r *Reader) remembered(u *User, res *Result) keyed {
 // of its beginning.
 func (r *Reader) Begin(u *User, s config.Stream, mode table.Mode) *Result {
 	return &Result{
-		User: u.ID, Stream: s, mode: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns},
+		User: u.ID, Stream: s, mode: mode, begun: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns},
 	}
 }

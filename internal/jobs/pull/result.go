@@ -38,6 +38,7 @@ type Result struct {
 	Stream  config.Stream
 	Outcome string
 	mode    table.Mode
+	begun   table.Mode // the mode with which it began
 
 	Correlation finoos.Correlation
 	Previous    string // the correlation before
@@ -99,11 +100,13 @@ func (res *Result) remove(row table.Row) {
 	res.Deletes++
 }
 
-// Forget takes back what has been collected: to read it in another way, or
-// because it failed.
+// Forget takes back what has been collected, and what was said of it: to read it in
+// another way, or because it failed. The next reading may be a difference where this
+// one was to replace all.
 func (res *Result) Forget() {
 	rows := res.Rows
 	res.Rows, res.More, res.Upserts, res.Deletes, res.Issues = nil, nil, 0, 0, Issues{}
+	res.mode, res.Whole, res.unfiltered, res.WasNull = res.begun, false, false, false
 	res.turn.giveBack(rows)
 }
 

@@ -52,4 +52,5 @@ var issueTexts = map[string]string{
 	"repeated":    "records have a key that another of their answer has: one of them stands",
 	"no_account":  "records name no account: it is empty in their key",
 	"no_currency": "records name no currency: it is empty in their key",
+	"null_list":   "lists are null: they were taken for empty ones",
 }

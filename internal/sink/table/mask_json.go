@@ -50,11 +50,16 @@ func (j *jsonMask) value(path []string, action MaskAction) error {
 		return j.members(path, action)
 	}
 	v, err := j.dec.ReadValue()
+	if action == "" {
+		action = j.hidesWithin(path)
+	}
 	switch {
 	case err != nil:
 		return err
 	case action == "" || v.Kind() == jsontext.KindNull:
 		return j.enc.WriteValue(v)
+	case action == MaskDrop:
+		return j.enc.WriteToken(jsontext.Null)
 	}
 	text := string(v)
 	if v.Kind() == jsontext.KindString {
@@ -116,6 +121,22 @@ func (m *masker) hides(path []string) (action MaskAction) {
 		}
 		if action = f.Action; action == MaskDrop {
 			return action
+		}
+	}
+	return action
+}
+
+// hidesWithin returns what hides a scalar that stands where an object is due of
+// which a member is hidden: it may be what that member would say.
+func (m *masker) hidesWithin(path []string) (action MaskAction) {
+	for _, f := range m.fields {
+		for k := 1; k < len(f.Path); k++ {
+			if n := len(path) - k; n < 0 || !slices.Equal(path[n:], f.Path[:k]) {
+				continue
+			}
+			if action = f.Action; action == MaskDrop {
+				return action
+			}
 		}
 	}
 	return action

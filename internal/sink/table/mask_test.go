@@ -87,6 +87,8 @@ func TestMasksReachIntoJSON(t *testing.T) {
 		"a number":                   {"_extra", `{"phone":17}`, `{"phone":"` + sum("17") + `"}`, []MaskField{{MaskPath("phone"), MaskHMAC}}},
 		"all of an object":           {"_extra", `{"c":{"x":"X","y":[null,true]}}`, `{"c":{"x":"` + sum("X") + `","y":[null,"` + sum("true") + `"]}}`, []MaskField{{MaskPath("c"), MaskHMAC}}},
 		"a member of the partner":    {"partner", `{"name":"X","contact":{"name":"Y"}}`, `{"name":"` + sum("X") + `","contact":{"name":"Y"}}`, []MaskField{{MaskPath("partner.name"), MaskHMAC}}},
+		"a text for an object":       {"_extra", `{"paymentPartner":"X","z":["paymentPartner"]}`, `{"paymentPartner":"` + sum("X") + `","z":["paymentPartner"]}`, []MaskField{{MaskPath("paymentPartner.name"), MaskHMAC}}},
+		"texts for an object":        {"_extra", `{"paymentPartner":["X",{"name":"Y","bic":"Z"}]}`, `{"paymentPartner":[null,{"bic":"Z"}]}`, []MaskField{{MaskPath("paymentPartner.name"), MaskDrop}}},
 		"twice under one name":       {"_extra", `{"iban":"X","IBAN":"Y","z":0}`, `{"z":0}`, []MaskField{{MaskPath("iban"), MaskDrop}}},
 		"nothing is left":            {"_extra", `{"iban":"X"}`, "", []MaskField{{MaskPath("iban"), MaskDrop}}},
 		"dropping wins":              {"_extra", `{"iban":"X","z":0}`, `{"z":0}`, []MaskField{{MaskPath("iban"), MaskHMAC}, {MaskPath("iban"), MaskDrop}}},
