@@ -227,8 +227,17 @@ func TestASessionInFlightAtAKillIsUnknownAndNotAskedForAgain(t *testing.T) {
 		if err != nil || len(notes) == 0 || !strings.Contains(fmt.Sprint(v.Notes), "/attempts/") || len(v.Problems) > 0 {
 			t.Fatalf("%d notes; verify: %v, %+v", len(notes), err, v)
 		}
-		asked = b.countPosts(nil)
+		var early atomic.Int64 // sessions before what was found is committed
+		asked = b.countPosts(func(_ *http.Request, resp *http.Response) (*http.Response, error) {
+			if b.written("sync_sessions") < int64(len(first)) {
+				early.Add(1)
+			}
+			return resp, nil
+		})
 		rep := b.run(askingAll, "streams: [contracts]")
+		if n := early.Load(); n > 0 {
+			t.Errorf("%d banks were asked before what the dead run had asked for was committed", n)
+		}
 		if rep.SyncSessions["unknown"] == 0 {
 			t.Errorf("%v", rep.SyncSessions)
 		}
