@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,36 +27,36 @@ type ledger struct {
 	now     func() time.Time
 }
 
-func (l *ledger) answer(_ string, query url.Values) (int, any) {
-	if l.refuses != nil && l.refuses(query) {
+func (b *ledger) answer(_ string, query url.Values) (int, any) {
+	if b.refuses != nil && b.refuses(query) {
 		return http.StatusBadRequest, record{"type": "invalid_period", "message": "no"}
 	}
 	since, ids := "", query.Get("transactionIds")
 	switch {
-	case ids != "" && l.byID == "":
-		return http.StatusOK, byID(l.booked, ids)
-	case ids != "" && l.byID == "refused":
+	case ids != "" && b.byID == "":
+		return http.StatusOK, byID(b.booked, ids)
+	case ids != "" && b.byID == "refused":
 		return http.StatusBadRequest, record{"type": "invalid_parameter", "message": "no"}
-	case ids != "" && l.byID == "nothing":
+	case ids != "" && b.byID == "nothing":
 		return http.StatusOK, []record{}
 	case query.Get("lastMonths") != "":
-		since = l.now().AddDate(0, -3, 0).Format(time.DateOnly)
+		since = b.now().AddDate(0, -3, 0).Format(time.DateOnly)
 	case query.Get("since") != "":
 		since = query.Get("since")[:len(time.DateOnly)]
 	}
 	list := []record{}
-	for _, rec := range l.booked {
-		if at, ok := rec[l.by].(string); ok && at >= since || !ok && (since == "" || !l.dated) {
+	for _, rec := range b.booked {
+		if at, ok := rec[b.by].(string); ok && at >= since || !ok && (since == "" || !b.dated) {
 			list = append(list, rec)
 		}
 	}
 	return http.StatusOK, list
 }
 
-func (l *ledger) book(account, id string, daysAgo int) record {
-	at := l.now().AddDate(0, 0, -daysAgo).Format(time.DateOnly)
+func (b *ledger) book(account, id string, daysAgo int) record {
+	at := b.now().AddDate(0, 0, -daysAgo).Format(time.DateOnly)
 	rec := record{"accountId": account, "transactionId": id, "bookingDate": at, "valueDate": at, "purpose": id}
-	l.booked = append(l.booked, rec)
+	b.booked = append(b.booked, rec)
 	return rec
 }
 
@@ -154,7 +155,7 @@ func (b *ledger) equals(t *testing.T, l *lake) {
 func TestTheLakeFollowsBookingsThatMove(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(80) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			b, l := newLedger(t)
 			if seed%2 == 1 {
@@ -199,7 +200,7 @@ func (b *ledger) move(r *rand.Rand, night int) {
 			return
 		}
 		other := maps.Clone(b.booked[i])
-		other["purpose"] = fmt.Sprint(r.IntN(100))
+		other["purpose"] = strconv.Itoa(r.IntN(100))
 		if r.IntN(2) == 0 {
 			other["bookingDate"] = ago(r.IntN(9))
 		}
@@ -211,7 +212,7 @@ func (b *ledger) move(r *rand.Rand, night int) {
 	case 2:
 		b.booked[i]["valueDate"] = ago(r.IntN(400))
 	case 3:
-		b.booked[i]["purpose"] = fmt.Sprint(r.IntN(100))
+		b.booked[i]["purpose"] = strconv.Itoa(r.IntN(100))
 	case 4:
 		b.booked[i]["accountId"] = pick(r, []string{"giro", "depot"})
 	}
@@ -223,7 +224,7 @@ func TestARefusedWindowHasOtherWaysIn(t *testing.T) {
 	early := func(q url.Values) bool {
 		return q.Get("since") != "" && q.Get("since")[:10] > thatNight.AddDate(0, 0, -60).Format(time.DateOnly)
 	}
-	any := func(q url.Values) bool { return since(q) || q.Get("lastMonths") != "" }
+	all := func(q url.Values) bool { return since(q) || q.Get("lastMonths") != "" }
 	for _, tc := range []struct {
 		name    string
 		refuses func(url.Values) bool
@@ -233,7 +234,7 @@ func TestARefusedWindowHasOtherWaysIn(t *testing.T) {
 	}{
 		{"the last three months since a day", early, 2, 1, "since="},
 		{"the last three months by number", since, 3, 1, "lastMonths=3"},
-		{"in full", any, 4, 1, ""},
+		{"in full", all, 4, 1, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func (noRoom) Release(int64)         {}
 
 // lake is what the rows of one user's pulls have made, table by table.
 type lake struct {
-	t      testing.TB
+	t      *testing.T
 	desk   *desk
 	reader *Reader
 	user   *User
@@ -60,7 +61,7 @@ type lake struct {
 	issues Issues                       // of the last pull
 }
 
-func newLake(t testing.TB, d *desk, spilled bool, job config.Job) *lake {
+func newLake(t *testing.T, d *desk, spilled bool, job config.Job) *lake {
 	t.Helper()
 	cfg := finoos.Config{BaseURL: "http://bank.test", ClientID: "c", ClientSecret: "s", Transport: d, RetryMaxElapsed: -1, ScratchDir: t.TempDir()}
 	if spilled {
@@ -156,7 +157,7 @@ func flat(row table.Row) (key, text string, isDelete bool) {
 	case *table.Categorization:
 		return of(r.AccountID, r.TransactionID, r.Tag), r.Extra, r.Op == table.Delete
 	case *table.AccountHistory:
-		return of(r.AccountID, r.Currency, fmt.Sprint(r.Date.Days)), fmt.Sprint(r.Balance, r.Extra), r.Op == table.Delete
+		return of(r.AccountID, r.Currency, strconv.Itoa(int(r.Date.Days))), fmt.Sprint(r.Balance, r.Extra), r.Op == table.Delete
 	}
 	panic(fmt.Sprintf("a row of %T", row))
 }

@@ -45,7 +45,8 @@ func (i *Issues) Each(yield func(kind string, n int64) bool) {
 		{"replaced", i.Replaced},
 		{"repeated", i.Repeated},
 		{"no_account", i.NoAccount},
-		{"no_currency", i.NoCurrency}, {"null_list", i.NullList},
+		{"no_currency", i.NoCurrency},
+		{"null_list", i.NullList},
 	} {
 		if count.n > 0 && !yield(count.kind, count.n) {
 			return

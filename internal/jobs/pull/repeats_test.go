@@ -99,6 +99,7 @@ func (h *hall) answer(_ string, query url.Values) (int, any) {
 		if ids := query.Get("transactionIds"); ids != "" {
 			list = byID(list, ids)
 		}
+	default: // a list, as it is
 	}
 	return http.StatusOK, list
 }
@@ -212,7 +213,7 @@ func (h *hall) alone(t *testing.T, rec record) map[string]string {
 func byID(list []record, ids string) []record {
 	found := []record{}
 	for _, rec := range list {
-		if slices.Contains(strings.Split(ids, ","), rec["transactionId"].(string)) {
+		if id, ok := rec["transactionId"].(string); ok && slices.Contains(strings.Split(ids, ","), id) {
 			found = append(found, rec)
 		}
 	}

@@ -3,6 +3,7 @@ package pull
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func TestARefreshWritesAllMonthsAndEndsWhatABackfillMayHaveBrought(t *testing.T)
 	if written < 3*39 || written > 4*39 {
 		t.Errorf("eight nights wrote %d rows of %d", written, 39)
 	}
-	brought := "giro|EUR|" + fmt.Sprint(DaysOf(time.Date(2026, 6, 11, 0, 0, 0, 0, time.UTC)))
+	brought := "giro|EUR|" + strconv.Itoa(int(DaysOf(time.Date(2026, 6, 11, 0, 0, 0, 0, time.UTC))))
 	l.tables[string(config.StreamAccountHistory)][brought] = "by a backfill"
 	c := l.user.Cursors[config.StreamAccountHistory]
 	c.Backfilled = true
