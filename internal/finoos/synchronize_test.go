@@ -342,7 +342,7 @@ func TestAnAttemptThatWasCalledOffIsNotSent(t *testing.T) {
 		_, release := whileAnswered(ctx, call)
 		defer release()
 		cancel()
-		synctest.Wait() // it is not under way
+		synctest.Wait()                    // it is not under way
 		_, err = c.send(t.Context(), call) //nolint:bodyclose // there is no answer
 		if err == nil || !unsent(call, err) || a.count() != 0 {
 			t.Errorf("%d sent, %v", a.count(), err)
