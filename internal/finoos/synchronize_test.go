@@ -343,7 +343,11 @@ func TestAnAttemptThatWasCalledOffIsNotSent(t *testing.T) {
 		defer release()
 		cancel()
 		synctest.Wait() // it is not under way
-		if _, err := c.send(t.Context(), call); err == nil || !unsent(call, err) || a.count() != 0 {
+		resp, err := c.send(t.Context(), call)
+		if err == nil {
+			closeQuietly(resp.Body)
+		}
+		if err == nil || !unsent(call, err) || a.count() != 0 {
 			t.Errorf("%d sent, %v", a.count(), err)
 		}
 		call.handed.begin()

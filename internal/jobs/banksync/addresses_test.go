@@ -63,14 +63,14 @@ func TestAQuotedIDIsTakenAsItStands(t *testing.T) {
 // they are no fault of the file's.
 func TestAPrivateAddressIsNone(t *testing.T) {
 	t.Parallel()
-	text := ""
+	var text strings.Builder
 	for i, address := range []string{
 		"10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "100.127.255.254", "fd00::1", "::ffff:10.0.0.1", "255.255.255.255",
 		"100.128.0.1", "172.32.0.1", "192.0.2.1", "2001:db8::1",
 	} {
-		text += fmt.Sprintf("u%d,%s\n", i, address)
+		fmt.Fprintf(&text, "u%d,%s\n", i, address)
 	}
-	a, err := ReadAddresses(fileOf(t, text), nil)
+	a, err := ReadAddresses(fileOf(t, text.String()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
