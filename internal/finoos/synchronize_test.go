@@ -342,8 +342,11 @@ func TestAnAttemptThatWasCalledOffIsNotSent(t *testing.T) {
 		_, release := whileAnswered(ctx, call)
 		defer release()
 		cancel()
-		synctest.Wait()                    // it is not under way
-		_, err = c.send(t.Context(), call) //nolint:bodyclose // there is no answer
+		synctest.Wait() // it is not under way
+		resp, err := c.send(t.Context(), call)
+		if err == nil {
+			closeQuietly(resp.Body)
+		}
 		if err == nil || !unsent(call, err) || a.count() != 0 {
 			t.Errorf("%d sent, %v", a.count(), err)
 		}

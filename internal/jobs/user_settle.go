@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
@@ -122,7 +123,7 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 	}
 	if len(s.open) == 0 {
 		u.settle = nil
-		return nil
+		return n.hasWaited(ctx, u)
 	}
 	if time.Now().Before(s.deadline) {
 		return nil
@@ -135,7 +136,18 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 			u.probes[service] = probe{correlation: s.before[service]}
 		}
 	}
-	return nil
+	return n.hasWaited(ctx, u)
+}
+
+// hasWaited lets go of what holds sessions whose outcome is unknown while the bank may
+// be at work.
+func (n *nightly) hasWaited(ctx context.Context, u *user) error {
+	c := u.Cursor(config.StreamSyncSessions)
+	memory := banksync.Recall(c.State)
+	if !memory.LetGo() {
+		return nil
+	}
+	return n.addSessions(ctx, u, memory, nil, c.ExtractedAt, nil)
 }
 
 // park lets a user wait for its analysis. It lies on disk meanwhile, with all that is

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -91,5 +92,29 @@ func TestANoteOfAFailedCommitStays(t *testing.T) {
 	v, err := Verify(t.Context(), VerifyOptions{Store: w.store, Job: "j", ScratchDir: t.TempDir()})
 	if err != nil || len(v.Notes) != 1 || len(v.Problems) > 0 {
 		t.Errorf("%v, %+v", err, v)
+	}
+}
+
+// What no run can read stays until somebody deletes it, and is not said to go by itself.
+func TestANoteThatCannotBeReadIsToldApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 2)
+	wr := w.mustOpen()
+	w.askedFor(wr, "user-0")
+	if err := wr.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const key = "_syncer/j/attempts/01J-0-7.json"
+	if _, err := w.store.Put(t.Context(), key, []byte(`{"version":1,"attempts":[{"user_id":"secret-user"`), bucket.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := Verify(t.Context(), VerifyOptions{Store: w.store, Job: "j", ScratchDir: t.TempDir()})
+	if err != nil || len(v.Notes) != 2 || len(v.Problems) > 0 {
+		t.Fatalf("%v, %+v", err, v)
+	}
+	for _, note := range v.Notes {
+		if deleted := strings.Contains(note.Do, "delete it"); deleted != (note.Where == key) || strings.Contains(note.What, "secret-user") {
+			t.Errorf("%+v", note)
+		}
 	}
 }

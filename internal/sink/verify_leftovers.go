@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
 )
 
@@ -123,10 +124,42 @@ func (v *verifier) reportAttempts(ctx context.Context, run string, keys []string
 	} else if err != nil {
 		return err
 	}
+	keys, err := v.readableAttempts(ctx, run, keys)
+	if err != nil || len(keys) == 0 {
+		return err
+	}
 	v.note(Finding{
 		Where: keys[0], What: fmt.Sprintf("run %s has ended without saying what came of bank synchronisations; objects: %d", run, len(keys)), Do: doLeftovers,
 	})
 	return nil
+}
+
+// readableAttempts reports those that no run clears away, since it cannot read them, and
+// returns the others. It looks at the first of them.
+func (v *verifier) readableAttempts(ctx context.Context, run string, keys []string) (readable []string, err error) {
+	for i, key := range keys {
+		if i == maxFindings {
+			return append(readable, keys[i:]...), nil
+		}
+		body, _, err := v.store.Get(ctx, key)
+		switch {
+		case errors.Is(err, bucket.ErrNotExist):
+			continue
+		case err == nil:
+			err = attempts.Check(body, run)
+		case !errors.Is(err, bucket.ErrDenied):
+			return nil, err
+		}
+		if err != nil {
+			v.note(Finding{
+				Where: key, What: fmt.Sprintf("says what run %s was about to ask banks for, and cannot be read: %v", run, err),
+				Do: "delete it: runs pass it over; a bank may be asked once more than it need be",
+			})
+			continue
+		}
+		readable = append(readable, key)
+	}
+	return readable, nil
 }
 
 func (v *verifier) reportStaged(ctx context.Context, st *stagingRecord) error {

@@ -159,6 +159,17 @@ func (m Memory) UnderWay(p *config.Sync) Memory {
 	return m
 }
 
+// LetGo ends what [Memory.UnderWay] holds, and reports whether it did.
+func (l Logins) LetGo() (some bool) {
+	for id, m := range l {
+		if m.Unsure && !m.Until.IsZero() {
+			m.Until = time.Time{}
+			l[id], some = m, true
+		}
+	}
+	return some
+}
+
 // RememberAttempt says what holds of a session that was asked for at an instant by a
 // run that has ended since, without a word of what came of it.
 func RememberAttempt(p *config.Sync, last Memory, asked, now time.Time) Memory {

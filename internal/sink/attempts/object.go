@@ -56,6 +56,12 @@ func encode(runID string, list []Attempt) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Check reports why a run would pass over an object of another one, nil if it would not.
+func Check(body []byte, runID string) error {
+	_, err := parse(body, runID)
+	return err
+}
+
 // parse reads an object of a run. Whatever is not as this package writes it is
 // refused: who reads it half might ask a bank again.
 func parse(body []byte, runID string) ([]Attempt, error) {
