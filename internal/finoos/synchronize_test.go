@@ -342,8 +342,8 @@ func TestAnAttemptThatWasCalledOffIsNotSent(t *testing.T) {
 		_, release := whileAnswered(ctx, call)
 		defer release()
 		cancel()
-		synctest.Wait() // it is not under way
-		resp, err := c.send(t.Context(), call)
+		synctest.Wait()                        // it is not under way
+		resp, err := c.send(t.Context(), call) //nolint:bodyclose // there is none
 		if err == nil {
 			closeQuietly(resp.Body)
 		}
