@@ -73,7 +73,7 @@ func Collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T])
 	return collect(ctx, res, list, p)
 }
 
-// collect is Collect of an answer that is closed already when the pull is.
+// collect is Collect of an answer that the pull closes without that.
 func collect[T any](ctx context.Context, res *Result, list Answer[T], p Pass[T]) error {
 	if res.NullIsEmpty || res.isDiff() {
 		list.NullIsEmpty()

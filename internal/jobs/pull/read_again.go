@@ -14,8 +14,8 @@ import (
 
 // A window leaves out what has moved out of it, and what the API compares by
 // another date: what it no longer holds is therefore no delete yet. It is looked up
-// by its id; only what does not come back is gone (docs/design.md, "What a row
-// means").
+// by its id; only what does not come back is gone (docs/design.md, "What a window no
+// longer holds").
 
 // lookUps is how many ids are asked for at most: beyond, a full pull takes fewer
 // requests.

@@ -84,8 +84,8 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 // tagsThere are the tags of an answer, by account, transaction and tag.
 type tagsThere struct {
 	tags keyed
-	// partial are accounts with transactions of which not all tags can be read: none
-	// is missing there.
+	// partial are the transactions of which not all tags can be read, by account and
+	// id: none is missing there.
 	partial map[string]bool
 }
 

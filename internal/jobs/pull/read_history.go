@@ -254,7 +254,7 @@ type seriesMonths struct {
 	months      map[monthKey]month
 	balances    map[monthKey][]int // indexes into the entry
 	partial     bool               // some of its days are not known
-	twice       bool               // a day has two different balances
+	twice       bool               // a day is told more than once
 }
 
 // monthsOf is what is gathered of a series.
@@ -316,7 +316,7 @@ func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
 		}
 		on := b.Date.Day()
 		if m.bitmap&(1<<on) != 0 {
-			a.twice = true // perhaps with the same balance
+			a.twice = true
 			break
 		}
 		m.add(on, hash(b), key.month < oldest+daysKept)
