@@ -345,3 +345,29 @@ func TestADiffThatIsNullIsEmpty(t *testing.T) {
 		}
 	})
 }
+
+// The same list serves the sync sessions: that it may say there that nobody is to be
+// asked for must not make it an empty one for the stream.
+func TestLoginsThatAreNullDeleteNothingWhereBanksAreSynchronised(t *testing.T) {
+	t.Parallel()
+	inBubble(t, banktest.Still(5), func(b *bank) {
+		t, null := b.t, false
+		b.transport = via{b.transport, func(r *http.Request) (*http.Response, error) {
+			if user, rest := below(r); null && user == b.UserID(1) && rest == "banking/logins" {
+				return answers(r, 200, "null"), nil
+			}
+			return nil, nil //nolint:nilnil // goes on
+		}}
+		lines := []string{"streams: [bank_logins]", "sync: {when: stale, user_ip: 203.0.113.7, settle_timeout: 7s}", lenient}
+		b.run(lines...)
+		null = true
+		b.Night()
+		rep := b.run(lines...)
+		if s := rep.Streams[config.StreamBankLogins]; s.Failed != 1 || s.Deletes != 0 {
+			t.Errorf("%+v", s)
+		}
+		if len(b.rows("bank_logins")) == 0 {
+			t.Error("there are no logins: nothing is shown")
+		}
+	})
+}

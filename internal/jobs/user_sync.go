@@ -27,11 +27,13 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	if err != nil {
 		return n.skipSync(ctx, u, err)
 	}
-	list.NullIsEmpty()
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
 	asked := false
 	for l, err := range list.All() {
+		if finoos.IsNullList(err) {
+			break // nobody is to be asked for; what it means is the stream's to say
+		}
 		if err != nil {
 			return n.skipSync(ctx, u, err)
 		}
