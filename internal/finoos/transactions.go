@@ -80,11 +80,15 @@ func (c *Client) Transactions(ctx context.Context, userID string, q TransactionQ
 // refuses it, or answers something else, or the ids cannot be asked for.
 var ErrNotByID = errors.New("transactions cannot be looked up by id")
 
+// ErrNotAsked is the [ErrNotByID] by which the API was not asked at all: it says
+// nothing of what that can do.
+var ErrNotAsked = fmt.Errorf("%w: they cannot be asked for", ErrNotByID)
+
 const (
 	// maxLookupURL is what any proxy lets pass.
 	maxLookupURL = 2000
 	// maxLookups is the number of requests beyond which everything is less to read.
-	maxLookups = 10
+	maxLookups = 5
 )
 
 // TransactionsByID returns those of a user's transactions that have one of ids,
@@ -160,7 +164,7 @@ func escapeID(id string) string { return strings.ReplaceAll(url.QueryEscape(id),
 // lookups are the requests that ask for ids, each with a query of at most room bytes.
 func lookups(ids []string, witness string, room int) ([]*lookup, error) {
 	if !CanAskFor(witness) {
-		return nil, fmt.Errorf("%w: the witness cannot be asked for", ErrNotByID)
+		return nil, fmt.Errorf("%w: nor can the witness", ErrNotAsked)
 	}
 	var all []*lookup
 	asked := map[string]bool{witness: true}
@@ -173,10 +177,10 @@ func lookups(ids []string, witness string, room int) ([]*lookup, error) {
 		size := len(escapeID(id)) + 1
 		switch {
 		case !CanAskFor(id), size > room:
-			return nil, fmt.Errorf("%w: an id cannot be asked for", ErrNotByID)
+			return nil, ErrNotAsked
 		case len(all) == 0, size > left:
 			if len(all) == maxLookups {
-				return nil, fmt.Errorf("%w: they are too many", ErrNotByID)
+				return nil, fmt.Errorf("%w: they are too many", ErrNotAsked)
 			}
 			all, left = append(all, &lookup{}), room
 		}

@@ -17,10 +17,6 @@ import (
 // by its id; only what does not come back is gone (docs/design.md, "What a window no
 // longer holds").
 
-// lookUps is how many ids are asked for at most: beyond, a full pull takes fewer
-// requests.
-const lookUps = 200
-
 // lookedUp is what became of asking for transactions by their ids: an API that
 // has done as it was asked for nobody yet is not asked for ever.
 type lookedUp struct {
@@ -148,11 +144,14 @@ func (r *Reader) lookAgain(
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	witness := b.witness(ids)
-	if witness == "" || len(ids) > lookUps || r.byID.useless() {
+	if witness == "" || r.byID.useless() {
 		return false, nil
 	}
 	res.rewind()
 	found, err := r.Client.TransactionsByID(ctx, u.ID, ids, witness)
+	if errors.Is(err, finoos.ErrNotAsked) {
+		return false, nil
+	}
 	if errors.Is(err, finoos.ErrNotByID) || ctx.Err() == nil && failsOverIDs(err) {
 		r.byID.ignored.Add(1)
 		return false, nil
