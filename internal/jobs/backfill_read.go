@@ -212,6 +212,9 @@ func isTagged(ids map[uint64]struct{}, c *finoos.Categorization) bool {
 // transaction of which only the other one was asked for.
 func (f *filling) booking(t *finoos.Transaction, w dayWindow) (uint64, bool) {
 	id := bookingID(t.AccountID, t.ID)
+	if t.BookingDate.IsZero() && t.Unreadable > 0 {
+		return id, true // on which day cannot be told: the API says that it is one of these
+	}
 	if t.BookingDate.IsZero() {
 		return id, w.last == f.until && f.reachesPresent()
 	}

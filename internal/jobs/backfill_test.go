@@ -150,6 +150,30 @@ func TestABackfillBringsAllOfTheRangeWhateverIsMadeOfItsWindows(t *testing.T) {
 	}
 }
 
+// What is booked on a day that cannot be read is of the window that it came with: left
+// out, it would be lost to a backfill that says that it is done.
+func TestABackfillBringsBookingsWhoseDayCannotBeRead(t *testing.T) {
+	t.Parallel()
+	brought := func(dates string) (rows, undated int64) {
+		o := banktest.Still(2)
+		o.Readings.Dates = dates
+		inBubble(t, o, func(b *bank) {
+			fill := b.backfillOptions("2025-12-10", "streams: [transactions]")
+			fill.Until = "2026-08-09"
+			rep := b.fill(fill)
+			rows, undated = b.brought(rep)["transactions"], rep.Backfill.Undated
+		})
+		return rows, undated
+	}
+	want, _ := brought("")
+	for _, dates := range []string{"impossible", "zero", "epoch"} {
+		// A few more come: those of the days that are asked for around the range.
+		if rows, undated := brought(dates); rows < want || rows > want+want/10 || undated != 0 {
+			t.Errorf("%s: %d rows and %d without a date, want %d and none", dates, rows, undated, want)
+		}
+	}
+}
+
 func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(4), func(b *bank) {
