@@ -16,7 +16,6 @@ import (
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
-	"finoos-syncer/internal/jobs/report"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -180,8 +179,7 @@ func lastRunText(p *printout, s *jobs.Status) {
 		p.printf("            %s is down since %s, %s users passed over: %s\n", name, s.DownSince.Format("15:04 MST"), count(s.PassedOver), s.Error)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
-		issue := r.Issues[kind]
-		p.printf("            %s: %s %s (%s)\n", kind, count(issue.Count), report.IssueText(kind), strings.TrimSpace(string(issue.Stream)+" "+issue.UserID))
+		p.printf("            %s: %s\n", kind, issueText(kind, r.Issues[kind]))
 	}
 	if len(r.SyncSessions) > 0 {
 		p.printf("            bank synchronisations: %s\n", counted(r.SyncSessions))

@@ -18,6 +18,15 @@ import (
 // report have them all.
 const shownFailures = 5
 
+// issueText says how many there are of a kind, and names one.
+func issueText(kind string, issue report.Issue) string {
+	example := "stream " + string(issue.Stream)
+	if issue.UserID != "" {
+		example += " of user " + issue.UserID
+	}
+	return fmt.Sprintf("%s %s (such as %s)", count(issue.Count), report.IssueText(kind), example)
+}
+
 // summary is a report as text.
 type summary struct {
 	report *report.Report
@@ -45,6 +54,9 @@ func (s summary) text(w io.Writer) error {
 	}
 	if r.NoAddress > 0 {
 		p.printf("  sessions  none for %s without an address in sync.user_ips\n", plural(r.NoAddress, "user"))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
+		p.printf("  odd       %s: %s\n", kind, issueText(kind, r.Issues[kind]))
 	}
 	switch {
 	case r.Commits == 0:

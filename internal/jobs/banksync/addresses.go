@@ -44,7 +44,7 @@ func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, erro
 	defer f.Close() //nolint:errcheck // nothing was written
 	lines, err := countLines(f)
 	if err != nil {
-		return nil, fmt.Errorf("sync.user_ips: %w", err)
+		return nil, fmt.Errorf("sync.user_ips: %s: %w", file, err)
 	}
 	a := &Addresses{}
 	if keep == nil {
@@ -61,7 +61,7 @@ func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, erro
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sync.user_ips: %w", err)
+		return nil, fmt.Errorf("sync.user_ips: %s: %w", file, err)
 	}
 	slices.SortFunc(a.known, func(x, y addressOf) int {
 		return cmp.Or(bytes.Compare(x.user[:], y.user[:]), bytes.Compare(x.address[:], y.address[:]))
@@ -69,7 +69,7 @@ func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, erro
 	a.known = slices.Compact(a.known)
 	for i := 1; i < len(a.known); i++ {
 		if a.known[i].user == a.known[i-1].user {
-			return nil, fmt.Errorf("sync.user_ips: %w", twoAddresses(f, a.known[i].user))
+			return nil, fmt.Errorf("sync.user_ips: %s: %w", file, twoAddresses(f, a.known[i].user))
 		}
 	}
 	a.known = slices.Clip(a.known)

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
+)
+
+func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
+	t.Parallel()
+	r := &report.Report{Job: "nightly", Outcome: report.Done, Issues: map[string]report.Issue{
+		"rounded":    {Count: 1200, UserID: "u-1", Stream: config.StreamTransactions},
+		"unreadable": {Count: 3, Stream: config.StreamContracts}, // of users whose ids are masked
+	}}
+	var text strings.Builder
+	if err := (summary{report: r}).text(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"odd       rounded: 1,200 ", "(such as stream transactions of user u-1)\n",
+		"odd       unreadable: 3 ", "(such as stream contracts)\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, text.String())
+		}
+	}
+}
