@@ -247,7 +247,9 @@ each, and a fourth where all is well again by then, and compares every row with 
 - **equal**: the lake is the truth after every night; **equal, and told**: so it is, and the run ends with a reservation all the same;
 - **equal within a period**: it is the truth again when a ` + "`full_refresh_every`" + ` has passed;
 - **told**: something is missing or as old as the last good night, the run says so, by its exit code or by rows of ` + "`pulls`" + ` that are
-  ` + "`failed`" + ` or ` + "`not_booked`" + `, and what was written is right;
+  ` + "`failed`" + ` or ` + "`not_booked`" + `, or count a ` + "`null_list`" + `, and what was written is right.
+
+What cannot be read is null in the truth, too; how many that are is in the run report (` + "`issues`" + `) and not said here.
 
 The test keeps the page. Numbers in what the runs say are left out.
 
