@@ -65,6 +65,7 @@ endif
 test-minio: $(MINIO) ## the store and the commit protocol against a second S3 server, MinIO (its build takes six minutes and 1.5 GB)
 	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) ./internal/sink/bucket/...
 	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) -run 'S3|Lies|Liar' ./internal/sink
+	$(if $(filter 1,$(CGO)),SYNCER_S3_SERVER=minio go -C e2e test -count 1 -timeout 15m $(TESTFLAGS) -run '^TestNightsOverTLSWithKMS')
 
 # Lakes on a disk that syncs for real take longer, and prove the same: a kill is
 # not a power cut.
