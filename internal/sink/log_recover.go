@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/selftest"
 )
 
 // takeover is what a run does about those before it, once it holds the lease:
@@ -158,7 +159,7 @@ func (t *takeover) sweep(ctx context.Context) error {
 		}
 		t.w.o.Logger.InfoContext(ctx, "swept up after a run that has ended", "dead_run_id", st.RunID, "staged", len(st.Uploads))
 	}
-	return sweepSelfTests(ctx, t.w.store, t.w.keys, isAlive)
+	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, isAlive)
 }
 
 func (t *takeover) fence(st *stagingRecord) *Record {
