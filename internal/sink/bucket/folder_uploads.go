@@ -35,7 +35,7 @@ func parseExtent(part Part) (extent, error) {
 	offset, hash, ok := strings.Cut(part.ETag, "-")
 	at, err := strconv.ParseInt(offset, 10, 64)
 	if !ok || err != nil || at < 0 || part.Size < 0 || len(hash) != 2*sha256.Size {
-		return extent{}, fmt.Errorf("%w: part %d: its etag %.100q is not this store's", ErrBadUpload, part.Number, part.ETag)
+		return extent{}, fmt.Errorf("%w: invalid part %d: its etag %.100q is not this store's", ErrBadUpload, part.Number, part.ETag)
 	}
 	return extent{offset: at, size: part.Size, hash: hash}, nil
 }
