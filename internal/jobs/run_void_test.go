@@ -232,3 +232,33 @@ func TestThatALoginWaitsForItsUserIsWrittenAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestAMarkThatWasTakenBackDeclaresNobodyGone: users are missing, are there again on the
+// night whose commit is lost, and missing once more: since that night and no longer.
+func TestAMarkThatWasTakenBackDeclaresNobodyGone(t *testing.T) {
+	t.Parallel()
+	const job = "streams: [users, contracts]"
+	inBubble(t, banktest.Steady(20), func(b *bank) {
+		t, at := b.t, newTown(b)
+		at.are(upTo(20)...)
+		b.run(job)
+		b.Night()
+		at.are(upTo(14)...)
+		b.run(job)
+		if b.marks() != 6 {
+			t.Fatalf("%d marks", b.marks())
+		}
+		b.Night()
+		at.are(upTo(20)...)
+		b.loses("pulls", job)
+		b.Night()
+		at.are(upTo(14)...)
+		if rep := b.run(job); rep.Users.Gone != 0 || rep.Users.Missing != 6 || b.marks() != 6 {
+			t.Errorf("%d are gone, %d missing, %d marks", rep.Users.Gone, rep.Users.Missing, b.marks())
+		}
+		b.Night()
+		if rep := b.run(job); rep.Users.Gone != 6 {
+			t.Errorf("%d are gone the night after", rep.Users.Gone)
+		}
+	})
+}

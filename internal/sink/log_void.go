@@ -94,6 +94,8 @@ func (t *takeover) takeBack(ctx context.Context, r *Record, by uint64) error {
 	}
 	switch {
 	case err != nil:
+	case m.VoidedBy != 0 && m.VoidedBy != by:
+		err = w.log.confirmVoid(ctx, r.Seq, m.VoidedBy)
 	case m.VoidedBy == 0 && !marked:
 		w.o.Logger.WarnContext(ctx, "a void has come too late, the record is published: its users are pulled in full all the same", "seq", r.Seq, "voided_by", by)
 	case m.VoidedBy == 0:

@@ -224,6 +224,13 @@ func TestAVoidThatComesTooLateDeletesNothing(t *testing.T) {
 			w.mustRun()
 			w.checkClean()
 			w.checkCursors()
+			if v := w.verify(); v.ProblemCount+v.NoteCount > 0 || v.Voided > 0 {
+				t.Errorf("%d taken back, problems %q, notes %q", v.Voided, lines(v.Problems), lines(v.Notes))
+			}
+			w.lose(w.lastRecordOf(dead.RunID), worldStream)
+			if v := w.verify(); v.ProblemCount == 0 {
+				t.Error("a file of what stands after all is gone, and that is no problem")
+			}
 		})
 	}
 }
@@ -383,4 +390,28 @@ func TestNotesOfWhatWasTakenBackAreLeftToTheNextRun(t *testing.T) {
 		t.Errorf("%d notes are left, %d voids, %v", found, w.voids(), err)
 	}
 	w.mustClose(next)
+}
+
+// TestAMarkAloneIsNothingToDeleteBy: it names a void that is none.
+func TestAMarkAloneIsNothingToDeleteBy(t *testing.T) {
+	t.Parallel()
+	for _, by := range []uint64{1, 2, 99} {
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 3)
+		w.half = false
+		w.mustRun()
+		w.night()
+		w.die(func(what, key string) bool { return what == "put" && strings.HasSuffix(key, publishedSuffix) })
+		mark := jobKeys("j").published(2)
+		if _, err := w.store.Put(t.Context(), mark, fmt.Appendf(nil, `{"run_id":"x","voided_by":%d}`, by), bucket.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		before := w.visible()
+		l := &ledger{store: w.store, keys: "j", patience: impatient}
+		if _, err := l.publish(t.Context(), w.police, w.lastRecordOf("run002"), "run"); err == nil || !strings.Contains(err.Error(), mark) {
+			t.Errorf("taken back by %d: %v", by, err)
+		}
+		if after := w.visible(); len(after) != len(before) {
+			t.Errorf("taken back by %d: %d rows, then %d", by, len(before), len(after))
+		}
+	}
 }

@@ -63,6 +63,9 @@ func (l *ledger) publish(ctx context.Context, store bucket.Store, r *Record, run
 	if err == nil && m.VoidedBy != 0 {
 		// Files may have come to be while the mark was claimed for the void: who
 		// completed them may be dead, who took the record back is done.
+		if err = l.confirmVoid(ctx, r.Seq, m.VoidedBy); err != nil {
+			return nil, fmt.Errorf("publish record %d: %w", r.Seq, err)
+		}
 		err = erase(ctx, store, r)
 	}
 	if err != nil {
@@ -91,6 +94,16 @@ func (l *ledger) complete(ctx context.Context, store bucket.Uploads, r *Record, 
 		}
 	}
 	return l.settle(ctx, r.Seq, publishedMark{RunID: runID})
+}
+
+// confirmVoid makes sure that a record is taken back by the one that its mark names,
+// which stands before the mark does: what a mark alone says is nothing to delete by.
+func (l *ledger) confirmVoid(ctx context.Context, seq, by uint64) error {
+	void, err := l.read(ctx, by)
+	if errors.Is(err, bucket.ErrNotExist) || err == nil && (void.Kind != KindVoid || void.Voids != seq) {
+		return fmt.Errorf("%s says that record %d takes it back, but that does not: find out who wrote it, and bring it back as it was", l.keys.published(seq), by)
+	}
+	return err
 }
 
 // erase removes what stands of a record, or would come to stand. Only who has read in
@@ -143,7 +156,7 @@ func (w *Writer) publishOne(ctx context.Context, r *Record) (done bool, err erro
 	m, err := w.log.publish(ctx, w.store, r, w.o.RunID)
 	switch {
 	case m != nil && m.VoidedBy != 0 && r.RunID == w.o.RunID:
-		return false, errors.Join(fmt.Errorf("%w: record %d was taken back by record %d", ErrOvertaken, r.Seq, m.VoidedBy), err)
+		return false, fmt.Errorf("%w: record %d was taken back by record %d", ErrOvertaken, r.Seq, m.VoidedBy)
 	case err != nil:
 		return false, err
 	}
