@@ -243,8 +243,10 @@ func TestABackfillReadsWhatItBeganWithHoweverManyCheckpointsCome(t *testing.T) {
 func TestWhatIsErasedIsPulledLaterThanEver(t *testing.T) {
 	t.Parallel()
 	at := func(h int) time.Time { return time.Date(2026, 11, 22, h, 0, 0, 0, time.UTC) }
-	c := cursors.Cursor{UserID: "u", Stream: "s", CorrelationID: "c", CorrelationAt: at(1), ExtractedAt: at(3), FullAt: at(2), PulledAt: at(2),
-		FirstSeenAt: at(1), Failures: 2, RetryAt: at(9), ErrorClass: "server", HashVersion: 2, State: []byte("r"), Whole: true, FullSeq: 7}
+	c := cursors.Cursor{
+		UserID: "u", Stream: "s", CorrelationID: "c", CorrelationAt: at(1), ExtractedAt: at(3), FullAt: at(2), PulledAt: at(2),
+		FirstSeenAt: at(1), Failures: 2, RetryAt: at(9), ErrorClass: "server", HashVersion: 2, State: []byte("r"), Whole: true, FullSeq: 7,
+	}
 	want := cursors.Cursor{UserID: "u", Stream: "s", ExtractedAt: at(3), PulledAt: at(2), FirstSeenAt: at(1), State: []byte("r"), Erased: true}
 	for name, x := range map[string]struct {
 		standing, want cursors.Cursor

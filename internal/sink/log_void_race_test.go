@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,7 +179,7 @@ func TestAVoidThatComesTooLateDeletesNothing(t *testing.T) {
 		at    int // the completion of pulls before which it is published; 0 is before the mark
 		voids int
 	}{{0, 1}, {2, 0}, {3, 0}} {
-		t.Run(fmt.Sprint(c.at), func(t *testing.T) {
+		t.Run(strconv.Itoa(c.at), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 4)
 			w.half = false

@@ -188,7 +188,7 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 	have, visible := 0, map[string]int{}
 	for _, c := range cs[id] {
 		if c.Erased {
-			visible = w.visible()
+			visible = w.visible() //nolint:contextcheck // a world looks by itself, whatever becomes of the run
 		}
 		if _, err := fmt.Sscanf(c.CorrelationID, "version %d", &have); c.CorrelationID != "" && err != nil {
 			return fmt.Errorf("cursor of %s: %w", id, err)
