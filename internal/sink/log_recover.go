@@ -16,7 +16,7 @@ type takeover struct {
 	staged  []stagingRecord   // of all runs, alive or not
 	records []*Record         // in order
 	voids   map[uint64]uint64 // record -> the one that takes it back
-	dealt   map[uint64]bool   // taken back, as far as this run has to do with it
+	dealt   map[uint64]bool   // taken back or left to others, as far as this run has to do with it
 	keep    map[string]*named // run id -> what its commits name
 }
 
@@ -121,6 +121,9 @@ func sameSource(job string, last *Record, want Source) error {
 func (t *takeover) publish(ctx context.Context) error {
 	for i := 0; i < len(t.records); i++ { // voids are appended on the way
 		r := t.records[i]
+		if t.dealt[r.Seq] {
+			continue
+		}
 		var err error
 		if by := t.voids[r.Seq]; by != 0 {
 			err = t.takeBack(ctx, r, by)

@@ -29,6 +29,7 @@ func isLost(err error) bool {
 func (t *takeover) lost(ctx context.Context, r *Record, why error) error {
 	w := t.w
 	if !w.answersFor(r.Backfill, cursors.Shard{Index: r.Shard, Count: r.Shards}) {
+		t.dealt[r.Seq] = true
 		w.o.Logger.WarnContext(ctx, "record of another shard cannot be published, an upload is lost", "seq", r.Seq, "error", why)
 		return nil
 	}
@@ -46,6 +47,7 @@ func (t *takeover) lost(ctx context.Context, r *Record, why error) error {
 		return err
 	}
 	if slices.ContainsFunc(alive, func(l *leaseInfo) bool { return l.RunID == r.RunID && l.RunID != w.o.RunID }) {
+		t.dealt[r.Seq] = true
 		w.o.Logger.WarnContext(ctx, "record of a run that is at work cannot be published, an upload is lost: it is taken back once the run has ended",
 			"seq", r.Seq, "run_id_unpublished", r.RunID, "error", why)
 		return nil
@@ -84,9 +86,6 @@ func (t *takeover) void(ctx context.Context, r *Record) error {
 // the mark was claimed may have died over it. A record that was published before
 // stays.
 func (t *takeover) takeBack(ctx context.Context, r *Record, by uint64) error {
-	if t.dealt[r.Seq] {
-		return nil
-	}
 	w, marked := t.w, r.Published
 	m, err := w.log.mark(ctx, r.Seq)
 	if err == nil && m == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/table"
@@ -75,23 +76,31 @@ func (l *ledger) publish(ctx context.Context, store bucket.Store, r *Record, run
 	return m, nil
 }
 
-// complete completes the uploads of a record, those of pulls last since they say what
-// the others mean, and claims its mark.
-func (l *ledger) complete(ctx context.Context, store bucket.Uploads, r *Record, runID string) (*publishedMark, error) {
-	for _, last := range []bool{false, true} {
-		for _, f := range r.Files {
-			if (f.Table == table.PullsName) != last {
-				continue
+// inOrder yields the files of a record: those of pulls last, since they say what the
+// others mean, or first.
+func (r *Record) inOrder(pullsFirst bool) iter.Seq[File] {
+	return func(yield func(File) bool) {
+		for _, pulls := range []bool{pullsFirst, !pullsFirst} {
+			for _, f := range r.Files {
+				if (f.Table == table.PullsName) == pulls && !yield(f) {
+					return
+				}
 			}
-			err := store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts)
-			if err == nil {
-				continue
-			}
-			if m, markErr := l.mark(ctx, r.Seq); markErr == nil && m != nil {
-				return m, nil // that is why
-			}
-			return nil, err
 		}
+	}
+}
+
+// complete completes the uploads of a record, those of pulls last, and claims its mark.
+func (l *ledger) complete(ctx context.Context, store bucket.Uploads, r *Record, runID string) (*publishedMark, error) {
+	for f := range r.inOrder(false) {
+		err := store.CompleteUpload(ctx, f.Upload.Upload, f.Upload.Parts)
+		if err == nil {
+			continue
+		}
+		if m, markErr := l.mark(ctx, r.Seq); markErr == nil && m != nil {
+			return m, nil // that is why
+		}
+		return nil, err
 	}
 	return l.settle(ctx, r.Seq, publishedMark{RunID: runID})
 }
@@ -106,10 +115,10 @@ func (l *ledger) confirmVoid(ctx context.Context, seq, by uint64) error {
 	return err
 }
 
-// erase removes what stands of a record, or would come to stand. Only who has read in
-// the record's mark that it was taken back may do so.
+// erase removes what stands of a record, or would come to stand, pulls first. Only who
+// has read in the record's mark that it was taken back may do so.
 func erase(ctx context.Context, store bucket.Store, r *Record) error {
-	for _, f := range r.Files {
+	for f := range r.inOrder(true) {
 		if err := store.AbortUpload(ctx, f.Upload.Upload); err != nil {
 			return fmt.Errorf("remove what was taken back: %w", err)
 		}

@@ -163,9 +163,9 @@ func (f *folderStore) CompleteUpload(ctx context.Context, up Upload, parts []Par
 	if err == nil {
 		err = errors.Join(f.complete(ctx, root, up, file, extents), file.Close())
 	}
-	if errors.Is(err, ErrNoUpload) && root != nil {
-		// Gone, perhaps because it was completed before: then the object at
-		// the key holds the parts' bytes.
+	if (errors.Is(err, ErrNoUpload) || errors.Is(err, ErrBadUpload)) && root != nil {
+		// Gone or damaged, perhaps when it was completed before: then the object
+		// at the key holds the parts' bytes.
 		same, readErr := holds(root, up.Key, extents)
 		if same {
 			return nil
