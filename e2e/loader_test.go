@@ -161,6 +161,21 @@ func TestTheLoaderOfTheDocsLoadsEveryCommitOnce(t *testing.T) {
 		}
 		each.holds(t, last, contractFiles(log, last, lost))
 	}
+	t.Log("a void that came too late takes nothing back: the mark says that the commit is published")
+	record := filepath.Join("lake", stateDir, "log", fmt.Sprintf("%020d", last+1))
+	for name, body := range map[string]string{
+		".json":      fmt.Sprintf(`{"version":1,"schema":2,"seq":%d,"job":"nightly","kind":"void","voids":1,"files":[],"tables":{}}`, last+1),
+		".published": `{"run_id":"late"}`,
+	} {
+		if err := os.WriteFile(record+name, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := newWarehouse(t)
+	if err := late.load(t, script); err != nil {
+		t.Fatal(err)
+	}
+	late.holds(t, last+1, contractFiles(log, last, lost))
 	refusesAnotherSchema(t, script)
 }
 

@@ -74,7 +74,7 @@ func (n *nightly) miss(u *user) error {
 		return err
 	}
 	m := &missingUser{id: u.ID, wasListed: listed, written: u.LastWritten}
-	if u.missing != nil && !isAhead(u.missing.ExtractedAt, n.o.Now()) {
+	if u.missing != nil && !u.missing.Erased && !isAhead(u.missing.ExtractedAt, n.o.Now()) {
 		m.since = u.missing.ExtractedAt
 	}
 	n.tally.update(func(rep *report.Report) { rep.Users.Missing++ })

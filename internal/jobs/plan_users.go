@@ -116,7 +116,7 @@ func (p *planner) stream(u *user, s config.Stream) {
 	}
 	switch {
 	case c.ErrorClass == pull.MarkNoAnalysis: // most likely still without one
-	case p.o.Full, c.PulledAt.IsZero(), c.Failures > 0:
+	case p.o.Full, c.Erased, c.PulledAt.IsZero(), c.Failures > 0:
 		sp.First++
 	case p.refreshDue(c):
 		sp.Refreshed++

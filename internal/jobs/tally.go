@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // tally is the report while the run is at work. mu guards all of it.
@@ -182,7 +183,7 @@ func (t *tally) took(stage, userID string, took time.Duration) {
 func (s *session) rememberAges(u *user) {
 	u.pulledAt = make([]time.Time, len(s.streams))
 	for i, stream := range s.streams {
-		u.pulledAt[i] = u.Cursors[stream].PulledAt
+		u.pulledAt[i] = pulledAt(u.Cursors[stream])
 	}
 }
 
@@ -196,8 +197,16 @@ func (t *tally) left(u *user, streams []config.Stream, now time.Time) {
 			f = &report.FreshnessCount{}
 			t.ages[s] = f
 		}
-		f.Add(u.pulledAt[i], u.Cursors[s].PulledAt, now)
+		f.Add(u.pulledAt[i], pulledAt(u.Cursors[s]), now)
 	}
+}
+
+// pulledAt is of when the lake has a stream; zero where that was taken back.
+func pulledAt(c cursors.Cursor) time.Time {
+	if c.Erased {
+		return time.Time{}
+	}
+	return c.PulledAt
 }
 
 // sample ends a stretch of the timeline. elapsed is real time. Once the report

@@ -97,7 +97,7 @@ func (n *nightly) sayRest(ctx context.Context) error {
 // say says what is unsaid of one user.
 func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *saying) error {
 	mark, marked := u.Cursors[config.StreamLost]
-	if marked && (mark.ExtractedAt.IsZero() || isAhead(mark.ExtractedAt, n.o.Now())) { // zero: what a void has left
+	if marked && (mark.Erased || mark.ExtractedAt.IsZero() || isAhead(mark.ExtractedAt, n.o.Now())) { // zero: what an older void has left
 		delete(u.Cursors, config.StreamLost)
 		marked = false
 	}

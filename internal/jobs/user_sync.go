@@ -28,7 +28,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		return n.skipSync(ctx, u, err)
 	}
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
+	memory := recall(u)
 	asked := false
 	for l, err := range list.All() {
 		if finoos.IsNullList(err) {
@@ -185,7 +185,7 @@ func (n *nightly) addSessions(ctx context.Context, u *user, memory banksync.Logi
 		return fmt.Errorf("remember sync session: %w", err)
 	}
 	c := u.Cursor(config.StreamSyncSessions)
-	c.ExtractedAt, c.State, c.PulledAt = at, state, n.o.Now().UTC()
+	c.ExtractedAt, c.State, c.PulledAt, c.Erased = at, state, n.o.Now().UTC(), false
 	batch := sink.Batch{Rows: rows, Cursors: []cursors.Cursor{c}, Attempts: tickets}
 	if err := unguarded(func() error { return n.w.Add(ctx, batch) }); err != nil {
 		return n.sinkError(ctx, fmt.Errorf("write sync_sessions: %w", err))
@@ -257,22 +257,29 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	if c, ok := n.recovered[u.ID]; ok {
 		u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
 	}
-	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
+	memory, rowsLost := recall(u), u.Cursor(config.StreamSyncSessions).Erased
 	slices.SortStableFunc(tickets, func(a, b *noted.Ticket) int { return a.At.Compare(b.At) })
 	now := n.o.Now()
 	var rows []table.Row
-	for _, t := range tickets {
+	for i, t := range tickets {
 		last := memory[t.LoginID]
-		if last.Knows(t.At, now) {
-			continue
+		row := &table.SyncSession{
+			UserID: u.ID, BankLoginID: t.LoginID, Outcome: string(finoos.Unknown), Message: "the run ended before an answer came", RequestedAt: t.At,
 		}
-		memory[t.LoginID] = banksync.RememberAttempt(&n.job.Sync, last, t.At, now)
-		at := u.ExtractedAt(config.StreamSyncSessions, now)
-		u.LastWritten = at
-		rows = append(rows, &table.SyncSession{
-			UserID: u.ID, BankLoginID: t.LoginID, Outcome: string(finoos.Unknown), Message: "the run ended before an answer came",
-			RequestedAt: t.At, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at},
-		})
+		switch knows := last.Knows(t.At, now); {
+		case knows && !rowsLost:
+			continue
+		case knows:
+			row.Message = "the commit of this session was taken back"
+			if isLastOf(tickets[i:]) { // what is remembered is of this session
+				row.Outcome, row.FinishedAt = string(last.Outcome), last.At
+			}
+		default:
+			memory[t.LoginID] = banksync.RememberAttempt(&n.job.Sync, last, t.At, now)
+		}
+		row.Meta = table.Meta{Op: table.Upsert, ExtractedAt: u.ExtractedAt(config.StreamSyncSessions, now)}
+		u.LastWritten = row.ExtractedAt
+		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
 		for _, t := range tickets {
@@ -285,6 +292,23 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	}
 	n.recovered[u.ID] = u.Cursors[config.StreamSyncSessions]
 	return nil
+}
+
+// isLastOf says that of the attempts that are left the first is its login's last.
+func isLastOf(left []*noted.Ticket) bool {
+	return !slices.ContainsFunc(left[1:], func(t *noted.Ticket) bool { return t.LoginID == left[0].LoginID })
+}
+
+// recall reads what is remembered of a user's sync sessions. What banks were asked for
+// holds also where the commit that said so was taken back; that a login waits for its
+// user is a row alone, and comes again.
+func recall(u *user) banksync.Logins {
+	c := u.Cursor(config.StreamSyncSessions)
+	memory := banksync.Recall(c.State)
+	if c.Erased {
+		maps.DeleteFunc(memory, func(_ string, m banksync.Memory) bool { return m.Status == banksync.StatusSCARequired })
+	}
+	return memory
 }
 
 // readAddresses reads the users' own addresses, where there is a file of them.

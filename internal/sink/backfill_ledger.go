@@ -67,6 +67,9 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	for _, e := range p.ledger.Commits {
 		p.state.commits = append(p.state.commits, &Record{Seq: e.Seq, Kind: e.Kind, Voids: e.Voids, Cursors: e.Cursors, Buckets: every})
 	}
+	if err := p.state.findVoided(ctx); err != nil {
+		return nil, fmt.Errorf("read progress: %w", err)
+	}
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -82,7 +83,30 @@ var scenarios = []scenario{
 	{"after a lost upload", func(t *testing.T, store bucket.Store) *world {
 		t.Helper()
 		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
-		w.loseUpload() // of the first night: a pull in full then doubles nothing
+		w.loseUpload()
+		return w
+	}},
+	{"another night, after an upload was damaged", func(t *testing.T, store bucket.Store) *world {
+		t.Helper()
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
+		w.mustRun()
+		w.night()
+		w.damageUpload()
+		return w
+	}},
+	{"after a record was taken back and not removed", func(t *testing.T, store bucket.Store) *world {
+		t.Helper()
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
+		w.loseUpload()
+		w.die(func(what, key string) bool { return what == "delete" && strings.HasPrefix(key, "contracts/") })
+		return w
+	}},
+	{"backfill after a lost upload", func(t *testing.T, store bucket.Store) *world {
+		t.Helper()
+		w := newWorld(t, store, cursors.Shard{Count: 1}, 3)
+		w.mustRun()
+		w.beginBackfill()
+		w.loseUpload()
 		return w
 	}},
 }

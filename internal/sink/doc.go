@@ -24,7 +24,7 @@
 //	Commit:  staging/<run>.json   names all keys before ───────┤
 //	         log/<next>.json      names all of them, If-None-Match ◄── the commit
 //	         complete the uploads, pulls last                  │ rows appear
-//	         log/<next>.published                              ▼ loaders may go on
+//	         log/<next>.published      If-None-Match: the mark ▼ loaders may go on
 //
 // A run is [Open], any number of [Writer.Add] and [Writer.Commit], and
 // [Writer.Close]. Reading back what was committed is [ReadLog],
@@ -34,8 +34,10 @@
 //
 // What must hold, else data is lost or doubled:
 //
-//  1. A file is visible only if a record names it.
-//     TestRowsAreVisibleWhenTheCommitIs; every test, by the police.
+//  1. A file is visible only if a record names it, and stays so only if the
+//     record's mark does not say that it was taken back.
+//     TestRowsAreVisibleWhenTheCommitIs; every test, by the police;
+//     TestWhoPublishesWhatWasTakenBackRemovesItAndStops.
 //  2. A record is written only under a number where none stands, and a number
 //     is given up only when another record stands there: not when a write
 //     fails, is refused, or cannot be read back.
@@ -45,8 +47,11 @@
 //     that it builds upon. TestOfTwoRunsFromOneBaseOneCommits.
 //  4. Batches are never cut: neither by a commit, nor by a failure half way.
 //     TestACommitNeverCutsABatch, TestABatchThatWasCutIsNeverCommitted.
-//  5. What a record names is never aborted or deleted, unless a void takes the
-//     record back. TestACrashAtAnyWriteLosesAndDoublesNothing, by the police.
+//  5. What a record names is never aborted or deleted, unless its mark was read
+//     and says that a void takes the record back. The mark is written once: who
+//     publishes and who takes back claim the same object, and what it says wins
+//     over any void. TestACrashAtAnyWriteLosesAndDoublesNothing, by the police;
+//     TestAVoidThatComesTooLateDeletesNothing.
 //  6. Before uploads of a run that is taken for dead are aborted, a fence is in
 //     the log, and all records before it have been looked at.
 //     TestAFenceStopsASleeperThoughNothingElseWasCommitted,
@@ -55,14 +60,21 @@
 //  7. A run that does not know whether its record stands leaves everything as
 //     it is. TestARecordThatComesTooLateFindsTheFence.
 //  8. Cursors are those of the newest record that names them, and a void
-//     erases those of the record that it takes back, whatever came later.
-//     TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain.
-//  9. A checkpoint says the same as the records that it covers, and covers
-//     published ones only. TestCheckpointsChangeNothingThatIsRead.
+//     erases those of the record that it takes back, whatever came later; all
+//     of the record's buckets where it cannot be told any more which these are.
+//     What is erased keeps the last instant that was written.
+//     TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain,
+//     TestAVoidOfARecordThatACheckpointCoversHeals,
+//     TestWhatIsErasedIsPulledLaterThanEver.
+//  9. A checkpoint says the same as the records that it covers, and covers only
+//     those whose mark was read and says that they are published, or taken back
+//     by a record that it covers as well. TestCheckpointsChangeNothingThatIsRead,
+//     TestACheckpointCoversNoRecordThatIsTakenBackBesideIt.
 //  10. A cursor object is deleted only when two newer checkpoints cover it for
-//     all its users, and no living run began before.
-//     TestOldCursorsAreSweptButTheLastTwoCheckpointsStay,
-//     TestNothingIsSweptThatALivingRunMayRead.
+//     all its users, and a void that takes its record back, and no living run
+//     reads from before. TestOldCursorsAreSweptButTheLastTwoCheckpointsStay,
+//     TestNothingIsSweptThatALivingRunMayRead,
+//     TestABackfillReadsWhatItBeganWithHoweverManyCheckpointsCome.
 //  11. Nothing is written to a store that does not keep its promises, or from
 //     another source than before. TestAStoreThatLiesIsFoundOut,
 //     TestAJobPointedElsewhereIsRefusedBeforeItWritesData.
@@ -102,8 +114,10 @@
 //
 //	found                                        done
 //	a record without .published                  its uploads are completed, it is marked
-//	such a record, an upload gone for good       a void takes it back: its files are deleted,
-//	                                             its cursors erased, its number marked
+//	such a record, an upload gone for good,      nothing while its run lives; else a void takes
+//	or damaged                                   it back: its cursors are erased, its mark is
+//	                                             claimed, then its files are deleted
+//	a mark that says so                          the files are deleted once more
 //	a staging record whose run has no lease      a fence, then: uploads that no record names
 //	                                             are aborted, such cursor objects deleted
 //	an object of a self-test, likewise           deleted, with its upload

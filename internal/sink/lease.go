@@ -24,8 +24,9 @@ type leaseBody struct {
 	Shard    int    `json:"shard"`
 	Shards   int    `json:"shards"`
 	Backfill string `json:"backfill,omitempty"`
-	// BaseSeq is the newest record when the run began: it may read cursors
-	// from there on, and from before. 0 while it is not known yet.
+	// BaseSeq is from where on the run needs what stands beside the log: nothing is
+	// swept while a checkpoint that makes it useless is not older (write.go, readsFrom).
+	// 0 while it is not known yet.
 	BaseSeq    uint64    `json:"base_seq"`
 	AcquiredAt time.Time `json:"acquired_at"`
 	// Process is who holds it; missing where that cannot be told, and in leases of

@@ -190,26 +190,3 @@ func (l *ledger) follow(ctx context.Context, meet func(*Record) error) error {
 		}
 	}
 }
-
-// markPublished writes the mark that all of r is visible, or that the record
-// numbered voidedBy has taken it back.
-func (l *ledger) markPublished(ctx context.Context, r *Record, m publishedMark) error {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encode mark: %w", err)
-	}
-	_, err = l.store.Put(ctx, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
-	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
-		return fmt.Errorf("mark record %d published: %w", r.Seq, err)
-	}
-	r.Published = true
-	return nil
-}
-
-// publishedMark is the body of a .published object.
-type publishedMark struct {
-	RunID string `json:"run_id"` // who published it
-	// VoidedBy is the record that took this one back: its files are gone and
-	// are not to be loaded.
-	VoidedBy uint64 `json:"voided_by,omitempty"`
-}

@@ -2,11 +2,9 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/selftest"
 )
@@ -15,16 +13,17 @@ import (
 // the same steps that these runs would have done next, in the same order.
 type takeover struct {
 	w       *Writer
-	staged  []stagingRecord // of all runs, alive or not
-	records []*Record       // in order
-	voids   map[uint64]uint64
+	staged  []stagingRecord   // of all runs, alive or not
+	records []*Record         // in order
+	voids   map[uint64]uint64 // record -> the one that takes it back
+	dealt   map[uint64]bool   // taken back or left to others, as far as this run has to do with it
 	keep    map[string]*named // run id -> what its commits name
 }
 
 // takeOver reads the log, finishes what was committed, and sweeps up what was
 // not. It returns the records that cursors are read from, in order.
 func (w *Writer) takeOver(ctx context.Context) ([]*Record, error) {
-	t := &takeover{w: w, voids: map[uint64]uint64{}, keep: map[string]*named{}}
+	t := &takeover{w: w, voids: map[uint64]uint64{}, dealt: map[uint64]bool{}, keep: map[string]*named{}}
 	if err := t.read(ctx); err != nil {
 		return nil, err
 	}
@@ -122,18 +121,16 @@ func sameSource(job string, last *Record, want Source) error {
 func (t *takeover) publish(ctx context.Context) error {
 	for i := 0; i < len(t.records); i++ { // voids are appended on the way
 		r := t.records[i]
-		if r.Published {
+		if t.dealt[r.Seq] {
 			continue
 		}
+		var err error
 		if by := t.voids[r.Seq]; by != 0 {
-			if err := t.takeBack(ctx, r, by); err != nil {
-				return err
+			err = t.takeBack(ctx, r, by)
+		} else if !r.Published {
+			if _, err = t.w.log.publish(ctx, t.w.store, r, t.w.o.RunID); isLost(err) {
+				err = t.lost(ctx, r, err)
 			}
-			continue
-		}
-		err := t.w.log.publish(ctx, t.w.store, r, t.w.o.RunID)
-		if errors.Is(err, bucket.ErrNoUpload) {
-			err = t.lost(ctx, r)
 		}
 		if err != nil {
 			return err

@@ -89,7 +89,7 @@ func TestACommitWhoseUploadIsGoneIsTakenBackAndPulledAgain(t *testing.T) {
 		}
 		if c := cs[id][0]; c.CorrelationID == "" {
 			empty++
-			if c.Stream != worldStream || c.State != nil || !c.ExtractedAt.IsZero() {
+			if c.Stream != worldStream || !c.Erased || !c.ExtractedAt.Equal(w.now) || string(c.State) != "state" {
 				t.Errorf("erased cursor of %s: %+v", id, c)
 			}
 		}

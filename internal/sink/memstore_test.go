@@ -169,7 +169,10 @@ func (m *memStore) CompleteUpload(ctx context.Context, up bucket.Upload, parts [
 	var body []byte
 	for i, p := range parts {
 		if i+1 < len(parts) && p.Size < bucket.MinPart {
-			return fmt.Errorf("complete %s: part %d of %d bytes is too small", up.Key, p.Number, p.Size)
+			return fmt.Errorf("complete %s: part %d of %d bytes is too small: %w", up.Key, p.Number, p.Size, bucket.ErrBadUpload)
+		}
+		if int64(len(u.parts[p.Number])) != p.Size {
+			return fmt.Errorf("complete %s: part %d: %w", up.Key, p.Number, bucket.ErrBadUpload)
 		}
 		body = append(body, u.parts[p.Number]...)
 	}

@@ -169,8 +169,12 @@ func (p *police) namedBy(ctx context.Context, up bucket.Upload) *Record {
 	})
 }
 
+// isVoided says that a record of the log takes another one back, and that the other's
+// mark says so.
 func (p *police) isVoided(ctx context.Context, seq uint64) bool {
-	return p.recordOf(ctx, func(r *Record) bool { return r.Voids == seq }) != nil
+	void := p.recordOf(ctx, func(r *Record) bool { return r.Voids == seq })
+	m, err := (&ledger{store: p.Store, keys: p.keys}).mark(ctx, seq)
+	return void != nil && err == nil && m != nil && m.VoidedBy == void.Seq
 }
 
 func (p *police) recordOf(ctx context.Context, is func(*Record) bool) *Record {

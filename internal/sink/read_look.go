@@ -69,7 +69,11 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 		last, l.upTo = r, r.Seq
 		l.state.commits = append(l.state.commits, r.trimmed())
 	}
-	if err := l.state.checkLog(l.upTo); err != nil {
+	err = l.state.checkLog(l.upTo)
+	if err == nil {
+		err = l.state.findVoided(ctx)
+	}
+	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("look at the sink: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"finoos-syncer/internal/sink/cursors"
@@ -31,7 +32,7 @@ type UserCursors struct {
 type cursorSource struct {
 	order  int // among the sources: of two cursors of one stream, the later wins
 	next   func() (cs []cursors.Cursor, more bool, err error)
-	effect func(cursors.Cursor) cursors.Cursor
+	effect effect
 	ready  []cursors.Cursor // read and not taken; never empty in a heap
 }
 
@@ -84,12 +85,11 @@ func (s *cursorSources) take(cs []cursors.Cursor) ([]cursors.Cursor, error) {
 	}
 	cs = slices.Grow(cs, n)
 	for _, c := range from.ready[:n] {
-		c = from.effect(c)
 		at := slices.IndexFunc(cs, func(o cursors.Cursor) bool { return o.Stream == c.Stream })
 		if at < 0 {
-			cs = append(cs, c)
+			cs = append(cs, from.effect(c, cursors.Cursor{}))
 		} else {
-			cs[at] = c
+			cs[at] = from.effect(c, cs[at])
 		}
 	}
 	more, err := from.advance(n)
@@ -109,7 +109,7 @@ func (s *cursorSources) take(cs []cursors.Cursor) ([]cursors.Cursor, error) {
 // by, and then they must not be kept.
 func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) iter.Seq2[UserCursors, error] {
 	return func(yield func(UserCursors, error) bool) {
-		merged, done, err := s.sources(ctx, b, upTo, all)
+		merged, wipes, done, err := s.sources(ctx, b, upTo, all)
 		defer done()
 		if err != nil {
 			yield(UserCursors{}, err)
@@ -118,13 +118,15 @@ func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) it
 		heap.Init(&merged)
 		var again []cursors.Cursor
 		for len(merged) > 0 {
-			user := UserCursors{UserID: merged[0].ready[0].UserID, Cursors: again[:0]}
+			user, left := UserCursors{UserID: merged[0].ready[0].UserID, Cursors: again[:0]}, wipes
 			for len(merged) > 0 && merged[0].ready[0].UserID == user.UserID {
+				left = wipe(user.Cursors, left, merged[0].order)
 				if user.Cursors, err = merged.take(user.Cursors); err != nil {
 					yield(UserCursors{}, fmt.Errorf("read cursors of bucket %d: %w", b, err))
 					return
 				}
 			}
+			wipe(user.Cursors, left, math.MaxInt)
 			if !all {
 				again = user.Cursors
 			}
@@ -136,12 +138,28 @@ func (s *cursorState) each(ctx context.Context, b int, upTo uint64, all bool) it
 	}
 }
 
-// sources opens what the cursors of a bucket stand in, oldest first. done closes
-// it, also after an error.
-func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool) (merged cursorSources, done func(), err error) {
+// wipe erases cursors of older sources for all voids of which it is not known what they
+// erase, up to a place among the sources, and returns the voids behind it. Marks stay.
+func wipe(cs []cursors.Cursor, wipes []int, upTo int) (left []int) {
+	for len(wipes) > 0 && wipes[0] < upTo {
+		for i, c := range cs {
+			if !isMark(c.Stream) {
+				cs[i] = erased(c)
+			}
+		}
+		wipes = wipes[1:]
+	}
+	return wipes
+}
+
+// sources opens what the cursors of a bucket stand in, oldest first, and tells in front
+// of which of them all is wiped. done closes it, also after an error.
+func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool) (merged cursorSources, wipes []int, done func(), err error) {
 	done = func() {}
+	order := 0
 	add := func(from *cursorSource) error {
-		from.order = len(merged)
+		from.order = order
+		order++
 		more, err := from.advance(0)
 		if more {
 			merged = append(merged, from)
@@ -155,26 +173,31 @@ func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool)
 			err = add(checkpoint)
 		}
 		if err != nil {
-			return nil, done, fmt.Errorf("read checkpoint %d of bucket %d: %w", from, b, err)
+			return nil, nil, done, fmt.Errorf("read checkpoint %d of bucket %d: %w", from, b, err)
 		}
 	}
 	for _, r := range s.commits {
 		if !s.counts(r, b, upTo) {
 			continue
 		}
-		path, effect, err := s.effect(r)
-		if err == nil && path != "" {
-			var object *cursorSource
-			if object, err = s.objectSource(ctx, path, b, all); err == nil {
-				object.effect = effect
-				err = add(object)
-			}
+		if s.erasesAll(r) {
+			wipes = append(wipes, order)
+			order++
+		}
+		path, effect := s.effect(r)
+		if path == "" {
+			continue
+		}
+		object, err := s.objectSource(ctx, path, b, all)
+		if err == nil {
+			object.effect = effect
+			err = add(object)
 		}
 		if err != nil {
-			return nil, done, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
+			return nil, nil, done, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
 		}
 	}
-	return merged, done, nil
+	return merged, wipes, done, nil
 }
 
 // checkpointSource reads a checkpoint where it lies: nobody else looks at it.
@@ -214,8 +237,8 @@ func (s *cursorState) counts(r *Record, b int, upTo uint64) bool {
 func (s *cursorState) fetchAll(ctx context.Context, shard cursors.Shard, upTo uint64) error {
 	var paths []string
 	for _, r := range s.commits {
-		path, _, err := s.effect(r)
-		if err != nil || path == "" {
+		path, _ := s.effect(r)
+		if path == "" {
 			continue
 		}
 		if slices.ContainsFunc(r.Buckets, func(b int) bool { return shard.Owns(b) && s.counts(r, b, upTo) }) {

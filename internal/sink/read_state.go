@@ -3,6 +3,7 @@ package sink
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -23,6 +24,9 @@ type cursorState struct {
 	spool       *cursors.Spool
 	// progress keeps what marks say of their backfill: see backfill_ledger.go.
 	progress bool
+	// voided are the records that the voids among commits take back, once they were
+	// looked for; see findVoided.
+	voided map[uint64]takenBack
 }
 
 // locate lists the checkpoints. commits are for the caller to fill in.
@@ -79,34 +83,110 @@ func (s *cursorState) newest(b int) uint64 {
 	return 0
 }
 
-func itself(c cursors.Cursor) cursors.Cursor { return c }
+// effect is what becomes of a cursor in the object of a record, over the one that
+// stands of its stream, if any.
+type effect func(c, standing cursors.Cursor) cursors.Cursor
 
-// erased is what stays of a cursor that a void takes back: the user is known,
-// what was pulled is not.
+func itself(c, _ cursors.Cursor) cursors.Cursor { return c }
+
+// erased is what stays of a cursor that a void takes back: the user is known, and
+// since when; what was pulled is not, so that the next pull is full and writes
+// everything again, later than the last one did whatever its clock says. What the
+// cursor remembers beside stays, for those to judge who know what it means.
 func erased(c cursors.Cursor) cursors.Cursor {
-	return cursors.Cursor{UserID: c.UserID, Stream: c.Stream}
+	return cursors.Cursor{
+		UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, PulledAt: c.PulledAt, FirstSeenAt: c.FirstSeenAt,
+		State: c.State, Erased: true,
+	}
+}
+
+// erasedOver does so with a cursor of the record that was taken back, on top of which
+// another one may stand by then.
+func erasedOver(c, standing cursors.Cursor) cursors.Cursor {
+	if standing.Stream == "" {
+		return erased(c)
+	}
+	e := erased(standing)
+	if c.ExtractedAt.After(e.ExtractedAt) {
+		e.ExtractedAt = c.ExtractedAt
+	}
+	if e.FirstSeenAt.IsZero() {
+		e.FirstSeenAt = c.FirstSeenAt
+	}
+	return e
+}
+
+// takenBack is a record that a void takes back, as far as it can be found.
+type takenBack struct {
+	record  *Record // nil where it cannot be read
+	objects bool    // its cursor object stands, or it has none
+}
+
+// findVoided looks for the records that the voids among the commits take back: they may
+// be older than the checkpoints, by a program that let these cover what was not settled
+// yet, and their cursors swept.
+func (s *cursorState) findVoided(ctx context.Context) error {
+	s.voided = map[uint64]takenBack{}
+	for _, r := range s.commits {
+		if r.Kind != KindVoid {
+			continue
+		}
+		of := takenBack{}
+		if i, found := slices.BinarySearchFunc(s.commits, r.Voids, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) }); found {
+			of.record = s.commits[i]
+		} else {
+			body, _, err := s.store.Get(ctx, s.keys.record(r.Voids))
+			if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+				return fmt.Errorf("read record %d, which is taken back: %w", r.Voids, err)
+			}
+			if of.record, err = parseRecord(body, r.Voids); err != nil {
+				of.record = nil // as if it were gone: all of its users start anew
+			}
+		}
+		if of.record != nil {
+			of.objects = of.record.Cursors.Path == ""
+			if !of.objects {
+				_, err := s.store.Stat(ctx, of.record.Cursors.Path)
+				if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+					return fmt.Errorf("look for the cursors of record %d, which is taken back: %w", r.Voids, err)
+				}
+				of.objects = err == nil
+			}
+		}
+		s.voided[r.Voids] = of
+	}
+	return nil
+}
+
+// erasesAll says that a record is a void of which nobody can tell any more what it
+// erases: then it is everything that stands of its buckets. Of a backfill that is
+// nothing: its marks went with the object.
+func (s *cursorState) erasesAll(r *Record) bool {
+	return r.Kind == KindVoid && r.Backfill == "" && !s.voided[r.Voids].objects
 }
 
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
-func (s *cursorState) effect(r *Record) (path string, f func(cursors.Cursor) cursors.Cursor, err error) {
-	switch r.Kind {
-	case KindBackfill:
-		return r.Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }, nil
-	case KindVoid:
-	default:
-		return r.Cursors.Path, itself, nil
+func (s *cursorState) effect(r *Record) (path string, f effect) {
+	of, isTakenBack := s.voided[r.Seq]
+	switch {
+	case isTakenBack && !of.objects: // its void erases all
+		return "", nil
+	case r.Kind == KindBackfill:
+		return r.Cursors.Path, func(c, _ cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }
+	case r.Kind != KindVoid:
+		return r.Cursors.Path, itself
 	}
 	// Of the record that was taken back, every user and stream starts anew,
 	// whatever was committed on top of it meanwhile.
-	i, found := slices.BinarySearchFunc(s.commits, r.Voids, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) })
-	if !found {
-		return "", nil, fmt.Errorf("it takes back record %d, which is older than the checkpoint", r.Voids)
+	switch of := s.voided[r.Voids]; {
+	case !of.objects:
+		return "", nil
+	case of.record.Kind == KindBackfill:
+		return of.record.Cursors.Path, func(c, _ cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }
+	default:
+		return of.record.Cursors.Path, erasedOver
 	}
-	if s.commits[i].Kind == KindBackfill {
-		return s.commits[i].Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }, nil
-	}
-	return s.commits[i].Cursors.Path, erased, nil
 }
 
 // Users yields the ids of the users that the shard knows, as of Open: in order

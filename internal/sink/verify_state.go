@@ -91,7 +91,15 @@ func (v *verifier) checkCovered(ctx context.Context, r *Record) (err error) {
 // readVoids looks at the records that were taken back. What is missing of
 // those is as it should be.
 func (v *verifier) readVoids(ctx context.Context) error {
-	v.forgive(func(f Finding) bool { return f.gone && v.voids[f.Seq] != 0 })
+	late := map[uint64]bool{} // the record's mark says that it is published: it stands
+	for seq := range v.voids {
+		m, _, err := v.mark(ctx, seq)
+		if err != nil {
+			return err
+		}
+		late[seq] = m != nil && m.VoidedBy == 0
+	}
+	v.forgive(func(f Finding) bool { return f.gone && v.voids[f.Seq] != 0 && !late[f.Seq] })
 	for _, seq := range slices.Sorted(maps.Keys(v.marked)) {
 		by := v.marked[seq]
 		if v.voids[seq] != by {
@@ -102,6 +110,9 @@ func (v *verifier) readVoids(ctx context.Context) error {
 	}
 	for _, seq := range slices.Sorted(maps.Keys(v.voids)) {
 		by := v.voids[seq]
+		if late[seq] {
+			continue
+		}
 		v.found.Voided++
 		r, _, err := v.get(ctx, seq)
 		if err != nil {

@@ -185,8 +185,11 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 	if err != nil {
 		return err
 	}
-	have := 0
+	have, visible := 0, map[string]int{}
 	for _, c := range cs[id] {
+		if c.Erased {
+			visible = w.visible() //nolint:contextcheck // a world looks by itself, whatever becomes of the run
+		}
 		if _, err := fmt.Sscanf(c.CorrelationID, "version %d", &have); c.CorrelationID != "" && err != nil {
 			return fmt.Errorf("cursor of %s: %w", id, err)
 		}
@@ -194,7 +197,13 @@ func (w *world) pull(ctx context.Context, wr *Writer, id string) error {
 	if have == w.truth[id] {
 		return nil
 	}
-	return wr.Add(ctx, w.batch(id, have, w.truth[id]))
+	b := w.batch(id, have, w.truth[id])
+	// A pull in full stands for all of before; a world has no views to see that by.
+	b.Rows = slices.DeleteFunc(b.Rows, func(r table.Row) bool {
+		c, is := r.(*table.Contract)
+		return is && visible[id+" "+c.ContractID] > 0
+	})
+	return wr.Add(ctx, b)
 }
 
 // batch is the pull that takes a user from one version to another.
@@ -263,19 +272,18 @@ func (w *world) checkReaders() {
 			w.t.Errorf("%s is visible %d times", row, n)
 		}
 	}
-	named, voided := map[string]bool{}, map[uint64]bool{}
+	named, voided := map[string]bool{}, w.voided()
 	var records []*Record
 	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		voided[r.Voids] = true
 		records = append(records, r)
 	}
 	for _, r := range records {
 		for _, f := range r.Files {
-			// Until it is marked, what a void takes back may still stand.
-			named[f.Path] = !voided[r.Seq] || !r.Published
+			// Who takes a record back deletes when the mark is claimed, and may die over it.
+			named[f.Path] = true
 			if r.Published && !voided[r.Seq] {
 				w.checkFile(r, f)
 			}
@@ -288,6 +296,27 @@ func (w *world) checkReaders() {
 			}
 		}
 	}
+}
+
+// voided is which records were taken back, as their marks have it.
+func (w *world) voided() map[uint64]bool {
+	w.t.Helper()
+	voided := map[uint64]bool{}
+	l := &ledger{store: w.store, keys: jobKeys(w.job)}
+	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.Kind != KindVoid {
+			continue
+		}
+		m, err := l.mark(w.t.Context(), r.Voids)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		voided[r.Voids] = m != nil && m.VoidedBy == r.Seq
+	}
+	return voided
 }
 
 func (w *world) checkFile(r *Record, f File) {
@@ -331,10 +360,15 @@ func (w *world) checkOrphans() {
 	for _, b := range w.shard.Buckets() {
 		swept = min(swept, kept(checkpoints[b]))
 	}
-	cs := map[string]bool{}
+	cs, voided := map[string]bool{}, w.voided()
 	for r, err := range ReadLog(w.t.Context(), w.store, w.job, 0) {
 		if err != nil {
 			w.t.Fatal(err)
+		}
+		for _, f := range r.Files {
+			if voided[r.Seq] && len(w.list(f.Path)) > 0 {
+				w.t.Errorf("%s stands, though its record %d was taken back", f.Path, r.Seq)
+			}
 		}
 		if !r.Published {
 			w.t.Errorf("record %d is not published", r.Seq)

@@ -218,14 +218,33 @@ func (w *Writer) start(ctx context.Context) error {
 	w.opened, w.base = w.log.tail, w.log.tail
 	w.seq.Store(w.base)
 	w.staged.setBase(w.base)
-	w.lease.setBase(w.base)
+	w.lease.setBase(w.readsFrom())
 	w.state.commits = records
+	if err := w.state.findVoided(ctx); err != nil {
+		return err
+	}
+	for _, r := range records {
+		if w.state.erasesAll(r) && w.state.floor(w.o.Shard) < r.Seq {
+			w.o.Logger.ErrorContext(ctx, "the cursors of a record that was taken back are gone: all users of its buckets are pulled in full",
+				"seq", r.Voids, "voided_by", r.Seq, "buckets", len(r.Buckets))
+		}
+	}
 	if w.o.Kind == KindBackfill {
 		if w.past, err = readPast(ctx, w.store, w.keys, w.o.Backfill, w.o.ScratchDir); err != nil {
 			return err
 		}
 	}
 	return w.lease.confirm(ctx)
+}
+
+// readsFrom is the number from which on the run needs what stands beside the log: what
+// only older checkpoints need may be swept under it. A run reads buckets that nobody else
+// writes checkpoints of; a backfill reads everybody's, which go on meanwhile.
+func (w *Writer) readsFrom() uint64 {
+	if w.o.Kind == KindBackfill {
+		return min(w.base, w.state.floor(w.o.Shard)+1)
+	}
+	return w.base
 }
 
 // Attempts is where a session is noted before a bank is asked for it.

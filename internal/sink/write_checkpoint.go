@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 )
@@ -32,7 +34,7 @@ const (
 
 // checkpoint writes down all cursors of the shard, if enough has been
 // committed since the last time, and deletes cursor objects that are needed no
-// more. It covers published records only.
+// more. It covers records only of which it is settled for ever what they are.
 func (w *Writer) checkpoint(ctx context.Context) error {
 	if err := w.log.follow(ctx, w.meet); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -46,6 +48,13 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 	}
 	now := *w.state
 	now.commits = slices.Concat(w.state.commits, w.since)
+	if err := now.findVoided(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if !now.checkpointDue(w.o.Shard, through, w.o.checkpointEvery) {
+		return nil
+	}
+	through = w.settledThrough(ctx, &now, through)
 	if !now.checkpointDue(w.o.Shard, through, w.o.checkpointEvery) {
 		return nil
 	}
@@ -59,6 +68,34 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("sweep old cursors: %w", err)
 	}
 	return nil
+}
+
+// settledThrough returns up to where a checkpoint may reach: before the first record
+// whose mark does not say that it is published, or taken back by a record that the
+// checkpoint covers, too. That a mark is there is not enough: a void may have claimed
+// it, of which this run knows nothing.
+func (w *Writer) settledThrough(ctx context.Context, s *cursorState, through uint64) uint64 {
+	floor := s.floor(w.o.Shard)
+	marks := make([]*publishedMark, len(s.commits))
+	var g errgroup.Group
+	g.SetLimit(readersAtOnce)
+	for i, r := range s.commits {
+		if r.Seq > floor && r.Seq <= through {
+			g.Go(func() (err error) {
+				marks[i], err = w.log.mark(ctx, r.Seq)
+				return err
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		w.o.Logger.WarnContext(ctx, "a mark cannot be read: no checkpoint is written of what comes after it", "error", err)
+	}
+	for i, r := range slices.Backward(s.commits) { // what is left out may be what takes an older one back
+		if r.Seq > floor && r.Seq <= through && (marks[i] == nil || marks[i].VoidedBy > through) {
+			through = r.Seq - 1
+		}
+	}
+	return through
 }
 
 // checkpointDue says whether checkpoints are worth their cost. Writing them
@@ -132,6 +169,12 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	voided := map[uint64]uint64{}
+	for _, r := range slices.Concat(w.state.commits, w.since) {
+		if r.Kind == KindVoid {
+			voided[r.Voids] = r.Seq
+		}
+	}
 	from, to := sweepRange(checkpoints, w.o.Shard)
 	if to == 0 {
 		return nil
@@ -151,7 +194,7 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 			return err
 		}
 		for _, r := range records {
-			if r.Cursors.Path == "" || !r.isCovered(checkpoints) {
+			if r.Cursors.Path == "" || !r.isCovered(checkpoints) || !r.areCovered(voided[r.Seq], checkpoints) {
 				continue
 			}
 			if err := w.store.Delete(ctx, r.Cursors.Path); err != nil {
@@ -175,7 +218,14 @@ func (w *Writer) sweepCursors(ctx context.Context) error {
 // isCovered says whether checkpoints stand in for the record's cursor object.
 // For that of a backfill nothing does: it is the backfill's memory.
 func (r *Record) isCovered(checkpoints map[int][]uint64) bool {
-	return r.Kind != KindBackfill && !slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(checkpoints[b]) < r.Seq })
+	return r.Kind != KindBackfill && r.areCovered(r.Seq, checkpoints)
+}
+
+// areCovered says whether the checkpoints that stay cover the record's buckets up to a
+// number: that of the record, or of the void that takes it back, which needs the
+// cursor object as well.
+func (r *Record) areCovered(seq uint64, checkpoints map[int][]uint64) bool {
+	return !slices.ContainsFunc(r.Buckets, func(b int) bool { return kept(checkpoints[b]) < seq })
 }
 
 // kept is the oldest of a bucket's checkpoints that stay; 0 if there are fewer

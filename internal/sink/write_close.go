@@ -29,7 +29,9 @@ func (w *Writer) close(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	if err := w.publishAll(last); err != nil {
-		errs = append(errs, err)
+		if !errors.Is(err, ErrOvertaken) || w.Err() == nil { // else it was said
+			errs = append(errs, err)
+		}
 	} else if unhurried && w.o.Kind == KindRun {
 		errs = append(errs, w.checkpoint(ctx)) // of a shard's cursors; a backfill has no shard
 	}

@@ -19,7 +19,8 @@ import (
 //
 // Once the record stands, Commit succeeds: publishing that fails is logged,
 // tried again by the next commit and by Close, and done by the next run at the
-// latest. After any error nothing more can be committed.
+// latest. That somebody has taken it back is [ErrOvertaken]. After any error nothing
+// more can be committed.
 func (w *Writer) Commit(ctx context.Context) (*Record, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -64,7 +65,11 @@ func (w *Writer) commit(ctx context.Context) (rec *Record, published bool, err e
 	w.kept.add(rec)
 	w.since = append(w.since, rec.trimmed())
 	w.unpublished = append(w.unpublished, rec)
-	if err := w.publishAll(ctx); err != nil {
+	err = w.publishAll(ctx)
+	if errors.Is(err, ErrOvertaken) {
+		return nil, false, w.fail(fmt.Errorf("commit: %w", err))
+	}
+	if err != nil {
 		w.o.Logger.WarnContext(ctx, "committed, but not published yet", "seq", rec.Seq, "error", err)
 	}
 	return rec, w.allPublished(), nil

@@ -31,7 +31,7 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 		old = history{}
 	}
 	res.Whole = err != nil || r.WantsFull(c)
-	h := &historyPass{res: res, old: old, backfilled: c.Backfilled}
+	h := &historyPass{res: res, old: old, unsure: c.Backfilled || c.Erased}
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
 	}
@@ -71,9 +71,11 @@ func CollectDays(ctx context.Context, res *Result, list *finoos.List[finoos.Acco
 //	write ──> as it should be ──> done
 //	      └─> scattered ──> gather ──> write, of each day the balance that stands
 type historyPass struct {
-	res        *Result
-	old        history
-	backfilled bool
+	res *Result
+	old history
+	// unsure says that the lake may hold days that the fingerprints do not know: of a
+	// backfill, or deleted by a pull that was taken back.
+	unsure bool
 
 	next      history
 	deletes   []table.Row
@@ -164,8 +166,12 @@ func (h *historyPass) changed(a *seriesMonths, key monthKey) bool {
 func (h *historyPass) replace(a *seriesMonths) {
 	h.extend(a)
 	a.replace(h.next)
+	known := h.old
+	if h.unsure {
+		known = a.everyDay()
+	}
 	if a.partial { // which days are not known cannot be told: a later answer does
-		for _, date := range a.vanished(h.old) {
+		for _, date := range a.vanished(known) {
 			at := Midnight(date)
 			key := monthKey{series: a.series, month: monthOf(at)}
 			m := h.next[key]
@@ -173,10 +179,6 @@ func (h *historyPass) replace(a *seriesMonths) {
 			h.next[key] = m
 		}
 		return
-	}
-	known := h.old
-	if h.backfilled {
-		known = a.everyDay() // it may have brought days that the fingerprints do not know
 	}
 	for _, date := range a.vanished(known) {
 		h.remove(a.series, date)

@@ -123,3 +123,24 @@ func TestAfterABackfillEveryHoleInTheAnswerIsDeleted(t *testing.T) {
 		t.Errorf("an empty answer has %v", got)
 	}
 }
+
+// TestHolesOfAPartialAnswerAreKeptInMindAfterAVoid: which of them the lake still has is
+// not known, and which of them are real neither; the next whole answer deletes them.
+func TestHolesOfAPartialAnswerAreKeptInMindAfterAVoid(t *testing.T) {
+	t.Parallel()
+	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
+	hole := func(on time.Time, _ *finoos.Balance) bool { return !on.Equal(day(7)) }
+	partial := newSeriesMonths(dense(day(1), day(20), hole))
+	partial.partial = true
+	h := &historyPass{res: &Result{}, unsure: true}
+	h.start()
+	h.next = history{}
+	h.replace(partial)
+	if len(h.deletes) > 0 {
+		t.Errorf("%d days are deleted by an answer of which some cannot be read", len(h.deletes))
+	}
+	later := newSeriesMonths(dense(day(1), day(21), hole))
+	if diff := cmp.Diff([]int32{DaysOf(day(7))}, later.vanished(h.next)); diff != "" {
+		t.Errorf("deleted (-want +got):\n%s", diff)
+	}
+}

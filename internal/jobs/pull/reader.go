@@ -72,7 +72,7 @@ const nothingThere = 0
 // mean that the list is not to be had.
 func RemembersNothing(c cursors.Cursor) bool {
 	switch {
-	case c.Backfilled:
+	case c.Backfilled, c.Erased:
 		return false
 	case c.PulledAt.IsZero(), len(c.State) == 1 && c.State[0] == nothingThere:
 		return true

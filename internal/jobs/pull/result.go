@@ -155,7 +155,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.Whole = res.unfiltered && !res.WasNull
 		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
-			c.FullAt, c.FullSeq, c.Backfilled = now.UTC(), res.Opened, false
+			c.FullAt, c.FullSeq, c.Backfilled, c.Erased = now.UTC(), res.Opened, false, false
 		}
 	}
 	c.ExtractedAt, c.MarkOnly = res.ExtractedAt, false

@@ -54,6 +54,9 @@ var (
 	// ErrNoUpload: the upload is gone, and the object at its key, if there
 	// is one, is not what it would have become.
 	ErrNoUpload = errors.New("no such upload")
+	// ErrBadUpload: the upload is there, or may be, and can never be completed:
+	// its parts are not those that were acknowledged, or none that the store takes.
+	ErrBadUpload = errors.New("the upload cannot be completed")
 	// ErrDenied: refused, bad credentials, or no such bucket; a person has to
 	// put it right.
 	ErrDenied = errors.New("access denied")
@@ -146,7 +149,7 @@ type Uploads interface {
 	UploadPart(ctx context.Context, up Upload, number int, body []byte) (Part, error)
 	// CompleteUpload makes the object visible. It may be repeated: nil if the
 	// object at the key already is this upload's. ErrNoUpload if the upload is
-	// gone and no such object stands there.
+	// gone and no such object stands there, ErrBadUpload if no repetition helps.
 	CompleteUpload(ctx context.Context, up Upload, parts []Part) error
 	// AbortUpload drops an upload and its parts; that it is gone already
 	// is no error.

@@ -3,7 +3,6 @@ package bucket
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 )
@@ -29,18 +28,18 @@ func validNumber(number int) error {
 // object's size.
 func validParts(parts []Part) (int64, error) {
 	if len(parts) == 0 {
-		return 0, errors.New("invalid parts: there are none")
+		return 0, fmt.Errorf("%w: invalid parts: there are none", ErrBadUpload)
 	}
 	var size int64
 	for i, part := range parts {
 		if err := validNumber(part.Number); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("%w: %w", ErrBadUpload, err)
 		}
 		if i > 0 && part.Number <= parts[i-1].Number {
-			return 0, fmt.Errorf("invalid parts: number %d follows %d", part.Number, parts[i-1].Number)
+			return 0, fmt.Errorf("%w: invalid parts: number %d follows %d", ErrBadUpload, part.Number, parts[i-1].Number)
 		}
 		if i < len(parts)-1 && part.Size < MinPart {
-			return 0, fmt.Errorf("invalid parts: number %d holds %d bytes, less than %d, and is not the last", part.Number, part.Size, MinPart)
+			return 0, fmt.Errorf("%w: invalid parts: number %d holds %d bytes, less than %d, and is not the last", ErrBadUpload, part.Number, part.Size, MinPart)
 		}
 		size += part.Size
 	}

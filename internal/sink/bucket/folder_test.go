@@ -213,6 +213,43 @@ func TestFolderCompletesAgainAfterDyingBetweenPublishAndDrop(t *testing.T) {
 	}
 }
 
+// TestFolderTellsADamagedUploadFromOneThatIsComplete: what stands at the key settles it,
+// whatever has become of the parts.
+func TestFolderTellsADamagedUploadFromOneThatIsComplete(t *testing.T) {
+	t.Parallel()
+	body := bytes.Repeat([]byte("row"), 100)
+	for name, damage := range map[string]func([]byte) []byte{
+		"a bit":     func(b []byte) []byte { b[7] ^= 1; return b },
+		"its end":   func(b []byte) []byte { return b[:len(b)-1] },
+		"all of it": func([]byte) []byte { return nil },
+	} {
+		dir := t.TempDir()
+		s := openFolder(t, dir)
+		up, err := s.CreateUpload(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := s.UploadPart(t.Context(), up, 1, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := string(damage(bytes.Clone(body)))
+		write(t, filepath.Join(dir, pendingDir, ".k."+up.ID+".pending"), damaged)
+		for range 2 {
+			if err := s.CompleteUpload(t.Context(), up, []bucket.Part{part}); !errors.Is(err, bucket.ErrBadUpload) || errors.Is(err, bucket.ErrNoUpload) {
+				t.Errorf("%s is damaged: %v", name, err)
+			}
+		}
+		if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, bucket.ErrNotExist) {
+			t.Errorf("%s is damaged, and it is visible: %v", name, err)
+		}
+		mustPut(t, s, "k", string(body))
+		if err := s.CompleteUpload(t.Context(), up, []bucket.Part{part}); err != nil {
+			t.Errorf("%s is damaged, and it was complete before: %v", name, err)
+		}
+	}
+}
+
 func TestFolderHoldsUploadsWithKeysLongerThanAFileName(t *testing.T) {
 	t.Parallel()
 	s := openFolder(t, t.TempDir())

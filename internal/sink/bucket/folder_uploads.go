@@ -35,7 +35,7 @@ func parseExtent(part Part) (extent, error) {
 	offset, hash, ok := strings.Cut(part.ETag, "-")
 	at, err := strconv.ParseInt(offset, 10, 64)
 	if !ok || err != nil || at < 0 || part.Size < 0 || len(hash) != 2*sha256.Size {
-		return extent{}, fmt.Errorf("invalid part %d: its etag %.100q is not this store's", part.Number, part.ETag)
+		return extent{}, fmt.Errorf("%w: invalid part %d: its etag %.100q is not this store's", ErrBadUpload, part.Number, part.ETag)
 	}
 	return extent{offset: at, size: part.Size, hash: hash}, nil
 }
@@ -163,9 +163,9 @@ func (f *folderStore) CompleteUpload(ctx context.Context, up Upload, parts []Par
 	if err == nil {
 		err = errors.Join(f.complete(ctx, root, up, file, extents), file.Close())
 	}
-	if errors.Is(err, ErrNoUpload) && root != nil {
-		// Gone, perhaps because it was completed before: then the object at
-		// the key holds the parts' bytes.
+	if (errors.Is(err, ErrNoUpload) || errors.Is(err, ErrBadUpload)) && root != nil {
+		// Gone or damaged, perhaps when it was completed before: then the object
+		// at the key holds the parts' bytes.
 		same, readErr := holds(root, up.Key, extents)
 		if same {
 			return nil
@@ -234,7 +234,7 @@ func verify(file io.ReaderAt, extents []extent) error {
 			return err
 		}
 		if hash != e.hash {
-			return fmt.Errorf("part %d of %d is not what was acknowledged", i+1, len(extents))
+			return fmt.Errorf("%w: part %d of %d is not what was acknowledged", ErrBadUpload, i+1, len(extents))
 		}
 	}
 	return nil

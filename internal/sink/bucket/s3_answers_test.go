@@ -100,6 +100,24 @@ func TestAnswersOfS3MeanOneThing(t *testing.T) {
 	}
 }
 
+// What a repetition may change is none of them, nor what may be the fault of the
+// request or the credentials.
+func TestRefusedCompletionsThatNoRepetitionChangesAreBadUploads(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{
+		"InvalidPart": true, "InvalidPartOrder": true, "EntityTooSmall": true, "MalformedXML": true,
+		"InternalError": false, "SlowDown": false, "RequestTimeout": false, "InvalidRequest": false, "AccessDenied": false, "NoSuchUpload": false,
+		"BadDigest": false, "": false,
+	} {
+		s := cannedStore(t, http.StatusBadRequest, code, "It is so.")
+		up := bucket.Upload{Key: "a/b", ID: "id", Token: "token"}
+		err := s.CompleteUpload(t.Context(), up, []bucket.Part{{Number: 1, ETag: `"e"`, Size: 3}})
+		if err == nil || errors.Is(err, bucket.ErrBadUpload) != want {
+			t.Errorf("%q: %v; a bad upload: want %v", code, err, want)
+		}
+	}
+}
+
 func TestAStoreThatFindsNoUploadsToListCannotListThem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -104,6 +104,8 @@ func (a storeAnswer) kind() error {
 	switch a.code {
 	case "NoSuchUpload":
 		return ErrNoUpload
+	case "InvalidPart", "InvalidPartOrder", "InvalidPartNumber", "EntityTooSmall", "EntityTooLarge", "MalformedXML":
+		return ErrBadUpload // so completions are answered, and will be again
 	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken",
 		"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "KMS.DisabledException", "KMS.NotFoundException":
 		return ErrDenied

@@ -45,6 +45,7 @@ var cursorColumns = []cursorColumn{
 	cursorSeq("full_seq", func(c *Cursor) *uint64 { return &c.FullSeq }),
 	cursorFlag("whole", func(c *Cursor) *bool { return &c.Whole }),
 	cursorInstant("first_seen_at", func(c *Cursor) *time.Time { return &c.FirstSeenAt }),
+	cursorFlag("erased", func(c *Cursor) *bool { return &c.Erased }),
 }
 
 // asKey marks a column as part of what a cursor is found by.

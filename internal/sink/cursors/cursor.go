@@ -61,6 +61,10 @@ type Cursor struct {
 	// FullSeq is the newest record when the run began that made the last full
 	// pull: what that run's Writer.Opened says.
 	FullSeq uint64
+	// Erased says that the commit in which the stream was pulled last was taken back:
+	// of what that pull brought nothing is in the lake, and the next one must be full.
+	// What is remembered beside of the pull is what was known when it was made.
+	Erased bool
 
 	// What follows is not the cursor's own: whoever merges cursors fills it in
 	// from the marks that backfills leave, and nothing stores it.

@@ -51,7 +51,7 @@ func appendSpooled(b []byte, c *Cursor) []byte {
 	body = appendInstants(body, c.instants())
 	body = binary.AppendVarint(binary.AppendVarint(body, int64(c.Failures)), int64(c.HashVersion))
 	body = binary.AppendUvarint(scratch.AppendString(body, c.ErrorClass), c.FullSeq)
-	body = append(body, boolByte(c.Whole))
+	body = append(body, boolByte(c.Whole)|boolByte(c.Erased)<<1)
 	body = append(body, c.State...)
 	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
 }
@@ -99,7 +99,9 @@ func decodeSpooled(body []byte, all bool, user string) (c Cursor, err error) {
 			}
 		}
 		c.Failures, c.HashVersion = int(r.Varint()), int(r.Varint())
-		c.ErrorClass, c.FullSeq, c.Whole = string(r.Sized()), r.Uvarint(), r.Byte() == 1
+		c.ErrorClass, c.FullSeq = string(r.Sized()), r.Uvarint()
+		bits := r.Byte()
+		c.Whole, c.Erased = bits&1 > 0, bits&2 > 0
 		if len(r.Rest()) > 0 {
 			c.State = append([]byte(nil), r.Rest()...)
 		}
