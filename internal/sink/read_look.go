@@ -146,7 +146,7 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 			}
 		}
 		for _, key := range slices.Backward(found) {
-			body, _, err := store.Get(ctx, key)
+			body, _, err := getSmall(ctx, store, key)
 			if errors.Is(err, bucket.ErrNotExist) {
 				continue // somebody has cleared up
 			}
@@ -162,7 +162,10 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 
 // ReadReport returns the report of one run, or bucket.ErrNotExist.
 func ReadReport(ctx context.Context, store bucket.Objects, job, runID string) ([]byte, error) {
-	body, _, err := store.Get(ctx, jobKeys(job).report(runID))
+	if err := checkName("run", runID); err != nil {
+		return nil, fmt.Errorf("read run report: %w", bucket.ErrNotExist) // no run is called so
+	}
+	body, _, err := getSmall(ctx, store, jobKeys(job).report(runID))
 	if err != nil {
 		return nil, fmt.Errorf("read run report: %w", err)
 	}

@@ -107,7 +107,7 @@ func sweepSelfTests(ctx context.Context, store bucket.Store, keys jobKeys, isAli
 		if err != nil {
 			return fmt.Errorf("list self-tests: %w", err)
 		}
-		if isAlive(keys.selfTestRun(info.Key)) {
+		if !keys.isSelfTest(info.Key) || isAlive(keys.selfTestRun(info.Key)) {
 			continue
 		}
 		pending, err := store.PendingUploads(ctx, info.Key)

@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -176,8 +175,8 @@ func (v *verifier) result() *Verification {
 // get reads a record. A nil record is one that is absent (bucket.ErrNotExist
 // in why) or says nothing; err is for what could not be found out.
 func (v *verifier) get(ctx context.Context, seq uint64) (r *Record, why, err error) {
-	body, _, err := v.store.Get(ctx, v.keys.record(seq))
-	if errors.Is(err, bucket.ErrNotExist) {
+	body, _, err := getSmall(ctx, v.store, v.keys.record(seq))
+	if errors.Is(err, bucket.ErrNotExist) || errors.Is(err, ErrForged) {
 		return nil, err, nil
 	}
 	if err != nil {
@@ -196,13 +195,17 @@ func (v *verifier) get(ctx context.Context, seq uint64) (r *Record, why, err err
 // mark reads what is written beside a published record; nil where there is
 // nothing.
 func (v *verifier) mark(ctx context.Context, seq uint64) (m *publishedMark, why, err error) {
-	body, _, err := v.store.Get(ctx, v.keys.published(seq))
+	body, _, err := getSmall(ctx, v.store, v.keys.published(seq))
 	if errors.Is(err, bucket.ErrNotExist) {
 		return nil, nil, nil
+	}
+	m = new(publishedMark)
+	if errors.Is(err, ErrForged) {
+		return m, err, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	m = new(publishedMark)
-	return m, json.Unmarshal(body, m), nil
+	m, why = parseMark(body, seq)
+	return m, why, nil
 }

@@ -369,7 +369,7 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 	var list []Attempt
 	etag := ""
 	err := errors.New("it is too large")
-	if info.Size <= maxObject {
+	if info.Size <= MaxObject {
 		var body []byte
 		var got bucket.Info
 		body, got, err = b.o.Store.Get(ctx, info.Key)
