@@ -69,7 +69,7 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	if d.Version > backfillVersion {
 		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
 	}
-	if err := d.check(name); err != nil {
+	if err := d.ours(name); err != nil {
 		return nil, nil, forged(keys.definition(name), err)
 	}
 	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))

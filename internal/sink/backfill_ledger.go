@@ -54,7 +54,7 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	}
 	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
 	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
-	if err == nil && written != nil && written.Version == backfillVersion && written.check(keys) == nil {
+	if err == nil && written != nil && written.Version == backfillVersion && written.ours(keys) == nil {
 		p.ledger = *written // else it is of no use: the log says the same
 	}
 	for r, err := range ReadLog(ctx, store, string(keys), p.ledger.Through) {

@@ -202,7 +202,7 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 
 func parseHanded(body []byte) (h handed, err error) {
 	if err = decode(body, &h); err == nil {
-		err = h.check()
+		err = h.ours()
 	}
 	return h, err
 }

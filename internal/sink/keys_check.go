@@ -100,10 +100,10 @@ func isShard(s cursors.Shard) bool {
 	return s.Index >= 0 && s.Index < max(s.Count, 1) && s.Count >= 0 && s.Count <= cursors.Buckets
 }
 
-// check reports what no run can have written into a record of the job that it names,
+// ours reports what no run can have written into a record of the job that it names,
 // whoever was to read it. What may be wrong with a record that a run did write is for
 // verify to find.
-func (r *Record) check() error {
+func (r *Record) ours() error {
 	switch {
 	case r.Version < 1:
 		return errors.New("it is of no version")
@@ -165,7 +165,7 @@ func (r *Record) checkCursors() error {
 func (r *Record) checkFiles() error {
 	named := make(map[string]bool, len(r.Files))
 	for _, f := range r.Files {
-		if err := f.check(r); err != nil {
+		if err := f.ours(r); err != nil {
 			return err
 		}
 		if named[f.Path] {
@@ -176,7 +176,7 @@ func (r *Record) checkFiles() error {
 	return nil
 }
 
-func (f *File) check(r *Record) error {
+func (f *File) ours(r *Record) error {
 	path := printable(f.Path)
 	switch {
 	case table.ByName(f.Table) == nil:
@@ -224,8 +224,8 @@ func (r *Record) checkTables() error {
 	return nil
 }
 
-// check reports what no run can have staged, or not at that key.
-func (st *stagingRecord) check(key string, keys jobKeys) error {
+// ours reports what no run can have staged, or not at that key.
+func (st *stagingRecord) ours(key string, keys jobKeys) error {
 	switch {
 	case !validName.MatchString(st.RunID): // it becomes part of keys, and of a fence
 		return errors.New("it names no run")
@@ -252,8 +252,8 @@ func (st *stagingRecord) check(key string, keys jobKeys) error {
 	return nil
 }
 
-// check reports what no run can have written into a lease, or not at that key.
-func (l *leaseBody) check(key string, keys jobKeys) error {
+// ours reports what no run can have written into a lease, or not at that key.
+func (l *leaseBody) ours(key string, keys jobKeys) error {
 	switch {
 	case !validName.MatchString(l.RunID):
 		return errors.New("it names no run")
@@ -269,8 +269,8 @@ func (l *leaseBody) check(key string, keys jobKeys) error {
 	return nil
 }
 
-// check reports what is none of the backfill's definitions.
-func (d *BackfillDefinition) check(name string) error {
+// ours reports what is none of the backfill's definitions.
+func (d *BackfillDefinition) ours(name string) error {
 	switch {
 	case len(d.Since) > len(time.DateOnly), len(d.Until) > len(time.DateOnly):
 		return fmt.Errorf("it is of %s to %s", printable(d.Since), printable(d.Until))
@@ -286,8 +286,8 @@ func (d *BackfillDefinition) check(name string) error {
 	return nil
 }
 
-// check reports what no run can have written into the ledger of a backfill.
-func (l *backfillLedger) check(keys jobKeys) error {
+// ours reports what no run can have written into the ledger of a backfill.
+func (l *backfillLedger) ours(keys jobKeys) error {
 	if l.Through > maxSeq || l.Users < 0 {
 		return fmt.Errorf("it goes up to record %d, and knows %d users", l.Through, l.Users)
 	}
@@ -306,16 +306,16 @@ func (l *backfillLedger) check(keys jobKeys) error {
 	return nil
 }
 
-// check reports what no shard can have written into the end of a handover.
-func (h *handed) check() error {
+// ours reports what no shard can have written into the end of a handover.
+func (h *handed) ours() error {
 	if !validName.MatchString(h.RunID) || h.Chunks < 0 || h.Chunks > maxChunks {
 		return fmt.Errorf("it is of run %s, in %d pieces", printable(h.RunID), h.Chunks)
 	}
 	return nil
 }
 
-// check reports what no run can have written into the mark of a record.
-func (m *publishedMark) check(seq uint64) error {
+// ours reports what no run can have written into the mark of a record.
+func (m *publishedMark) ours(seq uint64) error {
 	if m.RunID != "" && printable(m.RunID) != m.RunID || m.VoidedBy != 0 && (m.VoidedBy <= seq || m.VoidedBy > maxSeq) {
 		return fmt.Errorf("it says that run %s has published it, and record %d takes it back", printable(m.RunID), m.VoidedBy)
 	}

@@ -63,7 +63,7 @@ func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
 		return nil, fmt.Errorf("read lease: %w", err)
 	}
 	l := &leaseInfo{etag: info.ETag, until: info.Modified.Add(ls.ttl)}
-	if l.leaseBody, err = parseLease(body, ls.keys, key); err != nil {
+	if l.leaseBody, err = parseLease(ls.keys, key, body); err != nil {
 		return nil, err
 	}
 	// Not written in the future either: a file may be of any time, and would be held
@@ -73,9 +73,9 @@ func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
 }
 
 // parseLease reads a lease that stands at a key: ErrForged where it cannot be that.
-func parseLease(body []byte, keys jobKeys, key string) (l leaseBody, err error) {
+func parseLease(keys jobKeys, key string, body []byte) (l leaseBody, err error) {
 	if err = decode(body, &l); err == nil {
-		err = l.check(key, keys)
+		err = l.ours(key, keys)
 	}
 	if err != nil {
 		return l, forged(key, err)

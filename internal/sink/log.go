@@ -226,5 +226,5 @@ func parseMark(body []byte, seq uint64) (*publishedMark, error) {
 	if err := decode(body, m); err != nil {
 		return m, err
 	}
-	return m, m.check(seq)
+	return m, m.ours(seq)
 }

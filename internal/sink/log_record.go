@@ -145,7 +145,7 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 			return nil, fmt.Errorf("record %d: the name of its %s is longer than 1 KiB or holds control characters", seq, what)
 		}
 	}
-	if err := r.check(); err != nil {
+	if err := r.ours(); err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
 	return r, nil

@@ -52,9 +52,9 @@ func (v *verifier) checkBackfill(ctx context.Context, name, key string) error {
 	}
 	switch into := into.(type) {
 	case *BackfillDefinition:
-		why = cmp.Or(why, into.check(name))
+		why = cmp.Or(why, into.ours(name))
 	case *backfillLedger:
-		why = cmp.Or(why, into.check(v.keys))
+		why = cmp.Or(why, into.ours(v.keys))
 	}
 	if why != nil {
 		v.problem(Finding{Where: key, What: fmt.Sprintf("cannot be read: %v", why), Do: again})

@@ -174,12 +174,12 @@ func readStaging(ctx context.Context, store bucket.Objects, keys jobKeys, key st
 	if err != nil {
 		return r, fmt.Errorf("read staging record: %w", err)
 	}
-	return parseStaging(body, keys, key)
+	return parseStaging(keys, key, body)
 }
 
-func parseStaging(body []byte, keys jobKeys, key string) (r stagingRecord, err error) {
+func parseStaging(keys jobKeys, key string, body []byte) (r stagingRecord, err error) {
 	if err = decode(body, &r); err == nil {
-		err = r.check(key, keys)
+		err = r.ours(key, keys)
 	}
 	if err != nil {
 		return r, forged(key, err)
