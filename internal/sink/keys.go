@@ -117,11 +117,19 @@ func (k jobKeys) attemptRun(key string) string {
 	return attempts.RunOf(strings.TrimPrefix(key, k.attempts()))
 }
 
-func (k jobKeys) selfTests() string             { return k.root() + "selftest/" }
-func (k jobKeys) selfTest(runID string) string  { return k.selfTests() + runID }
-func (k jobKeys) reports() string               { return k.root() + "runs/" }
-func (k jobKeys) report(runID string) string    { return k.reports() + runID + reportSuffix }
-func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key, k.selfTests()) }
+func (k jobKeys) selfTests() string            { return k.root() + "selftest/" }
+func (k jobKeys) selfTest(runID string) string { return k.selfTests() + runID }
+func (k jobKeys) reports() string              { return k.root() + "runs/" }
+func (k jobKeys) report(runID string) string   { return k.reports() + runID + reportSuffix }
+
+// selfTestRun is whose self-test a key belongs to; "" for a key of none.
+func (k jobKeys) selfTestRun(key string) string {
+	run := strings.TrimPrefix(key, k.selfTests())
+	if !validName.MatchString(run) {
+		return ""
+	}
+	return run
+}
 
 // What shards hand over to each other, by run group.
 func (k jobKeys) handovers() string                 { return k.root() + "handover/" }

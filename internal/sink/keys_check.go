@@ -90,11 +90,6 @@ func (k jobKeys) isHandover(key string) bool {
 	return ok && isCut && validName.MatchString(group) && validName.MatchString(name)
 }
 
-// isSelfTest says whether a run could have tested the store at a key.
-func (k jobKeys) isSelfTest(key string) bool {
-	return strings.HasPrefix(key, k.selfTests()) && validName.MatchString(k.selfTestRun(key))
-}
-
 // isShard says whether there can be such a shard.
 func isShard(s cursors.Shard) bool {
 	return s.Index >= 0 && s.Index < max(s.Count, 1) && s.Count >= 0 && s.Count <= cursors.Buckets
