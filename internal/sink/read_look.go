@@ -141,7 +141,7 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 				yield(nil, fmt.Errorf("list run reports: %w", err))
 				return
 			}
-			if strings.HasSuffix(info.Key, reportSuffix) {
+			if run := strings.TrimSuffix(strings.TrimPrefix(info.Key, keys.reports()), reportSuffix); validName.MatchString(run) && info.Key == keys.report(run) {
 				found = append(found, info.Key)
 			}
 		}
@@ -149,6 +149,9 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 			body, _, err := getSmall(ctx, store, key)
 			if errors.Is(err, bucket.ErrNotExist) {
 				continue // somebody has cleared up
+			}
+			if errors.Is(err, ErrForged) {
+				body, err = nil, nil // that it cannot be read is for the caller to say
 			}
 			if err != nil {
 				err = fmt.Errorf("read run report: %w", err)

@@ -21,7 +21,7 @@ const (
 	maxRecord   = 8 << 20  // of some 20,000 files, or of 50,000 parts of files
 	maxStaging  = 32 << 20 // of all keys of a run
 	maxLedger   = 32 << 20 // of all commits of a backfill
-	maxReport   = 16 << 20
+	maxReport   = 4 << 20
 	maxHandover = 32 << 20 // a chunk, and one record of the API's
 	maxNote     = 1 << 20  // what says a thing or two: leases, marks, definitions
 )

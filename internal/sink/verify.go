@@ -75,6 +75,7 @@ const (
 	doNotOurs   = "find out who put it there, and delete it: readers of the table see it"
 	doCursors   = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
 	doLeftovers = "nothing: the next run of the job clears it away"
+	doForged    = "find out who wrote it, and delete it: no run goes on beside it"
 )
 
 // Verify reads everything back that the log of a job says: that every file is
@@ -131,6 +132,7 @@ type verifier struct {
 	unpublished []uint64
 	checkpoints map[int][]uint64
 	cursors     nameSet
+	told        nameSet           // keys that were reported, and are looked at again
 	files       nameSet           // of all jobs
 	read        map[string]uint64 // job -> the newest record whose files are known
 	blind       bool              // a record could not be read, so that files may be named that are not known
@@ -140,7 +142,7 @@ func newVerifier(o VerifyOptions) *verifier {
 	return &verifier{
 		o: o, store: o.Store, keys: jobKeys(o.Job), next: 1,
 		voids: map[uint64]uint64{}, marked: map[uint64]uint64{},
-		cursors: nameSet{}, files: nameSet{}, read: map[string]uint64{},
+		cursors: nameSet{}, told: nameSet{}, files: nameSet{}, read: map[string]uint64{},
 		found: Verification{Job: o.Job, Store: o.Store.String(), Tables: map[string]VerifiedTable{}, Problems: []Finding{}, Notes: []Finding{}},
 	}
 }
