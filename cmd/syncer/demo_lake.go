@@ -72,7 +72,7 @@ func removeDemo(ctx context.Context, dir string, lake *os.Root) error {
 	if err != nil {
 		return err
 	}
-	store, err := bucket.Open(ctx, (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String(), bucket.Options{Pending: sink.PendingPrefix(demoJob)})
+	store, err := bucket.Open(ctx, (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String(), bucket.Options{Pending: sink.PendingPrefix(demoJob), MostBytes: sink.MostBytes})
 	if err != nil {
 		return err
 	}

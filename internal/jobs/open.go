@@ -18,7 +18,7 @@ import (
 // log may be nil. Errors are *StopError.
 func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger) (bucket.Store, error) {
 	store, err := bucket.Open(ctx, s.URL, bucket.Options{
-		Pending: sink.PendingPrefix(job), SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
+		Pending: sink.PendingPrefix(job), MostBytes: sink.MostBytes, SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
 		Logger: log,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 )
 
@@ -131,6 +132,14 @@ func TestAnEndThatJoinsSeveralHasTheGravestReason(t *testing.T) {
 	}
 	if _, ok := ReasonOf(errors.New("x")); ok || !IsWhole(nil) || IsWhole(errors.New("x")) || IsWhole(context.Canceled) {
 		t.Error("what has no reason got one")
+	}
+}
+
+func TestAnObjectThatIsForgedIsTheSinksTrouble(t *testing.T) {
+	t.Parallel()
+	err := stopReason(fmt.Errorf("open sink: %w: _syncer/j/log/1.json", sink.ErrForged))
+	if reason, ok := ReasonOf(err); !ok || reason != ReasonSink {
+		t.Errorf("%v has the reason %v", err, reason)
 	}
 }
 

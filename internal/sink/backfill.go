@@ -69,13 +69,16 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	if d.Version > backfillVersion {
 		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
 	}
+	if err := d.ours(name); err != nil {
+		return nil, nil, forged(keys.definition(name), err)
+	}
 	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))
 	return d, done, err
 }
 
 // readJSON reads a small object; nil where there is none.
 func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T, error) {
-	body, _, err := store.Get(ctx, key)
+	body, _, err := getSmall(ctx, store, key)
 	if errors.Is(err, bucket.ErrNotExist) {
 		return nil, nil //nolint:nilnil // that it is absent is an answer
 	}
@@ -83,8 +86,8 @@ func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T,
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	v := new(T)
-	if err := json.Unmarshal(body, v); err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+	if err := decode(body, v); err != nil {
+		return nil, forged(key, err)
 	}
 	return v, nil
 }
@@ -171,7 +174,7 @@ func Backfills(ctx context.Context, store bucket.Objects, job, scratch string) (
 			return nil, fmt.Errorf("list backfills: %w", err)
 		}
 		rest := strings.TrimPrefix(info.Key, keys.backfills())
-		if name, file, _ := strings.Cut(rest, "/"); file == "definition.json" {
+		if name, file, _ := strings.Cut(rest, "/"); file == "definition.json" && validName.MatchString(name) {
 			names = append(names, name)
 		}
 	}

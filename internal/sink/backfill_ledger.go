@@ -54,7 +54,7 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	}
 	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
 	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
-	if err == nil && written != nil && written.Version == backfillVersion {
+	if err == nil && written != nil && written.Version == backfillVersion && written.ours(keys) == nil {
 		p.ledger = *written // else it is of no use: the log says the same
 	}
 	for r, err := range ReadLog(ctx, store, string(keys), p.ledger.Through) {
@@ -139,7 +139,11 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode ledger: %w", err)
 	}
-	if _, err := w.store.Put(ctx, w.keys.backfillLedger(w.o.Backfill), body, bucket.Condition{}); err != nil {
+	key := w.keys.backfillLedger(w.o.Backfill)
+	if checkSmall(key, body) != nil {
+		return nil // the log says the same
+	}
+	if _, err := w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

@@ -260,14 +260,14 @@ func TestABackfillWhoseCommitWasTakenBackBesideItIsNotFinished(t *testing.T) {
 	if _, err := wr.Define(t.Context(), BackfillDefinition{}); err != nil {
 		t.Fatal(err)
 	}
-	r := wr.newRecord(KindVoid, cursors.Shard{Count: 1}.Buckets())
-	r.RunID, r.Seq, r.Voids, r.Backfill = "somebody", 1, 7, "history"
-	body, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.store.Put(t.Context(), jobKeys("j").record(1), body, bucket.Condition{}); err != nil {
-		t.Fatal(err)
+	commit, void := wr.newRecord(KindBackfill, nil), wr.newRecord(KindVoid, cursors.Shard{Count: 1}.Buckets())
+	commit.RunID, commit.Backfill = "somebody", "another"
+	void.RunID, void.Voids, void.Backfill = "somebody", 1, "history"
+	others := testLedger(w.store)
+	for _, r := range []*Record{commit, void} {
+		if err := others.append(t.Context(), r, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if done, err := wr.Finish(t.Context()); done || err != nil {
 		t.Errorf("finished: %v, %v", done, err)

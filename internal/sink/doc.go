@@ -91,6 +91,9 @@
 //     TestAJobDoesNotBeginBesideALakeOfAnotherSchema,
 //     TestNothingIsCommittedOnTopOfAnotherSchema,
 //     TestCheckpointsBeyondTheLogAreNotBelieved.
+//  15. What an object in the bucket names is read, written or deleted only if keys.go
+//     makes that key for the job, run and shard that the object is of.
+//     TestAForgedObjectDoesNothingThatItsWriterCouldNot.
 //
 // What should hold, else somebody has to clear up:
 //
@@ -123,6 +126,11 @@
 //	an object of a self-test, likewise           deleted, with its upload
 //	attempts of a run that has ended             the caller makes rows and cursors of them
 //	                                             (AttemptsLeft), and they go with that commit
+//
+// What cannot be a run's own writing is [ErrForged], and names the object: nobody guesses
+// what was meant (keys_check.go). Objects that are read as a whole are bounded by kind,
+// before they are read and in what they unpack to (read_small.go); nothing is written that
+// could not be read again.
 //
 // The answer to any write may be lost. A conditional write is read back and
 // recognised by a nonce, a completion by the token that the object carries; all

@@ -19,6 +19,10 @@ var (
 	// ErrSchema says that the lake was written with other columns and keys, so that
 	// what this program would add to it could not be read with what is there.
 	ErrSchema = errors.New("the lake is of another schema")
+	// ErrForged says that an object of the job's is damaged, or somebody else's: it is
+	// not what a run writes at its key, or names what its run could not have written.
+	// Nothing was read, written or deleted on its word. The error names the object.
+	ErrForged = errors.New("an object is damaged or forged")
 	// ErrLyingStore says that the store does not keep what the commit
 	// protocol is built on.
 	ErrLyingStore = selftest.ErrLying

@@ -19,6 +19,8 @@ import (
 
 const (
 	handoverChunk = 1 << 20
+	// maxChunks is more than any shard leaves for another.
+	maxChunks = 1 << 20
 	// handoverAge is when what a run group handed over is swept, long after its
 	// shards and their restarts have ended.
 	handoverAge = 24 * time.Hour
@@ -67,6 +69,9 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 		return nil
 	}
 	key := h.w.keys.handoverChunk(h.w.o.RunGroup, h.w.o.RunID, cursors.Shard{Index: shard, Count: len(h.held)}, h.chunks[shard])
+	if err := checkSmall(key, h.held[shard]); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
 	if _, err := h.w.store.Put(ctx, key, h.held[shard], bucket.Condition{}); err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
@@ -127,7 +132,7 @@ func (w *Writer) sweepHandovers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("sweep handovers: %w", err)
 		}
-		if own.StoreTime.Sub(info.Modified) < handoverAge {
+		if own.StoreTime.Sub(info.Modified) < handoverAge || !w.keys.isHandover(info.Key) {
 			continue
 		}
 		if err := w.store.Delete(ctx, info.Key); err != nil {
@@ -161,7 +166,8 @@ func (w *Writer) HandoverSigns(ctx context.Context, from int) (size int64, alive
 // this one, and what it said about them. It is nil, without an error, where
 // nothing is there yet.
 func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, error], about []byte, err error) {
-	body, info, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
+	key := w.keys.handover(w.o.RunGroup, w.o.Shard)
+	body, info, err := getSmall(ctx, w.store, key)
 	switch {
 	case errors.Is(err, bucket.ErrNotExist):
 		return nil, nil, nil
@@ -170,29 +176,51 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 	case info.StoreTime.Sub(info.Modified) > handoverOld:
 		return nil, nil, nil
 	}
-	var h handed
-	if err := json.Unmarshal(body, &h); err != nil {
-		return nil, nil, fmt.Errorf("read what was handed over: %w", err)
+	h, err := parseHanded(body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what was handed over: %w", forged(key, err))
 	}
 	return func(yield func([]byte, error) bool) {
 		for n := range h.Chunks {
-			chunk, _, err := w.store.Get(ctx, w.keys.handoverChunk(w.o.RunGroup, h.RunID, w.o.Shard, n))
+			key := w.keys.handoverChunk(w.o.RunGroup, h.RunID, w.o.Shard, n)
+			chunk, _, err := getSmall(ctx, w.store, key)
 			if err != nil {
 				yield(nil, fmt.Errorf("read what was handed over: %w", err))
 				return
 			}
-			for len(chunk) > 0 {
-				size, digits := binary.Uvarint(chunk)
-				if digits <= 0 || size > uint64(len(chunk)-digits) { // not negative, since digits were read of it
-					yield(nil, errors.New("read what was handed over: a chunk is damaged"))
+			for record, err := range handedRecords(chunk) {
+				if err != nil {
+					err = fmt.Errorf("read what was handed over: %w", forged(key, err))
+				}
+				if !yield(record, err) || err != nil {
 					return
 				}
-				end := digits + int(size) // within the chunk
-				if size > 0 && !yield(chunk[digits:end], nil) {
-					return
-				}
-				chunk = chunk[end:]
 			}
 		}
 	}, h.About, nil
+}
+
+func parseHanded(body []byte) (h handed, err error) {
+	if err = decode(body, &h); err == nil {
+		err = h.ours()
+	}
+	return h, err
+}
+
+// handedRecords takes a chunk apart; empty records are none.
+func handedRecords(chunk []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for len(chunk) > 0 {
+			size, digits := binary.Uvarint(chunk)
+			if digits <= 0 || size > uint64(len(chunk)-digits) { // not negative, since digits were read of it
+				yield(nil, errors.New("it ends within a record"))
+				return
+			}
+			end := digits + int(size) // within the chunk
+			if size > 0 && !yield(chunk[digits:end], nil) {
+				return
+			}
+			chunk = chunk[end:]
+		}
+	}
 }

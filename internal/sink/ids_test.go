@@ -89,27 +89,3 @@ func TestARunThatIsNoneIsNotFencedOff(t *testing.T) {
 		}
 	}
 }
-
-func FuzzRecord(f *testing.F) {
-	f.Add([]byte(`{"version":1,"seq":1,"job":"j","run_id":"run001","kind":"run","cursors":{"path":"p","rows":1}}`))
-	f.Add([]byte(`{"version":1,"seq":1,"run_id":"a\u0000b"}`))
-	f.Add([]byte(`{"version":1,"seq":1,"fences":"a\nb"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := parseRecord(body, 1)
-		if err != nil {
-			return
-		}
-		for _, name := range []string{r.RunID, r.RunGroup, r.Backfill, r.Fences} {
-			if name != "" && !id.Valid(name) {
-				t.Errorf("%q is taken for a name", name)
-			}
-		}
-		again, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := parseRecord(again, 1); err != nil {
-			t.Errorf("what was read cannot be written: %v", err)
-		}
-	})
-}

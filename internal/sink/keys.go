@@ -72,6 +72,9 @@ func (k jobKeys) cursors(runID string, shard int, n int64) string {
 	return fmt.Sprintf("%s%s-%d-%d.parquet", k.cursorObjects(), runID, shard, n)
 }
 
+// cursorsOf is what the keys of a run's cursors begin with.
+func (k jobKeys) cursorsOf(runID string) string { return k.cursorObjects() + runID + "-" }
+
 func (k jobKeys) checkpoints() string { return k.root() + "checkpoints/" }
 func (k jobKeys) checkpoint(bucket int, seq uint64) string {
 	return fmt.Sprintf("%s%03d/%s.parquet", k.checkpoints(), bucket, seqText(seq))
@@ -114,11 +117,19 @@ func (k jobKeys) attemptRun(key string) string {
 	return attempts.RunOf(strings.TrimPrefix(key, k.attempts()))
 }
 
-func (k jobKeys) selfTests() string             { return k.root() + "selftest/" }
-func (k jobKeys) selfTest(runID string) string  { return k.selfTests() + runID }
-func (k jobKeys) reports() string               { return k.root() + "runs/" }
-func (k jobKeys) report(runID string) string    { return k.reports() + runID + reportSuffix }
-func (k jobKeys) selfTestRun(key string) string { return strings.TrimPrefix(key, k.selfTests()) }
+func (k jobKeys) selfTests() string            { return k.root() + "selftest/" }
+func (k jobKeys) selfTest(runID string) string { return k.selfTests() + runID }
+func (k jobKeys) reports() string              { return k.root() + "runs/" }
+func (k jobKeys) report(runID string) string   { return k.reports() + runID + reportSuffix }
+
+// selfTestRun is whose self-test a key belongs to; "" for a key of none.
+func (k jobKeys) selfTestRun(key string) string {
+	run := strings.TrimPrefix(key, k.selfTests())
+	if !validName.MatchString(run) {
+		return ""
+	}
+	return run
+}
 
 // What shards hand over to each other, by run group.
 func (k jobKeys) handovers() string                 { return k.root() + "handover/" }
@@ -147,7 +158,7 @@ func (k jobKeys) parseLog(key string) (seq uint64, published, ok bool) {
 		return 0, false, false
 	}
 	seq, err := strconv.ParseUint(name[:seqDigits], 10, 64)
-	if err != nil || seq == 0 {
+	if err != nil || seq == 0 || seq > maxSeq {
 		return 0, false, false
 	}
 	suffix := name[seqDigits:]
@@ -167,5 +178,5 @@ func (k jobKeys) parseCheckpoint(key string) (bucket int, seq uint64, ok bool) {
 		return 0, 0, false
 	}
 	seq, err = strconv.ParseUint(digits, 10, 64)
-	return bucket, seq, err == nil
+	return bucket, seq, err == nil && key == k.checkpoint(bucket, seq)
 }

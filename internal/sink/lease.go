@@ -59,15 +59,28 @@ type leases struct {
 
 // get reads one lease; bucket.ErrNotExist where there is none.
 func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
-	body, info, err := ls.store.Get(ctx, key)
+	body, info, err := getSmall(ctx, ls.store, key)
 	if err != nil {
 		return nil, fmt.Errorf("read lease: %w", err)
 	}
 	l := &leaseInfo{etag: info.ETag, until: info.Modified.Add(ls.ttl)}
-	if err := json.Unmarshal(body, &l.leaseBody); err != nil {
-		return nil, fmt.Errorf("read lease %s: %w", key, err)
+	if l.leaseBody, err = parseLease(ls.keys, key, body); err != nil {
+		return nil, err
 	}
-	l.alive = !info.StoreTime.After(l.until) && !process.Gone(l.Process)
+	// Not written in the future either: a file may be of any time, and would be held
+	// for as long.
+	l.alive = !info.StoreTime.After(l.until) && !info.Modified.After(info.StoreTime.Add(ls.ttl)) && !process.Gone(l.Process)
+	return l, nil
+}
+
+// parseLease reads a lease that stands at a key: ErrForged where it cannot be that.
+func parseLease(keys jobKeys, key string, body []byte) (l leaseBody, err error) {
+	if err = decode(body, &l); err == nil {
+		err = l.ours(key, keys)
+	}
+	if err != nil {
+		return l, forged(key, err)
+	}
 	return l, nil
 }
 

@@ -31,6 +31,9 @@ func ReadLog(ctx context.Context, store bucket.Objects, job string, after uint64
 		}
 		for from := after + 1; from <= last; from += readAhead {
 			records, err := l.readRange(ctx, from, min(last, from+readAhead-1))
+			if errors.Is(err, bucket.ErrNotExist) {
+				err = forged(l.keys.log(), fmt.Errorf("it goes up to record %d, and has a gap: %w", last, err))
+			}
 			if err != nil {
 				yield(nil, err)
 				return
@@ -92,11 +95,11 @@ func (l *ledger) readRange(ctx context.Context, first, last uint64) ([]*Record, 
 
 // read returns one record; bucket.ErrNotExist where there is none.
 func (l *ledger) read(ctx context.Context, seq uint64) (*Record, error) {
-	body, _, err := l.store.Get(ctx, l.keys.record(seq))
+	body, _, err := getSmall(ctx, l.store, l.keys.record(seq))
 	if err != nil {
 		return nil, fmt.Errorf("read record %d: %w", seq, err)
 	}
-	return parseRecord(body, seq)
+	return l.parse(body, seq)
 }
 
 // scan calls meet with everything newer than after, in order, and moves the
@@ -150,6 +153,9 @@ func (l *ledger) claim(ctx context.Context, r *Record) (bool, error) {
 		return false, fmt.Errorf("encode record: %w", err)
 	}
 	key := l.keys.record(r.Seq)
+	if err := checkSmall(key, body); err != nil {
+		return false, err
+	}
 	for attempt := 0; ; attempt++ {
 		_, putErr := l.store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
 		if putErr == nil {

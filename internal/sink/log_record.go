@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,11 +128,11 @@ func (r *Record) trimmed() *Record {
 // parseRecord reads the record with the given number.
 func parseRecord(body []byte, seq uint64) (*Record, error) {
 	r := new(Record)
-	if err := json.Unmarshal(body, r); err != nil {
+	if err := decode(body, r); err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
 	if r.Version > recordVersion {
-		return nil, fmt.Errorf("record %d has version %d, this program reads up to %d: use a newer one", seq, r.Version, recordVersion)
+		return nil, fmt.Errorf("record %d has %w %d, this program reads up to %d: use a newer one", seq, errNewerRecord, r.Version, recordVersion)
 	}
 	if r.Schema == 0 {
 		r.Schema = firstSchema
@@ -145,6 +144,27 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 		if text != "" && !id.Valid(text) {
 			return nil, fmt.Errorf("record %d: the name of its %s is longer than 1 KiB or holds control characters", seq, what)
 		}
+	}
+	if err := r.ours(); err != nil {
+		return nil, fmt.Errorf("record %d: %w", seq, err)
+	}
+	return r, nil
+}
+
+// errNewerRecord says that a record is of a newer program's making.
+var errNewerRecord = errors.New("version")
+
+// parse reads the record with the given number, which is of the log's own job.
+func (l *ledger) parse(body []byte, seq uint64) (*Record, error) {
+	r, err := parseRecord(body, seq)
+	if err == nil && r.Job != string(l.keys) {
+		err = fmt.Errorf("it is of job %q", r.Job)
+	}
+	switch {
+	case errors.Is(err, errNewerRecord):
+		return nil, err
+	case err != nil:
+		return nil, forged(l.keys.record(seq), err)
 	}
 	return r, nil
 }
@@ -193,15 +213,14 @@ func CheckSchema(ctx context.Context, store bucket.Objects, job string) error {
 // cannot be read is for others to judge.
 func checkFirst(ctx context.Context, store bucket.Objects, job string) (found bool, err error) {
 	l := &ledger{store: store, keys: jobKeys(job)}
-	body, _, err := store.Get(ctx, l.keys.record(1))
-	if errors.Is(err, bucket.ErrNotExist) {
+	r, err := l.read(ctx, 1)
+	switch {
+	case errors.Is(err, bucket.ErrNotExist):
 		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read record 1 of job %s: %w", job, err)
-	}
-	r, err := parseRecord(body, 1)
-	if err != nil {
+	case err == nil:
+	case !errors.Is(err, ErrForged) && !errors.Is(err, errNewerRecord):
+		return false, fmt.Errorf("job %s: %w", job, err)
+	default:
 		return true, nil //nolint:nilerr // see above
 	}
 	return true, l.checkSchema(r)

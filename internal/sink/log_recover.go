@@ -62,7 +62,11 @@ func (t *takeover) read(ctx context.Context) (err error) {
 	for _, st := range t.staged {
 		if t.w.answersFor(st.Backfill, st.shard()) {
 			t.keep[st.RunID] = &named{}
-			after = min(after, st.BaseSeq)
+			from, err := st.readFrom(ctx, t.w.store, t.w.keys)
+			if err != nil {
+				return err
+			}
+			after = min(after, from)
 		}
 	}
 	// One more, so that there is a record to compare the source with.

@@ -103,7 +103,7 @@ func getState(ctx context.Context, store bucket.Objects, key string) (o stateObj
 	if info.Size > maxState {
 		return o, info, fmt.Errorf("%w: %s has %d bytes, at most %d are read", ErrState, key, info.Size, maxState)
 	}
-	body, info, err := store.Get(ctx, key)
+	body, info, err := getSmall(ctx, store, key)
 	if errors.Is(err, bucket.ErrNotExist) {
 		return o, bucket.Info{}, nil
 	}
@@ -121,7 +121,7 @@ func getState(ctx context.Context, store bucket.Objects, key string) (o stateObj
 var errNewerState = errors.New("it is of a newer version: use a newer program")
 
 func parseState(body []byte) (o stateObject, err error) {
-	if err := json.Unmarshal(body, &o); err != nil {
+	if err := unmarshal(body, &o); err != nil {
 		return o, err
 	}
 	switch {

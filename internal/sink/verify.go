@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,6 +75,7 @@ const (
 	doNotOurs   = "find out who put it there, and delete it: readers of the table see it"
 	doCursors   = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
 	doLeftovers = "nothing: the next run of the job clears it away"
+	doForged    = "find out who wrote it, and delete it: no run goes on beside it"
 )
 
 // Verify reads everything back that the log of a job says: that every file is
@@ -132,6 +132,7 @@ type verifier struct {
 	unpublished []uint64
 	checkpoints map[int][]uint64
 	cursors     nameSet
+	told        nameSet           // keys that were reported, and are looked at again
 	files       nameSet           // of all jobs
 	read        map[string]uint64 // job -> the newest record whose files are known
 	blind       bool              // a record could not be read, so that files may be named that are not known
@@ -141,7 +142,7 @@ func newVerifier(o VerifyOptions) *verifier {
 	return &verifier{
 		o: o, store: o.Store, keys: jobKeys(o.Job), next: 1,
 		voids: map[uint64]uint64{}, marked: map[uint64]uint64{},
-		cursors: nameSet{}, files: nameSet{}, read: map[string]uint64{},
+		cursors: nameSet{}, told: nameSet{}, files: nameSet{}, read: map[string]uint64{},
 		found: Verification{Job: o.Job, Store: o.Store.String(), Tables: map[string]VerifiedTable{}, Problems: []Finding{}, Notes: []Finding{}},
 	}
 }
@@ -176,8 +177,8 @@ func (v *verifier) result() *Verification {
 // get reads a record. A nil record is one that is absent (bucket.ErrNotExist
 // in why) or says nothing; err is for what could not be found out.
 func (v *verifier) get(ctx context.Context, seq uint64) (r *Record, why, err error) {
-	body, _, err := v.store.Get(ctx, v.keys.record(seq))
-	if errors.Is(err, bucket.ErrNotExist) {
+	body, _, err := getSmall(ctx, v.store, v.keys.record(seq))
+	if errors.Is(err, bucket.ErrNotExist) || errors.Is(err, ErrForged) {
 		return nil, err, nil
 	}
 	if err != nil {
@@ -196,13 +197,17 @@ func (v *verifier) get(ctx context.Context, seq uint64) (r *Record, why, err err
 // mark reads what is written beside a published record; nil where there is
 // nothing.
 func (v *verifier) mark(ctx context.Context, seq uint64) (m *publishedMark, why, err error) {
-	body, _, err := v.store.Get(ctx, v.keys.published(seq))
+	body, _, err := getSmall(ctx, v.store, v.keys.published(seq))
 	if errors.Is(err, bucket.ErrNotExist) {
 		return nil, nil, nil
+	}
+	m = new(publishedMark)
+	if errors.Is(err, ErrForged) {
+		return m, err, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	m = new(publishedMark)
-	return m, json.Unmarshal(body, m), nil
+	m, why = parseMark(body, seq)
+	return m, why, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
@@ -27,7 +28,7 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 	}
 	// Staged first: a run stages them before it writes them, and forgets them
 	// when a record names them or they are gone.
-	staged, err := listStagings(ctx, v.store, v.keys)
+	staged, err := v.stagings(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 func (v *verifier) findLeftovers(ctx context.Context) error {
 	// Before the leases are looked at, as a run does: whoever is found to
 	// have staged something has had a lease by then.
-	staged, err := listStagings(ctx, v.store, v.keys)
+	staged, err := v.stagings(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,14 +87,9 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 			noted[run] = append(noted[run], info.Key)
 		}
 	}
-	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
-	living, err := ls.living(ctx)
+	alive, err := v.living(ctx)
 	if err != nil {
 		return err
-	}
-	alive := map[string]bool{}
-	for _, l := range living {
-		alive[l.RunID] = true
 	}
 	for i := range staged {
 		if !alive[staged[i].RunID] {
@@ -110,8 +106,59 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 		}
 	}
 	for _, key := range tests {
-		if run := v.keys.selfTestRun(key); !alive[run] {
+		if run := v.keys.selfTestRun(key); run == "" {
+			v.note(Finding{Where: key, What: "is no object of a self-test", Do: "find out who put it there, and delete it"})
+		} else if !alive[run] {
 			v.note(Finding{Where: key, What: fmt.Sprintf("run %s was testing the store and has ended", run), Do: doLeftovers})
+		}
+	}
+	return nil
+}
+
+// stagings is listStagings, but for those that cannot be read, which it reports.
+func (v *verifier) stagings(ctx context.Context) (found []stagingRecord, err error) {
+	err = v.eachReadable(ctx, v.keys.stagings(), func(key string) error {
+		st, err := readStaging(ctx, v.store, v.keys, key)
+		if err == nil {
+			found = append(found, st)
+		}
+		return err
+	})
+	return found, err
+}
+
+// living are the runs that may be at work. A lease that cannot be read is reported.
+func (v *verifier) living(ctx context.Context) (alive map[string]bool, err error) {
+	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
+	alive = map[string]bool{}
+	err = v.eachReadable(ctx, v.keys.leases(), func(key string) error {
+		l, err := ls.get(ctx, key)
+		if err == nil && l.alive {
+			alive[l.RunID] = true
+		}
+		return err
+	})
+	return alive, err
+}
+
+// eachReadable reads the small objects below a prefix, and reports once what is none
+// that a run has written.
+func (v *verifier) eachReadable(ctx context.Context, prefix string, read func(key string) error) error {
+	for info, err := range v.store.List(ctx, prefix, "") {
+		if err != nil {
+			return err
+		}
+		if !strings.HasSuffix(info.Key, ".json") {
+			continue
+		}
+		err = read(info.Key)
+		switch {
+		case err == nil, errors.Is(err, bucket.ErrNotExist): // its run has ended meanwhile
+		case !errors.Is(err, ErrForged):
+			return err
+		case !v.told.has(info.Key):
+			v.told.add(info.Key)
+			v.problem(Finding{Where: info.Key, What: "cannot be read: " + err.Error(), Do: doForged})
 		}
 	}
 	return nil
@@ -141,13 +188,13 @@ func (v *verifier) readableAttempts(ctx context.Context, run string, keys []stri
 		if i == maxFindings {
 			return append(readable, keys[i:]...), nil
 		}
-		body, _, err := v.store.Get(ctx, key)
+		body, _, err := getSmall(ctx, v.store, key)
 		switch {
 		case errors.Is(err, bucket.ErrNotExist):
 			continue
 		case err == nil:
 			err = attempts.Check(body, run)
-		case !errors.Is(err, bucket.ErrDenied):
+		case !errors.Is(err, bucket.ErrDenied) && !errors.Is(err, ErrForged):
 			return nil, err
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -120,26 +121,36 @@ func (v *verifier) readRecordsOf(ctx context.Context, job string) error {
 // were reported.
 func (v *verifier) readSingly(ctx context.Context, job string) error {
 	l := &ledger{store: v.store, keys: jobKeys(job)}
-	last, _, err := l.list(ctx, v.read[job])
-	if err != nil {
-		return err
-	}
-	for seq := v.read[job] + 1; seq <= last; seq++ {
-		body, _, err := v.store.Get(ctx, l.keys.record(seq))
-		if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+	for info, err := range v.store.List(ctx, l.keys.log(), l.keys.afterSeq(v.read[job])) {
+		if err != nil {
 			return err
 		}
-		var r *Record
-		if err == nil {
-			r, err = parseRecord(body, seq)
+		seq, _, ok := l.keys.parseLog(info.Key)
+		if !ok || seq <= v.read[job] {
+			continue // no record, or the mark of one that was read
 		}
-		if err == nil {
-			v.name(r)
-		} else if v.blind = true; job != v.o.Job {
-			v.problem(Finding{Where: l.keys.record(seq), Seq: seq, What: fmt.Sprintf("a record of job %s cannot be read: %v", job, err), Do: "verify that job"})
+		// Of a gap, however wide, one record is looked for.
+		for _, seq := range slices.Compact([]uint64{v.read[job] + 1, seq}) {
+			if err := v.readSingle(ctx, l, seq); err != nil {
+				return err
+			}
 		}
-		v.read[job] = seq
 	}
+	return nil
+}
+
+func (v *verifier) readSingle(ctx context.Context, l *ledger, seq uint64) error {
+	job := string(l.keys)
+	r, err := l.read(ctx, seq)
+	if err != nil && !errors.Is(err, bucket.ErrNotExist) && !errors.Is(err, ErrForged) && !errors.Is(err, errNewerRecord) {
+		return err
+	}
+	if err == nil {
+		v.name(r)
+	} else if v.blind = true; job != v.o.Job {
+		v.problem(Finding{Where: l.keys.record(seq), Seq: seq, What: fmt.Sprintf("a record of job %s cannot be read: %v", job, err), Do: "verify that job"})
+	}
+	v.read[job] = seq
 	return nil
 }
 

@@ -294,7 +294,11 @@ func (w *Writer) fail(err error) error {
 
 // WriteReport writes the run report.
 func (w *Writer) WriteReport(ctx context.Context, body []byte) error {
-	if _, err := w.store.Put(ctx, w.keys.report(w.o.RunID), body, bucket.Condition{}); err != nil {
+	key := w.keys.report(w.o.RunID)
+	if err := checkSmall(key, body); err != nil {
+		return fmt.Errorf("write run report: %w", err)
+	}
+	if _, err := w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
 	return nil

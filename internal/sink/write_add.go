@@ -126,6 +126,10 @@ func (w *Writer) addCursors(cs []cursors.Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range cs {
+		if len(c.State) > cursors.MaxState { // it could not be read again
+			w.o.Logger.Warn("too much to remember of a stream: its next pull is a full one", "stream", c.Stream, "bytes", len(c.State))
+			c.State = nil
+		}
 		w.cursors = append(w.cursors, c)
 		w.held += c.Size()
 	}

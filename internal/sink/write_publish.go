@@ -23,7 +23,28 @@ type publishedMark struct {
 
 // mark reads what has become of a record; nil where that is open.
 func (l *ledger) mark(ctx context.Context, seq uint64) (*publishedMark, error) {
-	return readJSON[publishedMark](ctx, l.store, l.keys.published(seq))
+	key := l.keys.published(seq)
+	body, _, err := getSmall(ctx, l.store, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil //nolint:nilnil // that it is absent is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	m, err := parseMark(body, seq)
+	if err != nil {
+		return nil, forged(key, err)
+	}
+	return m, nil
+}
+
+// parseMark reads the mark of a record.
+func parseMark(body []byte, seq uint64) (*publishedMark, error) {
+	m := new(publishedMark)
+	if err := decode(body, m); err != nil {
+		return m, err
+	}
+	return m, m.ours(seq)
 }
 
 // settle claims the mark of a record, and returns what it says: m, or what somebody

@@ -114,8 +114,12 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 	if err != nil {
 		return fmt.Errorf("encode staging record: %w", err)
 	}
+	key := s.keys.staging(r.RunID, r.Shard)
+	if err := checkSmall(key, body); err != nil {
+		return err
+	}
 	s.written = true
-	if _, err := s.store.Put(ctx, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
+	if _, err := s.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil
@@ -151,23 +155,61 @@ func listStagings(ctx context.Context, store bucket.Objects, keys jobKeys) ([]st
 		if !strings.HasSuffix(info.Key, ".json") {
 			continue
 		}
-		body, _, err := store.Get(ctx, info.Key)
+		r, err := readStaging(ctx, store, keys, info.Key)
 		if errors.Is(err, bucket.ErrNotExist) {
 			continue // its run has ended meanwhile
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read staging record: %w", err)
-		}
-		var r stagingRecord
-		if err := json.Unmarshal(body, &r); err != nil {
-			return nil, fmt.Errorf("read staging record %s: %w", info.Key, err)
-		}
-		if !validName.MatchString(r.RunID) { // it becomes part of keys, and of a fence
-			return nil, fmt.Errorf("read staging record %s: it names no run", info.Key)
+			return nil, err
 		}
 		found = append(found, r)
 	}
 	return found, nil
+}
+
+// readStaging reads one staging record. What it names is its own run's: ErrForged
+// else.
+func readStaging(ctx context.Context, store bucket.Objects, keys jobKeys, key string) (r stagingRecord, err error) {
+	body, _, err := getSmall(ctx, store, key)
+	if err != nil {
+		return r, fmt.Errorf("read staging record: %w", err)
+	}
+	return parseStaging(keys, key, body)
+}
+
+func parseStaging(keys jobKeys, key string, body []byte) (r stagingRecord, err error) {
+	if err = decode(body, &r); err == nil {
+		err = r.ours(key, keys)
+	}
+	if err != nil {
+		return r, forged(key, err)
+	}
+	return r, nil
+}
+
+// readFrom returns a number of the log that none of the run's own records are older
+// than. What it says itself counts only if none of its cursor objects is older than
+// that record: who forges it would else have them deleted although records name them.
+func (st *stagingRecord) readFrom(ctx context.Context, store bucket.Objects, keys jobKeys) (uint64, error) {
+	if st.BaseSeq == 0 {
+		return 0, nil
+	}
+	base, err := store.Stat(ctx, keys.record(st.BaseSeq))
+	if errors.Is(err, bucket.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look when run %s began: %w", st.RunID, err)
+	}
+	for info, err := range store.List(ctx, keys.cursorsOf(st.RunID), "") {
+		if err != nil {
+			return 0, fmt.Errorf("look when run %s began: %w", st.RunID, err)
+		}
+		if info.Modified.Before(base.Modified) {
+			return 0, nil
+		}
+	}
+	return st.BaseSeq, nil
 }
 
 // named is what commits have made true, and sweeping must not touch.

@@ -369,7 +369,7 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 	var list []Attempt
 	etag := ""
 	err := errors.New("it is too large")
-	if info.Size <= maxObject {
+	if info.Size <= MaxObject {
 		var body []byte
 		var got bucket.Info
 		body, got, err = b.o.Store.Get(ctx, info.Key)
@@ -377,7 +377,7 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 			return nil, nil // its run has ended well, just now
 		}
 		switch {
-		case errors.Is(err, bucket.ErrDenied): // archived, or of another key: so it stays, night after night
+		case errors.Is(err, bucket.ErrDenied), errors.Is(err, bucket.ErrTooLarge): // archived, or of another key: so it stays, night after night
 		case err != nil:
 			return nil, fmt.Errorf("read noted attempts: %w", err)
 		default:

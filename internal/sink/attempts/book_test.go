@@ -383,7 +383,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		"a/r9-0-5.json":  string(good), // another run's name
 		"a/r1-0-6.json":  `{"version":1,"run_id":"r1","attempts":[{"user_id":"","bank_login_id":"l","at":"2026-01-02T03:04:05Z"}]}`,
 		"a/r1-0-7.json":  `{"version":1,"run_id":"r1","attempts":[{"user_id":"u","bank_login_id":"l"}]}`,
-		"a/r1-0-8.json":  strings.Repeat(" ", maxObject+1),
+		"a/r1-0-8.json":  strings.Repeat(" ", MaxObject+1),
 		"b/r1-0-1.json":  string(good),
 	})
 	n := len(s.keys())

@@ -27,10 +27,10 @@ type noteObject struct {
 
 const (
 	version = 1
-	// most bounds the attempts of an object, and maxObject its bytes: two ids of the
+	// most bounds the attempts of an object, and MaxObject its bytes: two ids of the
 	// longest for each, escaped.
 	most      = 256
-	maxObject = 4 << 20
+	MaxObject = 4 << 20
 )
 
 // objectName is what the name of an object looks like: run, shard, number.
@@ -65,7 +65,7 @@ func Check(body []byte, runID string) error {
 // parse reads an object of a run. Whatever is not as this package writes it is
 // refused: who reads it half might ask a bank again.
 func parse(body []byte, runID string) ([]Attempt, error) {
-	if len(body) > maxObject {
+	if len(body) > MaxObject {
 		return nil, errors.New("it is too large")
 	}
 	var o noteObject

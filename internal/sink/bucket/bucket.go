@@ -60,6 +60,8 @@ var (
 	// ErrDenied: refused, bad credentials, or no such bucket; a person has to
 	// put it right.
 	ErrDenied = errors.New("access denied")
+	// ErrTooLarge: the object has more bytes than are read at its key.
+	ErrTooLarge = errors.New("object is larger")
 	// ErrUnsupported: the store refuses the kind of request, for instance
 	// conditional writes.
 	ErrUnsupported = errors.New("not supported by this store")
@@ -121,7 +123,8 @@ type Reader interface {
 // Objects reads and writes whole objects. All methods may be called
 // concurrently.
 type Objects interface {
-	// Get returns an object of at most [MaxGet] bytes.
+	// Get returns an object of at most [MaxGet] bytes, or as many as the options say
+	// for its key; ErrTooLarge where it has more, which are not read.
 	Get(ctx context.Context, key string) ([]byte, Info, error)
 	// Open prepares ranged reads of an object of any size.
 	Open(ctx context.Context, key string) (Reader, error)

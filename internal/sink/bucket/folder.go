@@ -42,6 +42,7 @@ type folderStore struct {
 	path    string
 	pending string
 	logger  *slog.Logger
+	most    func(key string) int64 // bytes that Get reads
 
 	gate chan struct{} // spares the goroutines of this process polling for .lock
 
@@ -50,7 +51,7 @@ type folderStore struct {
 }
 
 func openFolder(dir string, opts Options) (*folderStore, error) {
-	f := &folderStore{path: dir, pending: defaultPending, logger: opts.Logger, gate: make(chan struct{}, 1)}
+	f := &folderStore{path: dir, pending: defaultPending, logger: opts.Logger, most: opts.most, gate: make(chan struct{}, 1)}
 	if opts.Pending != "" {
 		f.pending = opts.Pending
 	}

@@ -24,7 +24,7 @@ func (f *folderStore) Get(ctx context.Context, key string) (body []byte, info In
 		return nil, Info{}, readError("get "+key, err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	body, err = readCapped(file)
+	body, err = readCapped(file, f.most(key))
 	if err != nil {
 		return nil, Info{}, readError("get "+key, err)
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	Credentials *Credentials
 	// HTTPClient replaces the default client.
 	HTTPClient *http.Client
+	// MostBytes is how large the object at a key may be for Get to read it; nil is
+	// MaxGet for all. What it says beyond that does not count.
+	MostBytes func(key string) int64
 	// Logger is told what is cleaned up; nil discards it.
 	Logger *slog.Logger
 }
@@ -48,6 +51,14 @@ func (Credentials) LogValue() slog.Value { return slog.StringValue("[redacted]")
 
 // MarshalText keeps credentials out of JSON and YAML.
 func (Credentials) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// most is how many bytes Get reads at a key.
+func (o *Options) most(key string) int64 {
+	if o.MostBytes == nil {
+		return MaxGet
+	}
+	return min(MaxGet, o.MostBytes(key))
+}
 
 // Open returns the store at a URL, after looking whether it can be reached:
 //

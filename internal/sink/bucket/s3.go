@@ -39,6 +39,7 @@ type s3Store struct {
 	owner  *string
 	sse    types.ServerSideEncryption
 	kmsKey *string
+	most   func(key string) int64 // bytes that Get reads
 }
 
 func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
@@ -48,6 +49,7 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 		owner:  optional(opts.ExpectedBucketOwner),
 		sse:    types.ServerSideEncryption(opts.SSE),
 		kmsKey: optional(opts.KMSKeyID),
+		most:   opts.most,
 	}
 	switch {
 	case opts.SSE != "" && opts.SSE != "AES256" && opts.SSE != "aws:kms":

@@ -25,11 +25,12 @@ func (s *s3Store) Get(ctx context.Context, key string) ([]byte, Info, error) {
 			Key: key, ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified).UTC(),
 			StoreTime: storeTime(out.ResultMetadata), Metadata: out.Metadata,
 		}
-		if aws.ToInt64(out.ContentLength) > MaxGet {
-			return errTooLarge
+		most := s.most(key)
+		if aws.ToInt64(out.ContentLength) > most {
+			return errTooLarge(most)
 		}
 		var err error
-		body, err = readCapped(out.Body)
+		body, err = readCapped(out.Body, most)
 		info.Size = int64(len(body))
 		return err
 	})
@@ -151,27 +152,27 @@ func (s *s3Store) fetch(ctx context.Context, in *s3.GetObjectInput, consume func
 		if closeErr := out.Body.Close(); err == nil {
 			err = closeErr
 		}
-		if err == nil || ctx.Err() != nil || errors.Is(err, errTooLarge) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrTooLarge) {
 			return err
 		}
 	}
 	return err
 }
 
-var errTooLarge = fmt.Errorf("object is larger than %d bytes", MaxGet)
+func errTooLarge(most int64) error { return fmt.Errorf("%w than %d bytes", ErrTooLarge, most) }
 
 // readCapped reads to the end, where the checksum is compared.
-func readCapped(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, MaxGet+1))
-	if err == nil && len(body) > MaxGet {
-		return nil, errTooLarge
+func readCapped(r io.Reader, most int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(body)) > most {
+		return nil, errTooLarge(most)
 	}
 	return body, err
 }
 
 func bodyError(ctx context.Context, doing string, err error) error {
-	if errors.Is(err, errTooLarge) {
-		return fmt.Errorf("%s: %w", doing, errTooLarge)
+	if errors.Is(err, ErrTooLarge) {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return s3Error(ctx, doing, err)
 }

@@ -68,6 +68,9 @@ func cursorText(name string, at func(*Cursor) *string) cursorColumn {
 			last := ""
 			parquet.ReadText(from, name, func(row int, v []byte) {
 				if last != string(v) { // rows in a row share their user's id
+					if !from.Keep(len(v)) {
+						return
+					}
 					last = string(v)
 				}
 				*at(&into[row]) = last
@@ -121,7 +124,9 @@ func cursorBytes(name string, at func(*Cursor) *[]byte) cursorColumn {
 		Field: parquet.Opaque(name, func(c *Cursor) []byte { return *at(c) }),
 		read: func(from *parquet.Group, into []Cursor) {
 			parquet.ReadText(from, name, func(row int, v []byte) {
-				*at(&into[row]) = bytes.Clone(v) // else it would keep its whole page
+				if from.Keep(len(v)) {
+					*at(&into[row]) = bytes.Clone(v) // else it would keep its whole page
+				}
 			})
 		},
 	}

@@ -36,6 +36,10 @@ func (s Shard) Buckets() []int {
 	return own
 }
 
+// MaxState is how large the State of a cursor may be, in bytes: what is remembered of
+// some hundred thousand records. What is larger is not read back.
+const MaxState = 32 << 20
+
 // Cursor is what is remembered for one stream of one user. Instants are kept
 // to the microsecond, in UTC.
 type Cursor struct {

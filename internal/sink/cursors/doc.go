@@ -25,12 +25,14 @@
 //
 // # What may fail
 //
-// The store, the local disk, and files that are damaged: those are parquet.ErrCorrupt or an
-// error of the Parquet library. Cursors that come in the wrong order are refused, not
+// The store, the local disk, and files that are damaged or forged: those are
+// parquet.ErrCorrupt, or [ErrUserID]. Cursors that come in the wrong order are refused, not
 // sorted: a file out of order would hide users. What was read before an error may be used.
 //
 // # Memory
 //
 // One row group of each file that is read, and of the spool one step; where the parts lie
-// is a few kilobytes an object.
+// is a few kilobytes an object. A row group is no larger than the writer makes it, which is
+// cut at a size, and has one cursor more, of at most [MaxState]: whatever says that it holds
+// more is damage (groupLimits).
 package cursors

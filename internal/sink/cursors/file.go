@@ -18,7 +18,13 @@ import (
 const (
 	cursorGroupLeast = 1 << 20
 	cursorGroupMost  = 2 << 20
+	// cursorLeast is less than any cursor takes in a row group that is being written.
+	cursorLeast = 32
 )
+
+// groupLimits are what a row group holds at most: it is cut at a size, and then it has
+// one cursor more, of whatever size.
+var groupLimits = parquet.Limits{Rows: cursorGroupMost / cursorLeast, Bytes: 2*cursorGroupMost + MaxState}
 
 // sortedCursors yields cursors in the order of a cursor file. It sorts the
 // slice in place; of several cursors of one user and stream the last wins.

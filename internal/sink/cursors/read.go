@@ -42,7 +42,7 @@ func Open(r parquet.Stored, whole bool) (*File, error) {
 	if err := source.FetchEnd(guess); err != nil {
 		return nil, fmt.Errorf("read footer of cursor file: %w", err)
 	}
-	reader, err := parquet.Open(source)
+	reader, err := parquet.Open(source, groupLimits)
 	if err != nil {
 		return nil, fmt.Errorf("open cursor file: %w", err)
 	}
@@ -132,15 +132,21 @@ func (f *File) readGroup(i int, all bool) ([]Cursor, error) {
 var ErrUserID = errors.New("a user's id is empty, longer than 1 KiB, no UTF-8, or holds control characters")
 
 // checkUsers makes sure that an id which a damaged file holds goes no further: into
-// requests, keys and rows.
+// requests, keys and rows; and that no user is hidden from who looks for him.
 func checkUsers(cursors []Cursor) error {
-	last := ""
+	var last cursorKey
 	for i := range cursors {
-		if user := cursors[i].UserID; user != last || i == 0 {
-			if last = user; !id.Valid(user) {
+		key := cursorKey{Bucket: last.Bucket, UserID: cursors[i].UserID, Stream: cursors[i].Stream}
+		if i == 0 || key.UserID != last.UserID {
+			if !id.Valid(key.UserID) {
 				return ErrUserID
 			}
+			key.Bucket = BucketOf(key.UserID)
 		}
+		if i > 0 && last.compare(key) >= 0 {
+			return fmt.Errorf("%w: %w", parquet.ErrCorrupt, errUnsorted)
+		}
+		last = key
 	}
 	return nil
 }

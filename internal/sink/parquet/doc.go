@@ -26,17 +26,23 @@
 //
 // # Reading
 //
-// [Open] reads a footer through a [Source], which turns the library's many small reads
-// into one request for each range that is wanted; a [Group] is then read column by
-// column, by name. A column that a file lacks is null: columns may be added to a format,
-// never changed.
+// [Open] reads a footer through a [Source], which makes one request for each range that
+// is wanted; a [Group] is then read column by column, by name. A column that a file lacks
+// is null: columns may be added to a format, never changed. Read is what this package has
+// written, now or by way of the library in earlier versions, and what is no list.
+//
+// A file lies where others may write. Footers, page headers, levels and values are read
+// here (thrift.go, footer.go, decode.go, read_column.go) and not by the library: that
+// makes room for whatever a number in the file says, unpacks a page to whatever it
+// unpacks to, and goes on for ever with levels that end early. Here every number is held
+// against the bytes that there are, and against what a row group of its writer may hold
+// ([Limits]), before room is made: TestASmallFileTakesLittleMemoryWhateverItSays.
 //
 // # What may fail
 //
 // Writing: the writer that the file goes to, whose first error Flush, Shed and Close
 // return, and after which the file is of no use; an unknown compression. Reading: the
-// place that the file lies in, and what is wrong with the file, which is [ErrCorrupt] or
-// an error of the library; its panics, the answer to many a broken file, are caught. A
+// place that the file lies in, and what is wrong with the file, which is [ErrCorrupt]. A
 // value that was changed without harm to the format is not noticed: checksums are kept
 // by who names the file.
 //
@@ -44,6 +50,8 @@
 //
 // Of a file its buffers, which stay for the next row group unless [File.Shed] gives them
 // back; while a row group is written, that once more in its compressed form, and a few
-// pages for each of at most four goroutines. Blocks of text and working memory are
+// pages for each of at most four goroutines. Of a file that is read the columns at hand of
+// one row group, as they lie there, a page and a dictionary, and what the caller keeps, of
+// which texts are counted ([Group.Keep]). Blocks of text and working memory are
 // pooled: many files are open, few at work.
 package parquet

@@ -19,8 +19,6 @@ const (
 	PageBytes = 256 << 10
 	// StatsBytes bounds the text kept as a column's least and greatest value.
 	StatsBytes = 128
-	// batchSlots is how many slots are read at a time.
-	batchSlots = 1024
 	noFieldID  = -1
 	noLength   = -1
 )

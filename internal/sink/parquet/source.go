@@ -59,10 +59,14 @@ func (s *Source) Fetch(from, to int64) error {
 	return nil
 }
 
-// ReadAt reads from the window, and past it only what is not in there.
-func (s *Source) ReadAt(p []byte, off int64) (int, error) {
-	if off >= s.from && off+int64(len(p)) <= s.from+int64(len(s.window)) {
-		return copy(p, s.window[off-s.from:]), nil
+// bytes returns a range, of the window if it lies in there, else read by itself. It is
+// not to be changed.
+func (s *Source) bytes(from, to int64) ([]byte, error) {
+	window, begin := s.window, s.from
+	if err := s.Fetch(from, to); err != nil {
+		return nil, err
 	}
-	return s.stored.ReadAt(p, off)
+	b := s.window[from-s.from : to-s.from : to-s.from]
+	s.window, s.from = window, begin // what was fetched on purpose stays
+	return b, nil
 }

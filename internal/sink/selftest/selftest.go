@@ -103,14 +103,14 @@ func probeUploads(ctx context.Context, store bucket.Store, key string) error {
 }
 
 // Sweep removes what self-tests of dead runs left below a prefix; runOf takes
-// their keys apart. A run holds its lease before it tests, so those without one
+// their keys apart, "" for those that are of none. A run holds its lease before it tests, so those without one
 // are dead.
 func Sweep(ctx context.Context, store bucket.Store, prefix string, runOf func(key string) string, isAlive func(runID string) bool) error {
 	for info, err := range store.List(ctx, prefix, "") {
 		if err != nil {
 			return fmt.Errorf("list self-tests: %w", err)
 		}
-		if isAlive(runOf(info.Key)) {
+		if run := runOf(info.Key); run == "" || isAlive(run) {
 			continue
 		}
 		pending, err := store.PendingUploads(ctx, info.Key)

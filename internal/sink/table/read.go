@@ -6,10 +6,14 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
+// tallyLimits are what a row group holds at most, several times over, of the few
+// columns that are counted.
+var tallyLimits = parquet.Limits{Rows: 4 * maxRowGroupRows, Bytes: 8 * DefaultRowGroupBytes}
+
 // ReadTally counts what a file of a table holds, by reading all of what tells it.
 // A file that cannot be read, or lacks a column that is counted, is an error.
 func ReadTally(f parquet.Stored, table *Table) (t Tally, err error) {
-	reader, err := parquet.Open(parquet.NewSource(f))
+	reader, err := parquet.Open(parquet.NewSource(f), tallyLimits)
 	if err != nil {
 		return Tally{}, err
 	}

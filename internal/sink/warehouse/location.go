@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // The kinds of places that a lake can be in.
@@ -81,9 +82,14 @@ func (l lakePlace) below(scheme, rest string) string {
 	return scheme + "://" + l.bucket + "/" + rest
 }
 
-// shown is the location in a comment.
+// shown is the location in a comment, which no engine may take to have ended.
 func (l lakePlace) shown() string {
-	return strings.TrimRight(strings.ReplaceAll(l.below(l.kind, ""), "\n", " "), "/")
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, l.below(l.kind, "")), "/")
 }
 
 // isFrom reports an error unless the engine reads places of these kinds.

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"math/big"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -196,4 +198,18 @@ func QuoteList(list []string) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+// Allocated is how many bytes are allocated while f runs, by whoever else runs at the
+// same time as well: of several tries the least counts.
+func Allocated(f func()) uint64 {
+	least := uint64(math.MaxUint64)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
 }
