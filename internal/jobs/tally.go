@@ -23,6 +23,7 @@ type tally struct {
 	slowest  report.Slowest
 	ages     map[config.Stream]*report.FreshnessCount
 	finished bool // the report is somebody else's now
+	wordless bool // it says nothing in the words of the API
 }
 
 func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
@@ -143,7 +144,9 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
 	r.Outcome = outcomeOf(r, err)
 	if err != nil {
-		r.Error = err.Error()
+		if r.Error = err.Error(); t.wordless {
+			r.Error = finoos.WithoutWords(err)
+		}
 	}
 	if left := r.Users.Listed - r.Users.Done(); left > 0 && r.Outcome != report.Stopped {
 		r.Unreached = left

@@ -13,10 +13,6 @@ import (
 // everyTable stands for all tables that have a column.
 const everyTable = "all"
 
-// minMaskKey is how long the key of hmac has to be: account numbers are few
-// enough to be tried out with a short one.
-const minMaskKey = 16
-
 // apiNames are where the API has what a column holds, for columns whose own
 // name does not tell. What is masked in a column is masked there as well, since
 // a record's further fields, and those that come twice, are kept in _extra.
@@ -53,8 +49,8 @@ func (j *Job) Masking() (*table.Masking, error) {
 			}
 		}
 	}
-	if hmac && len(m.Key) < minMaskKey {
-		return nil, fmt.Errorf("hmac needs a mask_key of %d characters at least", minMaskKey)
+	if hmac && len(m.Key) < table.MinMaskKey {
+		return nil, fmt.Errorf("hmac needs a mask_key of %d characters at least", table.MinMaskKey)
 	}
 	return m, nil
 }

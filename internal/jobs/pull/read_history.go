@@ -26,11 +26,15 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	}
 	res.unfiltered = true
 	c := u.Cursor(res.Stream)
-	old, err := decodeHistory(c.State)
+	old, err := decodeHistory(r.Veil.open(c))
 	if err != nil {
 		old = history{}
 	}
 	res.Whole = err != nil || r.WantsFull(c)
+	if r.Veil.hasOtherKeys(c) { // days under the keys of before would stand beside these
+		old = history{}
+		res.readAll()
+	}
 	h := &historyPass{res: res, old: old, backfilled: c.Backfilled}
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err

@@ -15,7 +15,7 @@ func (r *Reader) readUser(u *User, res *Result) error {
 	if r.MustBeFull(c) {
 		res.readAll()
 	} else {
-		old, _ = decodeKeyed(c.State) // unreadable: written again
+		old, _ = decodeKeyed(r.Veil.open(c)) // unreadable: written again
 	}
 	if res.firstSeen = c.FirstSeenAt; c.PulledAt.IsZero() {
 		res.firstSeen = res.ExtractedAt
@@ -48,7 +48,7 @@ func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
 			})
 	}
 	c := u.Cursor(res.Stream)
-	old, err := decodeKeyed(c.State)
+	old, err := decodeKeyed(r.Veil.open(c))
 	if r.MustBeFull(c) || err != nil {
 		res.readAll()
 		return collected(nil)

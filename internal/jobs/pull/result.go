@@ -74,6 +74,7 @@ type Result struct {
 	Meter   finoos.Meter
 	Began   time.Time // real time
 	turn    turn
+	veil    *Veil
 }
 
 func (res *Result) meta(op table.Op, extra string) table.Meta {
@@ -150,7 +151,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 	case Pulled:
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
-		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
+		c.HashVersion, c.State, c.PulledAt = res.veil.hashVersion(res.Stream), res.veil.seal(c.UserID, res.Stream, res.state), now.UTC()
 		// What null has made of a list is looked at again when a refresh is due.
 		c.Whole = res.unfiltered && !res.WasNull
 		c.FirstSeenAt = res.firstSeen
@@ -174,7 +175,7 @@ func (res *Result) Row() *table.Pull {
 		p.Mode = string(res.mode)
 	}
 	if res.Err != nil {
-		p.Error = res.Err.Error()
+		p.Error = res.veil.errorText(res.Err)
 	}
 	return p
 }

@@ -81,7 +81,10 @@ func newTable[R any, P interface {
 	return t
 }
 
-var usersTable = newTable("users", []string{"user_id"}, []tableField[User]{
+// UsersName is the name of the table whose key joins all others.
+const UsersName = "users"
+
+var usersTable = newTable(UsersName, []string{"user_id"}, []tableField[User]{
 	text("user_id", func(r *User) string { return r.UserID }).unique(),
 	text("custom_user_id", func(r *User) string { return r.CustomUserID }).unique(),
 	text("name", func(r *User) string { return r.Name }).unique(),
