@@ -107,7 +107,7 @@ func CollectTags(
 			res.Issues.NoAccount++
 		}
 		// Not the record's own hash: that one covers its other tags.
-		hash := xxhash.Sum64String(rec.Extra)
+		hash := res.fingerprint(xxhash.Sum64String(rec.Extra), func() table.Row { return &table.Categorization{Meta: res.meta(table.Upsert, rec.Extra)} })
 		whose := transaction.of(rec.AccountID, rec.TransactionID)
 		of := 0
 		if next != nil {

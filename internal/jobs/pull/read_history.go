@@ -53,7 +53,7 @@ func CollectDays(ctx context.Context, res *Result, list *finoos.List[finoos.Acco
 		if rec.Currency == "" {
 			res.Issues.NoCurrency++
 		}
-		hash := dayHasher(rec)
+		hash := dayHasher(res, rec)
 		for i := range rec.Balances {
 			b := &rec.Balances[i]
 			day := DaysOf(b.Date)
@@ -139,7 +139,7 @@ func (h *historyPass) visit(rec *finoos.AccountHistory, emit func(table.Row) err
 	if rec.Currency == "" {
 		h.res.Issues.NoCurrency++
 	}
-	a := newSeriesMonths(rec)
+	a := newSeriesMonths(h.res, rec)
 	if a.twice {
 		h.scattered = true
 		return nil
@@ -201,7 +201,7 @@ func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 		h.gathered[of] = g
 	}
 	g.partial = g.partial || !rec.Complete()
-	hash := dayHasher(rec)
+	hash := dayHasher(h.res, rec)
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
@@ -225,7 +225,7 @@ func (h *historyPass) writeGathered(of series, rec *finoos.AccountHistory, emit 
 			h.res.Issues.NoCurrency++
 		}
 	}
-	hash := dayHasher(rec)
+	hash := dayHasher(h.res, rec)
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
@@ -295,13 +295,13 @@ func (m *month) add(day int, hash uint64, own bool) {
 // pull can see the month again.
 const daysKept = 2
 
-func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
+func newSeriesMonths(res *Result, rec *finoos.AccountHistory) *seriesMonths {
 	a := &seriesMonths{series: series{rec.AccountID, rec.Currency}, months: map[monthKey]month{}, balances: map[monthKey][]int{}, partial: !rec.Complete()}
 	if !a.span(rec) {
 		return a
 	}
 	oldest := monthOf(Midnight(a.first))
-	hash := dayHasher(rec)
+	hash := dayHasher(res, rec)
 	var key monthKey // of the day before, as it is for most
 	var m month
 	var days []int
@@ -355,10 +355,10 @@ func (a *seriesMonths) keep(key monthKey, m month, days []int) {
 // dayHasher returns the hash of a day of an account: it covers the balance,
 // its day, and what the answer says of the whole account, all of which stand
 // in the day's row.
-func dayHasher(rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
+func dayHasher(res *Result, rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
 	text := []byte(rec.Currency + "\x00" + rec.Extra + "\x00")
 	return func(b *finoos.Balance) uint64 {
-		return xxhash.Sum64(binary.LittleEndian.AppendUint64(text, b.Hash))
+		return res.fingerprint(xxhash.Sum64(binary.LittleEndian.AppendUint64(text, b.Hash)), func() table.Row { return HistoryRow(res, rec, b) })
 	}
 }
 

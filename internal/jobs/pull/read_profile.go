@@ -21,11 +21,12 @@ func (r *Reader) readUser(u *User, res *Result) error {
 		res.firstSeen = res.ExtractedAt
 	}
 	res.note(u.Listed)
-	if before, known := old[u.ID]; !known || before != u.Listed.Hash {
+	hash := res.fingerprint(u.Listed.Hash, func() table.Row { return userRow(res, u.Listed) })
+	if before, known := old[u.ID]; !known || before != hash {
 		res.Rows = append(res.Rows, userRow(res, u.Listed))
 		res.Upserts++
 	}
-	res.state = keyed{u.ID: u.Listed.Hash}.encode()
+	res.state = keyed{u.ID: hash}.encode()
 	return nil
 }
 

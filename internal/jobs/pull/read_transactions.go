@@ -223,7 +223,7 @@ func (b *bookedPass) begin() {
 // day begins earlier elsewhere: it is outside of what the fingerprints cover,
 // unless it has just moved there.
 func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) error {
-	is := booked{days: noDate, hash: t.Hash}
+	is := booked{days: noDate, hash: b.res.fingerprint(t.Hash, func() table.Row { return TransactionRow(b.res, t) })}
 	if !t.BookingDate.IsZero() {
 		is.days = DaysOf(t.BookingDate)
 	}

@@ -75,6 +75,19 @@ type Result struct {
 	Began   time.Time // real time
 	turn    turn
 	veil    *Veil
+	hashRow table.RowHasher // nil until it is needed
+}
+
+// fingerprint is what is remembered of a record: its hash, or that of its row where
+// something is hidden of that and there is no key. The pull must have its turn.
+func (res *Result) fingerprint(hash uint64, row func() table.Row) uint64 {
+	if !res.veil.hashesRows(res.Stream) {
+		return hash
+	}
+	if res.hashRow == nil {
+		res.hashRow = res.veil.rowHasher(res.Stream)
+	}
+	return res.hashRow(row())
 }
 
 func (res *Result) meta(op table.Op, extra string) table.Meta {

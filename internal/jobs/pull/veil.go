@@ -242,6 +242,20 @@ func (v *Veil) OpenLogin(user, id string) string {
 // them must not, where there is no key to seal it by.
 func (v *Veil) MayHandOver() bool { return v.seals() || v.of(config.StreamUsers).mask == 0 }
 
+// hashesRows says that fingerprints of a stream are those of its rows.
+func (v *Veil) hashesRows(s config.Stream) bool {
+	return v != nil && v.root == nil && v.of(s).mask != 0
+}
+
+// rowHasher makes what hashes the rows of a stream.
+func (v *Veil) rowHasher(s config.Stream) table.RowHasher {
+	var ignored []table.MaskField
+	for _, path := range finoos.Volatile() {
+		ignored = append(ignored, table.MaskField{Path: path, Action: table.MaskDrop})
+	}
+	return v.masking.Hasher(string(s), ignored...)
+}
+
 const handover = "handover"
 
 // SealUser is a user of the list as it is left for another shard.
