@@ -111,7 +111,7 @@ func newSession(o RunOptions) (*session, error) {
 	s.health = newHealth(s)
 	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0))),
 		Veil: pull.NewVeil(s.masking)}
-	s.tally.wordless = s.masking != nil
+	s.tally.words = s.words
 	return s, nil
 }
 
@@ -334,6 +334,15 @@ func (s *session) hasFailed(u *user) bool {
 		}
 	}
 	return false
+}
+
+// words are what the report may say of an error: where anything is masked, nothing in
+// the words of the API, which may quote it.
+func (s *session) words(err error) string {
+	if s.masking == nil {
+		return err.Error()
+	}
+	return finoos.WithoutWords(err)
 }
 
 // sameUsers refuses to go on where the ids of users are masked in another way than in
