@@ -55,6 +55,9 @@ func (s summary) text(w io.Writer) error {
 	if r.NoAddress > 0 {
 		p.printf("  sessions  none for %s without an address in sync.user_ips\n", plural(r.NoAddress, "user"))
 	}
+	if r.Remasked > 0 {
+		p.printf("  mask      is not what it was: %s of users read in full\n", plural(r.Remasked, "stream"))
+	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
 		p.printf("  odd       %s: %s\n", kind, issueText(kind, r.Issues[kind]))
 	}

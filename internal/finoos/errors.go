@@ -80,3 +80,53 @@ func ClassOf(err error) Class {
 	}
 	return ""
 }
+
+// WithoutWords is the text of an error without what a server has written in its own
+// words: it may quote anything that it has of a user.
+func WithoutWords(err error) string {
+	text := err.Error()
+	for _, e := range answersIn(err) {
+		said := e.Error()
+		quiet := *e
+		quiet.Type, quiet.Message = PlainType(e.Type), ""
+		if strings.Contains(text, said) {
+			text = strings.ReplaceAll(text, said, quiet.Error())
+		} else if e.Message != "" {
+			text = strings.ReplaceAll(text, e.Message, redacted)
+		}
+	}
+	return text
+}
+
+// answersIn are the refusals that an error tells of.
+func answersIn(err error) (found []*Error) {
+	if e, ok := err.(*Error); ok && e.Answered() && e.Err == nil { //nolint:errorlint // each step of the tree is looked at
+		found = append(found, e)
+	}
+	switch err := err.(type) { //nolint:errorlint // as above
+	case interface{ Unwrap() error }:
+		if below := err.Unwrap(); below != nil {
+			found = append(found, answersIn(below)...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, below := range err.Unwrap() {
+			found = append(found, answersIn(below)...)
+		}
+	}
+	return found
+}
+
+// PlainType is an error's type if it is one word without a digit, as types are and ids
+// are not; else it may quote something, and is left out.
+func PlainType(kind string) string {
+	const longest = 64
+	for _, c := range kind {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && c != '_' && c != '-' && c != '.' {
+			return ""
+		}
+	}
+	if len(kind) > longest {
+		return ""
+	}
+	return kind
+}

@@ -28,6 +28,15 @@ var volatile = []string{
 	"user.expiresIn",
 }
 
+// Volatile are the paths of these fields below their records, lower-cased.
+func Volatile() [][]string {
+	var paths [][]string
+	for _, path := range volatile {
+		paths = append(paths, strings.Split(strings.ToLower(path), ".")[1:])
+	}
+	return paths
+}
+
 // maxDepth is how deeply a record may be nested, or what of it has a path of its
 // own where more is tolerated.
 const maxDepth = 64

@@ -41,6 +41,9 @@ func (f *filling) streamsLeft(u *user) []config.Stream {
 // step reads what is left of a user.
 func (f *filling) step(ctx context.Context, u *user) error {
 	u.retry = nil
+	if err := f.sameUsers(u); err != nil {
+		return err
+	}
 	for _, s := range f.streamsLeft(u) {
 		if u.gone {
 			break
@@ -161,7 +164,7 @@ func (f *filling) begin(p *filledPull) *pull.Result {
 	res := f.reader.Begin(&p.user.User, p.stream, table.Backfill)
 	res.Outcome, res.Correlation = pull.Pulled, p.correlation
 	// A window may well be empty of whom much is known, and a backfill deletes nothing.
-	res.NullIsEmpty = p.stream == config.StreamTransactions || pull.RemembersNothing(p.user.Cursor(p.stream))
+	res.NullIsEmpty = p.stream == config.StreamTransactions || f.reader.RemembersNothing(p.user.Cursor(p.stream))
 	return res
 }
 

@@ -40,6 +40,7 @@ type health struct {
 	patience time.Duration // how long an API that answers nobody is waited for
 	now      func() time.Time
 	log      *slog.Logger
+	words    func(error) string // what the report may say of an error
 
 	mu sync.Mutex
 	of map[apiPart]*condition
@@ -71,7 +72,7 @@ const (
 )
 
 func newHealth(s *session) *health {
-	return &health{services: s.services, patience: s.o.Config.FinoOS.RetryMaxElapsed, now: s.o.Now, log: s.log, of: map[apiPart]*condition{}}
+	return &health{services: s.services, patience: s.o.Config.FinoOS.RetryMaxElapsed, now: s.o.Now, log: s.log, words: s.words, of: map[apiPart]*condition{}}
 }
 
 // at is the condition of a part. mu is held.
@@ -239,7 +240,7 @@ func (h *health) trouble(op apiPart) report.Trouble {
 	c := h.at(op)
 	t := report.Trouble{DownSince: c.since, Class: finoos.ClassOf(c.cause)}
 	if c.cause != nil {
-		t.Error = c.cause.Error()
+		t.Error = h.words(c.cause)
 	}
 	return t
 }

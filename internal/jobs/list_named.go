@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/table"
 	"finoos-syncer/internal/wait"
 )
 
@@ -123,8 +124,7 @@ func (n *nightly) pathFailed(ctx context.Context, u *user, class finoos.Class, c
 }
 
 func (n *nightly) pathFailure(u *user, class finoos.Class, cause error) *pull.Result {
-	return &pull.Result{
-		User: u.ID, Stream: config.StreamUsers, Outcome: pull.Failed, Class: class, Err: cause,
-		ExtractedAt: u.ExtractedAt(config.StreamUsers, n.o.Now()), Began: time.Now(),
-	}
+	res := n.reader.Begin(&u.User, config.StreamUsers, table.Diff)
+	res.Outcome, res.Class, res.Err = pull.Failed, class, cause
+	return res
 }

@@ -27,9 +27,11 @@ const (
 	lookLatest  = 5 * time.Second
 )
 
-// sharesList says that there are other shards, and a name that they share.
+// sharesList says that there are other shards, a name that they share, and nothing
+// that must not be left in the bucket.
 func (l *listing) sharesList() bool {
-	return l.o.Shard.Count > 1 && l.o.RunGroup != l.id && len(l.o.Users) == 0
+	hidden := l.has(config.StreamUsers) && !l.reader.Veil.MayHandOver()
+	return l.o.Shard.Count > 1 && l.o.RunGroup != l.id && len(l.o.Users) == 0 && !hidden
 }
 
 // takeList waits for this shard's part of the list: as long as shard 0 is at work
@@ -68,7 +70,7 @@ func (l *listing) takeRecords(ctx context.Context, records iter.Seq2[[]byte, err
 		if err != nil {
 			return false, l.goWithout(ctx, err)
 		}
-		u, _, err := decodeUser(record, "")
+		u, _, err := decodeUser(l.reader.Veil.OpenUser(record), "")
 		if err == nil && !id.Valid(u.ID) {
 			err = cursors.ErrUserID
 		}
@@ -151,7 +153,7 @@ func (l *listLeaver) add(ctx context.Context, u *finoos.User) {
 		u = &finoos.User{ID: u.ID}
 	}
 	shard := cursors.BucketOf(u.ID) % l.of.o.Shard.Count
-	l.check(ctx, l.h.Add(ctx, shard, appendUser(nil, u)))
+	l.check(ctx, l.h.Add(ctx, shard, l.of.reader.Veil.SealUser(appendUser(nil, u))))
 }
 
 // show lets the others see that the list grows, some times within list_timeout.

@@ -10,6 +10,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -54,7 +55,7 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 		case changed && s != config.StreamUsers && !res.WasNull: // null may be all that is left of an answer
 			n.health.answered(ctx, op, u.ID)
 		case res.Outcome == pull.Unchanged:
-			n.health.couldAsk(dataOf(s), u.ID, func() bool { return !pull.RemembersNothing(u.Cursor(s)) })
+			n.health.couldAsk(dataOf(s), u.ID, func() bool { return !n.reader.RemembersNothing(u.Cursor(s)) })
 		}
 		return n.record(ctx, u, res)
 	case ctx.Err() != nil:
@@ -164,6 +165,15 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 	return nil
 }
 
+// tellRemasked counts a stream that was read in full because of its mask.
+func (n *nightly) tellRemasked(ctx context.Context, s config.Stream) {
+	n.tally.update(func(rep *report.Report) { rep.Remasked++ })
+	if n.saidRemasked.CompareAndSwap(false, true) {
+		n.log.WarnContext(ctx, "mask or mask_key is not what it was: streams whose rows it hides are read in full, once; the report counts them (remasked). "+
+			"What was written before stays in its files until it is deleted", "first", s)
+	}
+}
+
 // write hands rows and the cursor of a result to the sink.
 func (n *nightly) write(ctx context.Context, u *user, res *pull.Result) error {
 	batch := sink.Batch{Rows: res.Rows, Stream: res.More}
@@ -173,6 +183,9 @@ func (n *nightly) write(ctx context.Context, u *user, res *pull.Result) error {
 		if res.RetryAt.After(cursor.RetryAt) {
 			cursor.RetryAt = res.RetryAt
 		}
+	}
+	if res.Outcome == pull.Pulled && n.reader.Veil.HasOtherMask(u.Cursor(res.Stream)) {
+		n.tellRemasked(ctx, res.Stream)
 	}
 	if moved {
 		batch.Cursors = []cursors.Cursor{cursor}

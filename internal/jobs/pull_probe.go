@@ -42,9 +42,10 @@ func (n *nightly) changed(ctx context.Context, u *user, res *pull.Result) (bool,
 	return true, nil
 }
 
-// refreshDue says whether a stream has to be read although nothing has changed.
+// refreshDue says whether a stream has to be read although nothing has changed: its
+// rows are masked in another way than they are now, or it was long ago.
 func (s *session) refreshDue(c cursors.Cursor) bool {
-	return pull.RefreshDue(s.job, c, s.o.Now())
+	return s.reader.Veil.HasOtherMask(c) || pull.RefreshDue(s.job, c, s.o.Now())
 }
 
 // probe returns the newest finished analysis of a service, zero where there

@@ -125,6 +125,7 @@ type nightly struct {
 	recovered     map[string]cursors.Cursor
 	saidNoAddress atomic.Bool
 	saidNoRoom    atomic.Bool
+	saidRemasked  atomic.Bool
 }
 
 func newNightly(o RunOptions) (*nightly, error) {

@@ -18,10 +18,16 @@ import (
 // shards runs some shards of a run group at once; all must end well.
 func (b *bank) shards(group string, n int, which ...int) []*report.Report {
 	b.t.Helper()
+	return b.shardsOf(group, n, nil, which...)
+}
+
+// shardsOf are shards of a job with these lines.
+func (b *bank) shardsOf(group string, n int, lines []string, which ...int) []*report.Report {
+	b.t.Helper()
 	reports := make([]*report.Report, len(which))
 	var all sync.WaitGroup
 	for i, index := range which {
-		o := b.options(b.config("list_timeout: 1m"))
+		o := b.options(b.config(append([]string{"list_timeout: 1m"}, lines...)...))
 		o.Shard, o.RunGroup = cursors.Shard{Index: index, Count: n}, group
 		all.Go(func() {
 			rep, err := Run(b.t.Context(), o)

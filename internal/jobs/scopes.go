@@ -146,12 +146,12 @@ type scopes struct {
 // hintable are the scopes that users have of their own (User, userScopes).
 var hintable = []string{"banking", "categorization", "contracts"}
 
-func scopesOfUser(listed *finoos.User) scopes {
+func (s *session) scopesOfUser(listed *finoos.User) scopes {
 	if listed == nil || len(listed.UserScopes) == 0 {
 		return scopes{}
 	}
 	names := slices.Sorted(slices.Values(listed.UserScopes))
-	s := scopes{hash: xxhash.Sum64String(strings.Join(names, "\x00"))}
+	named := scopes{hash: s.reader.Veil.Fingerprint(xxhash.Sum64String(strings.Join(names, "\x00")))}
 	for _, stream := range config.Streams() {
 		scope := config.ScopeOf(stream)
 		_, correlated := config.ServiceOf(stream)
@@ -159,10 +159,10 @@ func scopesOfUser(listed *finoos.User) scopes {
 			continue
 		}
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(strings.ToLower(name), scope) }) {
-			s.without = append(s.without, stream)
+			named.without = append(named.without, stream)
 		}
 	}
-	return s
+	return named
 }
 
 const noteSize = 16

@@ -22,6 +22,7 @@ import (
 	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/table"
 )
 
 // runStep is a step of a run, with the name that its progress shows.
@@ -69,6 +70,7 @@ type session struct {
 	safe     bool               // the last commit has succeeded
 
 	addresses *banksync.Addresses // of users, nil where one is for all
+	masking   *table.Masking      // what the tables hide, nil for nothing
 }
 
 func newSession(o RunOptions) (*session, error) {
@@ -93,6 +95,10 @@ func newSession(o RunOptions) (*session, error) {
 		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job), began: time.Now(),
 	}
 	s.services = config.ServicesOf(s.streams)
+	var err error
+	if s.masking, err = s.job.Masking(); err != nil {
+		return nil, &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
+	}
 	s.tally = newTally(&s.o, id, s.streams)
 	c := ClientConfig(o.Config, o.Version, s.log)
 	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
@@ -103,7 +109,9 @@ func newSession(o RunOptions) (*session, error) {
 	}
 	s.client = client
 	s.health = newHealth(s)
-	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0)))}
+	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0))),
+		Veil: pull.NewVeil(s.masking)}
+	s.tally.words = s.words
 	return s, nil
 }
 
@@ -142,15 +150,11 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 			return err
 		}
 	}
-	masking, err := s.job.Masking()
-	if err != nil {
-		return &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
-	}
 	c := s.o.Config.Sink
 	s.w, err = sink.Open(ctx, sink.Options{
 		Store: s.store, Job: s.o.Job, RunID: s.id, RunGroup: s.o.RunGroup, Kind: kind, Backfill: backfill, Shard: s.o.Shard, Holder: s.o.Holder,
 		Source:    s.source(),
-		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, AtOnce: s.job.Concurrency, Masking: masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
+		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, AtOnce: s.job.Concurrency, Masking: s.masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
 		Now: s.o.Now, Logger: s.log,
 	})
 	if err != nil {
@@ -330,6 +334,28 @@ func (s *session) hasFailed(u *user) bool {
 		}
 	}
 	return false
+}
+
+// words are what the report may say of an error: where anything is masked, nothing in
+// the words of the API, which may quote it.
+func (s *session) words(err error) string {
+	if s.masking == nil {
+		return err.Error()
+	}
+	return finoos.WithoutWords(err)
+}
+
+// sameUsers refuses to go on where the ids of users are masked in another way than in
+// the rows that stand: these would stay beside those that are written, under ids that
+// nobody names any more.
+func (s *session) sameUsers(u *user) error {
+	for _, c := range u.Cursors {
+		if s.reader.Veil.HasOtherUsers(c) {
+			return Stopf(ReasonConfig, "user_id is masked in another way than in the rows of this lake, or by another mask_key: the rows of before would stay beside the new ones, "+
+				"as if they were of other users; put it back, or give sink.url a prefix of its own (nothing was written)")
+		}
+	}
+	return nil
 }
 
 func (s *session) has(stream config.Stream) bool { return slices.Contains(s.streams, stream) }

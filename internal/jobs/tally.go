@@ -23,11 +23,12 @@ type tally struct {
 	timeline report.Timeline
 	slowest  report.Slowest
 	ages     map[config.Stream]*report.FreshnessCount
-	finished bool // the report is somebody else's now
+	finished bool               // the report is somebody else's now
+	words    func(error) string // what the report may say of an error
 }
 
 func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
-	t := &tally{slowest: report.Slowest{}, ages: map[config.Stream]*report.FreshnessCount{}, report: report.Report{
+	t := &tally{words: error.Error, slowest: report.Slowest{}, ages: map[config.Stream]*report.FreshnessCount{}, report: report.Report{
 		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
 		Streams: map[config.Stream]*report.Stream{}, SyncSessions: map[string]int64{}, Tables: map[string]report.Table{},
@@ -144,7 +145,7 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
 	r.Outcome = outcomeOf(r, err)
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = t.words(err)
 	}
 	if left := r.Users.Listed - r.Users.Done(); left > 0 && r.Outcome != report.Stopped {
 		r.Unreached = left

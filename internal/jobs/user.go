@@ -166,12 +166,15 @@ func (n *nightly) leave(ctx context.Context, u *user) (err error) {
 // begin writes what the list said of the user, and asks its bank for fresh
 // data where that is due.
 func (n *nightly) begin(ctx context.Context, u *user) error {
+	if err := n.sameUsers(u); err != nil {
+		return err
+	}
 	if n.has(config.StreamUsers) && u.Listed != nil {
 		if err := n.pull(ctx, u, config.StreamUsers); err != nil {
 			return err
 		}
 	}
-	u.scopes = scopesOfUser(u.Listed)
+	u.scopes = n.scopesOfUser(u.Listed)
 	u.Listed = nil
 	if n.job.Sync.When == config.SyncNever || u.gone || n.syncPauses(u) {
 		return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
-	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
@@ -143,7 +142,7 @@ func (n *nightly) pollAnalysis(ctx context.Context, u *user) error {
 // be at work.
 func (n *nightly) hasWaited(ctx context.Context, u *user) error {
 	c := u.Cursor(config.StreamSyncSessions)
-	memory := banksync.Recall(c.State)
+	memory := n.recall(u)
 	if !memory.LetGo() {
 		return nil
 	}

@@ -28,7 +28,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		return n.skipSync(ctx, u, err)
 	}
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
-	memory := recall(u)
+	memory := n.recall(u)
 	asked := false
 	for l, err := range list.All() {
 		if finoos.IsNullList(err) {
@@ -84,7 +84,7 @@ func (n *nightly) askBank(ctx context.Context, u *user, l *finoos.BankLogin, mem
 	if err := n.readBefore(ctx, u); err != nil || u.gone {
 		return err
 	}
-	asked, err := n.w.Attempts().Note(ctx, noted.Attempt{UserID: u.ID, LoginID: l.ID, At: banksync.AttemptAt(memory[l.ID], n.o.Now())})
+	asked, err := n.w.Attempts().Note(ctx, noted.Attempt{UserID: u.ID, LoginID: n.reader.Veil.SealLogin(u.ID, l.ID), At: banksync.AttemptAt(memory[l.ID], n.o.Now())})
 	if err != nil {
 		return n.sinkError(ctx, err)
 	}
@@ -148,6 +148,15 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	return nil
 }
 
+// recall is what is remembered of a user's logins, by their ids.
+func (n *nightly) recall(u *user) banksync.Logins {
+	memory := banksync.Logins{}
+	for login, known := range banksync.Recall(u.Cursor(config.StreamSyncSessions).State) {
+		memory[n.reader.Veil.OpenLogin(u.ID, login)] = known
+	}
+	return memory
+}
+
 // noteSession writes a session's outcome as a row, together with the memory
 // of it. asked is nil where nothing was; stopped says that the run is over.
 func (n *nightly) noteSession(
@@ -167,6 +176,9 @@ func (n *nightly) noteSession(
 	if res.Status != 0 {
 		row.HTTPStatus = table.Null[int32]{V: int32(res.Status), Valid: true} // an HTTP status
 	}
+	if n.masking != nil { // it may quote what is hidden
+		row.ErrorType, row.Message = finoos.PlainType(row.ErrorType), ""
+	}
 	if n.job.Sync.ExportRedirectURL {
 		row.RedirectURL = res.RedirectURL.Reveal()
 	}
@@ -180,7 +192,11 @@ func (n *nightly) noteSession(
 // addSessions hands rows of a user's sync sessions to the sink, with what is
 // remembered from then on.
 func (n *nightly) addSessions(ctx context.Context, u *user, memory banksync.Logins, rows []table.Row, at time.Time, tickets []*noted.Ticket) error {
-	state, err := json.Marshal(memory)
+	sealed := make(banksync.Logins, len(memory))
+	for login, known := range memory {
+		sealed[n.reader.Veil.SealLogin(u.ID, login)] = known
+	}
+	state, err := json.Marshal(sealed)
 	if err != nil {
 		return fmt.Errorf("remember sync session: %w", err)
 	}
@@ -257,25 +273,30 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	if c, ok := n.recovered[u.ID]; ok {
 		u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
 	}
-	memory, rowsLost := recall(u), u.Cursor(config.StreamSyncSessions).Erased
+	memory, rowsLost := n.recall(u), u.Cursor(config.StreamSyncSessions).Erased
 	slices.SortStableFunc(tickets, func(a, b *noted.Ticket) int { return a.At.Compare(b.At) })
 	now := n.o.Now()
+	logins := make([]string, len(tickets)) // sealed, the same one is another each time
+	for i, t := range tickets {
+		logins[i] = n.reader.Veil.OpenLogin(u.ID, t.LoginID)
+	}
 	var rows []table.Row
 	for i, t := range tickets {
-		last := memory[t.LoginID]
+		login := logins[i]
+		last := memory[login]
 		row := &table.SyncSession{
-			UserID: u.ID, BankLoginID: t.LoginID, Outcome: string(finoos.Unknown), Message: "the run ended before an answer came", RequestedAt: t.At,
+			UserID: u.ID, BankLoginID: login, Outcome: string(finoos.Unknown), Message: "the run ended before an answer came", RequestedAt: t.At,
 		}
 		switch knows := last.Knows(t.At, now); {
 		case knows && !rowsLost:
 			continue
 		case knows:
 			row.Message = "the commit of this session was taken back"
-			if isLastOf(tickets[i:]) { // what is remembered is of this session
+			if !slices.Contains(logins[i+1:], login) { // what is remembered is of this session
 				row.Outcome, row.FinishedAt = string(last.Outcome), last.At
 			}
 		default:
-			memory[t.LoginID] = banksync.RememberAttempt(&n.job.Sync, last, t.At, now)
+			memory[login] = banksync.RememberAttempt(&n.job.Sync, last, t.At, now)
 		}
 		row.Meta = table.Meta{Op: table.Upsert, ExtractedAt: u.ExtractedAt(config.StreamSyncSessions, now)}
 		u.LastWritten = row.ExtractedAt
@@ -292,11 +313,6 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	}
 	n.recovered[u.ID] = u.Cursors[config.StreamSyncSessions]
 	return nil
-}
-
-// isLastOf says that of the attempts that are left the first is its login's last.
-func isLastOf(left []*noted.Ticket) bool {
-	return !slices.ContainsFunc(left[1:], func(t *noted.Ticket) bool { return t.LoginID == left[0].LoginID })
 }
 
 // recall reads what is remembered of a user's sync sessions. What banks were asked for

@@ -183,11 +183,13 @@ type Job struct {
 	// Mask hides values, by table (or all for every table) and column, as hmac
 	// or drop: {accounts: {iban: hmac, owner: drop}}. It reaches into _extra and
 	// partner; members of JSON columns are named with dots, as in
-	// {contracts: {partner.contact: drop}}. A change holds for rows written from
-	// then on: run --full writes all of them again.
+	// {contracts: {partner.contact: drop}}. An id below all is hidden wherever it
+	// is referred to. A change makes the next run read in full what it concerns;
+	// user_id is masked from the first run on, or never.
 	Mask map[string]map[string]string `key:"mask" allow:"hmac|drop"`
-	// MaskKey is the key of hmac, of at least 16 characters. Other keys make
-	// other values, so joins work as far as the key is shared.
+	// MaskKey is the key of hmac, of at least 16 characters, and of what is
+	// remembered of masked tables. Other keys make other values, so joins work as
+	// far as the key is shared. Make it at random: openssl rand -hex 32.
 	MaskKey finoos.Secret `key:"mask_key" default:"" file:"true"`
 	// Sync is the policy of bank synchronisations.
 	Sync Sync `key:"sync"`

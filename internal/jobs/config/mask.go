@@ -13,10 +13,6 @@ import (
 // everyTable stands for all tables that have a column.
 const everyTable = "all"
 
-// minMaskKey is how long the key of hmac has to be: account numbers are few
-// enough to be tried out with a short one.
-const minMaskKey = 16
-
 // apiNames are where the API has what a column holds, for columns whose own
 // name does not tell. What is masked in a column is masked there as well, since
 // a record's further fields, and those that come twice, are kept in _extra.
@@ -27,11 +23,34 @@ var apiNames = map[string]map[string][]string{
 		"partner_creditor_id": {"paymentPartner.creditorId"}, "partner_mandate_reference": {"paymentPartner.mandateReference"},
 	},
 	"contracts": {
-		"contract_id": {"id"}, "partner_id": {"partner.id", "contractPartner.id"}, "partner_name": {"partner.name", "contractPartner.name"},
+		"contract_id": {"id"}, "partner": {"contractPartner"}, "partner_id": {"partner.id", "contractPartner.id"}, "partner_name": {"partner.name", "contractPartner.name"},
 		"mandate_reference": {"mref"}, "transaction_ids": {"transactions"},
 		"next_booking_from": {"nextBookingRange"}, "next_booking_to": {"nextBookingRange"},
 	},
+	"categorization":  {"tag": {"tags"}},
 	"account_history": {"balance": {"balances.balance"}, "date": {"balances.date"}},
+}
+
+// references are where else than in columns of its own name an id stands, or what is
+// told by such a value. Hidden below "all", it is hidden there as well, in the same
+// way, so that what refers to it still finds it.
+var references = map[string]struct {
+	columns map[string]string // by table
+	members []string          // of JSON columns, of any table
+}{
+	"user_id":        {map[string]string{"users": "duplicates"}, namesOf("user")},
+	"account_id":     {nil, namesOf("account")},
+	"transaction_id": {map[string]string{"contracts": "transaction_ids"}, namesOf("transaction")},
+	"contract_id":    {nil, namesOf("contract")},
+	"bank_login_id":  {nil, namesOf("bankLogin")},
+	"tag":            {map[string]string{"transactions": "tags", "contracts": "tags"}, []string{"tags"}},
+	"tags":           {map[string]string{"categorization": "tag"}, nil},
+}
+
+// namesOf are the names under which the id of a thing may come. Where an object is due
+// that has it, a text counts, and so do the items of a list.
+func namesOf(thing string) []string {
+	return []string{thing + "Id", thing + "Ids", thing + ".id", thing + "s.id"}
 }
 
 // jsonColumns are those that hold objects; their members can be masked.
@@ -44,7 +63,9 @@ func (j *Job) Masking() (*table.Masking, error) {
 	}
 	m := &table.Masking{Key: []byte(j.MaskKey.Reveal()), Tables: map[string]table.Mask{}}
 	hmac := false
-	for _, tab := range slices.Sorted(maps.Keys(j.Mask)) {
+	// What is said of one table goes before what is said of all.
+	tables := slices.DeleteFunc(slices.Sorted(maps.Keys(j.Mask)), func(tab string) bool { return tab == everyTable })
+	for _, tab := range append([]string{everyTable}, tables...) {
 		for _, name := range slices.Sorted(maps.Keys(j.Mask[tab])) {
 			action := table.MaskAction(j.Mask[tab][name])
 			hmac = hmac || action == table.MaskHMAC
@@ -53,8 +74,11 @@ func (j *Job) Masking() (*table.Masking, error) {
 			}
 		}
 	}
-	if hmac && len(m.Key) < minMaskKey {
-		return nil, fmt.Errorf("hmac needs a mask_key of %d characters at least", minMaskKey)
+	for _, name := range slices.Sorted(maps.Keys(j.Mask[everyTable])) {
+		addReferences(m, name, table.MaskAction(j.Mask[everyTable][name]))
+	}
+	if hmac && len(m.Key) < table.MinMaskKey {
+		return nil, fmt.Errorf("hmac needs a mask_key of %d characters at least", table.MinMaskKey)
 	}
 	return m, nil
 }
@@ -84,10 +108,7 @@ func addMask(m *table.Masking, tab, name string, action table.MaskAction) error 
 		return errors.New(`user_id joins the tables: hide it in every table, below "all"`)
 	}
 	for _, t := range tables {
-		mask := m.Tables[t]
-		if mask.Columns == nil {
-			mask.Columns = map[string]table.MaskAction{}
-		}
+		mask := maskOf(m, t)
 		if member != "" {
 			if !slices.Contains(jsonColumns, column) {
 				return fmt.Errorf("%s is no JSON column: only members of %s can be named with dots", column, strings.Join(jsonColumns, ", "))
@@ -96,9 +117,6 @@ func addMask(m *table.Masking, tab, name string, action table.MaskAction) error 
 			column = "_extra" // which every table has
 		} else {
 			mask.Columns[column] = action
-			if t == "users" && column == "user_id" {
-				mask.Columns["duplicates"] = action // ids of users, too
-			}
 			mask.Fields = append(mask.Fields, membersOf(t, column, action)...)
 		}
 		check := table.Mask{Columns: map[string]table.MaskAction{column: action}}
@@ -111,6 +129,40 @@ func addMask(m *table.Masking, tab, name string, action table.MaskAction) error 
 		m.Tables[t] = mask
 	}
 	return nil
+}
+
+// addReferences hides what refers to a column that is hidden in all tables. What is
+// said of it by name stays, and so does a key that cannot be dropped.
+func addReferences(m *table.Masking, name string, action table.MaskAction) {
+	of := references[name]
+	for t, column := range of.columns {
+		mask := maskOf(m, t)
+		check := table.Mask{Columns: map[string]table.MaskAction{column: action}}
+		if _, named := mask.Columns[column]; named || check.Check(t) != nil {
+			continue
+		}
+		mask.Columns[column] = action
+		mask.Fields = append(mask.Fields, membersOf(t, column, action)...)
+		m.Tables[t] = mask
+	}
+	for _, t := range table.Tables() {
+		mask := maskOf(m, t.Name)
+		for _, member := range of.members {
+			mask.Fields = append(mask.Fields, table.MaskField{Path: table.MaskPath(member), Action: action})
+		}
+		if len(of.members) > 0 {
+			m.Tables[t.Name] = mask
+		}
+	}
+}
+
+// maskOf is what is hidden of a table so far.
+func maskOf(m *table.Masking, t string) table.Mask {
+	mask := m.Tables[t]
+	if mask.Columns == nil {
+		mask.Columns = map[string]table.MaskAction{}
+	}
+	return mask
 }
 
 // membersOf are the members of JSON columns that say what a column says.

@@ -177,6 +177,7 @@ func CollectKeyed[T any](
 	}
 	err := Collect(ctx, res, list, Pass[T]{Start: start, Again: picks.again, Visit: func(rec *T, emit func(table.Row) error) error {
 		k, hash := key(rec)
+		hash = res.fingerprint(hash, func() table.Row { return row(rec) })
 		if !picks.stands(xxhash.Sum64String(k), hash) {
 			return nil
 		}

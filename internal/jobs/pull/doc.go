@@ -9,6 +9,7 @@
 //	        compare        fingerprints.go  keys and hashes that the cursor's State holds
 //	        make rows      rows.go          an API record becomes the row of a table
 //	        count oddities issues.go        what is null, replaced or twice, and goes on
+//	        hide           veil.go          what is remembered of tables that a job masks
 //	        collect        collect.go       kept in memory, or gone through twice where it is too large
 //	Result.Cursor, Result.Row ──> what the run hands to the sink, as one batch
 //
@@ -20,7 +21,7 @@
 // A full pull ([table.Full]) replaces what was known, a diff adds to it; Whole
 // says that everything that the API has was looked at, whatever the mode. A state
 // that cannot be decoded, or whose hashes are of another version, makes the next
-// pull a full one.
+// pull a full one; so does another mask, whether or not the stream has moved.
 //
 // # What may fail
 //

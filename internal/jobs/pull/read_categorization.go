@@ -54,9 +54,10 @@ func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
 	}
 	res.unfiltered = true
 	c := u.Cursor(res.Stream)
-	old, err := decodeKeyed(c.State)
+	state := r.Veil.open(c)
+	old, err := decodeKeyed(state)
 	// A cursor that was left by the mode diff remembers no tags: read all.
-	if r.WantsFull(c) || err != nil || len(c.State) == 0 {
+	if r.WantsFull(c) || err != nil || len(state) == 0 {
 		old = nil
 		res.readAll()
 	}
@@ -106,7 +107,7 @@ func CollectTags(
 			res.Issues.NoAccount++
 		}
 		// Not the record's own hash: that one covers its other tags.
-		hash := xxhash.Sum64String(rec.Extra)
+		hash := res.fingerprint(xxhash.Sum64String(rec.Extra), func() table.Row { return &table.Categorization{Meta: res.meta(table.Upsert, rec.Extra)} })
 		whose := transaction.of(rec.AccountID, rec.TransactionID)
 		of := 0
 		if next != nil {

@@ -26,11 +26,15 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 	}
 	res.unfiltered = true
 	c := u.Cursor(res.Stream)
-	old, err := decodeHistory(c.State)
+	old, err := decodeHistory(r.Veil.open(c))
 	if err != nil {
 		old = history{}
 	}
 	res.Whole = err != nil || r.WantsFull(c)
+	if r.Veil.hasOtherKeys(c) { // days under the keys of before would stand beside these
+		old = history{}
+		res.readAll()
+	}
 	h := &historyPass{res: res, old: old, unsure: c.Backfilled || c.Erased}
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
@@ -49,7 +53,7 @@ func CollectDays(ctx context.Context, res *Result, list *finoos.List[finoos.Acco
 		if rec.Currency == "" {
 			res.Issues.NoCurrency++
 		}
-		hash := dayHasher(rec)
+		hash := dayHasher(res, rec)
 		for i := range rec.Balances {
 			b := &rec.Balances[i]
 			day := DaysOf(b.Date)
@@ -137,7 +141,7 @@ func (h *historyPass) visit(rec *finoos.AccountHistory, emit func(table.Row) err
 	if rec.Currency == "" {
 		h.res.Issues.NoCurrency++
 	}
-	a := newSeriesMonths(rec)
+	a := newSeriesMonths(h.res, rec)
 	if a.twice {
 		h.scattered = true
 		return nil
@@ -199,7 +203,7 @@ func (h *historyPass) gather(of series, rec *finoos.AccountHistory) {
 		h.gathered[of] = g
 	}
 	g.partial = g.partial || !rec.Complete()
-	hash := dayHasher(rec)
+	hash := dayHasher(h.res, rec)
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
@@ -223,7 +227,7 @@ func (h *historyPass) writeGathered(of series, rec *finoos.AccountHistory, emit 
 			h.res.Issues.NoCurrency++
 		}
 	}
-	hash := dayHasher(rec)
+	hash := dayHasher(h.res, rec)
 	for i := range rec.Balances {
 		b := &rec.Balances[i]
 		if b.Date.IsZero() {
@@ -293,13 +297,13 @@ func (m *month) add(day int, hash uint64, own bool) {
 // pull can see the month again.
 const daysKept = 2
 
-func newSeriesMonths(rec *finoos.AccountHistory) *seriesMonths {
+func newSeriesMonths(res *Result, rec *finoos.AccountHistory) *seriesMonths {
 	a := &seriesMonths{series: series{rec.AccountID, rec.Currency}, months: map[monthKey]month{}, balances: map[monthKey][]int{}, partial: !rec.Complete()}
 	if !a.span(rec) {
 		return a
 	}
 	oldest := monthOf(Midnight(a.first))
-	hash := dayHasher(rec)
+	hash := dayHasher(res, rec)
 	var key monthKey // of the day before, as it is for most
 	var m month
 	var days []int
@@ -353,10 +357,10 @@ func (a *seriesMonths) keep(key monthKey, m month, days []int) {
 // dayHasher returns the hash of a day of an account: it covers the balance,
 // its day, and what the answer says of the whole account, all of which stand
 // in the day's row.
-func dayHasher(rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
+func dayHasher(res *Result, rec *finoos.AccountHistory) func(*finoos.Balance) uint64 {
 	text := []byte(rec.Currency + "\x00" + rec.Extra + "\x00")
 	return func(b *finoos.Balance) uint64 {
-		return xxhash.Sum64(binary.LittleEndian.AppendUint64(text, b.Hash))
+		return res.fingerprint(xxhash.Sum64(binary.LittleEndian.AppendUint64(text, b.Hash)), func() table.Row { return HistoryRow(res, rec, b) })
 	}
 }
 

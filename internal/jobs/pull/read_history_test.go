@@ -28,7 +28,7 @@ func dense(first, last time.Time, change func(day time.Time, b *finoos.Balance) 
 func nights(answers ...*finoos.AccountHistory) (written []string, deleted []int32) {
 	known := history{}
 	for i, answer := range answers {
-		a := newSeriesMonths(answer)
+		a := newSeriesMonths(&Result{}, answer)
 		next := maps.Clone(known)
 		a.replace(next)
 		if i == len(answers)-1 {
@@ -112,14 +112,14 @@ func TestAnAbsentMonthWithinTheAnswerIsDeletedDayByDay(t *testing.T) {
 func TestAfterABackfillEveryHoleInTheAnswerIsDeleted(t *testing.T) {
 	t.Parallel()
 	day := func(m, d int) time.Time { return time.Date(2026, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
-	a := newSeriesMonths(dense(day(1, 30), day(3, 2), func(on time.Time, _ *finoos.Balance) bool {
+	a := newSeriesMonths(&Result{}, dense(day(1, 30), day(3, 2), func(on time.Time, _ *finoos.Balance) bool {
 		return !on.Equal(day(2, 28)) && !on.Equal(day(1, 31))
 	}))
 	want := []int32{DaysOf(day(1, 31)), DaysOf(day(2, 28))}
 	if diff := cmp.Diff(want, a.vanished(a.everyDay())); diff != "" {
 		t.Errorf("deleted (-want +got):\n%s", diff)
 	}
-	if got := newSeriesMonths(&finoos.AccountHistory{AccountID: "acc"}).everyDay(); len(got) > 0 {
+	if got := newSeriesMonths(&Result{}, &finoos.AccountHistory{AccountID: "acc"}).everyDay(); len(got) > 0 {
 		t.Errorf("an empty answer has %v", got)
 	}
 }
@@ -130,7 +130,7 @@ func TestHolesOfAPartialAnswerAreKeptInMindAfterAVoid(t *testing.T) {
 	t.Parallel()
 	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
 	hole := func(on time.Time, _ *finoos.Balance) bool { return !on.Equal(day(7)) }
-	partial := newSeriesMonths(dense(day(1), day(20), hole))
+	partial := newSeriesMonths(&Result{}, dense(day(1), day(20), hole))
 	partial.partial = true
 	h := &historyPass{res: &Result{}, unsure: true}
 	h.start()
@@ -139,7 +139,7 @@ func TestHolesOfAPartialAnswerAreKeptInMindAfterAVoid(t *testing.T) {
 	if len(h.deletes) > 0 {
 		t.Errorf("%d days are deleted by an answer of which some cannot be read", len(h.deletes))
 	}
-	later := newSeriesMonths(dense(day(1), day(21), hole))
+	later := newSeriesMonths(&Result{}, dense(day(1), day(21), hole))
 	if diff := cmp.Diff([]int32{DaysOf(day(7))}, later.vanished(h.next)); diff != "" {
 		t.Errorf("deleted (-want +got):\n%s", diff)
 	}

@@ -15,17 +15,18 @@ func (r *Reader) readUser(u *User, res *Result) error {
 	if r.MustBeFull(c) {
 		res.readAll()
 	} else {
-		old, _ = decodeKeyed(c.State) // unreadable: written again
+		old, _ = decodeKeyed(r.Veil.open(c)) // unreadable: written again
 	}
 	if res.firstSeen = c.FirstSeenAt; c.PulledAt.IsZero() {
 		res.firstSeen = res.ExtractedAt
 	}
 	res.note(u.Listed)
-	if before, known := old[u.ID]; !known || before != u.Listed.Hash {
+	hash := res.fingerprint(u.Listed.Hash, func() table.Row { return userRow(res, u.Listed) })
+	if before, known := old[u.ID]; !known || before != hash {
 		res.Rows = append(res.Rows, userRow(res, u.Listed))
 		res.Upserts++
 	}
-	res.state = keyed{u.ID: u.Listed.Hash}.encode()
+	res.state = keyed{u.ID: hash}.encode()
 	return nil
 }
 
@@ -48,7 +49,7 @@ func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
 			})
 	}
 	c := u.Cursor(res.Stream)
-	old, err := decodeKeyed(c.State)
+	old, err := decodeKeyed(r.Veil.open(c))
 	if r.MustBeFull(c) || err != nil {
 		res.readAll()
 		return collected(nil)

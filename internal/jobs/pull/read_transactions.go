@@ -29,7 +29,7 @@ const (
 // them may have come with it.
 func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) error {
 	c := u.Cursor(res.Stream)
-	old, err := decodeWindow(c.State)
+	old, err := decodeWindow(r.Veil.open(c))
 	if r.WantsFull(c) || err != nil {
 		return r.readAllTransactions(ctx, u, res, route{})
 	}
@@ -90,7 +90,7 @@ func (r *Reader) accountAppeared(u *User, old window) bool {
 	if !slices.Contains(r.Job.Streams, config.StreamAccounts) {
 		return false // seen from the transactions themselves
 	}
-	for _, id := range u.accounts() {
+	for _, id := range r.accounts(u) {
 		if _, known := old.newest[id]; !known {
 			return true
 		}
@@ -141,13 +141,13 @@ func Midnight(days int32) time.Time { return time.Unix(int64(days)*int64(day/tim
 func (r *Reader) rememberWindow(u *User, res *Result, next window, by route) {
 	there := next.newest
 	if slices.Contains(r.Job.Streams, config.StreamAccounts) {
-		for _, account := range u.accounts() {
+		for _, account := range r.accounts(u) {
 			if _, booked := there[account]; !booked {
 				there[account] = noDate
 			}
 		}
 	}
-	if old, err := decodeWindow(u.Cursor(res.Stream).State); err == nil && !res.Whole {
+	if old, err := decodeWindow(r.Veil.open(u.Cursor(res.Stream))); err == nil && !res.Whole {
 		for account, days := range old.newest {
 			if last, known := there[account]; known {
 				there[account] = max(last, days)
@@ -223,7 +223,7 @@ func (b *bookedPass) begin() {
 // day begins earlier elsewhere: it is outside of what the fingerprints cover,
 // unless it has just moved there.
 func (b *bookedPass) visit(t *finoos.Transaction, emit func(table.Row) error) error {
-	is := booked{days: noDate, hash: t.Hash}
+	is := booked{days: noDate, hash: b.res.fingerprint(t.Hash, func() table.Row { return TransactionRow(b.res, t) })}
 	if !t.BookingDate.IsZero() {
 		is.days = DaysOf(t.BookingDate)
 	}

@@ -23,6 +23,9 @@ type Reader struct {
 	// Turns bounds the rows that are held at a time, over all readers of a run.
 	Turns *Turns
 
+	// Veil keeps what is remembered from telling what the tables hide.
+	Veil *Veil
+
 	byID lookedUp
 }
 
@@ -30,13 +33,13 @@ type Reader struct {
 // remembers. A list that is shorter than it tells is read once more.
 func (r *Reader) Read(ctx context.Context, u *User, res *Result) error {
 	res.Outcome = Pulled
-	res.NullIsEmpty = res.NullAgain || RemembersNothing(u.Cursor(res.Stream))
+	res.NullIsEmpty = res.NullAgain || r.RemembersNothing(u.Cursor(res.Stream))
 	err := r.read(ctx, u, res)
 	if finoos.IsShort(err) {
 		res.Forget()
 		err = r.read(ctx, u, res)
 	}
-	if err == nil && res.state == nil && res.Upserts == 0 && (res.Whole || RemembersNothing(u.Cursor(res.Stream))) {
+	if err == nil && res.state == nil && res.Upserts == 0 && (res.Whole || r.RemembersNothing(u.Cursor(res.Stream))) {
 		res.state = []byte{nothingThere}
 	}
 	return err
@@ -70,22 +73,26 @@ const nothingThere = 0
 // RemembersNothing says that no record of a stream is known: null in the place of
 // its list hides nothing then, and means that there is none. Else it may as well
 // mean that the list is not to be had.
-func RemembersNothing(c cursors.Cursor) bool {
+func (r *Reader) RemembersNothing(c cursors.Cursor) bool {
 	switch {
 	case c.Backfilled, c.Erased:
 		return false
-	case c.PulledAt.IsZero(), len(c.State) == 1 && c.State[0] == nothingThere:
+	case c.PulledAt.IsZero():
+		return true
+	}
+	state := r.Veil.open(c)
+	if len(state) == 1 && state[0] == nothingThere {
 		return true
 	}
 	switch config.Stream(c.Stream) {
 	case config.StreamTransactions:
-		w, err := decodeWindow(c.State)
+		w, err := decodeWindow(state)
 		return err == nil && !w.hasBookings()
 	case config.StreamAccountHistory:
-		h, err := decodeHistory(c.State)
+		h, err := decodeHistory(state)
 		return err == nil && len(h) == 0
 	default:
-		k, err := decodeKeyed(c.State)
+		k, err := decodeKeyed(state)
 		return err == nil && len(k) == 0
 	}
 }
@@ -105,7 +112,7 @@ func (w window) hasBookings() bool {
 func (r *Reader) remembered(u *User, res *Result) keyed {
 	c := u.Cursor(res.Stream)
 	if !r.WantsFull(c) {
-		if old, err := decodeKeyed(c.State); err == nil {
+		if old, err := decodeKeyed(r.Veil.open(c)); err == nil {
 			return old
 		}
 	}
@@ -117,6 +124,6 @@ func (r *Reader) remembered(u *User, res *Result) keyed {
 // of its beginning.
 func (r *Reader) Begin(u *User, s config.Stream, mode table.Mode) *Result {
 	return &Result{
-		User: u.ID, Stream: s, mode: mode, begun: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns},
+		User: u.ID, Stream: s, mode: mode, begun: mode, ExtractedAt: u.ExtractedAt(s, r.Now()), Began: time.Now(), turn: turn{of: r.Turns}, veil: r.Veil,
 	}
 }

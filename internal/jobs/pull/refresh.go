@@ -3,7 +3,6 @@ package pull
 import (
 	"time"
 
-	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/cursors"
 
@@ -43,7 +42,7 @@ func (r *Reader) WantsFull(c cursors.Cursor) bool {
 
 // MustBeFull says the same of one that may not have changed.
 func (r *Reader) MustBeFull(c cursors.Cursor) bool {
-	return r.Full || c.FullAt.IsZero() || c.HashVersion != finoos.HashVersion
+	return r.Full || c.FullAt.IsZero() || c.HashVersion != r.Veil.hashVersion(config.Stream(c.Stream))
 }
 
 // Whole says that the lake has what the API has of the cursor's correlation, so

@@ -74,6 +74,20 @@ type Result struct {
 	Meter   finoos.Meter
 	Began   time.Time // real time
 	turn    turn
+	veil    *Veil
+	hashRow table.RowHasher // nil until it is needed
+}
+
+// fingerprint is what is remembered of a record: its hash, or that of its row where
+// something is hidden of that and there is no key. The pull must have its turn.
+func (res *Result) fingerprint(hash uint64, row func() table.Row) uint64 {
+	if !res.veil.hashesRows(res.Stream) {
+		return hash
+	}
+	if res.hashRow == nil {
+		res.hashRow = res.veil.rowHasher(res.Stream)
+	}
+	return res.hashRow(row())
 }
 
 func (res *Result) meta(op table.Op, extra string) table.Meta {
@@ -150,7 +164,7 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 	case Pulled:
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
-		c.HashVersion, c.State, c.PulledAt = finoos.HashVersion, res.state, now.UTC()
+		c.HashVersion, c.State, c.PulledAt = res.veil.hashVersion(res.Stream), res.veil.seal(c.UserID, res.Stream, res.state), now.UTC()
 		// What null has made of a list is looked at again when a refresh is due.
 		c.Whole = res.unfiltered && !res.WasNull
 		c.FirstSeenAt = res.firstSeen
@@ -174,7 +188,7 @@ func (res *Result) Row() *table.Pull {
 		p.Mode = string(res.mode)
 	}
 	if res.Err != nil {
-		p.Error = res.Err.Error()
+		p.Error = res.veil.errorText(res.Err)
 	}
 	return p
 }

@@ -55,8 +55,8 @@ func (u *User) takeLogins() *finoos.List[finoos.BankLogin] {
 }
 
 // accounts returns the ids of the user's accounts, as the cursor knows them.
-func (u *User) accounts() []string {
-	known, err := decodeKeyed(u.Cursor(config.StreamAccounts).State)
+func (r *Reader) accounts(u *User) []string {
+	known, err := decodeKeyed(r.Veil.open(u.Cursor(config.StreamAccounts)))
 	if err != nil {
 		return nil
 	}

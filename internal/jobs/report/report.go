@@ -55,6 +55,9 @@ type Report struct {
 	// NoAddress counts users for whom a session was due, and who have no address in
 	// sync.user_ips.
 	NoAddress int64 `json:"no_address,omitempty"`
+	// Remasked counts streams of users that were read in full since what hides their rows
+	// is not what it was: the mask, or its key.
+	Remasked int64 `json:"remasked,omitempty"`
 	// Services are those that were down at the end, by name; of the data of a stream
 	// its name.
 	Services map[string]Trouble `json:"services,omitempty"`

@@ -37,6 +37,9 @@ type tableField[R any] struct {
 	parquet.Field[R]
 	// money is set for amounts, which are added up for the file's tally.
 	money func(*R) Decimal
+	// plain appends the value to what a row is hashed by, changed if it is a text and
+	// change is not nil; nil for what is not the row's own.
+	plain func(r *R, change func(string) string, b []byte) []byte
 	// lasting columns are written in a row that deletes, too.
 	lasting bool
 	// blank columns of a key may be the empty string, which is a value there.
@@ -77,12 +80,17 @@ func (f tableField[R]) repeated() tableField[R] {
 // text is a column of strings, the empty one being null but in a key. It has a
 // dictionary.
 func text[R any](name string, get func(*R) string) tableField[R] {
-	return tableField[R]{Field: parquet.Text(name, get)}
+	return tableField[R]{Field: parquet.Text(name, get), plain: plainText(get)}
+}
+
+// plainText appends a text to what a row is hashed by.
+func plainText[R any](get func(*R) string) func(*R, func(string) string, []byte) []byte {
+	return func(r *R, change func(string) string, b []byte) []byte { return appendPlain(b, get(r), change) }
 }
 
 // jsonText is a column of JSON texts, the empty one being null.
 func jsonText[R any](name string, get func(*R) string) tableField[R] {
-	return tableField[R]{Field: parquet.JSONText(name, get)}
+	return tableField[R]{Field: parquet.JSONText(name, get), plain: plainText(get)}
 }
 
 // runID is the column that holds the file's run: the rows do not, and each file
@@ -95,7 +103,14 @@ const runIDColumn = "_run_id"
 
 // list is a column of lists of strings. It has a dictionary.
 func list[R any](name string, get func(*R) []string) tableField[R] {
-	return tableField[R]{Field: parquet.List(name, get)}
+	return tableField[R]{Field: parquet.List(name, get), plain: func(r *R, change func(string) string, b []byte) []byte {
+		items := get(r)
+		b = appendFixed(b, uint64(len(items)), items != nil)
+		for _, item := range items {
+			b = appendPlain(b, item, change)
+		}
+		return b
+	}}
 }
 
 // money is a column of amounts, which are added up for the file's tally.
@@ -104,12 +119,18 @@ func money[R any](name string, get func(*R) Decimal) tableField[R] {
 		d := get(r)
 		return d.Units, d.Valid
 	}
-	return tableField[R]{Field: parquet.Fixed(name, TypeDecimal, units), money: get}
+	return tableField[R]{Field: parquet.Fixed(name, TypeDecimal, units), money: get, plain: func(r *R, _ func(string) string, b []byte) []byte {
+		v, valid := units(r)
+		return appendFixed(b, uint64(v), valid) // bits are meant
+	}}
 }
 
 // instant is a column of times, the zero time being null.
 func instant[R any](name string, get func(*R) time.Time) tableField[R] {
-	return tableField[R]{Field: parquet.Instant(name, get)}
+	return tableField[R]{Field: parquet.Instant(name, get), plain: func(r *R, _ func(string) string, b []byte) []byte {
+		t := get(r)
+		return appendFixed(b, uint64(t.UnixMicro()), !t.IsZero()) // bits are meant
+	}}
 }
 
 // date is a column of days.
@@ -117,7 +138,10 @@ func date[R any](name string, get func(*R) Date) tableField[R] {
 	return tableField[R]{Field: parquet.Fixed(name, TypeDate, func(r *R) (int32, bool) {
 		d := get(r)
 		return d.Days, d.Valid
-	})}
+	}), plain: func(r *R, _ func(string) string, b []byte) []byte {
+		d := get(r)
+		return appendFixed(b, uint64(d.Days), d.Valid) // bits are meant
+	}}
 }
 
 // flag is a column of truth values.
@@ -125,7 +149,13 @@ func flag[R any](name string, get func(*R) Null[bool]) tableField[R] {
 	return tableField[R]{Field: parquet.Fixed(name, TypeBool, func(r *R) (bool, bool) {
 		v := get(r)
 		return v.V, v.Valid
-	})}
+	}), plain: func(r *R, _ func(string) string, b []byte) []byte {
+		v := get(r)
+		if v.V {
+			return appendFixed(b, 1, v.Valid)
+		}
+		return appendFixed(b, 0, v.Valid)
+	}}
 }
 
 // small is a column of 32-bit integers.

@@ -23,11 +23,12 @@
 //
 // # Masking
 //
-// What is hidden is hidden on its way into the file's buffers, and stands nowhere else
-// (mask.go, mask_json.go): the package parquet asks a hook for each column, and the masker
+// What is hidden is hidden on its way into the buffers of the file (mask.go, mask_json.go): the
+// package parquet asks a hook for each column, and the masker
 // answers. A JSON text that cannot be taken apart is written as null. Keys are hidden
 // like other columns, so that a row and the one that deletes it still meet; what is empty in
-// a key hides nothing, and stays so.
+// a key hides nothing, and stays so. What a caller remembers of rows is its own to hide:
+// Describe tells masks apart, and a Hasher hashes rows as they are written (mask_hash.go).
 //
 // # What may fail
 //

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 
 	"finoos-syncer/internal/sink/parquet"
 )
+
+// MinMaskKey is how many bytes a key has at least that is to be relied on: account
+// numbers are few enough to be tried out with a short one.
+const MinMaskKey = 16
 
 // MaskAction is what becomes of a value that is hidden.
 type MaskAction string
@@ -83,6 +88,34 @@ func (t *Table) checkMask(name string, action MaskAction) error {
 		return fmt.Errorf("%s is a %s and has no hmac: drop it", name, c.Type)
 	}
 	return nil
+}
+
+// Describe says in one text what is hidden of a table, or only of its key: two that
+// hide the same have the same. It is empty where nothing is. hashes says that some of
+// it is, so that it depends on the key as well.
+func (m *Masking) Describe(table string, keyOnly bool) (text string, hashes bool) {
+	t := ByName(table)
+	if m == nil || t == nil {
+		return "", false
+	}
+	var parts []string
+	add := func(kind, name string, action MaskAction) {
+		parts = append(parts, kind+name+"="+string(action))
+		hashes = hashes || action == MaskHMAC
+	}
+	mask := m.Tables[table]
+	for _, c := range t.Columns {
+		if action := mask.Columns[c.Name]; action != "" && (c.Key || !keyOnly) {
+			add("column ", c.Name, action)
+		}
+	}
+	for _, f := range mask.Fields {
+		if !keyOnly {
+			add("member ", strings.Join(f.Path, "."), f.Action)
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(slices.Compact(parts), "\n"), hashes
 }
 
 // masker hides values of one file. It is not safe for concurrent use.

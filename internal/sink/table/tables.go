@@ -25,6 +25,7 @@ type Table struct {
 	Columns []Column
 
 	open func(io.Writer, FileOptions) (tableRows, error)
+	hash func(*masker) RowHasher
 }
 
 // Tables returns all tables, in the order of the design. The slice is the
@@ -77,11 +78,16 @@ func newTable[R any, P interface {
 		erased[i] = i < len(own) && !isKey && !f.lasting
 		t.Columns = append(t.Columns, Column{Column: fields[i].Column, Key: isKey})
 	}
+	hashed := append(slices.Clone(fields[:len(own)]), fields[len(fields)-1]) // and _extra
+	t.hash = func(m *masker) RowHasher { return hashRows[R, P](hashed, m) }
 	t.open = func(w io.Writer, o FileOptions) (tableRows, error) { return openRows[R, P](t, fields, erased, w, o) }
 	return t
 }
 
-var usersTable = newTable("users", []string{"user_id"}, []tableField[User]{
+// UsersName is the name of the table whose key joins all others.
+const UsersName = "users"
+
+var usersTable = newTable(UsersName, []string{"user_id"}, []tableField[User]{
 	text("user_id", func(r *User) string { return r.UserID }).unique(),
 	text("custom_user_id", func(r *User) string { return r.CustomUserID }).unique(),
 	text("name", func(r *User) string { return r.Name }).unique(),
