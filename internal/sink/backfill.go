@@ -95,7 +95,7 @@ func putOnce(ctx context.Context, store bucket.Objects, key string, v any) error
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	_, err = store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	_, err = bucket.Write(ctx, store, key, body, bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("write %s: %w", key, err)
 	}

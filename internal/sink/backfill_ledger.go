@@ -136,7 +136,7 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode ledger: %w", err)
 	}
-	if _, err := w.store.Put(ctx, w.keys.backfillLedger(w.o.Backfill), body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, w.keys.backfillLedger(w.o.Backfill), body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

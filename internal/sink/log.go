@@ -198,7 +198,7 @@ func (l *ledger) markPublished(ctx context.Context, r *Record, m publishedMark) 
 	if err != nil {
 		return fmt.Errorf("encode mark: %w", err)
 	}
-	_, err = l.store.Put(ctx, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
+	_, err = bucket.Write(ctx, l.store, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("mark record %d published: %w", r.Seq, err)
 	}

@@ -110,7 +110,7 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 		}
 	}
 	for _, key := range tests {
-		if run := v.keys.selfTestRun(key); !alive[run] {
+		if run := v.keys.selfTestRun(key); run != "" && !alive[run] {
 			v.note(Finding{Where: key, What: fmt.Sprintf("run %s was testing the store and has ended", run), Do: doLeftovers})
 		}
 	}

@@ -115,7 +115,7 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 		return fmt.Errorf("encode staging record: %w", err)
 	}
 	s.written = true
-	if _, err := s.store.Put(ctx, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, s.store, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil

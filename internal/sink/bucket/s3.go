@@ -114,6 +114,8 @@ func s3Config(ctx context.Context, loc location, opts Options) (aws.Config, erro
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = s3Attempts
 				o.MaxBackoff = s3MaxBackoff
+				// What some say who let one key be written to once a second.
+				o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
 			})
 		}),
 		config.WithHTTPClient(awshttp.NewBuildableClient().
