@@ -33,7 +33,7 @@ func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 		"create _syncer/j/selftest/_run002",
 		"part _syncer/j/selftest/_run002",
 		"abort _syncer/j/selftest/_run002",
-		"complete _syncer/j/selftest/_run002",
+		"try to complete _syncer/j/selftest/_run002",
 		"delete _syncer/j/selftest/_run002",
 		"delete _syncer/j/selftest/run002",
 		"put _syncer/j/staging/run002-1.json",

@@ -54,6 +54,8 @@ var (
 	// ErrNoUpload: the upload is gone, and the object at its key, if there
 	// is one, is not what it would have become.
 	ErrNoUpload = errors.New("no such upload")
+	// ErrStillPending: the store has called an upload complete, and has it still.
+	ErrStillPending = errors.New("answered with success, and did not complete it")
 	// ErrDenied: refused, bad credentials, or no such bucket; a person has to
 	// put it right.
 	ErrDenied = errors.New("access denied")

@@ -41,7 +41,7 @@ func (s *s3Store) CompleteUpload(ctx context.Context, up Upload, parts []Part) e
 		default:
 			err = s.incomplete(ctx, up, size)
 		}
-		if attempt == completeAttempts || !errors.Is(err, ErrConflict) && !errors.Is(err, errStillPending) {
+		if attempt == completeAttempts || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrStillPending) {
 			return err
 		}
 	}
@@ -77,9 +77,6 @@ const (
 	completeMoment  = 200 * time.Millisecond
 )
 
-// errStillPending says that a store called an upload complete and still has it.
-var errStillPending = errors.New("answered with success, and did not complete it")
-
 // hope is how long an object may still come to stand after an answer.
 func hope(answer error) time.Duration {
 	if answer == nil {
@@ -113,7 +110,7 @@ func (s *s3Store) incomplete(ctx context.Context, up Upload, size int64) error {
 		return fmt.Errorf("look for an upload that was called complete: %w", err)
 	}
 	if slices.ContainsFunc(pending, func(p Upload) bool { return p.ID == up.ID }) {
-		return fmt.Errorf("complete upload %s: %w", up.Key, errStillPending)
+		return fmt.Errorf("complete upload %s: %w", up.Key, ErrStillPending)
 	}
 	found, err := s.awaitCompleted(ctx, up, size, completeLongest)
 	if err != nil || found == ours {

@@ -88,6 +88,9 @@ func (p *probe) invisible(ctx context.Context) error {
 // complete makes an upload an object, and looks at it from all sides.
 func (p *probe) complete(ctx context.Context, up bucket.Upload, parts []bucket.Part, want []byte) error {
 	err := p.store.CompleteUpload(ctx, up, parts)
+	if errors.Is(err, bucket.ErrStillPending) {
+		return p.lie("calls a multipart upload complete, and it is not")
+	}
 	if err != nil && !errors.Is(err, bucket.ErrNoUpload) && !errors.Is(err, bucket.ErrUnsupported) {
 		return err
 	}
