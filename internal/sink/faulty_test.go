@@ -137,19 +137,23 @@ func (f *faulty) CreateUpload(ctx context.Context, key string) (bucket.Upload, e
 }
 
 func (f *faulty) UploadPart(ctx context.Context, up bucket.Upload, number int, body []byte) (bucket.Part, error) {
-	return inject(f, "part", up.Key, func() (bucket.Part, error) { return f.Store.UploadPart(ctx, up, number, body) })
+	return inject(f, trying(up.Key)+"part", up.Key, func() (bucket.Part, error) { return f.Store.UploadPart(ctx, up, number, body) })
 }
 
 func (f *faulty) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
-	what := "complete"
-	if strings.HasPrefix(up.Key, system) {
-		what = "try to complete" // a self-test's: nothing depends on it
-	}
-	_, err := inject(f, what, up.Key, func() (struct{}, error) { return struct{}{}, f.Store.CompleteUpload(ctx, up, parts) })
+	_, err := inject(f, trying(up.Key)+"complete", up.Key, func() (struct{}, error) { return struct{}{}, f.Store.CompleteUpload(ctx, up, parts) })
 	return err
 }
 
 func (f *faulty) AbortUpload(ctx context.Context, up bucket.Upload) error {
 	_, err := inject(f, "abort", up.Key, func() (struct{}, error) { return struct{}{}, f.Store.AbortUpload(ctx, up) })
 	return err
+}
+
+// trying tells what a self-test does with an upload from what a commit does.
+func trying(key string) string {
+	if strings.HasPrefix(key, system) {
+		return "try "
+	}
+	return ""
 }

@@ -31,9 +31,9 @@ func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 		"put _syncer/j/selftest/_run002", // is refused too
 		"create _syncer/j/selftest/_run002",
 		"create _syncer/j/selftest/_run002",
-		"part _syncer/j/selftest/_run002",
+		"try part _syncer/j/selftest/_run002",
 		"abort _syncer/j/selftest/_run002",
-		"try to complete _syncer/j/selftest/_run002",
+		"try complete _syncer/j/selftest/_run002",
 		"delete _syncer/j/selftest/_run002",
 		"delete _syncer/j/selftest/run002",
 		"put _syncer/j/staging/run002-1.json",

@@ -171,6 +171,9 @@ func (m *memStore) CompleteUpload(ctx context.Context, up bucket.Upload, parts [
 		if i+1 < len(parts) && p.Size < bucket.MinPart {
 			return fmt.Errorf("complete %s: part %d of %d bytes is too small", up.Key, p.Number, p.Size)
 		}
+		if last := i+1 == len(parts); p.Size != parts[0].Size && !last || p.Size > parts[0].Size { // as Cloudflare R2 has it
+			return fmt.Errorf("complete %s: part %d of %d bytes is not as long as the others", up.Key, p.Number, p.Size)
+		}
 		body = append(body, u.parts[p.Number]...)
 	}
 	delete(m.uploads, up.ID)

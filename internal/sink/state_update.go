@@ -72,7 +72,7 @@ func (u *stateUpdate) try(ctx context.Context) (done bool, err error) {
 	if info.ETag == "" {
 		cond = bucket.Condition{IfNoneMatch: true}
 	}
-	_, err = bucket.Write(ctx, u.w.store, u.key(), body, cond)
+	_, err = u.w.store.Put(ctx, u.key(), body, cond)
 	return err == nil || errors.Is(err, bucket.ErrDenied) || errors.Is(err, bucket.ErrUnsupported), err
 }
 
