@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,17 @@ func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
 		}
 	}
 	return alive, nil
+}
+
+// whoLives looks which runs may be at work.
+func (ls *leases) whoLives(ctx context.Context) (isAlive func(runID string) bool, err error) {
+	alive, err := ls.living(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(runID string) bool {
+		return slices.ContainsFunc(alive, func(l *leaseInfo) bool { return l.RunID == runID })
+	}, nil
 }
 
 // acquire takes the lease that own describes, and returns its ETag. It waits

@@ -146,12 +146,9 @@ func (t *takeover) publish(ctx context.Context) error {
 // before: if it only slept, it meets the fence when it wants to commit, and
 // what it commits before the fence is seen here and kept.
 func (t *takeover) sweep(ctx context.Context) error {
-	alive, err := t.w.leases.living(ctx)
+	isAlive, err := t.w.leases.whoLives(ctx)
 	if err != nil {
 		return err
-	}
-	isAlive := func(runID string) bool {
-		return slices.ContainsFunc(alive, func(l *leaseInfo) bool { return l.RunID == runID })
 	}
 	for _, st := range t.staged {
 		if isAlive(st.RunID) || !t.w.answersFor(st.Backfill, st.shard()) {
@@ -165,7 +162,7 @@ func (t *takeover) sweep(ctx context.Context) error {
 		}
 		t.w.o.Logger.InfoContext(ctx, "swept up after a run that has ended", "dead_run_id", st.RunID, "staged", len(st.Uploads))
 	}
-	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, t.w.keys.selfTest, isAlive)
+	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, t.w.keys.selfTest, t.w.leases.whoLives)
 }
 
 func (t *takeover) fence(st *stagingRecord) *Record {

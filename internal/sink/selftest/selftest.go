@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
@@ -109,14 +110,28 @@ func Clear(ctx context.Context, store bucket.Store, keys Keys) error {
 
 // Sweep removes what self-tests of dead runs left below a prefix; runOf and keysOf
 // go from a key to its run, and back to all of its keys. A run holds its lease before
-// it tests, so those without one are dead.
-func Sweep(ctx context.Context, store bucket.Store, prefix string, runOf func(key string) string, keysOf func(runID string) Keys, isAlive func(runID string) bool) error {
+// it tests, so those without one are dead: living is asked when the tests are listed.
+func Sweep(ctx context.Context, store bucket.Store, prefix string, runOf func(key string) string, keysOf func(runID string) Keys,
+	living func(context.Context) (isAlive func(runID string) bool, err error),
+) error {
+	var runs []string
 	for info, err := range store.List(ctx, prefix, "") {
 		if err != nil {
 			return fmt.Errorf("list self-tests: %w", err)
 		}
-		run := runOf(info.Key)
-		if run == "" || isAlive(run) {
+		if run := runOf(info.Key); run != "" && !slices.Contains(runs, run) {
+			runs = append(runs, run)
+		}
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	isAlive, err := living(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if isAlive(run) {
 			continue
 		}
 		if err := Clear(ctx, store, keysOf(run)); err != nil {

@@ -150,8 +150,16 @@ func TestLeftoversOfDeadSelfTestsAreSweptAndLivingOnesAreNot(t *testing.T) {
 			}
 		}
 	}
-	if err := Sweep(t.Context(), store, prefix, runOf, keysOf, func(run string) bool { return run == "alive" }); err != nil {
+	living := func(ctx context.Context) (func(string) bool, error) {
+		// One that begins its test while it is asked who is alive is not seen.
+		_, err := store.Put(ctx, keysOf("late").Conditions, []byte("x"), bucket.Condition{})
+		return func(run string) bool { return run == "alive" }, err
+	}
+	if err := Sweep(t.Context(), store, prefix, runOf, keysOf, living); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := store.Stat(t.Context(), keysOf("late").Conditions); err != nil {
+		t.Errorf("swept from under a run that had just begun: %v", err)
 	}
 	for run, want := range map[string]int{"dead": 0, "alive": 1} {
 		for _, key := range []string{keysOf(run).Conditions, keysOf(run).Upload} {
