@@ -69,6 +69,9 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	if d.Version > backfillVersion {
 		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
 	}
+	if d.Name != name { // in a folder in which case does not count
+		return nil, nil, fmt.Errorf("backfill %s is backfill %s, whose name is the same to this store: give it another name", name, d.Name)
+	}
 	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))
 	return d, done, err
 }

@@ -160,3 +160,42 @@ func TestALeaseThatIsGivenBackJustBeforeItIsReadIsTaken(t *testing.T) {
 		}
 	})
 }
+
+// foldStore is a store in which case does not count, as in folders of macOS and
+// Windows.
+type foldStore struct{ *memStore }
+
+func fold(key string) string { return strings.ToLower(key) }
+
+func (f foldStore) Get(ctx context.Context, key string) ([]byte, bucket.Info, error) {
+	return f.memStore.Get(ctx, fold(key))
+}
+
+func (f foldStore) Stat(ctx context.Context, key string) (bucket.Info, error) {
+	return f.memStore.Stat(ctx, fold(key))
+}
+
+func (f foldStore) Put(ctx context.Context, key string, body []byte, cond bucket.Condition) (bucket.Info, error) {
+	return f.memStore.Put(ctx, fold(key), body, cond)
+}
+
+func TestAJobWhoseNameIsAnothersButForCaseIsRefused(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	w := newWorld(t, store, cursors.Shard{Count: 1}, 2)
+	w.mustRun()
+	w.beginBackfill()
+	w.mustRun()
+	before := w.list("")
+	folded := foldStore{store}
+	_, err := Open(t.Context(), Options{Store: folded, Job: "J", RunID: "run", patience: impatient})
+	if !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "the log of job J is that of job j") {
+		t.Errorf("open: %v, want whose log it is", err)
+	}
+	if _, _, err := FindBackfill(t.Context(), folded, "j", "History"); err == nil || !strings.Contains(err.Error(), "History is backfill history") {
+		t.Errorf("find backfill: %v, want whose it is", err)
+	}
+	if diff := slices.Compare(before, w.list("")); diff != 0 {
+		t.Errorf("something was written: %v", w.list(""))
+	}
+}
