@@ -64,6 +64,13 @@ func denied(format string, args ...any) error {
 	return &deniedError{text: fmt.Sprintf(format, args...)}
 }
 
+// SaysWhatToDo says whether an ErrDenied is no matter of permissions, and tells in its
+// text what to put right.
+func SaysWhatToDo(err error) bool {
+	_, is := errors.AsType[*deniedError](err)
+	return is
+}
+
 type deniedError struct{ text string }
 
 func (e *deniedError) Error() string        { return e.text }
