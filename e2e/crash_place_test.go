@@ -150,6 +150,7 @@ func (p place) addBystanders(t *testing.T) {
 			state + "staging/X-0.json":    `{"run_id":"X","kind":"run","shard":0,"shards":1,"base_seq":0,"uploads":["` + key + `"],"cursors":["` + cursors + `"]}`,
 			state + "leases/0.json":       `{"run_id":"X","holder":"dead","kind":"run","shard":0,"shards":1}`,
 			state + "selftest/X":          "self-test",
+			state + "selftest/_X":         "self-test",
 			state + "attempts/X-0-1.json": `{"version":1,"run_id":"X","attempts":[{"user_id":"u","bank_login_id":"l","at":"2001-01-01T00:00:00Z"}]}`,
 			cursors:                       "cursors",
 		} {

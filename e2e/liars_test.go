@@ -43,7 +43,7 @@ func TestTheDoctorFindsAStoreThatLies(t *testing.T) {
 	for lie, says := range map[s3test.Lie]string{
 		"":                          "",
 		s3test.IgnoresIfNoneMatch:   "fail  sink: write under a condition: the store does not do what a safe commit needs: ",
-		s3test.RefusesUploadListing: "fail  sink: pending uploads: create, list, abort: the store does not do what a safe commit needs: ",
+		s3test.RefusesUploadListing: "fail  sink: pending uploads: create, list, complete, abort: the store does not do what a safe commit needs: ",
 	} {
 		t.Run(string(lie), func(t *testing.T) {
 			t.Parallel()

@@ -69,6 +69,9 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	if d.Version > backfillVersion {
 		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
 	}
+	if d.Name != name { // in a folder in which case does not count
+		return nil, nil, fmt.Errorf("backfill %s is backfill %s, whose name is the same to this store: give it another name", name, d.Name)
+	}
 	if err := d.ours(name); err != nil {
 		return nil, nil, forged(keys.definition(name), err)
 	}
@@ -98,7 +101,7 @@ func putOnce(ctx context.Context, store bucket.Objects, key string, v any) error
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	_, err = store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	_, err = bucket.Write(ctx, store, key, body, bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("write %s: %w", key, err)
 	}

@@ -143,7 +143,7 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	if checkSmall(key, body) != nil {
 		return nil // the log says the same
 	}
-	if _, err := w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

@@ -220,7 +220,7 @@ func FuzzKeys(f *testing.F) {
 	keys := jobKeys("j")
 	for _, key := range []string{
 		keys.record(7), keys.published(7), keys.checkpoint(3, 9), keys.cursors("r-1-2", 0, 4), keys.handover("g", cursors.Shard{Index: 1, Count: 2}),
-		"contracts/ingest_date=2026-11-22/r-0-1.parquet", keys.selfTest("r"), keys.attempt("r", 0, 1), "_syncer/../x", "_syncer//log/", keys.report("r"),
+		"contracts/ingest_date=2026-11-22/r-0-1.parquet", keys.selfTest("r").Conditions, keys.attempt("r", 0, 1), "_syncer/../x", "_syncer//log/", keys.report("r"),
 	} {
 		f.Add(key)
 	}

@@ -25,13 +25,16 @@ func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 	if err := w.run(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		"put _syncer/j/leases/1.json",
-		"put _syncer/j/selftest/run002",
-		"put _syncer/j/selftest/run002",
-		"put _syncer/j/selftest/run002",
-		"create _syncer/j/selftest/run002",
-		"abort _syncer/j/selftest/run002",
+	want := []string{"put _syncer/j/leases/1.json"}
+	want = append(want, slices.Repeat([]string{"put _syncer/j/selftest/run002"}, 8+4+2)...) // two races, and what is to be refused
+	want = append(want,
+		"put _syncer/j/selftest/_run002", // is refused too
+		"create _syncer/j/selftest/_run002",
+		"create _syncer/j/selftest/_run002",
+		"try part _syncer/j/selftest/_run002",
+		"abort _syncer/j/selftest/_run002",
+		"try complete _syncer/j/selftest/_run002",
+		"delete _syncer/j/selftest/_run002",
 		"delete _syncer/j/selftest/run002",
 		"put _syncer/j/staging/run002-1.json",
 		"create contracts/ingest_date=2026-11-23/run002-1-7.parquet",
@@ -48,7 +51,7 @@ func TestARunUsesTheseKeysInThisOrder(t *testing.T) {
 		"delete _syncer/j/staging/run002-1.json",
 		"put _syncer/j/leases/1.json",
 		"delete _syncer/j/leases/1.json",
-	}
+	)
 	if diff := cmp.Diff(want, f.trace); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}

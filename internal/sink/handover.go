@@ -72,7 +72,7 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 	if err := checkSmall(key, h.held[shard]); err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
-	if _, err := h.w.store.Put(ctx, key, h.held[shard], bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, h.w.store, key, h.held[shard], bucket.Condition{}); err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	h.chunks[shard]++
@@ -115,7 +115,7 @@ func (h *Handover) Done(ctx context.Context, about []byte) error {
 			return fmt.Errorf("hand over: %w", err)
 		}
 		key := h.w.keys.handover(h.w.o.RunGroup, cursors.Shard{Index: shard, Count: len(h.held)})
-		if _, err := h.w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
+		if _, err := bucket.Write(ctx, h.w.store, key, body, bucket.Condition{}); err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/selftest"
 )
 
 // Every key that this package reads or writes is built in this file.
@@ -117,14 +118,18 @@ func (k jobKeys) attemptRun(key string) string {
 	return attempts.RunOf(strings.TrimPrefix(key, k.attempts()))
 }
 
-func (k jobKeys) selfTests() string            { return k.root() + "selftest/" }
-func (k jobKeys) selfTest(runID string) string { return k.selfTests() + runID }
-func (k jobKeys) reports() string              { return k.root() + "runs/" }
-func (k jobKeys) report(runID string) string   { return k.reports() + runID + reportSuffix }
+func (k jobKeys) selfTests() string          { return k.root() + "selftest/" }
+func (k jobKeys) reports() string            { return k.root() + "runs/" }
+func (k jobKeys) report(runID string) string { return k.reports() + runID + reportSuffix }
+
+// selfTest are the keys of a run's self-test; no run id begins with '_'.
+func (k jobKeys) selfTest(runID string) selftest.Keys {
+	return selftest.Keys{Conditions: k.selfTests() + runID, Upload: k.selfTests() + "_" + runID}
+}
 
 // selfTestRun is whose self-test a key belongs to; "" for a key of none.
 func (k jobKeys) selfTestRun(key string) string {
-	run := strings.TrimPrefix(key, k.selfTests())
+	run := strings.TrimPrefix(strings.TrimPrefix(key, k.selfTests()), "_")
 	if !validName.MatchString(run) {
 		return ""
 	}

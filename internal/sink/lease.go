@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,17 @@ func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
 	return alive, nil
 }
 
+// whoLives looks which runs may be at work.
+func (ls *leases) whoLives(ctx context.Context) (isAlive func(runID string) bool, err error) {
+	alive, err := ls.living(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(runID string) bool {
+		return slices.ContainsFunc(alive, func(l *leaseInfo) bool { return l.RunID == runID })
+	}, nil
+}
+
 // acquire takes the lease that own describes, and returns its ETag. It waits
 // for a holder at most as long as it is told, then gives up with a HeldError.
 func (ls *leases) acquire(ctx context.Context, own leaseBody, patience time.Duration) (etag string, err error) {
@@ -127,40 +139,45 @@ func (ls *leases) acquire(ctx context.Context, own leaseBody, patience time.Dura
 	}
 }
 
-// try attempts to take the lease once. held says who has it.
+// leaseRounds is how often a lease is written that was another's, or gone again,
+// whenever it was about to be.
+const leaseRounds = 8
+
+// try attempts to take the lease. held says who has it, as it was read: that a write
+// was refused does not tell.
 func (ls *leases) try(ctx context.Context, own leaseBody) (held *HeldError, etag string, err error) {
 	if held, err = ls.blocked(ctx, own); held != nil || err != nil {
 		return held, "", err
 	}
 	key := ls.keys.lease(own.Shard, own.Backfill)
-	cond := bucket.Condition{IfNoneMatch: true}
-	standing, err := ls.get(ctx, key)
-	switch {
-	case errors.Is(err, bucket.ErrNotExist):
-	case err != nil:
-		return nil, "", err
-	case standing.RunID == own.RunID:
-		return nil, standing.etag, nil // an earlier attempt did succeed
-	case standing.alive:
-		return standing.heldError(), "", nil
-	default:
-		cond = bucket.Condition{IfMatch: standing.etag}
-	}
-	etag, putErr := ls.write(ctx, key, own, cond)
-	if putErr == nil {
-		return nil, etag, nil
-	}
-	// Lost a race, or the answer was lost: what stands there tells.
-	standing, err = ls.get(ctx, key)
-	switch {
-	case err == nil && standing.RunID == own.RunID:
-		return nil, standing.etag, nil
-	case err == nil && standing.alive:
-		return standing.heldError(), "", nil
-	case errors.Is(putErr, bucket.ErrPrecondition), errors.Is(putErr, bucket.ErrConflict):
-		return &HeldError{Holder: "another run"}, "", nil
-	default:
-		return nil, "", fmt.Errorf("take lease: %w", putErr)
+	var putErr error
+	for round := 0; ; round++ {
+		cond := bucket.Condition{IfNoneMatch: true}
+		standing, err := ls.get(ctx, key)
+		switch {
+		case errors.Is(err, bucket.ErrNotExist):
+		case err != nil:
+			return nil, "", errors.Join(err, putErr)
+		case standing.RunID == own.RunID:
+			return nil, standing.etag, nil // an earlier attempt did succeed
+		case standing.alive:
+			return standing.heldError(), "", nil
+		default:
+			cond = bucket.Condition{IfMatch: standing.etag}
+		}
+		lostRace := errors.Is(putErr, bucket.ErrPrecondition) || errors.Is(putErr, bucket.ErrConflict)
+		if putErr != nil && (!lostRace || round == leaseRounds) {
+			return nil, "", fmt.Errorf("take lease: %w", putErr)
+		}
+		if round > 0 {
+			if err := patient.pause(ctx, round); err != nil {
+				return nil, "", errors.Join(err, putErr)
+			}
+		}
+		// Where it fails, what stands there by then tells why.
+		if etag, putErr = ls.write(ctx, key, own, cond); putErr == nil {
+			return nil, etag, nil
+		}
 	}
 }
 
@@ -187,6 +204,6 @@ func (ls *leases) write(ctx context.Context, key string, body leaseBody, cond bu
 	if err != nil {
 		return "", fmt.Errorf("encode lease: %w", err)
 	}
-	info, err := ls.store.Put(ctx, key, text, cond)
+	info, err := bucket.Write(ctx, ls.store, key, text, cond)
 	return info.ETag, err
 }

@@ -26,7 +26,10 @@ import (
 // over it has committed, and published nothing.
 type stuckStore struct{ bucket.Store }
 
-func (s stuckStore) CompleteUpload(context.Context, bucket.Upload, []bucket.Part) error {
+func (s stuckStore) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	if strings.HasPrefix(up.Key, system) { // the self-test's
+		return s.Store.CompleteUpload(ctx, up, parts)
+	}
 	_, _ = fmt.Fprintln(os.Stdout, "at work")
 	select {}
 }

@@ -223,5 +223,8 @@ func checkFirst(ctx context.Context, store bucket.Objects, job string) (found bo
 	default:
 		return true, nil //nolint:nilerr // see above
 	}
+	if r.Job != job { // in a folder in which case does not count
+		return true, fmt.Errorf("%w: the log of job %s is that of job %s, whose name is the same to this store; give the job another name", ErrSource, job, r.Job)
+	}
 	return true, l.checkSchema(r)
 }

@@ -166,7 +166,7 @@ func (t *takeover) sweep(ctx context.Context) error {
 		}
 		t.w.o.Logger.InfoContext(ctx, "swept up after a run that has ended", "dead_run_id", st.RunID, "staged", len(st.Uploads))
 	}
-	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, isAlive)
+	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, t.w.keys.selfTest, t.w.leases.whoLives)
 }
 
 func (t *takeover) fence(st *stagingRecord) *Record {

@@ -174,6 +174,9 @@ func (m *memStore) CompleteUpload(ctx context.Context, up bucket.Upload, parts [
 		if int64(len(u.parts[p.Number])) != p.Size {
 			return fmt.Errorf("complete %s: part %d: %w", up.Key, p.Number, bucket.ErrBadUpload)
 		}
+		if last := i+1 == len(parts); p.Size != parts[0].Size && !last || p.Size > parts[0].Size { // as Cloudflare R2 has it
+			return fmt.Errorf("complete %s: part %d of %d bytes is not as long as the others", up.Key, p.Number, p.Size)
+		}
 		body = append(body, u.parts[p.Number]...)
 	}
 	delete(m.uploads, up.ID)

@@ -21,5 +21,5 @@ func Examine(ctx context.Context, store bucket.Store, job, id string) ([]StoreCh
 		}
 	}
 	keys := jobKeys(job)
-	return selftest.Examine(ctx, store, keys.log(), keys.selfTest(id), id)
+	return selftest.Examine(ctx, store, keys.log(), keys.selfTest(id))
 }

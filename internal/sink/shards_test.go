@@ -170,7 +170,7 @@ func TestRecoveryTouchesNothingOfAnotherJob(t *testing.T) {
 	dead := other.mustOpen()
 	other.addAll(dead)
 	dead.lease.halt()
-	if _, err := store.Put(t.Context(), jobKeys("other").selfTest("x"), []byte("x"), bucket.Condition{}); err != nil {
+	if _, err := store.Put(t.Context(), jobKeys("other").selfTest("x").Conditions, []byte("x"), bucket.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	objects, uploads := maps.Clone(store.objects), len(store.uploads)

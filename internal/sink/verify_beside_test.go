@@ -136,10 +136,12 @@ type pausing struct {
 }
 
 func (s *pausing) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
-	if !isClosed(s.reached) {
-		close(s.reached)
+	if !strings.HasPrefix(up.Key, system) { // not the self-test's
+		if !isClosed(s.reached) {
+			close(s.reached)
+		}
+		<-s.goOn
 	}
-	<-s.goOn
 	return s.Store.CompleteUpload(ctx, up, parts)
 }
 

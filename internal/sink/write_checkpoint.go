@@ -136,7 +136,7 @@ func (s *cursorState) writeCheckpoint(ctx context.Context, b int, through uint64
 	if _, err := cursors.Write(&body, s.alive(ctx, b, through)); err != nil {
 		return err
 	}
-	_, err := s.store.Put(ctx, s.keys.checkpoint(b, through), body.Bytes(), bucket.Condition{IfNoneMatch: true})
+	_, err := bucket.Write(ctx, s.store, s.keys.checkpoint(b, through), body.Bytes(), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return err
 	}

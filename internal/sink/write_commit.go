@@ -141,9 +141,7 @@ func (w *Writer) uploadCursors(ctx context.Context, cs []cursors.Cursor) (Cursor
 	if err := w.vigil.check(ctx); err != nil {
 		return CursorObject{}, err
 	}
-	// The key is this process's alone: whatever stands there is ours.
-	_, err = w.store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
-	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
+	if _, err := bucket.WriteNew(ctx, w.store, key, body); err != nil { // the key is this process's alone
 		return CursorObject{}, fmt.Errorf("upload cursors: %w", err)
 	}
 	return CursorObject{Path: key, Rows: rows, Bytes: int64(len(body))}, nil

@@ -55,7 +55,7 @@ func (l *ledger) settle(ctx context.Context, seq uint64, m publishedMark) (*publ
 		return nil, fmt.Errorf("encode mark: %w", err)
 	}
 	for attempt := 0; ; attempt++ {
-		_, putErr := l.store.Put(ctx, l.keys.published(seq), body, bucket.Condition{IfNoneMatch: true})
+		_, putErr := bucket.Write(ctx, l.store, l.keys.published(seq), body, bucket.Condition{IfNoneMatch: true})
 		if putErr == nil {
 			return &m, nil
 		}

@@ -119,7 +119,7 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 		return err
 	}
 	s.written = true
-	if _, err := s.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, s.store, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil

@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// partsPerStep is after how many parts their size doubles: 10,000 parts, all
-	// that a store takes, are then enough for any file.
-	partsPerStep = 1000
+	// partSize is the size of every part but the last: there are stores (Cloudflare
+	// R2) that complete an upload only of parts of one size. The 10,000 that a store
+	// takes hold 48 GiB, three times the largest file that may be asked for.
+	partSize = bucket.MinPart
 	// uploadMemory is up to how much an upload collects in memory. Every table has
 	// one, so beyond that it is scratch files in which parts grow: one by turns is
 	// read from, and one written to.
@@ -132,9 +133,6 @@ func (u *uploader) spill() error {
 // held is how much is collected and not on its way.
 func (u *uploader) held() int { return int(u.filed-u.sent) + len(u.buf) }
 
-// partSize is the size of the part after the given number of parts.
-func partSize(parts int) int { return bucket.MinPart << (parts / partsPerStep) }
-
 // flush begins to send what fills whole parts. Where a part is full before the
 // one before it has landed, that is waited for. What went wrong with a part, this
 // or the next call says.
@@ -147,12 +145,7 @@ func (u *uploader) flush(ctx context.Context) error {
 
 func (u *uploader) sendFull(ctx context.Context) error {
 	for {
-		onTheWay := 0
-		if u.flight != nil {
-			onTheWay = 1
-		}
-		n := partSize(len(u.parts) + onTheWay)
-		if u.held() < n {
+		if u.held() < partSize {
 			return nil
 		}
 		if err := u.land(ctx); err != nil {
@@ -165,10 +158,10 @@ func (u *uploader) sendFull(ctx context.Context) error {
 			return err
 		}
 		next := u.depart
-		if u.held() >= n+partSize(len(u.parts)+1) { // it would be waited for at once
+		if u.held() >= 2*partSize { // it would be waited for at once
 			next = u.sendOne
 		}
-		if err := next(ctx, n); err != nil {
+		if err := next(ctx, partSize); err != nil {
 			return err
 		}
 	}

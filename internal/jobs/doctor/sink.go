@@ -37,6 +37,8 @@ func (d *doctor) sink(ctx context.Context) {
 			d.ok(what, "%s", store)
 		case errors.Is(check.Err, sink.ErrLyingStore):
 			d.fail(jobs.ReasonSink, what, "use another store or a newer version of it: nothing is safe on this one", "%v", check.Err)
+		case bucket.SaysWhatToDo(check.Err):
+			d.fail(jobs.ReasonSink, what, "do as it says", "%v", check.Err)
 		case errors.Is(check.Err, bucket.ErrDenied):
 			d.fail(jobs.ReasonSink, what, "grant the permission: docs/operators.md lists those that are needed", "%v", check.Err)
 		default:

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
-	"finoos-syncer/internal/wait"
 )
 
 // Options say where a [Book] writes.
@@ -36,8 +35,6 @@ const (
 	quiet     = 250 * time.Millisecond
 	// putFor bounds the write of an object.
 	putFor = 30 * time.Second
-	// conflicts are how often that is repeated.
-	conflicts = 8
 	// deletions are made side by side.
 	deletions = 8
 )
@@ -176,15 +173,7 @@ func (b *Book) put(ctx context.Context, key string, list []Attempt) error {
 	if err != nil {
 		return err
 	}
-	// The key is this process's alone: whatever stands there is ours, and so is a write
-	// that is under way, of a request that was repeated.
-	for range conflicts {
-		_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
-		if !errors.Is(err, bucket.ErrConflict) || wait.For(ctx, quiet) != nil {
-			break
-		}
-	}
-	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
+	if _, err := bucket.WriteNew(ctx, b.o.Store, key, body); err != nil { // the key is this process's alone
 		return err
 	}
 	return b.o.Check(ctx)
@@ -297,7 +286,7 @@ func (b *Book) clear(ctx context.Context, p *notePage) error {
 		if err != nil {
 			return err
 		}
-		_, err = b.o.Store.Put(ctx, p.key, body, bucket.Condition{IfMatch: p.etag})
+		_, err = bucket.Write(ctx, b.o.Store, p.key, body, bucket.Condition{IfMatch: p.etag})
 		if !errors.Is(err, bucket.ErrPrecondition) && !errors.Is(err, bucket.ErrConflict) {
 			return err
 		}

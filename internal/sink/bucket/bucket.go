@@ -57,6 +57,8 @@ var (
 	// ErrBadUpload: the upload is there, or may be, and can never be completed:
 	// its parts are not those that were acknowledged, or none that the store takes.
 	ErrBadUpload = errors.New("the upload cannot be completed")
+	// ErrStillPending: the store has called an upload complete, and has it still.
+	ErrStillPending = errors.New("answered with success, and did not complete it")
 	// ErrDenied: refused, bad credentials, or no such bucket; a person has to
 	// put it right.
 	ErrDenied = errors.New("access denied")

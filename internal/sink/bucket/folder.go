@@ -136,28 +136,70 @@ func mkdirs(root *os.Root, dir string) error {
 
 // syncDir makes the entries of a directory durable.
 func syncDir(root *os.Root, dir string) error {
-	d, err := root.Open(dir)
+	d, err := openDir(root, dir)
 	if err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// openObject opens a file that is an object: not a directory, and not below
-// another object.
-func openObject(root *os.Root, key string) (*os.File, fs.FileInfo, error) {
-	file, err := root.Open(key)
+// openDir opens a directory, and nothing else.
+func openDir(root *os.Root, dir string) (*os.File, error) {
+	return root.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+}
+
+// openRegular opens a file that is no link, pipe, device or socket: opening one of
+// these may block for ever, or do what nobody wants. It fails with fs.ErrNotExist on a
+// directory, at which no object can be.
+func openRegular(root *os.Root, name string, flag int) (*os.File, fs.FileInfo, error) {
+	info, err := root.Lstat(name)
+	if err == nil {
+		err = regular(name, info.Mode())
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: key, Err: fs.ErrNotExist}
+	file, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err = file.Stat() // it may have been exchanged
+	if err == nil {
+		err = regular(name, info.Mode())
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
 	return file, info, nil
+}
+
+// errNoFile says that something stands where a file should that is none.
+var errNoFile = errors.New("a store has files and folders only: remove it")
+
+// regular says why what has this mode is no object.
+func regular(name string, mode fs.FileMode) error {
+	what := "special file"
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	case mode&fs.ModeSymlink != 0:
+		what = "symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "named pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "socket"
+	case mode&fs.ModeDevice != 0:
+		what = "device"
+	}
+	return fmt.Errorf("%s is a %s, and %w", name, what, errNoFile)
+}
+
+// openObject opens a file that is an object: not a directory, and not below
+// another object.
+func openObject(root *os.Root, key string) (*os.File, fs.FileInfo, error) {
+	return openRegular(root, key, os.O_RDONLY)
 }
 
 // hashOf is the ETag of a content: that of the same bytes is the same
@@ -184,6 +226,9 @@ func readError(doing string, err error) error {
 
 // writeError does so for writing, where something absent is no answer.
 func writeError(doing string, err error) error {
+	if errors.Is(err, errNoFile) {
+		return denied("%s: %s", doing, err)
+	}
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("%s: %w: %w", doing, ErrDenied, err)
 	}

@@ -32,7 +32,7 @@ func (f *folderStore) exclusively(ctx context.Context, root *os.Root, fn func() 
 		if err := mkdirs(root, f.pending); err != nil {
 			return err
 		}
-		file, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+		file, err := openLock(root, name)
 		if err != nil {
 			return err
 		}
@@ -49,6 +49,15 @@ func (f *folderStore) exclusively(ctx context.Context, root *os.Root, fn func() 
 			return err
 		}
 	}
+}
+
+func openLock(root *os.Root, name string) (*os.File, error) {
+	if info, err := root.Lstat(name); err == nil {
+		if err := regular(name, info.Mode()); err != nil {
+			return nil, err
+		}
+	}
+	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, fileMode)
 }
 
 // lock waits for a file's exclusive lock. Closing the file, or the end of the
@@ -176,7 +185,7 @@ func (f *folderStore) sweep(root *os.Root) {
 }
 
 func removeUnlocked(root *os.Root, name string) (bool, error) {
-	file, err := root.Open(name)
+	file, _, err := openRegular(root, name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -195,7 +204,7 @@ func removeUnlocked(root *os.Root, name string) (bool, error) {
 
 // readDir lists a directory; an absent one is empty.
 func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
-	d, err := root.Open(dir)
+	d, err := openDir(root, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -97,8 +97,13 @@ func publish(root *os.Root, name, key string, onlyNew bool) error {
 	if err := mkdirs(root, dir); err != nil {
 		return err
 	}
-	if info, err := root.Lstat(key); err == nil && info.IsDir() {
-		return &fs.PathError{Op: "publish", Path: key, Err: syscall.EISDIR}
+	if info, err := root.Lstat(key); err == nil {
+		if info.IsDir() {
+			return &fs.PathError{Op: "publish", Path: key, Err: syscall.EISDIR}
+		}
+		if err := regular(key, info.Mode()); err != nil {
+			return err
+		}
 	}
 	// A link fails where the name exists, also for those who do not know of
 	// our lock; a rename replaces.
@@ -108,12 +113,26 @@ func publish(root *os.Root, name, key string, onlyNew bool) error {
 	}
 	err := move(name, key)
 	if onlyNew && errors.Is(err, fs.ErrExist) {
-		return ErrPrecondition
+		// Over NFS, a link whose answer was lost is asked for again, and finds itself.
+		if same, err := sameFile(root, name, key); err != nil || !same {
+			return errors.Join(ErrPrecondition, err)
+		}
+		err = nil
 	}
 	if err != nil {
 		return err
 	}
 	return syncDir(root, dir)
+}
+
+// sameFile says whether two names are one file.
+func sameFile(root *os.Root, a, b string) (bool, error) {
+	one, err := root.Lstat(a)
+	if err != nil {
+		return false, err
+	}
+	other, err := root.Lstat(b)
+	return err == nil && os.SameFile(one, other), err
 }
 
 // Stat describes an object, reading it for its ETag.
@@ -216,6 +235,8 @@ func (w *walk) entry(ctx context.Context, dir string, entry fs.DirEntry) (bool, 
 			return true, nil
 		}
 		return w.dir(ctx, key)
+	case !entry.Type().IsRegular() && (strings.HasPrefix(key, w.prefix) || strings.HasPrefix(w.prefix, key+"/")):
+		return false, regular(key, entry.Type()) // what is behind it cannot be told
 	case !entry.Type().IsRegular() || !strings.HasPrefix(key, w.prefix) || key <= w.after:
 		return true, nil
 	}

@@ -139,7 +139,7 @@ func (f *folderStore) openUpload(ctx context.Context, up Upload) (*os.Root, *os.
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := root.OpenFile(f.pendingName(up), os.O_RDWR, 0)
+	file, _, err := openRegular(root, f.pendingName(up), os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return root, nil, ErrNoUpload
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,9 @@ type s3Store struct {
 	sse    types.ServerSideEncryption
 	kmsKey *string
 	most   func(key string) int64 // bytes that Get reads
+	// checksums says that writes carry one: the default, and not where
+	// AWS_REQUEST_CHECKSUM_CALCULATION, or the profile, wants them left out.
+	checksums bool
 }
 
 func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
@@ -61,25 +65,47 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.checksums = cfg.RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = loc.pathStyle
 		o.BaseEndpoint = optional(loc.endpoint)
-		if opts.HTTPClient != nil {
-			o.HTTPClient = opts.HTTPClient
-		}
-		// Every body goes with its checksum, whatever the environment says.
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
-		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+		o.HTTPClient = withoutRedirects(cfg.HTTPClient, opts.HTTPClient)
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
+	if loc.inTheClear() {
+		opts.Logger.WarnContext(ctx, "the store is spoken to without encryption: whoever is on the way reads what is exported; use https",
+			"endpoint", loc.endpoint)
+	}
 	// Not HeadBucket: its refusals have no body, and so no reason.
 	_, err = s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: s.bucket, ExpectedBucketOwner: s.owner, Prefix: optional(s.prefix), MaxKeys: aws.Int32(1),
 	}, func(o *s3.Options) { o.RetryMaxAttempts = s3OpenAttempts })
 	if err != nil {
-		return nil, openError(ctx, loc, err)
+		return nil, openError(ctx, loc, cfg.Region, err)
 	}
 	return s, nil
+}
+
+// withoutRedirects is the client that requests go out by. It follows no redirect: a
+// request is signed for one host, and goes to no other. own replaces the default.
+func withoutRedirects(configured aws.HTTPClient, own *http.Client) aws.HTTPClient {
+	client := http.Client{}
+	switch c, buildable := configured.(*awshttp.BuildableClient); {
+	case own != nil:
+		client = *own
+	case buildable:
+		client.Transport, client.Timeout = c.GetTransport(), c.GetTimeout()
+	default:
+		return configured
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// repeatConflicts has a request repeated that met another at the same key. Of
+// conditional writes that is the callers' to do: see [Write].
+func repeatConflicts(o *s3.Options) {
+	o.Retryer = retry.AddWithErrorCodes(o.Retryer, "OperationAborted", "ConditionalRequestConflict")
 }
 
 // s3Config gathers region, credentials, transport and retries.
@@ -90,6 +116,8 @@ func s3Config(ctx context.Context, loc location, opts Options) (aws.Config, erro
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = s3Attempts
 				o.MaxBackoff = s3MaxBackoff
+				// What some say who let one key be written to once a second.
+				o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
 			})
 		}),
 		config.WithHTTPClient(awshttp.NewBuildableClient().

@@ -20,24 +20,33 @@ import (
 // caller's.
 func s3Error(ctx context.Context, doing string, err error) error {
 	answer := readAnswer(err)
-	if kind := answer.kind(); kind != nil {
+	kind, advice := answer.kind(), answer.advice()
+	switch {
+	case errors.Is(kind, ErrDenied) && advice != "":
+		return denied("%s: %s: %s", doing, advice, answer.detail)
+	case answer.refusesChecksum():
+		return fmt.Errorf("%s: %w: %s; %s", doing, ErrUnsupported, answer.detail, withoutChecksums)
+	case kind != nil:
 		return fmt.Errorf("%s: %w: %s", doing, kind, answer.detail)
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
 	return fmt.Errorf("%s: %s", doing, answer.detail)
 }
 
-// openError adds to the first answer what its reader should look at.
-func openError(ctx context.Context, loc location, err error) error {
+// withoutChecksums is what to do about a store that knows no checksums.
+const withoutChecksums = "it knows no checksums: set AWS_REQUEST_CHECKSUM_CALCULATION=when_required and AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
+
+// openError adds to the first answer what its reader should look at. region is what
+// the request was signed for.
+func openError(ctx context.Context, loc location, region string, err error) error {
 	answer := readAnswer(err)
 	doing := "open bucket " + loc.bucket
 	switch {
-	case answer.region != "" && answer.region != loc.region:
+	case answer.region != "" && answer.region != region:
 		return denied("%s: the bucket is in %s; set region=%s in the URL (%s)", doing, answer.region, answer.region, answer.detail)
-	case answer.code == "NoSuchBucket":
-		return denied("%s: there is no such bucket: %s; check the name in the URL", doing, answer.detail)
+	case answer.advice() != "" && errors.Is(answer.kind(), ErrDenied):
+		return s3Error(ctx, doing, err)
 	case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
 		return fmt.Errorf("%w; check the credentials, the permission s3:ListBucket, and the bucket's owner", s3Error(ctx, doing, err))
 	case answer.status/100 == 4 && answer.status != http.StatusTooManyRequests:
@@ -55,6 +64,13 @@ func denied(format string, args ...any) error {
 	return &deniedError{text: fmt.Sprintf(format, args...)}
 }
 
+// SaysWhatToDo says whether an ErrDenied is no matter of permissions, and tells in its
+// text what to put right.
+func SaysWhatToDo(err error) bool {
+	_, is := errors.AsType[*deniedError](err)
+	return is
+}
+
 type deniedError struct{ text string }
 
 func (e *deniedError) Error() string        { return e.text }
@@ -65,6 +81,7 @@ type storeAnswer struct {
 	status int // 0: there was no answer
 	code   string
 	region string
+	goTo   string // the host that a redirect names
 	detail string
 }
 
@@ -74,6 +91,9 @@ func readAnswer(err error) storeAnswer {
 	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
 		a.status = response.HTTPStatusCode()
 		a.region = response.Response.Header.Get("X-Amz-Bucket-Region")
+		if to, err := url.Parse(response.Response.Header.Get("Location")); err == nil {
+			a.goTo = clean(to.Host)
+		}
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -106,14 +126,17 @@ func (a storeAnswer) kind() error {
 		return ErrNoUpload
 	case "InvalidPart", "InvalidPartOrder", "InvalidPartNumber", "EntityTooSmall", "EntityTooLarge", "MalformedXML":
 		return ErrBadUpload // so completions are answered, and will be again
-	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken",
-		"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "KMS.DisabledException", "KMS.NotFoundException":
+	case "NoSuchBucket", "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken",
+		"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired":
 		return ErrDenied
 	case "ObjectParentIsFile", "ExistingObjectIsDirectory", "DirectoryObjectContainsData":
 		return nil // 409 of a store made of folders; repeating does not help
 	}
+	if a.isElsewhere() || strings.HasPrefix(a.code, "KMS.") && a.status/100 == 4 {
+		return ErrDenied
+	}
 	switch a.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMovedPermanently:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return ErrDenied
 	case http.StatusNotFound:
 		// Only what is certainly about the object: some stores answer 404 for
@@ -129,6 +152,56 @@ func (a storeAnswer) kind() error {
 		return ErrUnsupported
 	}
 	return nil
+}
+
+// isElsewhere says whether the bucket is where the request was not sent to, or
+// signed for.
+func (a storeAnswer) isElsewhere() bool {
+	switch a.code {
+	case "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
+		"IllegalLocationConstraintException", "IncorrectEndpoint", "InvalidRegion":
+		return true
+	}
+	return a.status/100 == 3 && a.status != http.StatusNotModified
+}
+
+// advice is what a refusal means that is no matter of permissions, "" for those that
+// are.
+func (a storeAnswer) advice() string {
+	switch a.code {
+	case "RequestTimeTooSkewed", "RequestExpired":
+		return "the clock of this machine is not the store's: set it"
+	case "NoSuchBucket":
+		return "there is no such bucket: check the name in the URL"
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
+		return "the credentials have expired: get new ones"
+	}
+	switch {
+	case strings.HasPrefix(a.code, "KMS."):
+		return "the key of the encryption cannot be used: check sink.kms_key_id, and the key"
+	case !a.isElsewhere():
+		return ""
+	case a.region != "":
+		return "the bucket is in " + a.region + ": set region=" + a.region + " in the URL"
+	case a.goTo != "":
+		return "the bucket is elsewhere, and the redirect to " + a.goTo + " is not followed: check region and endpoint in the URL"
+	}
+	return "the bucket is elsewhere: check region and endpoint in the URL"
+}
+
+// refusesChecksum says whether a store did not understand what a checksum is sent
+// in, rather than found it wrong.
+func (a storeAnswer) refusesChecksum() bool {
+	if a.status != http.StatusBadRequest && a.status != http.StatusNotImplemented {
+		return false
+	}
+	switch a.code {
+	case "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch":
+		return false
+	}
+	text := strings.ToLower(a.detail)
+	return (strings.Contains(text, "x-amz-checksum") || strings.Contains(text, "x-amz-sdk-checksum") || strings.Contains(text, "trailer")) &&
+		!strings.Contains(text, "required") && !strings.Contains(text, "is invalid")
 }
 
 // refusesCondition says whether a store did not understand a conditional

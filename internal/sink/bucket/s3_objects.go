@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,9 +49,12 @@ func (s *s3Store) Put(ctx context.Context, key string, body []byte, cond Conditi
 	}
 	in := &s3.PutObjectInput{
 		Bucket: s.bucket, Key: s.key(key), ExpectedBucketOwner: s.owner,
-		Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))), ChecksumCRC32: aws.String(crc32Of(body)),
+		Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 		ServerSideEncryption: s.sse, SSEKMSKeyId: s.kmsKey,
 		IfMatch: optional(cond.IfMatch),
+	}
+	if s.checksums {
+		in.ChecksumCRC32 = aws.String(crc32Of(body))
 	}
 	if cond.IfNoneMatch {
 		in.IfNoneMatch = aws.String("*")
@@ -64,14 +68,14 @@ func (s *s3Store) Put(ctx context.Context, key string, body []byte, cond Conditi
 }
 
 func putError(ctx context.Context, doing string, cond Condition, err error) error {
-	if cond != (Condition{}) {
-		answer := readAnswer(err)
-		if answer.refusesCondition() {
-			return fmt.Errorf("%s: %w: conditional write: %s", doing, ErrUnsupported, answer.detail)
-		}
-		if errors.Is(answer.kind(), ErrNotExist) { // If-Match on nothing
-			return fmt.Errorf("%s: %w: %s", doing, ErrPrecondition, answer.detail)
-		}
+	answer := readAnswer(err)
+	switch {
+	case cond == (Condition{}), answer.refusesChecksum(), answer.isElsewhere():
+	case answer.refusesCondition():
+		return fmt.Errorf("%s: %w: conditional write: %s", doing, ErrUnsupported, answer.detail)
+	case errors.Is(answer.kind(), ErrNotExist), // If-Match on nothing
+		answer.status == http.StatusNotModified: // what some say to If-None-Match, as if it were a GET
+		return fmt.Errorf("%s: %w: %s", doing, ErrPrecondition, answer.detail)
 	}
 	return s3Error(ctx, doing, err)
 }
@@ -96,7 +100,9 @@ func (s *s3Store) Delete(ctx context.Context, key string) error {
 	if err := ValidKey(key); err != nil {
 		return err
 	}
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket, Key: s.key(key), ExpectedBucketOwner: s.owner})
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: s.bucket, Key: s.key(key), ExpectedBucketOwner: s.owner,
+	}, repeatConflicts)
 	if err == nil {
 		return nil
 	}

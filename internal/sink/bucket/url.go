@@ -3,6 +3,7 @@ package bucket
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,18 @@ type location struct {
 	region    string
 	endpoint  string
 	pathStyle bool
+}
+
+// inTheClear says whether requests leave this machine without encryption.
+func (l location) inTheClear() bool {
+	u, err := url.Parse(l.endpoint)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	host := u.Hostname()
+	addr, err := netip.ParseAddr(host)
+	local := host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.Unmap().IsLoopback()
+	return !local
 }
 
 // CheckURL says what is wrong with a store URL, as Open would, without looking

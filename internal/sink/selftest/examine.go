@@ -13,22 +13,24 @@ type Check struct {
 	Err  error // nil, or why it does not work: ErrLying, bucket.ErrDenied, …
 }
 
-// Examine tries everything on a store that a run will need, at one key of its own,
-// and removes what it wrote. list is a prefix that a run lists.
-func Examine(ctx context.Context, store bucket.Store, list, key, id string) ([]Check, error) {
+// Examine tries everything on a store that a run will need, at keys of its own, and
+// removes what it wrote. list is a prefix that a run lists.
+func Examine(ctx context.Context, store bucket.Store, list string, keys Keys) ([]Check, error) {
+	p := &probe{store: store, keys: keys}
 	var done []Check
 	for _, check := range []struct {
 		name string
-		do   func() error
+		do   func(context.Context) error
 	}{
-		{"list objects", func() error { return anyListed(ctx, store, list) }},
-		{"write under a condition", func() error { return probeConditions(ctx, store, key, id) }},
-		{"read back", func() error { _, _, err := store.Get(ctx, key); return err }},
-		{"pending uploads: create, list, abort", func() error { return probeUploads(ctx, store, key) }},
-		{"delete", func() error { return store.Delete(ctx, key) }},
+		{"list objects", func(ctx context.Context) error { return anyListed(ctx, store, list) }},
+		{"write under a condition", p.conditions},
+		{"read back", func(ctx context.Context) error { _, _, err := store.Get(ctx, keys.Conditions); return err }},
+		{"pending uploads: create, list, complete, abort", p.uploads},
+		{"delete", p.clear},
 	} {
-		err := check.do()
+		err := check.do(ctx)
 		if ctx.Err() != nil {
+			_ = p.clear(ctx) // as far as it goes
 			return done, fmt.Errorf("examine the store: %w", ctx.Err())
 		}
 		done = append(done, Check{Name: check.name, Err: err})

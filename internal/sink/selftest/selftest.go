@@ -1,5 +1,15 @@
 // Package selftest finds out whether a store keeps what a commit is built on,
-// before anything is written that matters.
+// before anything is written that matters:
+//
+//	conditions.go   of eight that write one object under a condition one wins, and
+//	                what it wrote is read back, dated by a clock that the store tells
+//	uploads.go      an upload is seen by nobody until it is complete, is found by its
+//	                exact key until it is complete or aborted, and then stands with
+//	                its bytes, its size and what it was created with
+//
+// Both work below one prefix, at two keys that are named after the run. The object
+// at the first stands from the first step to the last, so that what a crash leaves
+// behind is found by it.
 package selftest
 
 import (
@@ -7,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -14,14 +25,10 @@ import (
 // ErrLying says that a store does not keep what the commit protocol is built on.
 var ErrLying = errors.New("the store does not do what a safe commit needs")
 
-// Run tests a store at one key, named after the run; the object there stands from
-// the first to the last step, so that what a crash leaves behind is found by it.
-func Run(ctx context.Context, store bucket.Store, key, runID string) error {
-	err := probeStore(ctx, store, key, runID)
-	if err != nil && !errors.Is(err, ErrLying) {
-		return fmt.Errorf("self-test: %w", err)
-	}
-	return errors.Join(err, store.Delete(ctx, key))
+// Keys are where a self-test works. Nobody else writes there.
+type Keys struct {
+	Conditions string
+	Upload     string
 }
 
 // Lying says what a store does wrong, and what to do about it.
@@ -30,99 +37,104 @@ func Lying(store bucket.Store, format string, args ...any) error {
 		ErrLying, store, fmt.Sprintf(format, args...))
 }
 
-func probeStore(ctx context.Context, store bucket.Store, key, runID string) error {
-	if err := probeConditions(ctx, store, key, runID); err != nil {
-		return err
+// Run tests a store, and removes what it wrote, whatever came of it.
+func Run(ctx context.Context, store bucket.Store, keys Keys) error {
+	p := &probe{store: store, keys: keys}
+	err := p.conditions(ctx)
+	if err == nil {
+		err = p.uploads(ctx)
 	}
-	return probeUploads(ctx, store, key)
+	if err == nil {
+		err = p.clear(ctx)
+	} else {
+		_ = p.clear(ctx) // what it cannot remove, the next run does
+	}
+	if err != nil && !errors.Is(err, ErrLying) {
+		return fmt.Errorf("self-test: %w", err)
+	}
+	return err
 }
 
-// probeConditions looks whether conditions hold, and leaves an object at key.
-func probeConditions(ctx context.Context, store bucket.Store, key, runID string) error {
-	probe := []byte("self-test of run " + runID + "\n")
-	lie := func(format string, args ...any) error { return Lying(store, format, args...) }
-	for attempt := range 2 {
-		_, err := store.Put(ctx, key, probe, bucket.Condition{IfNoneMatch: true})
-		switch {
-		case errors.Is(err, bucket.ErrUnsupported):
-			return lie("refuses conditional writes (%v)", err)
-		case attempt == 0 && (err == nil || errors.Is(err, bucket.ErrPrecondition)):
-			// The answer to a first request may have been lost.
-		case attempt == 1 && err == nil:
-			return lie("wrote an object over another although told not to (If-None-Match is ignored)")
-		case !errors.Is(err, bucket.ErrPrecondition):
+// probe is one self-test under way.
+type probe struct {
+	store bucket.Store
+	keys  Keys
+	known []bucket.Upload // that were begun
+}
+
+func (p *probe) lie(format string, args ...any) error { return Lying(p.store, format, args...) }
+
+// clearFor bounds how long a test clears up after itself once its caller has gone.
+const clearFor = 20 * time.Second
+
+// clear removes everything, and looks whether what was deleted is gone.
+func (p *probe) clear(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearFor)
+	defer cancel()
+	// Those that are known, should the store list none, and those that are listed,
+	// should the answer to a beginning have been lost: it was repeated, and there
+	// are two.
+	for _, up := range p.known {
+		if err := p.store.AbortUpload(ctx, up); err != nil {
 			return err
 		}
 	}
-	_, err := store.Put(ctx, key, probe, bucket.Condition{IfMatch: `"00000000000000000000000000000000"`})
-	switch {
-	case err == nil:
-		return lie("wrote an object over one with another ETag (If-Match is ignored)")
-	case errors.Is(err, bucket.ErrUnsupported):
-		return lie("refuses conditional writes (%v)", err)
-	case !errors.Is(err, bucket.ErrPrecondition):
-		return err
-	}
-	return nil
+	return Clear(ctx, p.store, p.keys)
 }
 
-// probeUploads looks whether a pending upload can be found by its exact key
-// and is gone when aborted.
-func probeUploads(ctx context.Context, store bucket.Store, key string) error {
-	lie := func(format string, args ...any) error { return Lying(store, format, args...) }
-	up, err := store.CreateUpload(ctx, key)
-	if errors.Is(err, bucket.ErrUnsupported) {
-		return lie("refuses multipart uploads (%v)", err)
-	}
-	if err != nil {
-		return err
-	}
-	for _, aborted := range []bool{false, true} {
+// Clear removes what a self-test left at its keys. What it is found by goes last.
+func Clear(ctx context.Context, store bucket.Store, keys Keys) error {
+	for _, key := range []string{keys.Upload, keys.Conditions} {
 		pending, err := store.PendingUploads(ctx, key)
-		if errors.Is(err, bucket.ErrUnsupported) {
-			return errors.Join(lie("does not list multipart uploads (%v)", err), store.AbortUpload(ctx, up))
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, bucket.ErrUnsupported) {
 			return err
 		}
-		switch listed := slices.ContainsFunc(pending, func(p bucket.Upload) bool { return p.ID == up.ID }); {
-		case !aborted && !listed:
-			return errors.Join(lie("does not list a multipart upload under its own key"), store.AbortUpload(ctx, up))
-		case aborted && listed:
-			return lie("lists a multipart upload that was aborted")
-		}
-		// Not only the one that is known: where the answer to its creation was
-		// lost, the request was repeated and there are two.
-		for _, p := range pending {
-			if err := store.AbortUpload(ctx, p); err != nil {
+		for _, up := range pending {
+			if err := store.AbortUpload(ctx, up); err != nil {
 				return err
 			}
 		}
+		if err := store.Delete(ctx, key); err != nil {
+			return err
+		}
 	}
-	return nil
+	_, err := store.Stat(ctx, keys.Conditions)
+	switch {
+	case err == nil:
+		return Lying(store, "shows an object that was deleted")
+	case errors.Is(err, bucket.ErrNotExist):
+		return nil
+	}
+	return err
 }
 
-// Sweep removes what self-tests of dead runs left below a prefix; runOf takes
-// their keys apart, "" for those that are of none. A run holds its lease before it tests, so those without one
-// are dead.
-func Sweep(ctx context.Context, store bucket.Store, prefix string, runOf func(key string) string, isAlive func(runID string) bool) error {
+// Sweep removes what self-tests of dead runs left below a prefix; runOf and keysOf
+// go from a key to its run, and back to all of its keys. A run holds its lease before
+// it tests, so those without one are dead: living is asked when the tests are listed.
+func Sweep(ctx context.Context, store bucket.Store, prefix string, runOf func(key string) string, keysOf func(runID string) Keys,
+	living func(context.Context) (isAlive func(runID string) bool, err error),
+) error {
+	var runs []string
 	for info, err := range store.List(ctx, prefix, "") {
 		if err != nil {
 			return fmt.Errorf("list self-tests: %w", err)
 		}
-		if run := runOf(info.Key); run == "" || isAlive(run) {
+		if run := runOf(info.Key); run != "" && !slices.Contains(runs, run) {
+			runs = append(runs, run)
+		}
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	isAlive, err := living(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if isAlive(run) {
 			continue
 		}
-		pending, err := store.PendingUploads(ctx, info.Key)
-		if err != nil {
-			return fmt.Errorf("sweep self-test: %w", err)
-		}
-		for _, up := range pending {
-			if err := store.AbortUpload(ctx, up); err != nil {
-				return fmt.Errorf("sweep self-test: %w", err)
-			}
-		}
-		if err := store.Delete(ctx, info.Key); err != nil {
+		if err := Clear(ctx, store, keysOf(run)); err != nil {
 			return fmt.Errorf("sweep self-test: %w", err)
 		}
 	}

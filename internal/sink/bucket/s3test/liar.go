@@ -41,13 +41,27 @@ const (
 	HidesUploadsWordlessly Lie = "answers 404 without a body to the listing of multipart uploads"
 	// RefusesUploadListing answers 501 NotImplemented to it.
 	RefusesUploadListing Lie = "answers 501 to the listing of multipart uploads"
+	// LooksFirst keeps If-None-Match for who comes alone: it looks, and then writes.
+	LooksFirst Lie = "looks for an object, and then writes one"
+	// ForgetsMetadata shows no object with what it was created with.
+	ForgetsMetadata Lie = "forgets metadata"
+	// SwallowsCompletions answers 200 to the completion of an upload, without a body,
+	// and completes nothing.
+	SwallowsCompletions Lie = "answers 200 to a completion, and completes nothing"
+	// HasNoClock answers without a Date.
+	HasNoClock Lie = "answers without a Date header"
+	// RefusesChecksums answers 501 to headers with checksums.
+	RefusesChecksums Lie = "answers 501 to checksums"
+	// RejectsChecksums answers 400 to them.
+	RejectsChecksums Lie = "answers 400 to checksums"
 )
 
-// Lies are all lies.
+// Lies are all lies that no setting helps against.
 func Lies() []Lie {
 	return []Lie{
 		IgnoresIfNoneMatch, RefusesIfNoneMatch, RejectsIfNoneMatch, GarblesIfNoneMatch, IgnoresIfMatch, RefusesIfMatch,
 		ListsNoUploads, HidesUploads, HidesUploadsWordlessly, RefusesUploadListing,
+		LooksFirst, ForgetsMetadata, SwallowsCompletions, HasNoClock,
 	}
 }
 
@@ -113,10 +127,33 @@ func (l *liar) answers(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNotFound)
 	case l.lie == RefusesUploadListing && listing:
 		refuse(w, http.StatusNotImplemented, "NotImplemented", "Not implemented")
+	case l.lie == SwallowsCompletions && r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
+		w.WriteHeader(http.StatusOK)
+	case l.lie == RefusesChecksums && checksumIn(r) != "":
+		refuse(w, http.StatusNotImplemented, "NotImplemented", "Header "+checksumIn(r)+" not implemented")
+	case l.lie == RejectsChecksums && checksumIn(r) != "":
+		refuse(w, http.StatusBadRequest, "InvalidArgument", "Unsupported header '"+checksumIn(r)+"' received for this API call.")
 	default:
 		return false
 	}
 	return true
+}
+
+// checksumIn is the header of a request that speaks of checksums.
+func checksumIn(r *http.Request) string {
+	for name := range r.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-checksum-") || strings.HasPrefix(name, "x-amz-sdk-checksum-") || name == "x-amz-trailer" {
+			return name
+		}
+	}
+	return ""
+}
+
+// stands says whether an object is at a request's key.
+func (l *liar) stands(r *http.Request) bool {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	_, err := l.server.admin.HeadObject(r.Context(), &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	return err == nil
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -134,6 +171,13 @@ func (l *liar) forward(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if l.lie == LooksFirst && r.Header.Get("If-None-Match") != "" {
+		if l.stands(r) {
+			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "It is there")
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond) // others look as well
+	}
 	out.ContentLength = r.ContentLength
 	if r.ContentLength == 0 {
 		out.Body = http.NoBody
@@ -142,7 +186,7 @@ func (l *liar) forward(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range []string{"Authorization", "X-Amz-Date", "Accept-Encoding", "Connection"} {
 		out.Header.Del(name)
 	}
-	if l.lie == IgnoresIfNoneMatch {
+	if l.lie == IgnoresIfNoneMatch || l.lie == LooksFirst {
 		out.Header.Del("If-None-Match")
 	}
 	if l.lie == IgnoresIfMatch {
@@ -160,6 +204,12 @@ func (l *liar) forward(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	maps.Copy(w.Header(), response.Header)
+	if l.lie == ForgetsMetadata {
+		maps.DeleteFunc(w.Header(), func(name string, _ []string) bool { return strings.HasPrefix(name, "X-Amz-Meta-") })
+	}
+	if l.lie == HasNoClock {
+		w.Header()["Date"] = nil // else the one of this server's
+	}
 	w.WriteHeader(response.StatusCode)
 	_, err = io.Copy(w, response.Body)
 	return err
