@@ -49,14 +49,15 @@ demo: build ## three simulated nights of a bank into ./lake
 
 # With the race detector, ten times slower, the tests that go through thousands
 # of faults and histories, or hours of virtual time, take a sample; so the
-# packages that ask for it (race_on_test.go) are tested without it once more.
-SAMPLED := $(patsubst %/,./%,$(dir $(wildcard internal/*/race_on_test.go internal/*/*/race_on_test.go)))
+# packages that ask for it (race_on_test.go) are tested without it once more: the
+# files of theirs that take samples.
+SAMPLED  := $(patsubst %/,./%,$(dir $(wildcard internal/*/race_on_test.go internal/*/*/race_on_test.go)))
 
 test: $(VERSITYGW) ## all tests of all modules, with the race detector where there is cgo
 	$(call each,$(INSIDE),go -C $$m test $(GOTEST) ./...)
 ifeq ($(CGO),1)
 	$(call each,$(OUTSIDE),go -C $$m test -timeout 15m $(TESTFLAGS) ./...)
-	go test -timeout 15m $(TESTFLAGS) $(SAMPLED)
+	go test -timeout 15m $(TESTFLAGS) -run "$$(.ci/sampling $(SAMPLED))" $(SAMPLED)
 else
 	@echo "not tested without cgo: $(OUTSIDE) (DuckDB needs a C compiler)"
 endif
@@ -64,6 +65,7 @@ endif
 test-minio: $(MINIO) ## the store and the commit protocol against a second S3 server, MinIO (its build takes six minutes and 1.5 GB)
 	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) ./internal/sink/bucket/...
 	SYNCER_S3_SERVER=minio go test -count 1 -timeout 15m $(TESTFLAGS) -run 'S3|Lies|Liar' ./internal/sink
+	$(if $(filter 1,$(CGO)),SYNCER_S3_SERVER=minio go -C e2e test -count 1 -timeout 15m $(TESTFLAGS) -run '^TestNightsOverTLSWithKMS')
 
 # Lakes on a disk that syncs for real take longer, and prove the same: a kill is
 # not a power cut.

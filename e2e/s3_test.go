@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"finoos-syncer/internal/finoos/sandbox"
@@ -26,6 +28,51 @@ func TestThreeNightsOnS3EqualTheTruthAfterEachNight(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("in night %d", n)
 		}
+	}
+}
+
+// Under KMS an ETag says nothing of what an object holds. Only MinIO encrypts; the
+// other server takes the headers, and serves https as well.
+func TestNightsOverTLSWithKMSEqualTheTruth(t *testing.T) {
+	t.Parallel()
+	server := s3test.StartWith(t, s3test.Options{TLS: true})
+	url := s3test.WithPrefix(server.URL, "lake")
+	b := newBank(t, sandbox.Options{Users: 10, Today: daysBefore(2)})
+	encrypted := settings{sink: []string{"sse: aws:kms", "kms_key_id: " + s3test.KMSKey}}
+	env := append(server.Env, "SSL_CERT_FILE="+server.Certificate)
+	for n := 1; n <= 2; n++ {
+		if n > 1 {
+			b.Night()
+		}
+		b.run(t, 0, url, encrypted, env...)
+		checkLake(t, download(t, server, url), b)
+		if t.Failed() {
+			t.Fatalf("in night %d", n)
+		}
+	}
+	if server.Kind == s3test.MinIO {
+		isEncrypted(t, server)
+	}
+}
+
+// isEncrypted looks whether what the server has on its disk is no Parquet that
+// anybody could read.
+func isEncrypted(t *testing.T, server *s3test.Server) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(server.Data, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(path, ".parquet"+string(filepath.Separator)) {
+			return err
+		}
+		files++
+		body, err := os.ReadFile(path)
+		if bytes.Contains(body, []byte("PAR1")) {
+			t.Errorf("%s is not encrypted", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Errorf("%d files of the server, %v", files, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxMessage is how many characters of a server's text an error keeps.
@@ -84,11 +85,13 @@ func withoutAddresses(text string) string {
 // without replaces secrets, in any case and also as they stand in a URL.
 func without(text string, secrets ...string) string {
 	forms := []string{}
+	long := utf8.RuneCountInString(text)
 	for _, secret := range secrets {
-		if secret = strings.ToValidUTF8(secret, "\uFFFD"); secret != "" {
-			forms = append(forms, regexp.QuoteMeta(secret),
-				regexp.QuoteMeta(url.PathEscape(secret)), regexp.QuoteMeta(url.QueryEscape(secret)))
+		if secret = strings.ToValidUTF8(secret, "\uFFFD"); secret == "" || utf8.RuneCountInString(secret) > long {
+			continue // in another case, too, it has as many characters
 		}
+		forms = append(forms, regexp.QuoteMeta(secret),
+			regexp.QuoteMeta(url.PathEscape(secret)), regexp.QuoteMeta(url.QueryEscape(secret)))
 	}
 	if len(forms) == 0 {
 		return text

@@ -278,3 +278,12 @@ func (v via) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return v.next.RoundTrip(r)
 }
+
+// eachNth is by how many a loop over cases of one kind goes on: by one, but with the
+// race detector, which sees in some what it sees in all, by n.
+func eachNth(n int64) int64 {
+	if raceEnabled {
+		return n
+	}
+	return 1
+}

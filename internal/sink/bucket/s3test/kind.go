@@ -1,6 +1,8 @@
 package s3test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +12,9 @@ import (
 
 // Kind is a server of which one is run.
 type Kind string
+
+// KMSKey is the key that MinIO encrypts with, where it serves https.
+const KMSKey = "test-key"
 
 // The kinds.
 const (
@@ -53,11 +58,17 @@ func kindAsked(tb testing.TB) Kind {
 func (k Kind) commandLine(c bucket.Credentials, address, console, data, certificates string) (args, env []string) {
 	if k == MinIO {
 		args = []string{"server", "--quiet", "--address", address, "--console-address", console}
-		if certificates == "" {
+		encrypted := certificates != ""
+		if !encrypted {
 			certificates = filepath.Join(data, "none")
 		}
-		args = append(args, "--certs-dir", certificates, filepath.Join(data, "drive"))
-		return args, []string{"MINIO_ROOT_USER=" + c.AccessKeyID, "MINIO_ROOT_PASSWORD=" + c.SecretAccessKey, "MINIO_BROWSER=off", "HOME=" + data}
+		env = []string{"MINIO_ROOT_USER=" + c.AccessKeyID, "MINIO_ROOT_PASSWORD=" + c.SecretAccessKey, "MINIO_BROWSER=off", "HOME=" + data}
+		if encrypted {
+			key := make([]byte, 32)
+			_, _ = rand.Read(key) // never fails
+			env = append(env, "MINIO_KMS_SECRET_KEY="+KMSKey+":"+base64.StdEncoding.EncodeToString(key))
+		}
+		return append(args, "--certs-dir", certificates, filepath.Join(data, "drive")), env
 	}
 	args = []string{"--quiet", "--access", c.AccessKeyID, "--secret", c.SecretAccessKey, "--region", region}
 	if certificates != "" {

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,8 @@ type Server struct {
 	// Client speaks to it, and trusts its certificate where it has one. Nil
 	// where the default client does.
 	Client *http.Client
+	// Certificate is the file that a child process trusts it by; "" without TLS.
+	Certificate string
 	// Kind is which server it is: stores differ, also where both are right.
 	Kind Kind
 
@@ -60,7 +63,9 @@ type Server struct {
 
 // Options are the server's.
 type Options struct {
-	TLS  bool // serve https with a certificate that only Client trusts
+	// TLS serves https, with a certificate that only Client trusts. MinIO then has a
+	// KMS, with the key KMSKey.
+	TLS  bool
 	Kind Kind // "" for the one that the environment asks for, else Versity
 }
 
@@ -88,6 +93,7 @@ func StartWith(tb testing.TB, opts Options) *Server {
 	if opts.TLS {
 		scheme = "https"
 		s.Client, certificates = certificate(tb)
+		s.Certificate = filepath.Join(certificates, certificateFile)
 	}
 	s.Data = tb.TempDir()
 	for try := 1; ; try++ {
