@@ -272,7 +272,7 @@ func TestReadLogYieldsWhatIsNewerWithItsMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%3 == 0 {
-			if _, err := l.settle(t.Context(), r.Seq, publishedMark{RunID: "run"}); err != nil {
+			if _, err := l.settle(t.Context(), r, publishedMark{RunID: "run"}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -89,7 +89,7 @@ func (t *takeover) takeBack(ctx context.Context, r *Record, by uint64) error {
 	w, marked := t.w, r.Published
 	m, err := w.log.mark(ctx, r.Seq)
 	if err == nil && m == nil {
-		m, err = w.log.settle(ctx, r.Seq, publishedMark{RunID: w.o.RunID, VoidedBy: by})
+		m, err = w.log.settle(ctx, r, publishedMark{RunID: w.o.RunID, VoidedBy: by})
 	}
 	switch {
 	case err != nil:

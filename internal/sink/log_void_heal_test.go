@@ -247,7 +247,7 @@ func TestWhatIsErasedIsPulledLaterThanEver(t *testing.T) {
 		UserID: "u", Stream: "s", CorrelationID: "c", CorrelationAt: at(1), ExtractedAt: at(3), FullAt: at(2), PulledAt: at(2),
 		FirstSeenAt: at(1), Failures: 2, RetryAt: at(9), ErrorClass: "server", HashVersion: 2, State: []byte("r"), Whole: true, FullSeq: 7,
 	}
-	want := cursors.Cursor{UserID: "u", Stream: "s", ExtractedAt: at(3), PulledAt: at(2), FirstSeenAt: at(1), State: []byte("r"), Erased: true}
+	want := cursors.Cursor{UserID: "u", Stream: "s", ExtractedAt: at(3), PulledAt: at(2), FirstSeenAt: at(1), State: []byte("r"), HashVersion: 2, Erased: true}
 	for name, x := range map[string]struct {
 		standing, want cursors.Cursor
 	}{

@@ -96,7 +96,7 @@ func itself(c, _ cursors.Cursor) cursors.Cursor { return c }
 func erased(c cursors.Cursor) cursors.Cursor {
 	return cursors.Cursor{
 		UserID: c.UserID, Stream: c.Stream, ExtractedAt: c.ExtractedAt, PulledAt: c.PulledAt, FirstSeenAt: c.FirstSeenAt,
-		State: c.State, Erased: true,
+		State: c.State, HashVersion: c.HashVersion, Erased: true,
 	}
 }
 

@@ -49,18 +49,18 @@ func parseMark(body []byte, seq uint64) (*publishedMark, error) {
 
 // settle claims the mark of a record, and returns what it says: m, or what somebody
 // else has claimed it for. Until it has succeeded nothing is known.
-func (l *ledger) settle(ctx context.Context, seq uint64, m publishedMark) (*publishedMark, error) {
+func (l *ledger) settle(ctx context.Context, r *Record, m publishedMark) (*publishedMark, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode mark: %w", err)
 	}
 	for attempt := 0; ; attempt++ {
-		_, putErr := bucket.Write(ctx, l.store, l.keys.published(seq), body, bucket.Condition{IfNoneMatch: true})
+		_, putErr := bucket.Write(ctx, l.store, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
 		if putErr == nil {
 			return &m, nil
 		}
 		// Refused, or the answer was lost: what stands there tells.
-		standing, err := l.mark(ctx, seq)
+		standing, err := l.mark(ctx, r.Seq)
 		switch {
 		case err == nil && standing != nil:
 			return standing, nil
@@ -69,7 +69,7 @@ func (l *ledger) settle(ctx context.Context, seq uint64, m publishedMark) (*publ
 		}
 		again := errors.Is(putErr, bucket.ErrConflict) || errors.Is(putErr, bucket.ErrPrecondition)
 		if !again || attempt+1 >= l.patience.attempts || l.patience.pause(ctx, attempt) != nil {
-			return nil, fmt.Errorf("mark record %d: %w", seq, putErr)
+			return nil, fmt.Errorf("mark record %d: %w", r.Seq, putErr)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (l *ledger) complete(ctx context.Context, store bucket.Uploads, r *Record, 
 		}
 		return nil, err
 	}
-	return l.settle(ctx, r.Seq, publishedMark{RunID: runID})
+	return l.settle(ctx, r, publishedMark{RunID: runID})
 }
 
 // confirmVoid makes sure that a record is taken back by the one that its mark names,

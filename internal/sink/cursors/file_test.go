@@ -99,7 +99,7 @@ func randomCursors(rng *rand.Rand, users int, state func() []byte) []Cursor {
 				CorrelationAt: at(), ExtractedAt: at(), FullAt: at(), PulledAt: at(),
 				Failures: rng.IntN(3), RetryAt: at(), ErrorClass: []string{"", "timeout"}[rng.IntN(2)],
 				HashVersion: rng.IntN(9), Ended: rng.IntN(10) == 0, State: state(), FullSeq: rng.Uint64N(3) * rng.Uint64N(1e6),
-				Whole: rng.IntN(2) == 0,
+				Whole: rng.IntN(2) == 0, Erased: rng.IntN(2) == 0,
 			})
 		}
 	}

@@ -24,7 +24,7 @@ func TestASpooledCursorComesBackAsItWas(t *testing.T) {
 		want := Cursor{
 			UserID: fmt.Sprint("user", rng.IntN(100)), Stream: "accounts", CorrelationID: fmt.Sprintf("c-%d", rng.Uint64()), CorrelationAt: instant(),
 			ExtractedAt: instant(), FullAt: instant(), PulledAt: instant(), Failures: rng.IntN(9), RetryAt: instant(), FirstSeenAt: instant(), ErrorClass: "server",
-			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(), Whole: rng.IntN(2) == 0,
+			HashVersion: 2, Ended: rng.IntN(2) == 0, FullSeq: rng.Uint64(), Whole: rng.IntN(2) == 0, Erased: rng.IntN(2) == 0,
 		}
 		for range rng.IntN(300) {
 			want.State = append(want.State, byte(rng.Uint32()))
