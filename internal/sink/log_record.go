@@ -221,7 +221,7 @@ func checkFirst(ctx context.Context, store bucket.Objects, job string) (found bo
 	case !errors.Is(err, ErrForged) && !errors.Is(err, errNewerRecord):
 		return false, fmt.Errorf("job %s: %w", job, err)
 	default:
-		return true, nil //nolint:nilerr // see above
+		return true, nil
 	}
 	return true, l.checkSchema(r)
 }
