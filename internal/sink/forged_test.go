@@ -242,9 +242,7 @@ var forgeries = []forgery{
 	{object: "staging record", tries: "to begin after its run's own commits, so that these are swept", forge: func(l *forgedLake) string {
 		r := l.behindCheckpoint()
 		st := stagingRecord{RunID: r.RunID, Kind: KindRun, Shard: r.Shard, Shards: r.Shards, BaseSeq: l.last, Uploads: []string{}}
-		for _, key := range l.list(l.keys.cursorsOf(r.RunID)) {
-			st.Cursors = append(st.Cursors, key)
-		}
+		st.Cursors = l.list(l.keys.cursorsOf(r.RunID))
 		for _, f := range r.Files {
 			st.Uploads = append(st.Uploads, f.Path)
 		}

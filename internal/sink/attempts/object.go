@@ -27,9 +27,9 @@ type noteObject struct {
 
 const (
 	version = 1
-	// most bounds the attempts of an object, and MaxObject its bytes: two ids of the
-	// longest for each, escaped.
-	most      = 256
+	// most bounds the attempts of an object.
+	most = 256
+	// MaxObject bounds the bytes of an object: two ids of the longest for each, escaped.
 	MaxObject = 4 << 20
 )
 

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-
-	"finoos-syncer/internal/sink/parquet/parquettest"
 )
 
 // thrifty writes the compact protocol, true to it or not.
@@ -124,20 +125,33 @@ func texts2(texts ...string) (page []byte) {
 }
 
 // zeros are so many bytes, compressed.
-func zeros(t testing.TB, n int64) []byte {
-	t.Helper()
+func zeros(tb testing.TB, n int64) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w, err := zstd.NewWriter(&out)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := io.CopyN(w, zeroReader{}, n); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// allocated is parquettest.Allocated, which knows this package.
+func allocated(f func()) uint64 {
+	least := uint64(math.MaxUint64)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
 }
 
 type zeroReader struct{}
@@ -279,7 +293,7 @@ func TestASmallFileTakesLittleMemoryWhateverItSays(t *testing.T) {
 		}
 		file := e.file()
 		var err error
-		got := parquettest.Allocated(func() { _, err = readAll(file, "column") })
+		got := allocated(func() { _, err = readAll(file, "column") })
 		if !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt", name, err)
 		}
@@ -320,27 +334,27 @@ var everyField = []Field[everyType]{
 	List("list", func(r *everyType) []string { return r.list }),
 }
 
-func everyFile(t testing.TB, rows int, compression string) []byte {
-	t.Helper()
+func everyFile(tb testing.TB, rows int, compression string) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	f, err := New("every", everyField, &out, Options{Compression: compression})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range rows {
-		r := &everyType{unique: fmt.Sprint(i), small: int32(i), large: int64(i) << 33, flag: i%2 == 0, list: []string{"x"}}
+		r := &everyType{unique: strconv.Itoa(i), small: int32(i), large: int64(i) << 33, flag: i%2 == 0, list: []string{"x"}}
 		if i%4 > 0 {
 			r.text, r.json, r.bytes = fmt.Sprint("text ", i%7), "{}", []byte{byte(i)}
 		}
 		f.Add([]*everyType{r}, nil)
 		if i%100 == 99 {
 			if err := f.Flush(); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 	}
 	if err := f.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -360,7 +374,7 @@ func FuzzFile(f *testing.F) {
 	f.Add(evil{typ: typeText, codec: codecZstd, rows: 1, values: 1, pages: [][]byte{evilPage(pageOfData, 1<<20, 1, encodingPlain, zeros(f, 1<<20))}}.file())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var err error
-		got := parquettest.Allocated(func() { _, err = readAll(body, everyColumn...) })
+		got := allocated(func() { _, err = readAll(body, everyColumn...) })
 		// A row group takes some bytes of the file, and may hold what the limits say.
 		if most := uint64(4*testLimits.Bytes) * uint64(1+len(body)/64); got > most {
 			t.Errorf("%d bytes take %d: %v", len(body), got, err)
@@ -380,7 +394,7 @@ func FuzzFooter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var footer *footer
 		var err error
-		got := parquettest.Allocated(func() { footer, err = parseFooter(body) })
+		got := allocated(func() { footer, err = parseFooter(body) })
 		if most := uint64(1<<20 + 64*len(body)); got > most {
 			t.Errorf("%d bytes take %d: %v", len(body), got, err)
 		}

@@ -3,6 +3,7 @@ package parquet
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
 
 	arrow "github.com/apache/arrow/go/v17/parquet"
@@ -69,7 +70,7 @@ func TestEveryTypeIsReadAsItWasWritten(t *testing.T) {
 			if i%5 == 0 {
 				large = "-"
 			}
-			want = append(want, fmt.Sprint(text, fmt.Sprint(i), json, body, flag, int32(i), large, "-"))
+			want = append(want, fmt.Sprint(text, strconv.Itoa(i), json, body, flag, int32(i), large, "-"))
 		}
 		if diff := cmp.Diff(want, valuesOf(t, everyFile(t, 250, compression), testLimits, columns...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", compression, diff)
@@ -101,8 +102,8 @@ func TestWhatTheLibraryWroteIsRead(t *testing.T) {
 			continue
 		}
 		defs = append(defs, 1)
-		texts, flags, small = append(texts, []byte(fmt.Sprint(i%500))), append(flags, i%2 == 0), append(small, int32(i%70))
-		want = append(want, fmt.Sprint(fmt.Sprint(i%500), i%2 == 0, int32(i%70), int64(i)%11))
+		texts, flags, small = append(texts, []byte(strconv.Itoa(i%500))), append(flags, i%2 == 0), append(small, int32(i%70))
+		want = append(want, fmt.Sprint(strconv.Itoa(i%500), i%2 == 0, int32(i%70), int64(i)%11))
 	}
 	for _, options := range [][]arrow.WriterProperty{
 		nil,
