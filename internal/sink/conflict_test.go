@@ -119,8 +119,7 @@ func TestALeaseNamesOnlyAHolderThatItRead(t *testing.T) {
 				}
 				began := time.Now()
 				etag, err := testLeases(hook).acquire(t.Context(), ownLease("a"), time.Minute)
-				var held *HeldError
-				if errors.As(err, &held) {
+				if _, held := errors.AsType[*HeldError](err); held {
 					t.Errorf("somebody is said to hold it: %v", err)
 				}
 				if took := (err == nil && etag != ""); took != c.takes {

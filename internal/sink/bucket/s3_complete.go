@@ -41,7 +41,8 @@ func (s *s3Store) CompleteUpload(ctx context.Context, up Upload, parts []Part) e
 		default:
 			err = s.incomplete(ctx, up, size)
 		}
-		if attempt == completeAttempts || !errors.Is(err, ErrConflict) && !errors.Is(err, ErrStillPending) {
+		again := errors.Is(err, ErrConflict) || errors.Is(err, ErrStillPending) || attempt == 1 && answer != nil && readAnswer(answer).isUnhappy()
+		if attempt == completeAttempts || !again {
 			return err
 		}
 	}

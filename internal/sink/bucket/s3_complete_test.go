@@ -2,8 +2,8 @@ package bucket_test
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,7 +42,7 @@ func (u *uploadAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.Method == http.MethodHead:
 		response := reply(r, http.StatusOK, "")
 		response.Header.Set("X-Amz-Meta-Syncer-Upload", u.token)
-		response.Header.Set("Content-Length", fmt.Sprint(u.size))
+		response.Header.Set("Content-Length", strconv.Itoa(u.size))
 		response.ContentLength = int64(u.size)
 		return response, nil
 	case r.URL.Query().Has("uploads") && u.pending:

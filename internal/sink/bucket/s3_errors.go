@@ -189,6 +189,12 @@ func (a storeAnswer) advice() string {
 	return "the bucket is elsewhere: check region and endpoint in the URL"
 }
 
+// isUnhappy says whether a store answered that it could not: with a status that says
+// so, or behind one that does not.
+func (a storeAnswer) isUnhappy() bool {
+	return a.kind() == nil && (a.status/100 == 5 || a.status/100 == 2)
+}
+
 // refusesChecksum says whether a store did not understand what a checksum is sent
 // in, rather than found it wrong.
 func (a storeAnswer) refusesChecksum() bool {

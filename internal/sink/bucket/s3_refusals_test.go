@@ -177,7 +177,7 @@ func TestOddAnswersToConditionalWrites(t *testing.T) {
 
 // TestAStoreThatKnowsNoChecksums is one that refuses what they are sent in: that is
 // told, with what to do, and what is told helps.
-func TestAStoreThatKnowsNoChecksums(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestAStoreThatKnowsNoChecksums(t *testing.T) {
 	server := s3test.Start(t)
 	config := filepath.Join(t.TempDir(), "config")
 	text := "[default]\nrequest_checksum_calculation = when_required\nresponse_checksum_validation = when_required\n"

@@ -218,7 +218,7 @@ func lies() map[string]struct {
 		"forgets the metadata": {liar{complete: func(s bucket.Store, up bucket.Upload, parts []bucket.Part) error {
 			return errors.Join(bucket.ErrNoUpload, s.CompleteUpload(background, up, parts))
 		}}, "metadata"},
-		"completes to other bytes": {liar{complete: func(s bucket.Store, up bucket.Upload, parts []bucket.Part) error {
+		"completes to other bytes": {liar{complete: func(s bucket.Store, up bucket.Upload, _ []bucket.Part) error {
 			_, err := s.Put(background, up.Key, []byte("0;chunk-signature=…"), bucket.Condition{})
 			return errors.Join(err, s.AbortUpload(background, up))
 		}}, "made an object of"},

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"finoos-syncer/internal/wait"
 )
 
 // Lie is one way in which a store does not do what it is asked to. Each is met
@@ -176,7 +178,9 @@ func (l *liar) forward(w http.ResponseWriter, r *http.Request) error {
 			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "It is there")
 			return nil
 		}
-		time.Sleep(100 * time.Millisecond) // others look as well
+		if err := wait.For(ctx, 100*time.Millisecond); err != nil { // others look as well
+			return err
+		}
 	}
 	out.ContentLength = r.ContentLength
 	if r.ContentLength == 0 {
