@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // A backfill has three objects of its own, in _syncer/<job>/backfills/<name>/:
@@ -83,8 +84,11 @@ func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T,
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	v := new(T)
-	if err := json.Unmarshal(body, v); err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+	if err = json.Unmarshal(body, v); err == nil {
+		_, err = seal.Check(key, body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w: bring it back from a backup or an older version of the object", key, err)
 	}
 	return v, nil
 }
@@ -95,7 +99,7 @@ func putOnce(ctx context.Context, store bucket.Objects, key string, v any) error
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	_, err = store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+	_, err = store.Put(ctx, key, seal.Add(key, body), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("write %s: %w", key, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // backfillLedger is an index of a backfill's own records, up to a number of
@@ -52,10 +53,19 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	if err != nil || d == nil {
 		return p, err // it has not begun
 	}
+	tail := d.BaseSeq
 	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
 	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
 	if err == nil && written != nil && written.Version == backfillVersion {
 		p.ledger = *written // else it is of no use: the log says the same
+		tail = max(tail, written.Through)
+	}
+	c := clue{key: keys.backfill(name), seq: tail, what: fmt.Sprintf("knows record %d", tail)}
+	if lost, err := c.holds(ctx, store, keys, 0); err != nil || lost && tail > 0 {
+		if err == nil {
+			err = c.error(keys)
+		}
+		return nil, err
 	}
 	for r, err := range ReadLog(ctx, store, string(keys), p.ledger.Through) {
 		if err != nil {
@@ -136,7 +146,8 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode ledger: %w", err)
 	}
-	if _, err := w.store.Put(ctx, w.keys.backfillLedger(w.o.Backfill), body, bucket.Condition{}); err != nil {
+	key := w.keys.backfillLedger(w.o.Backfill)
+	if _, err := w.store.Put(ctx, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // A handover passes records from one shard of a run group to the others: what
@@ -31,16 +32,19 @@ const (
 // concurrent use.
 type Handover struct {
 	w      *Writer
-	held   [][]byte // by shard
-	chunks []int    // written so far, by shard
+	held   [][]byte   // by shard
+	chunks []int      // written so far, by shard
+	sums   [][]string // of the chunks, by shard
 }
 
 // handed says that all is there: written last, it names the chunks, and says of
 // them as a whole what their maker has to say.
 type handed struct {
-	RunID  string          `json:"run_id"`
-	Chunks int             `json:"chunks"`
-	About  json.RawMessage `json:"about,omitempty"`
+	RunID  string `json:"run_id"`
+	Chunks int    `json:"chunks"`
+	// Sums are those of the chunks; handovers of earlier versions do not tell.
+	Sums  []string        `json:"sums,omitempty"`
+	About json.RawMessage `json:"about,omitempty"`
 }
 
 // HandOver begins a handover to the other shards of the run group.
@@ -49,7 +53,7 @@ func (w *Writer) HandOver() (*Handover, error) {
 		return nil, err
 	}
 	n := w.o.Shard.Count
-	return &Handover{w: w, held: make([][]byte, n), chunks: make([]int, n)}, nil
+	return &Handover{w: w, held: make([][]byte, n), chunks: make([]int, n), sums: make([][]string, n)}, nil
 }
 
 // Add leaves a record for a shard.
@@ -71,6 +75,7 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	h.chunks[shard]++
+	h.sums[shard] = append(h.sums[shard], sumOf(h.held[shard]))
 	h.held[shard] = h.held[shard][:0]
 	return nil
 }
@@ -105,12 +110,12 @@ func (h *Handover) Done(ctx context.Context, about []byte) error {
 		if err := h.flush(ctx, shard); err != nil {
 			return err
 		}
-		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard], About: about})
+		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard], Sums: h.sums[shard], About: about})
 		if err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
 		key := h.w.keys.handover(h.w.o.RunGroup, cursors.Shard{Index: shard, Count: len(h.held)})
-		if _, err := h.w.store.Put(ctx, key, body, bucket.Condition{}); err != nil {
+		if _, err := h.w.store.Put(ctx, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
 	}
@@ -161,7 +166,8 @@ func (w *Writer) HandoverSigns(ctx context.Context, from int) (size int64, alive
 // this one, and what it said about them. It is nil, without an error, where
 // nothing is there yet.
 func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, error], about []byte, err error) {
-	body, info, err := w.store.Get(ctx, w.keys.handover(w.o.RunGroup, w.o.Shard))
+	key := w.keys.handover(w.o.RunGroup, w.o.Shard)
+	body, info, err := w.store.Get(ctx, key)
 	switch {
 	case errors.Is(err, bucket.ErrNotExist):
 		return nil, nil, nil
@@ -170,8 +176,8 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 	case info.StoreTime.Sub(info.Modified) > handoverOld:
 		return nil, nil, nil
 	}
-	var h handed
-	if err := json.Unmarshal(body, &h); err != nil {
+	h, err := parseHanded(key, body)
+	if err != nil {
 		return nil, nil, fmt.Errorf("read what was handed over: %w", err)
 	}
 	return func(yield func([]byte, error) bool) {
@@ -179,6 +185,10 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 			chunk, _, err := w.store.Get(ctx, w.keys.handoverChunk(w.o.RunGroup, h.RunID, w.o.Shard, n))
 			if err != nil {
 				yield(nil, fmt.Errorf("read what was handed over: %w", err))
+				return
+			}
+			if n < len(h.Sums) && sumOf(chunk) != h.Sums[n] {
+				yield(nil, errors.New("read what was handed over: a chunk is damaged"))
 				return
 			}
 			for len(chunk) > 0 {
@@ -195,4 +205,16 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 			}
 		}
 	}, h.About, nil
+}
+
+// parseHanded reads what says that all is there.
+func parseHanded(key string, body []byte) (h handed, err error) {
+	if err := json.Unmarshal(body, &h); err != nil {
+		return h, err
+	}
+	_, err = seal.Check(key, body)
+	if err == nil && h.Sums != nil && len(h.Sums) != h.Chunks {
+		err = fmt.Errorf("it tells of %d chunks, and the sums of %d", h.Chunks, len(h.Sums))
+	}
+	return h, err
 }

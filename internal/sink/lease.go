@@ -11,6 +11,7 @@ import (
 	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/wait"
 )
 
@@ -173,6 +174,6 @@ func (ls *leases) write(ctx context.Context, key string, body leaseBody, cond bu
 	if err != nil {
 		return "", fmt.Errorf("encode lease: %w", err)
 	}
-	info, err := ls.store.Put(ctx, key, text, cond)
+	info, err := ls.store.Put(ctx, key, seal.Add(key, text), cond)
 	return info.ETag, err
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 const (
@@ -53,6 +54,19 @@ type ledger struct {
 
 	// tail is the newest record known; all older ones have been looked at.
 	tail uint64
+	// sum is that of the newest record, "" where it is not known: the next one says
+	// what it follows, so that none can be replaced unseen.
+	sum string
+}
+
+// step moves the tail to the next record.
+func (l *ledger) step(r *Record) error {
+	if r.Prev != "" && l.sum != "" && r.Prev != l.sum {
+		return fmt.Errorf("record %d is not what stood before record %d when that was written: %s was replaced; %s",
+			l.tail, r.Seq, l.keys.record(l.tail), doRecord)
+	}
+	l.tail, l.sum = r.Seq, r.SHA256
+	return nil
 }
 
 // list returns the newest number above after and which of them are marked
@@ -96,19 +110,21 @@ func (l *ledger) read(ctx context.Context, seq uint64) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read record %d: %w", seq, err)
 	}
-	return parseRecord(body, seq)
+	return readRecord(l.keys, body, seq)
 }
 
 // scan calls meet with everything newer than after, in order, and moves the
 // tail to the end of the log. A record of another schema ends it, as it ends follow.
 func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) error) error {
-	l.tail = after
+	l.tail, l.sum = after, ""
 	for r, err := range ReadLog(ctx, l.store, string(l.keys), after) {
 		if err != nil {
 			return err
 		}
-		l.tail = r.Seq
 		if err := l.checkSchema(r); err != nil {
+			return err
+		}
+		if err := l.step(r); err != nil {
 			return err
 		}
 		if err := meet(r); err != nil {
@@ -125,13 +141,13 @@ func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) erro
 // When it cannot be found out whether r was written, the error is errUnsettled.
 func (l *ledger) append(ctx context.Context, r *Record, meet func(*Record) error) error {
 	for {
-		r.Seq = l.tail + 1
+		r.Seq, r.Prev = l.tail+1, l.sum
 		mine, err := l.claim(ctx, r)
 		if err != nil {
 			return err
 		}
 		if mine {
-			l.tail = r.Seq
+			l.tail, l.sum = r.Seq, r.SHA256
 			return nil
 		}
 		if err := l.follow(ctx, meet); err != nil {
@@ -150,6 +166,8 @@ func (l *ledger) claim(ctx context.Context, r *Record) (bool, error) {
 		return false, fmt.Errorf("encode record: %w", err)
 	}
 	key := l.keys.record(r.Seq)
+	body = seal.Add(key, body)
+	r.SHA256, r.Sealed = sumOf(body), true
 	for attempt := 0; ; attempt++ {
 		_, putErr := l.store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
 		if putErr == nil {
@@ -181,8 +199,10 @@ func (l *ledger) follow(ctx context.Context, meet func(*Record) error) error {
 		if err != nil {
 			return err
 		}
-		l.tail = r.Seq
 		if err := l.checkSchema(r); err != nil {
+			return err
+		}
+		if err := l.step(r); err != nil {
 			return err
 		}
 		if err := meet(r); err != nil {
@@ -194,11 +214,13 @@ func (l *ledger) follow(ctx context.Context, meet func(*Record) error) error {
 // markPublished writes the mark that all of r is visible, or that the record
 // numbered voidedBy has taken it back.
 func (l *ledger) markPublished(ctx context.Context, r *Record, m publishedMark) error {
+	m.Record = r.SHA256
 	body, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode mark: %w", err)
 	}
-	_, err = l.store.Put(ctx, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
+	key := l.keys.published(r.Seq)
+	_, err = l.store.Put(ctx, key, seal.Add(key, body), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("mark record %d published: %w", r.Seq, err)
 	}
@@ -212,4 +234,6 @@ type publishedMark struct {
 	// VoidedBy is the record that took this one back: its files are gone and
 	// are not to be loaded.
 	VoidedBy uint64 `json:"voided_by,omitempty"`
+	// Record is the sum of the record; marks of earlier versions do not tell.
+	Record string `json:"record_sha256,omitempty"`
 }

@@ -2,6 +2,8 @@ package sink
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -45,7 +48,10 @@ type Record struct {
 	RunGroup string `json:"run_group,omitempty"`
 	// Nonce tells this record from any other that the same run may have
 	// tried to write.
-	Nonce       string    `json:"nonce"`
+	Nonce string `json:"nonce"`
+	// Prev is the sum of the record before; records of earlier versions, and the
+	// first, have none.
+	Prev        string    `json:"prev_sha256,omitempty"`
 	Shard       int       `json:"shard"`
 	Shards      int       `json:"shards"`
 	Kind        string    `json:"kind"`
@@ -70,6 +76,11 @@ type Record struct {
 	// Published says that the record's files are visible (or were taken
 	// back). It is not part of the record, but of the log.
 	Published bool `json:"-"`
+	// SHA256 is the sum of the object that the record was read from, or written to.
+	SHA256 string `json:"-"`
+	// Sealed says that the record is as it was written. Those of earlier versions do
+	// not tell.
+	Sealed bool `json:"-"`
 }
 
 // Source is where a job's data comes from. It is pinned by the first record.
@@ -79,12 +90,7 @@ type Source struct {
 }
 
 // CursorObject names the cursors that a commit makes true.
-type CursorObject struct {
-	Path string `json:"path"`
-	Rows int64  `json:"rows"`
-	// Bytes is the object's size; records of earlier versions do not tell.
-	Bytes int64 `json:"bytes,omitempty"`
-}
+type CursorObject = cursors.Object
 
 // File is a data file that a commit makes true.
 type File struct {
@@ -128,7 +134,7 @@ func (r *Record) trimmed() *Record {
 
 // parseRecord reads the record with the given number.
 func parseRecord(body []byte, seq uint64) (*Record, error) {
-	r := new(Record)
+	r := &Record{SHA256: sumOf(body)}
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
@@ -147,6 +153,56 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 		}
 	}
 	return r, nil
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// readRecord reads what stands under a number in the log of a job.
+func readRecord(keys jobKeys, body []byte, seq uint64) (*Record, error) {
+	r, err := parseRecord(body, seq)
+	if err != nil {
+		return nil, err
+	}
+	if r.Job != string(keys) {
+		return nil, fmt.Errorf("record %d: it is of job %q", seq, r.Job)
+	}
+	if r.Sealed, err = seal.Check(keys.record(seq), body); err != nil && r.Schema == Schema { // else that is what to say
+		return nil, fmt.Errorf("record %d: %w; %s", seq, err, doRecord)
+	}
+	return r, nil
+}
+
+// check refuses a record that no run can have written: what it lacks would be gone by,
+// silently.
+func (r *Record) check() error {
+	if why := r.lacks(); why != "" {
+		return fmt.Errorf("record %d of kind %.20q %s; %s", r.Seq, r.Kind, why, doRecord)
+	}
+	return nil
+}
+
+// lacks says what is missing of a record for its kind, "" where nothing is.
+func (r *Record) lacks() string {
+	outside := func(b int) bool { return b < 0 || b >= cursors.Buckets }
+	if r.Sealed {
+		return "" // so it was written
+	}
+	switch {
+	case !slices.Contains([]string{KindRun, KindBackfill, KindFence, KindVoid}, r.Kind):
+		return "is of none that there is"
+	case len(r.Buckets) == 0 || slices.ContainsFunc(r.Buckets, outside):
+		return "speaks for no users: its buckets are empty or none"
+	case (r.Kind == KindRun || r.Kind == KindBackfill) && r.Cursors.Path == "":
+		return "has no cursors"
+	case r.Kind == KindVoid && r.Voids == 0:
+		return "takes back no record"
+	case r.Kind == KindFence && r.Fences == "":
+		return "fences nobody"
+	}
+	return ""
 }
 
 // checkSchema refuses a record of another schema than the program's.

@@ -59,24 +59,21 @@ func (s *cursorState) floor(shard cursors.Shard) uint64 {
 	return slices.Min(newest)
 }
 
-// checkLog fails where a checkpoint tells of a record behind the end of the log:
-// the cursors in it would be believed although nobody knows any more whose they are.
-func (s *cursorState) checkLog(tail uint64) error {
-	for b := range cursors.Buckets {
-		if seq := s.newest(b); seq > tail {
-			return fmt.Errorf("a checkpoint tells of record %d, and %s ends with %d: bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew",
-				seq, s.keys.log(), tail, s.keys.root())
-		}
-	}
-	return nil
-}
-
 // newest is the number of a bucket's newest checkpoint, 0 if it has none.
 func (s *cursorState) newest(b int) uint64 {
 	if c := s.checkpoints[b]; len(c) > 0 {
 		return c[len(c)-1]
 	}
 	return 0
+}
+
+// sumOf is the sum of a record, "" where it is not known.
+func (s *cursorState) sumOf(seq uint64) string {
+	i, found := slices.BinarySearchFunc(s.commits, seq, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) })
+	if !found {
+		return ""
+	}
+	return s.commits[i].SHA256
 }
 
 func itself(c cursors.Cursor) cursors.Cursor { return c }
@@ -89,24 +86,24 @@ func erased(c cursors.Cursor) cursors.Cursor {
 
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
-func (s *cursorState) effect(r *Record) (path string, f func(cursors.Cursor) cursors.Cursor, err error) {
+func (s *cursorState) effect(r *Record) (object CursorObject, f func(cursors.Cursor) cursors.Cursor, err error) {
 	switch r.Kind {
 	case KindBackfill:
-		return r.Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }, nil
+		return r.Cursors, func(c cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }, nil
 	case KindVoid:
 	default:
-		return r.Cursors.Path, itself, nil
+		return r.Cursors, itself, nil
 	}
 	// Of the record that was taken back, every user and stream starts anew,
 	// whatever was committed on top of it meanwhile.
 	i, found := slices.BinarySearchFunc(s.commits, r.Voids, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) })
 	if !found {
-		return "", nil, fmt.Errorf("it takes back record %d, which is older than the checkpoint", r.Voids)
+		return CursorObject{}, nil, fmt.Errorf("it takes back record %d, which is older than the checkpoint", r.Voids)
 	}
 	if s.commits[i].Kind == KindBackfill {
-		return s.commits[i].Cursors.Path, func(c cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }, nil
+		return s.commits[i].Cursors, func(c cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }, nil
 	}
-	return s.commits[i].Cursors.Path, erased, nil
+	return s.commits[i].Cursors, erased, nil
 }
 
 // Users yields the ids of the users that the shard knows, as of Open: in order

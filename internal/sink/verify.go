@@ -70,12 +70,15 @@ const maxFindings = 1000
 
 // What to do about things that several checks find.
 const (
-	doRestore   = "bring it back from a backup or an older version of the object; else pull everything again (run --full)"
-	doWait      = "nothing: the run at work does it, else the next one"
-	doLogFirst  = "put the log right first: what is missing there may name it"
-	doNotOurs   = "find out who put it there, and delete it: readers of the table see it"
-	doCursors   = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
-	doLeftovers = "nothing: the next run of the job clears it away"
+	doRestore    = "bring it back from a backup or an older version of the object; else pull everything again (run --full)"
+	doWait       = "nothing: the run at work does it, else the next one"
+	doLogFirst   = "put the log right first: what is missing there may name it"
+	doNotOurs    = "find out who put it there, and delete it: readers of the table see it"
+	doCursors    = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
+	doCheckpoint = "if it is damaged or another's, delete it: the one before it, or the log's own objects, say the same"
+	doRecord     = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
+	doStaging    = "delete it when no run is at work: what its run had begun and not committed then stays invisible, until a lifecycle rule aborts incomplete uploads"
+	doLeftovers  = "nothing: the next run of the job clears it away"
 )
 
 // Verify reads everything back that the log of a job says: that every file is

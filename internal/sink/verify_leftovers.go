@@ -146,7 +146,7 @@ func (v *verifier) readableAttempts(ctx context.Context, run string, keys []stri
 		case errors.Is(err, bucket.ErrNotExist):
 			continue
 		case err == nil:
-			err = attempts.Check(body, run)
+			err = attempts.Check(key, body, run)
 		case !errors.Is(err, bucket.ErrDenied):
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -272,9 +273,10 @@ func (w *Writer) fail(err error) error {
 	return err
 }
 
-// WriteReport writes the run report.
+// WriteReport writes the run report, an object of JSON.
 func (w *Writer) WriteReport(ctx context.Context, body []byte) error {
-	if _, err := w.store.Put(ctx, w.keys.report(w.o.RunID), body, bucket.Condition{}); err != nil {
+	key := w.keys.report(w.o.RunID)
+	if _, err := w.store.Put(ctx, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -115,7 +116,8 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 		return fmt.Errorf("encode staging record: %w", err)
 	}
 	s.written = true
-	if _, err := s.store.Put(ctx, s.keys.staging(r.RunID, r.Shard), body, bucket.Condition{}); err != nil {
+	key := s.keys.staging(r.RunID, r.Shard)
+	if _, err := s.store.Put(ctx, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil
@@ -158,16 +160,30 @@ func listStagings(ctx context.Context, store bucket.Objects, keys jobKeys) ([]st
 		if err != nil {
 			return nil, fmt.Errorf("read staging record: %w", err)
 		}
-		var r stagingRecord
-		if err := json.Unmarshal(body, &r); err != nil {
-			return nil, fmt.Errorf("read staging record %s: %w", info.Key, err)
-		}
-		if !validName.MatchString(r.RunID) { // it becomes part of keys, and of a fence
-			return nil, fmt.Errorf("read staging record %s: it names no run", info.Key)
+		r, err := parseStaging(keys, info.Key, body)
+		if err != nil {
+			return nil, fmt.Errorf("read staging record %s: %w; %s", info.Key, err, doStaging)
 		}
 		found = append(found, r)
 	}
 	return found, nil
+}
+
+// parseStaging reads the staging record at a key.
+func parseStaging(keys jobKeys, key string, body []byte) (r stagingRecord, err error) {
+	if err := json.Unmarshal(body, &r); err != nil {
+		return r, err
+	}
+	if !validName.MatchString(r.RunID) { // it becomes part of keys, and of a fence
+		return r, errors.New("it names no run")
+	}
+	if _, err := seal.Check(key, body); err != nil {
+		return r, err
+	}
+	if key != keys.staging(r.RunID, r.Shard) {
+		return r, fmt.Errorf("it is of run %s, shard %d", r.RunID, r.Shard)
+	}
+	return r, nil
 }
 
 // named is what commits have made true, and sweeping must not touch.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/wait"
 )
 
@@ -179,7 +180,7 @@ func (b *Book) put(ctx context.Context, key string, list []Attempt) error {
 	// The key is this process's alone: whatever stands there is ours, and so is a write
 	// that is under way, of a request that was repeated.
 	for range conflicts {
-		_, err = b.o.Store.Put(ctx, key, body, bucket.Condition{IfNoneMatch: true})
+		_, err = b.o.Store.Put(ctx, key, seal.Add(key, body), bucket.Condition{IfNoneMatch: true})
 		if !errors.Is(err, bucket.ErrConflict) || wait.For(ctx, quiet) != nil {
 			break
 		}
@@ -297,7 +298,7 @@ func (b *Book) clear(ctx context.Context, p *notePage) error {
 		if err != nil {
 			return err
 		}
-		_, err = b.o.Store.Put(ctx, p.key, body, bucket.Condition{IfMatch: p.etag})
+		_, err = b.o.Store.Put(ctx, p.key, seal.Add(p.key, body), bucket.Condition{IfMatch: p.etag})
 		if !errors.Is(err, bucket.ErrPrecondition) && !errors.Is(err, bucket.ErrConflict) {
 			return err
 		}
@@ -321,7 +322,7 @@ func (b *Book) again(ctx context.Context, p *notePage) error {
 	if err != nil {
 		return err
 	}
-	list, err := parse(body, p.run)
+	list, err := read(p.key, body, p.run)
 	if err != nil {
 		return err
 	}
@@ -382,7 +383,7 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 			return nil, fmt.Errorf("read noted attempts: %w", err)
 		default:
 			etag = got.ETag
-			list, err = parse(body, run)
+			list, err = read(info.Key, body, run)
 		}
 	}
 	if err != nil {

@@ -26,6 +26,7 @@ func recoverCorrupt(err *error) {
 type Reader struct {
 	source *Source
 	file   *file.Reader
+	seal   *sealed // nil where the file has none
 }
 
 // Open reads the footer. The source remains the caller's.
@@ -35,11 +36,18 @@ func Open(source *Source) (r *Reader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{source: source, file: opened}, nil
+	seal, err := readSeal(source, opened.MetaData())
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{source: source, file: opened, seal: seal}, nil
 }
 
 // Groups counts the row groups.
 func (r *Reader) Groups() int { return r.file.NumRowGroups() }
+
+// Rows counts the rows, as the footer has it.
+func (r *Reader) Rows() int64 { return r.file.NumRows() }
 
 // Has says whether the file has a column of that name that is no list.
 func (r *Reader) Has(column string) bool {
@@ -74,6 +82,7 @@ func (r *Reader) statistics(group int, column string) (stats metadata.TypedStati
 type Group struct {
 	reader *Reader
 	group  *file.RowGroupReader
+	index  int
 	rows   int
 	err    error
 }
@@ -90,7 +99,7 @@ func (r *Reader) Group(i int) (g *Group, err error) {
 	if rows < 0 || rows > mostRows {
 		return nil, fmt.Errorf("%w: a row group of %d rows", ErrCorrupt, rows)
 	}
-	return &Group{reader: r, group: group, rows: int(rows)}, nil
+	return &Group{reader: r, group: group, index: i, rows: int(rows)}, nil
 }
 
 // Rows counts the rows.
@@ -114,8 +123,16 @@ func (g *Group) Fetch(columns ...string) error {
 		}
 		to = max(to, end)
 	}
-	if err := g.reader.source.Fetch(from, to); g.err == nil {
+	if err := g.reader.source.Fetch(from, to); g.err != nil || err != nil {
+		if g.err != nil {
+			return nil
+		}
 		return err
+	}
+	for _, name := range columns {
+		if g.err == nil {
+			g.err = g.checkColumn(name)
+		}
 	}
 	return nil
 }
