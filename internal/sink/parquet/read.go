@@ -36,7 +36,11 @@ func Open(source *Source) (r *Reader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	seal, err := readSeal(source, opened.MetaData())
+	footer, err := source.footer()
+	if err != nil {
+		return nil, err
+	}
+	seal, err := readSeal(footer, opened.NumRowGroups(), opened.MetaData().Schema.NumColumns())
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +134,9 @@ func (g *Group) Fetch(columns ...string) error {
 		return err
 	}
 	for _, name := range columns {
-		if g.err == nil {
-			g.err = g.checkColumn(name)
+		place := g.reader.file.MetaData().Schema.ColumnIndexByName(name)
+		if begin, end := g.rangeOf(name); end > 0 && g.err == nil {
+			g.err = g.reader.seal.check(g.index, place, g.reader.source.held(begin, end))
 		}
 	}
 	return nil

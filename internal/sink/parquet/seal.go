@@ -29,10 +29,6 @@ const (
 	sealKey  = "sha256" // hexadecimal, of the footer
 )
 
-// sealMark is how a seal begins in the footer: its key, a field's number, a length. It
-// is there although damage lets the library see none.
-var sealMark = []byte(sealKey + "\x18\x40")
-
 // noSeal is what stands in the seal's place while it is made.
 var noSeal = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
@@ -91,58 +87,74 @@ func (s *sealer) describe(meta *metadata.FileMetaDataBuilder) error {
 
 // sealFooter puts the seal into its place.
 func sealFooter(footer []byte) error {
-	at := bytes.LastIndex(footer, []byte(noSeal))
-	if at < 0 {
+	seal, ok := footerText(footer, sealKey)
+	if !ok || string(seal) != noSeal {
 		return fmt.Errorf("%w: a footer without a place for its seal", ErrCorrupt)
 	}
 	sum := sha256.Sum256(footer)
-	hex.Encode(footer[at:], sum[:])
+	hex.Encode(seal, sum[:])
 	return nil
 }
 
-// sealed is what a file that is read says of itself.
+// sealed is what a file that is read says of itself; nil of one without a seal.
 type sealed struct {
-	about string
-	sums  []byte
+	about   string
+	sums    []byte
+	columns int // of a row group
 }
 
-// of returns the sum with a number; nil where there is none.
-func (s *sealed) of(n int) []byte {
-	if from := n * sha256.Size; from >= 0 && from+sha256.Size <= len(s.sums) {
-		return s.sums[from : from+sha256.Size]
-	}
-	return nil
-}
-
-// readSeal checks the footer; nil where it has no seal.
-func readSeal(source *Source, meta *metadata.FileMetaData) (*sealed, error) {
-	kv := meta.KeyValueMetadata()
-	footer, err := source.footer()
-	if err != nil {
-		return nil, err
-	}
-	if len(kv) == 0 && !bytes.Contains(footer, sealMark) {
+// readSeal checks a footer; nil where it has no seal. It looks for what it needs among
+// the bytes: what stands around it may be damaged.
+func readSeal(footer []byte, groups, columns int) (*sealed, error) {
+	seal, hasSeal := footerText(footer, sealKey)
+	about, hasAbout := footerText(footer, aboutKey)
+	text, hasSums := footerText(footer, sumsKey)
+	if !hasSeal && !hasAbout && !hasSums {
 		return nil, nil //nolint:nilnil // that it has none is an answer
 	}
-	values := map[string]string{}
-	for _, v := range kv {
-		values[v.Key] = v.GetValue()
+	whole := bytes.Clone(footer)
+	if at := bytes.LastIndex(footer, seal); hasSeal {
+		copy(whole[at:at+len(seal)], noSeal)
 	}
-	given := []byte(values[sealKey])
-	at := bytes.LastIndex(footer, given)
-	if len(given) != len(noSeal) || at < 0 {
-		return nil, fmt.Errorf("%w: the footer's seal is broken", ErrCorrupt)
+	if sum := sha256.Sum256(whole); hex.EncodeToString(sum[:]) != string(seal) {
+		return nil, fmt.Errorf("%w: the seal of its footer is broken", ErrCorrupt)
 	}
-	footer = bytes.Clone(footer)
-	copy(footer[at:], noSeal)
-	if sum := sha256.Sum256(footer); hex.EncodeToString(sum[:]) != string(given) {
-		return nil, fmt.Errorf("%w: the footer's seal is broken", ErrCorrupt)
+	sums, err := base64.RawStdEncoding.DecodeString(string(text))
+	if !hasAbout || !hasSums || err != nil || len(sums) != (1+groups*columns)*sha256.Size {
+		return nil, fmt.Errorf("%w: its footer has not a sum for each column", ErrCorrupt)
 	}
-	sums, err := base64.RawStdEncoding.DecodeString(values[sumsKey])
-	if columns := len(meta.GetRowGroups()) * meta.Schema.NumColumns(); err != nil || len(sums) != (1+columns)*sha256.Size {
-		return nil, fmt.Errorf("%w: the footer has not a sum for each column", ErrCorrupt)
+	return &sealed{about: string(about), sums: sums, columns: columns}, nil
+}
+
+// footerText is the value of a key in the footer: the last one, as the file's own
+// metadata stand behind those of its columns. In Thrift's compact form that is a field
+// of a text, its length, the key, and the same of the value.
+func footerText(footer []byte, key string) ([]byte, bool) {
+	const text = 0x18
+	begin := append([]byte{text, byte(len(key))}, key...) // keys are short
+	at := bytes.LastIndex(footer, append(begin, text))
+	if at < 0 {
+		return nil, false
 	}
-	return &sealed{about: values[aboutKey], sums: sums}, nil
+	rest := footer[at+len(begin)+1:]
+	n, digits := binary.Uvarint(rest)
+	if digits <= 0 || n > uint64(len(rest)-digits) { // not negative, since digits were read of it
+		return nil, false
+	}
+	return rest[digits : digits+int(n)], true // within rest
+}
+
+// check compares a column of a row group, by its place in the schema, with its sum.
+func (s *sealed) check(group, place int, body []byte) error {
+	if s == nil {
+		return nil
+	}
+	at := (1 + group*s.columns + place) * sha256.Size
+	sum := sha256.Sum256(body)
+	if at < 0 || at+sha256.Size > len(s.sums) || !bytes.Equal(sum[:], s.sums[at:at+sha256.Size]) {
+		return fmt.Errorf("%w: column %d of row group %d is not what was written", ErrCorrupt, place, group)
+	}
+	return nil
 }
 
 // About returns what the writer of a sealed file has said of it; false for a file that
@@ -168,26 +180,8 @@ func (r *Reader) CheckWhole() error {
 	if _, err := io.Copy(sum, io.NewSectionReader(r.source.stored, 0, from)); err != nil {
 		return err
 	}
-	if !bytes.Equal(sum.Sum(nil), r.seal.of(0)) {
+	if !bytes.Equal(sum.Sum(nil), r.seal.sums[:sha256.Size]) {
 		return fmt.Errorf("%w: what stands before the footer is not what was written", ErrCorrupt)
-	}
-	return nil
-}
-
-// checkColumn compares a column that was fetched with its sum.
-func (g *Group) checkColumn(name string) error {
-	place := g.reader.file.MetaData().Schema.ColumnIndexByName(name)
-	if g.reader.seal == nil || place < 0 {
-		return nil
-	}
-	from, to := g.rangeOf(name)
-	body, err := g.reader.source.held(from, to)
-	if err != nil {
-		return err
-	}
-	n := 1 + g.index*g.reader.file.MetaData().Schema.NumColumns() + place
-	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], g.reader.seal.of(n)) {
-		return fmt.Errorf("%w: column %s is not what was written", ErrCorrupt, name)
 	}
 	return nil
 }
@@ -198,14 +192,13 @@ const tailLength = 4 + int64(len(magic))
 // footerRange is where the footer lies.
 func (s *Source) footerRange() (from, to int64, err error) {
 	to = s.size - tailLength
-	tail := make([]byte, 4)
 	if to < 0 {
 		return 0, 0, fmt.Errorf("%w: a file of %d bytes", ErrCorrupt, s.size)
 	}
-	if n, err := s.ReadAt(tail, to); n < len(tail) {
+	if err := s.Fetch(to, s.size); err != nil {
 		return 0, 0, err
 	}
-	from = to - int64(binary.LittleEndian.Uint32(tail))
+	from = to - int64(binary.LittleEndian.Uint32(s.held(to, to+4)))
 	if from < int64(len(magic)) {
 		return 0, 0, fmt.Errorf("%w: a footer that begins at %d", ErrCorrupt, from)
 	}
@@ -221,13 +214,8 @@ func (s *Source) footer() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.held(from, to)
+	return s.held(from, to), nil
 }
 
-// held is a range within the window.
-func (s *Source) held(from, to int64) ([]byte, error) {
-	if from < s.from || to < from || to > s.from+int64(len(s.window)) {
-		return nil, fmt.Errorf("%w: bytes %d to %d were not fetched", ErrCorrupt, from, to)
-	}
-	return s.window[from-s.from : to-s.from], nil
-}
+// held is a range that was fetched.
+func (s *Source) held(from, to int64) []byte { return s.window[from-s.from : to-s.from] }
