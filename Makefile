@@ -36,7 +36,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-files bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s test-engines release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-files bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,17 @@ crash-random: $(VERSITYGW) ## the same, with a thousand kills at any time
 # Its tests wait for controllers most of the time: all of them at once.
 test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: half a minute, once that is built (ten minutes)
 	go -C k8s test -count 1 -timeout 9m -parallel 64 $(TESTFLAGS) -run '^TestOnAKubernetes' . -args -cluster
+
+ENGINES := .cache/engines
+
+test-engines: build $(ENGINES)/done ## texts and lists read by other engines (Python; Spark where there is Java): three minutes, once 1.5 GB are installed
+	./$(BIN) demo --dir $(ENGINES)/lake --users 60
+	$(ENGINES)/bin/python e2e/engines/lists.py $(ENGINES)/lake
+
+$(ENGINES)/done: e2e/engines/requirements.txt
+	python3 -m venv $(ENGINES)
+	$(ENGINES)/bin/pip install --quiet --requirement $<
+	touch $@
 
 release-check: ## the image's binary for each platform, its size, and the manifests
 	go -C k8s test -count 1 -timeout 15m $(TESTFLAGS) . -args -release

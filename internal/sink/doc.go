@@ -10,6 +10,7 @@
 //	sink ──► table ────► parquet   rows of the lake's tables, masked
 //	  └────► cursors ──► parquet   what is remembered of each stream
 //	  └────► attempts              what is about to be done that must not be done twice
+//	  └────► selftest              whether the store keeps what all this is built on
 //	  └────► bucket                the store
 //
 // # A commit

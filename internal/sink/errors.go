@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/selftest"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 	ErrSchema = errors.New("the lake is of another schema")
 	// ErrLyingStore says that the store does not keep what the commit
 	// protocol is built on.
-	ErrLyingStore = errors.New("the store does not do what a safe commit needs")
+	ErrLyingStore = selftest.ErrLying
 
 	// ErrLog says that records of the commit log are missing that there were: what comes
 	// next would take their numbers, and write again what they tell of.

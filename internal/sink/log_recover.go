@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/selftest"
 )
 
 // takeover is what a run does about those before it, once it holds the lease:
@@ -174,7 +175,7 @@ func (t *takeover) sweep(ctx context.Context) error {
 		}
 		t.w.o.Logger.InfoContext(ctx, "swept up after a run that has ended", "dead_run_id", st.RunID, "staged", len(st.Uploads))
 	}
-	return sweepSelfTests(ctx, t.w.store, t.w.keys, isAlive)
+	return selftest.Sweep(ctx, t.w.store, t.w.keys.selfTests(), t.w.keys.selfTestRun, isAlive)
 }
 
 func (t *takeover) fence(st *stagingRecord) *Record {

@@ -16,6 +16,7 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/seal"
+	"finoos-syncer/internal/sink/selftest"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -161,7 +162,7 @@ func Open(ctx context.Context, o Options) (*Writer, error) {
 	etag, err := w.leases.acquire(ctx, body, o.LeaseWait)
 	if err != nil {
 		if errors.Is(err, bucket.ErrUnsupported) {
-			err = lyingStore(o.Store, "refuses conditional writes (%v)", err)
+			err = selftest.Lying(o.Store, "refuses conditional writes (%v)", err)
 		}
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
@@ -204,7 +205,7 @@ func newWriter(o Options) *Writer {
 
 // start is the part of Open that runs under the lease.
 func (w *Writer) start(ctx context.Context) error {
-	if err := selfTest(ctx, w.store, w.keys, w.o.RunID); err != nil {
+	if err := selftest.Run(ctx, w.store, w.keys.selfTest(w.o.RunID), w.o.RunID); err != nil {
 		return err
 	}
 	var err error

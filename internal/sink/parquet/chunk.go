@@ -32,8 +32,7 @@ type columnChunk struct {
 	waiting *dataPage        // with a helper; its place is before any page that follows
 
 	bounds   bool  // least and greatest values are wanted
-	repeated bool  // there is a dictionary
-	plain    bool  // there are pages without one
+	repeated bool  // there is a dictionary, which all pages refer to
 	size     int64 // before compression
 	values   int64
 	slots    int64
@@ -70,7 +69,6 @@ func (f *File) newChunk(group *metadata.RowGroupMetaDataBuilder, groups, column 
 // add adds the page that s holds: so many slots, and those of them that have a
 // value.
 func (c *columnChunk) add(s *workspace, slots, values int, repeated bool, least, most []byte) error {
-	c.plain = c.plain || !repeated
 	c.size += int64(len(s.page))
 	c.slots += int64(slots)
 	c.values += int64(values)
@@ -138,7 +136,10 @@ func (c *columnChunk) put(p *dataPage) error {
 func (c *columnChunk) addDictionary(s *workspace, entries int) error {
 	c.repeated = true
 	c.size += int64(len(s.page))
-	page := file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), arrow.Encodings.Plain) // entries: see DictionaryEntries
+	page := file.NewDictionaryPage(memory.NewBufferBytes(s.page), int32(entries), arrow.Encodings.Plain) // entries: bounded by the memory of a row group
+	if cap(s.page) > 2*PageBytes {
+		s.page = nil // not for the pool to keep
+	}
 	_, err := c.pages.WriteDictionaryPage(page)
 	return err
 }
@@ -173,7 +174,7 @@ func (c *columnChunk) finish(least, most []byte) {
 // began the file is moved by what stands there already.
 func (c *columnChunk) write(out *fileOutput) error {
 	c.complete = true // Close writes a footer of the chunk, with places that are not moved yet
-	if err := c.pages.Close(c.repeated, c.repeated && c.plain); err != nil {
+	if err := c.pages.Close(c.repeated, false); err != nil {
 		return err
 	}
 	chunk, moved := c.meta.Contents(), out.n-int64(len(magic))

@@ -5,14 +5,6 @@ import (
 	"hash/maphash"
 )
 
-const (
-	// DictionaryEntries is how many texts fill a dictionary: readers hold it in
-	// memory, and its numbers save little.
-	DictionaryEntries = 16 << 10
-	// dictionaryBytes fill it as well.
-	dictionaryBytes = 512 << 10
-)
-
 // dictionary numbers strings in the order in which they are first seen. It is
 // a hash table with open addressing over one block of bytes, so that it can be
 // emptied and filled again without allocating.
@@ -43,10 +35,6 @@ func (d *dictionary) reset() {
 
 func (d *dictionary) entries() int { return len(d.offsets) - 1 }
 
-func (d *dictionary) full() bool {
-	return len(d.data) >= dictionaryBytes || d.entries() >= DictionaryEntries
-}
-
 func (d *dictionary) value(i int32) []byte {
 	return d.data[d.offsets[i]:d.offsets[i+1]:d.offsets[i+1]]
 }
@@ -61,7 +49,7 @@ func (d *dictionary) number(s string) (number int32, grown int64) {
 	i := d.find(s)
 	if d.table[i] == 0 {
 		grown = d.insert(i, s)
-		d.last = int32(d.entries() - 1) // at most a little above DictionaryEntries
+		d.last = int32(d.entries() - 1) // bounded by the memory of a row group and one row
 		return d.last, grown
 	}
 	d.last = d.table[i] - 1
@@ -82,11 +70,11 @@ func (d *dictionary) find(s string) uint64 {
 func (d *dictionary) insert(i uint64, s string) int64 {
 	const offset, places = 4, 2 * 4 // the table is at most half full
 	d.data = append(d.data, s...)
-	d.offsets = append(d.offsets, int32(len(d.data))) // bounded by dictionaryBytes and one row
-	d.table[i] = int32(d.entries())                   // bounded by DictionaryEntries and one row
+	d.offsets = append(d.offsets, int32(len(d.data))) // bounded by the memory of a row group and one row
+	d.table[i] = int32(d.entries())                   // bounded likewise
 	if 2*d.entries() > len(d.table) {
 		d.table = make([]int32, 2*len(d.table))
-		for n := range int32(d.entries()) { // bounded by DictionaryEntries and one row
+		for n := range int32(d.entries()) { // bounded likewise
 			i := maphash.Bytes(d.seed, d.value(n)) & uint64(len(d.table)-1) // a power of two
 			for d.table[i] != 0 {
 				i = (i + 1) & uint64(len(d.table)-1) // a power of two

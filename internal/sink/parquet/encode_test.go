@@ -66,7 +66,7 @@ func TestRunsAndPackedNumbersComeBack(t *testing.T) {
 
 func TestAWidthHoldsAllNumbersBelow(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]int{0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 256: 8, 257: 9, DictionaryEntries: 14, DictionaryEntries + 1: 15} {
+	for n, want := range map[int]int{0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 256: 8, 257: 9, 16 << 10: 14, 16<<10 + 1: 15} {
 		if got := widthOf(n); got != want {
 			t.Errorf("numbers below %d take %d bits, want %d", n, got, want)
 		}

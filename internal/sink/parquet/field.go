@@ -98,7 +98,7 @@ func Opaque[R any](name string, get func(*R) []byte) Field[R] {
 }
 
 // List is a column of lists of strings: nil is null, and another thing than a
-// list without items. It has a dictionary.
+// list without items. It has a dictionary, which it must: see textBuffer.
 func List[R any](name string, get func(*R) []string) Field[R] {
 	return Field[R]{
 		Column: Column{Name: name, Type: StringList, dictionary: true},

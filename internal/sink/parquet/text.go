@@ -1,26 +1,29 @@
 package parquet
 
-// textBuffer holds strings, or lists of them. Where the column has a
-// dictionary, each row holds a number instead, until the dictionary is full;
-// the strings of the rows that follow are then held as they are. The column
-// writer has a dictionary of its own, but it boxes every value that it looks
-// up, and rows would be held with all their text.
+// textBuffer holds strings, or lists of them. Where the column has a dictionary,
+// each row holds a number instead. The column writer has a dictionary of its own,
+// but it boxes every value that it looks up, and rows would be held with all their
+// text.
+//
+// A dictionary is never given up for being large, as other writers do: a column
+// with pages of both kinds, and a list on a page without a dictionary, are read as
+// null by fastparquet up to 2026.9 (its readers skip the values, in silence). What
+// bounds it is the memory of a row group.
 type textBuffer struct {
 	file   *binding
 	nulls  bool
 	lists  bool
 	levels []byte
 
-	dict      *dictionary // nil where values hardly repeat
-	refs      []int32
-	dictSlots int // slots whose values are refs, once the dictionary is full
+	dict *dictionary // nil where values hardly repeat
+	refs []int32
 
-	lens []uint32
+	lens []uint32 // without a dictionary
 	data blocks
 }
 
 func newTextBuffer(c Column, file *binding) *textBuffer {
-	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == StringList, dictSlots: -1}
+	b := &textBuffer{file: file, nulls: !c.Required, lists: c.Type == StringList}
 	if c.dictionary {
 		b.dict = newDictionary()
 	}
@@ -34,11 +37,8 @@ func (b *textBuffer) add(s string) {
 			b.addNull()
 			return
 		}
-		b.beginRow()
 		b.levels = append(b.levels, levelValue)
 		b.file.held++
-	} else {
-		b.beginRow()
 	}
 	b.put(s)
 }
@@ -46,11 +46,7 @@ func (b *textBuffer) add(s string) {
 // addRun appends the string of several rows: those of one pull have most of them
 // in common.
 func (b *textBuffer) addRun(s string, rows int) {
-	null := s == "" && b.nulls
-	if !null {
-		b.beginRow()
-	}
-	if null || b.dict == nil || b.dictSlots >= 0 {
+	if s == "" && b.nulls || b.dict == nil {
 		for range rows {
 			b.add(s)
 		}
@@ -93,7 +89,6 @@ func (b *textBuffer) addList(list []string) {
 		b.file.held++
 		return
 	}
-	b.beginRow()
 	level := byte(levelElement)
 	for _, s := range list {
 		b.levels = append(b.levels, level)
@@ -108,14 +103,6 @@ func (b *textBuffer) addNull() {
 	b.file.held++
 }
 
-// beginRow is where the dictionary is given up, so that this never happens
-// within a list: pages shall begin with a row.
-func (b *textBuffer) beginRow() {
-	if b.dict != nil && b.dictSlots < 0 && b.dict.full() {
-		b.dictSlots = b.slots()
-	}
-}
-
 // slots counts what was added: values, nulls and empty lists.
 func (b *textBuffer) slots() int {
 	if b.nulls {
@@ -126,7 +113,7 @@ func (b *textBuffer) slots() int {
 
 func (b *textBuffer) put(s string) {
 	const ref, length = 4, 4
-	if b.dict != nil && b.dictSlots < 0 {
+	if b.dict != nil {
 		number, added := b.dict.number(s)
 		b.refs = append(b.refs, number)
 		b.file.held += ref + added
@@ -140,7 +127,6 @@ func (b *textBuffer) put(s string) {
 func (b *textBuffer) reset() {
 	b.levels, b.refs, b.lens = b.levels[:0], b.refs[:0], b.lens[:0]
 	b.data.free()
-	b.dictSlots = -1
 	if b.dict != nil {
 		b.dict.reset()
 	}

@@ -2,24 +2,16 @@ package parquet
 
 import "bytes"
 
-// encode hands over what was stored as numbers of the dictionary, then what
-// came when that was full.
+// encode hands over what was stored, as numbers of the dictionary where there is
+// one.
 func (b *textBuffer) encode(to *columnChunk, s *workspace) error {
-	at := 0 // slots that were handed over
-	var least, most []byte
 	if b.dict != nil {
-		at = b.slots()
-		if b.dictSlots >= 0 {
-			at = b.dictSlots
-		}
-		least, most = b.dict.bounds()
-		if err := b.encodeRefs(to, at, s); err != nil {
-			return err
-		}
+		return b.encodeRefs(to, s)
 	}
+	var least, most []byte
 	lens, data := b.lens, b.data.texts()
-	for at < b.slots() {
-		end, n := b.pageEnd(at, b.slots(), func(value int) int { return 4 + int(lens[value]) })
+	for at := 0; at < b.slots(); {
+		end, n := b.pageEnd(at, func(value int) int { return 4 + int(lens[value]) })
 		b.begin(s, at, end)
 		var first, last []byte // of the page, in order
 		for _, size := range lens[:n] {
@@ -40,9 +32,8 @@ func (b *textBuffer) encode(to *columnChunk, s *workspace) error {
 	return nil
 }
 
-// encodeRefs hands over the dictionary and the slots below end as references
-// into it.
-func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *workspace) error {
+// encodeRefs hands over the dictionary, and all slots as references into it.
+func (b *textBuffer) encodeRefs(to *columnChunk, s *workspace) error {
 	s.page = s.page[:0]
 	for i := range b.dict.entries() {
 		s.page = appendText(s.page, b.dict.value(int32(i)))
@@ -52,31 +43,34 @@ func (b *textBuffer) encodeRefs(to *columnChunk, end int, s *workspace) error {
 	}
 	width := widthOf(b.dict.entries())
 	size := (width + 7) / 8
-	refs := b.refs
+	refs, end := b.refs, b.slots()
+	// A page's bounds are the whole dictionary's: wide, but never wrong.
+	least, most := b.dict.bounds()
 	for at := 0; at < end; {
 		next, n := end, len(refs)
 		if size*n > PageBytes {
-			next, n = b.pageEnd(at, end, func(int) int { return size })
+			next, n = b.pageEnd(at, func(int) int { return size })
 		}
 		b.begin(s, at, next)
 		s.page = appendHybrid(append(s.page, byte(width)), refs[:n], width) // at most 32 bits
-		// A page's bounds are the whole dictionary's: wide, but never wrong.
-		var least, most []byte
-		if n > 0 {
-			least, most = b.dict.bounds()
+		first, last := least, most
+		if n == 0 {
+			first, last = nil, nil
 		}
-		if err := to.add(s, next-at, n, true, least, most); err != nil {
+		if err := to.add(s, next-at, n, true, first, last); err != nil {
 			return err
 		}
 		at, refs = next, refs[n:]
 	}
+	to.finish(least, most)
 	return nil
 }
 
 // pageEnd returns where a page that begins at a slot ends, and how many values
 // it has: with a row, and before these exceed the size of a page, unless that is
 // one row. size is that of each value that follows.
-func (b *textBuffer) pageEnd(from, slots int, size func(value int) int) (end, values int) {
+func (b *textBuffer) pageEnd(from int, size func(value int) int) (end, values int) {
+	slots := b.slots()
 	room := PageBytes
 	row := from // where the row at hand began
 	rowValues := 0

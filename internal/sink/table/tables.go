@@ -175,7 +175,7 @@ var contractsTable = newTable("contracts", []string{"user_id", "contract_id"}, [
 	date("next_booking_to", func(r *Contract) Date { return r.NextBookingTo }),
 	text("mandate_reference", func(r *Contract) string { return r.MandateReference }),
 	flag("is_active", func(r *Contract) Null[bool] { return r.IsActive }),
-	list("transaction_ids", func(r *Contract) []string { return r.TransactionIDs }).unique(),
+	list("transaction_ids", func(r *Contract) []string { return r.TransactionIDs }),
 	jsonText("partner", func(r *Contract) string { return r.Partner }).repeated(),
 	jsonText("attributes", func(r *Contract) string { return r.Attributes }).repeated(),
 })

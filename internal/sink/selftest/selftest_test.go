@@ -1,4 +1,4 @@
-package sink
+package selftest
 
 import (
 	"context"
@@ -61,57 +61,70 @@ func TestAStoreThatLiesIsFoundOut(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := newMemStore()
+			store := folder(t)
 			tt.store.Store = store
-			err := selfTest(t.Context(), tt.store, "j", "run")
-			if !errors.Is(err, ErrLyingStore) || !strings.Contains(err.Error(), tt.says) {
+			err := Run(t.Context(), tt.store, prefix+"run", "run")
+			if !errors.Is(err, ErrLying) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want that it %s", err, tt.says)
 			}
-			if len(store.objects)+len(store.uploads) > 0 {
-				t.Errorf("left behind: %v, %v", store.objects, store.uploads)
-			}
-			_, err = Open(t.Context(), Options{Store: tt.store, Job: "j", RunID: "run", patience: impatient})
-			if !errors.Is(err, ErrLyingStore) {
-				t.Errorf("open: %v, want %v", err, ErrLyingStore)
-			}
-			if len(store.objects)+len(store.uploads) > 0 {
-				t.Errorf("open left behind: %v, %v", store.objects, store.uploads)
-			}
+			checkEmpty(t, store)
 		})
 	}
 }
 
 func TestAnHonestStorePassesAndIsLeftAsItWas(t *testing.T) {
 	t.Parallel()
-	store := newMemStore()
-	if err := selfTest(t.Context(), store, "j", "run"); err != nil {
+	store := folder(t)
+	if err := Run(t.Context(), store, prefix+"run", "run"); err != nil {
 		t.Fatal(err)
 	}
-	if len(store.objects)+len(store.uploads) > 0 {
-		t.Errorf("left behind: %v, %v", store.objects, store.uploads)
-	}
+	checkEmpty(t, store)
 }
 
 func TestLeftoversOfDeadSelfTestsAreSweptAndLivingOnesAreNot(t *testing.T) {
 	t.Parallel()
-	store := newMemStore()
-	keys := jobKeys("j")
+	store := folder(t)
 	for _, run := range []string{"dead", "alive"} {
-		if _, err := store.Put(t.Context(), keys.selfTest(run), []byte("x"), bucket.Condition{}); err != nil {
+		if _, err := store.Put(t.Context(), prefix+run, []byte("x"), bucket.Condition{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.CreateUpload(t.Context(), keys.selfTest(run)); err != nil {
+		if _, err := store.CreateUpload(t.Context(), prefix+run); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := sweepSelfTests(t.Context(), store, keys, func(run string) bool { return run == "alive" }); err != nil {
+	runOf := func(key string) string { return strings.TrimPrefix(key, prefix) }
+	if err := Sweep(t.Context(), store, prefix, runOf, func(run string) bool { return run == "alive" }); err != nil {
 		t.Fatal(err)
 	}
 	for run, want := range map[string]int{"dead": 0, "alive": 1} {
-		_, stands := store.objects[keys.selfTest(run)]
-		pending, err := store.PendingUploads(t.Context(), keys.selfTest(run))
+		_, err := store.Stat(t.Context(), prefix+run)
+		stands := err == nil
+		pending, err := store.PendingUploads(t.Context(), prefix+run)
 		if err != nil || len(pending) != want || stands != (want == 1) {
 			t.Errorf("%s: %d uploads, object stands: %v, %v", run, len(pending), stands, err)
 		}
+	}
+}
+
+const prefix = "_syncer/j/selftest/"
+
+func folder(t *testing.T) bucket.Store {
+	t.Helper()
+	store, err := bucket.Open(t.Context(), "file://"+t.TempDir(), bucket.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// checkEmpty fails where a test has left something.
+func checkEmpty(t *testing.T, store bucket.Store) {
+	t.Helper()
+	for info, err := range store.List(t.Context(), "", "") {
+		t.Errorf("left behind: %s (%v)", info.Key, err)
+	}
+	pending, err := store.PendingUploads(t.Context(), prefix+"run")
+	if err != nil || len(pending) > 0 {
+		t.Errorf("left pending: %v (%v)", pending, err)
 	}
 }
