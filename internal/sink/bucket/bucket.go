@@ -54,6 +54,9 @@ var (
 	// ErrNoUpload: the upload is gone, and the object at its key, if there
 	// is one, is not what it would have become.
 	ErrNoUpload = errors.New("no such upload")
+	// ErrBadUpload: the upload is there, or may be, and can never be completed:
+	// its parts are not those that were acknowledged, or none that the store takes.
+	ErrBadUpload = errors.New("the upload cannot be completed")
 	// ErrDenied: refused, bad credentials, or no such bucket; a person has to
 	// put it right.
 	ErrDenied = errors.New("access denied")
