@@ -63,7 +63,7 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 		return nil, nil, err
 	}
 	keys := jobKeys(job)
-	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	d, err := readDefinition(ctx, store, keys, name)
 	if d == nil || err != nil {
 		return nil, nil, err
 	}
@@ -72,6 +72,32 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	}
 	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))
 	return d, done, err
+}
+
+// readDefinition reads what a backfill is to bring; nil where there is none of that
+// name. Where there is more of it, a definition was lost: the backfill would begin anew,
+// and bring everything once more.
+func readDefinition(ctx context.Context, store bucket.Objects, keys jobKeys, name string) (*BackfillDefinition, error) {
+	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		if d.Name != name {
+			return nil, fmt.Errorf("read %s: it is that of backfill %.100q", keys.definition(name), d.Name)
+		}
+		return d, nil
+	}
+	for _, key := range []string{keys.backfillLedger(name), keys.finished(name)} {
+		stands, err := exists(ctx, store, key)
+		if err != nil {
+			return nil, fmt.Errorf("look for backfill %s: %w", name, err)
+		}
+		if stands {
+			return nil, fmt.Errorf("%s is gone, although there is %s: bring it back from a backup or an older version of the object, or give the backfill another name", keys.definition(name), key)
+		}
+	}
+	return nil, nil //nolint:nilnil // that it is absent is an answer
 }
 
 // readJSON reads a small object; nil where there is none.
@@ -149,6 +175,7 @@ func (w *Writer) Finish(ctx context.Context) (bool, error) {
 	if err := putOnce(ctx, w.store, w.keys.finished(w.o.Backfill), BackfillDone{RunID: w.o.RunID, At: w.o.Now().UTC()}); err != nil {
 		return false, fmt.Errorf("finish backfill %s: %w", w.o.Backfill, err)
 	}
+	w.finished = true
 	return true, nil
 }
 

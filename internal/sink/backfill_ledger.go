@@ -18,8 +18,10 @@ type backfillLedger struct {
 	Version int    `json:"version"`
 	Through uint64 `json:"through"`
 	// Users is how many the last run found.
-	Users   int64         `json:"users,omitempty"`
-	Commits []ledgerEntry `json:"commits"`
+	Users int64 `json:"users,omitempty"`
+	// Finished says that it came to its end.
+	Finished bool          `json:"finished,omitempty"`
+	Commits  []ledgerEntry `json:"commits"`
 }
 
 // ledgerEntry is what finding progress needs of a record.
@@ -49,7 +51,7 @@ type past struct {
 // where the ledger ends.
 func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scratch string) (*past, error) {
 	p := &past{state: &cursorState{store: store, keys: keys, spool: cursors.NewSpool(store, scratch), progress: true}}
-	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	d, err := readDefinition(ctx, store, keys, name)
 	if err != nil || d == nil {
 		return p, err // it has not begun
 	}
@@ -135,9 +137,10 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	w.mu.Lock()
 	users := w.users
 	w.mu.Unlock()
-	if len(l.Commits) == before && (users == 0 || users == l.Users) {
+	if len(l.Commits) == before && (users == 0 || users == l.Users) && (l.Finished || !w.finished) {
 		return nil
 	}
+	l.Finished = l.Finished || w.finished
 	l.Version, l.Through = backfillVersion, w.log.tail
 	if users > 0 {
 		l.Users = users

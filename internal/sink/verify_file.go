@@ -2,13 +2,11 @@ package sink
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -28,7 +26,7 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 	find := func(gone bool, format string, args ...any) {
 		c.findings = append(c.findings, Finding{Where: f.Path, Seq: r.Seq, What: fmt.Sprintf(format, args...), Do: doRestore, gone: gone})
 	}
-	local, err := v.fetch(ctx, f.Path)
+	local, got, err := v.fetch(ctx, f.Path)
 	if errors.Is(err, bucket.ErrNotExist) {
 		find(true, "record %d names it, but it is not there", r.Seq)
 		return c, nil
@@ -38,11 +36,7 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 	}
 	defer func() { _ = local.Close() }() // an unlinked scratch file that was read
 	c.bytes = local.Size()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(local, 0, local.Size())); err != nil {
-		return c, fmt.Errorf("read back %s: %w", f.Path, err)
-	}
-	switch got := hex.EncodeToString(sum.Sum(nil)); {
+	switch {
 	case c.bytes != f.Bytes:
 		find(false, "holds %d bytes, record %d says %d", c.bytes, r.Seq, f.Bytes)
 	case got != f.SHA256:
@@ -64,4 +58,19 @@ func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileChec
 		find(false, "holds %d rows, record %d says %d", c.tally.Rows, r.Seq, f.Rows)
 	}
 	return c, nil
+}
+
+// fetch copies an object to where it can be read often, and returns its sum. The copy
+// is the caller's to close.
+func (v *verifier) fetch(ctx context.Context, path string) (cursors.Local, string, error) {
+	r, err := v.store.Open(ctx, path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = r.Close() }() // only read
+	local, sum, err := cursors.Fetch(r, v.o.ScratchDir)
+	if err != nil {
+		return nil, "", fmt.Errorf("fetch %s: %w", path, err)
+	}
+	return local, sum, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // findUnnamedCursors lists the cursor objects for what nothing names.
@@ -27,12 +28,12 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 	}
 	// Staged first: a run stages them before it writes them, and forgets them
 	// when a record names them or they are gone.
-	staged, err := listStagings(ctx, v.store, v.keys)
-	if err != nil {
+	v.staged = nil
+	if err := v.readStaged(ctx); err != nil {
 		return err
 	}
 	known := nameSet{}
-	for _, st := range staged {
+	for _, st := range v.staged {
 		for _, key := range st.Cursors {
 			known.add(key)
 		}
@@ -55,10 +56,38 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 		f := Finding{Where: key, What: "no commit names it, and no run has announced it", Do: "delete it: nobody reads it, and no run will clear it away"}
 		if v.blind {
 			f.Do = doLogFirst
+		} else if lost, err := v.tellsOfLostRecord(ctx, key); err != nil {
+			return err
+		} else if lost {
+			f.What, f.Do = "has cursors that a record must name, and the log has none: it was longer", doTail(v.keys)
+			v.problem(f)
+			continue
 		}
 		v.note(f)
 	}
 	return nil
+}
+
+// tellsOfLostRecord says whether a run has written a cursor object that no record names.
+// That of a run which was taken for dead while it wrote may stay behind.
+func (v *verifier) tellsOfLostRecord(ctx context.Context, key string) (bool, error) {
+	object, err := v.store.Open(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	local, _, err := cursors.Fetch(object, v.o.ScratchDir)
+	if err = errors.Join(err, object.Close()); err != nil {
+		return false, err
+	}
+	defer func() { _ = local.Close() }() // a copy that was read
+	f, err := cursors.Open(local, false)
+	if err != nil || f.About() == nil || f.About().Key != key {
+		return false, nil //nolint:nilerr // no run has written it
+	}
+	return !v.fenced.has(f.About().RunID), nil
 }
 
 // findLeftovers looks for what runs have announced and not cleared away,
@@ -66,8 +95,8 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 func (v *verifier) findLeftovers(ctx context.Context) error {
 	// Before the leases are looked at, as a run does: whoever is found to
 	// have staged something has had a lease by then.
-	staged, err := listStagings(ctx, v.store, v.keys)
-	if err != nil {
+	v.staged = nil
+	if err := v.readStaged(ctx); err != nil {
 		return err
 	}
 	var tests []string
@@ -82,22 +111,19 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if run := v.keys.attemptRun(info.Key); run != "" && len(noted) < maxFindings {
+		if run := v.keys.attemptRun(info.Key); run == "" {
+			v.stranger(info.Key, "object of attempts")
+		} else if len(noted) < maxFindings {
 			noted[run] = append(noted[run], info.Key)
 		}
 	}
-	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
-	living, err := ls.living(ctx)
-	if err != nil {
+	if err := v.readLiving(ctx); err != nil {
 		return err
 	}
-	alive := map[string]bool{}
-	for _, l := range living {
-		alive[l.RunID] = true
-	}
-	for i := range staged {
-		if !alive[staged[i].RunID] {
-			if err := v.reportStaged(ctx, &staged[i]); err != nil {
+	alive := v.alive
+	for i := range v.staged {
+		if !alive[v.staged[i].RunID] {
+			if err := v.reportStaged(ctx, &v.staged[i]); err != nil {
 				return err
 			}
 		}

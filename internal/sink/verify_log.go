@@ -23,7 +23,7 @@ func (v *verifier) readLog(ctx context.Context) error {
 		}
 		seq, published, ok := v.keys.parseLog(info.Key)
 		if !ok {
-			v.problem(Finding{Where: info.Key, What: "is no part of a log", Do: "find out who put it there, and delete it"})
+			v.problem(Finding{Where: info.Key, What: "is no part of a log", Do: doStranger})
 			continue
 		}
 		if seq != at && at > 0 {
@@ -52,7 +52,7 @@ func (v *verifier) reach(ctx context.Context, seq uint64, marked bool) error {
 			v.next++ // written while the log was being listed
 			continue
 		}
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{
 			Where: v.keys.record(v.next), Seq: v.next,
 			What: fmt.Sprintf("the log has a gap: records %d to %d are missing", v.next, seq-1),
@@ -65,7 +65,7 @@ func (v *verifier) reach(ctx context.Context, seq uint64, marked bool) error {
 		return err
 	}
 	if !stands {
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{
 			Where: v.keys.record(seq), Seq: seq, What: "is marked as published, but is not there",
 			Do: "bring it back from a backup or an older version of the object: without it, the job cannot go on",
@@ -88,10 +88,11 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 	v.found.LastSeq = seq
 	v.read[v.o.Job] = seq
 	if r == nil {
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{Where: v.keys.record(seq), Seq: seq, What: "cannot be read: " + why.Error(), Do: doCursors})
 		return true, nil
 	}
+	v.follow(r)
 	v.checkNamedOnce(r)
 	v.name(r)
 	if r.Kind == KindVoid {
@@ -112,6 +113,38 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 		return true, nil
 	}
 	return true, v.checkPublished(ctx, r)
+}
+
+// follow compares a record with what it says stood before it, and keeps what is to be
+// known of it later.
+func (v *verifier) follow(r *Record) {
+	if r.Prev != "" && v.sum != "" && r.Prev != v.sum {
+		v.replaced = append(v.replaced, Finding{
+			Where: v.keys.record(r.Seq - 1), Seq: r.Seq - 1, What: fmt.Sprintf("is not the record that stood there when record %d was written", r.Seq), Do: doRecord,
+		})
+	}
+	v.sum = r.SHA256
+	if why := r.lacks(); why != "" {
+		v.problem(Finding{Where: v.keys.record(r.Seq), Seq: r.Seq, What: fmt.Sprintf("is of kind %.20q and %s", r.Kind, why), Do: doRecord})
+	}
+	v.remember(r)
+}
+
+// checkReplaced reports records that are not those that were committed, unless something
+// else was found to be wrong with them, which says more.
+func (v *verifier) checkReplaced(context.Context) error {
+	for _, f := range v.replaced {
+		if !v.accused[f.Seq] {
+			v.problem(f)
+		}
+	}
+	if n := v.unchecked; n[0]+n[1] > 0 {
+		v.note(Finding{
+			Where: v.keys.root(), What: fmt.Sprintf("was written in part by an earlier version: of %d cursor objects and %d checkpoints no checksum is known", n[0], n[1]),
+			Do: "nothing: they are read without it, and newer ones take their place",
+		})
+	}
+	return nil
 }
 
 // checkNamedOnce makes sure that no earlier record has named the same files: a
@@ -135,9 +168,17 @@ func (v *verifier) checkPublished(ctx context.Context, r *Record) error {
 		return err
 	case why != nil:
 		v.problem(Finding{Where: v.keys.published(r.Seq), Seq: r.Seq, What: "cannot be read: " + why.Error(), Do: doRestore})
-	case m != nil && m.VoidedBy != 0:
-		v.marked[r.Seq] = m.VoidedBy
-		return nil
+	case m == nil:
+	default:
+		if m.Record != "" && m.Record != r.SHA256 {
+			v.replaced = append(v.replaced, Finding{
+				Where: v.keys.record(r.Seq), Seq: r.Seq, What: "is not the record that its mark was written for", Do: doRecord,
+			})
+		}
+		if m.VoidedBy != 0 {
+			v.marked[r.Seq] = m.VoidedBy
+			return nil
+		}
 	}
 	files := make([]fileCheck, len(r.Files))
 	g, ctx := errgroup.WithContext(ctx)

@@ -134,6 +134,7 @@ type Writer struct {
 	unpublished []*Record       // of all that are known, in order
 	voided      map[uint64]bool // taken back by somebody else
 	kept        named           // what this run has committed
+	finished    bool            // of a backfill: it has come to its end
 	unsettled   bool            // the outcome of a commit is unknown: leave everything to the next run
 	closed      bool
 	closeErr    error

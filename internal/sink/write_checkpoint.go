@@ -50,7 +50,7 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	for _, b := range w.o.Shard.Buckets() {
-		if err := now.writeCheckpoint(ctx, w.o.RunID, b, through); err != nil {
+		if err := now.writeCheckpoint(ctx, b, through); err != nil {
 			return fmt.Errorf("checkpoint of bucket %d: %w", b, err)
 		}
 	}
@@ -91,13 +91,13 @@ func (s *cursorState) since(shard cursors.Shard, through uint64) (commits int, b
 	return commits, bytes
 }
 
-func (s *cursorState) writeCheckpoint(ctx context.Context, runID string, b int, through uint64) error {
+func (s *cursorState) writeCheckpoint(ctx context.Context, b int, through uint64) error {
 	if s.newest(b) >= through {
 		return nil // written by a run that did not get to the end
 	}
 	var body bytes.Buffer
 	key := s.keys.checkpoint(b, through)
-	about := cursors.About{Key: key, RunID: runID, Seq: through, Record: s.sumOf(through)}
+	about := cursors.About{Key: key, Seq: through, Record: s.sumOf(through)}
 	if _, err := about.Write(&body, s.alive(ctx, b, through)); err != nil {
 		return err
 	}

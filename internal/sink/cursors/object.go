@@ -32,7 +32,7 @@ type Object struct {
 // About is what a cursor file says of itself. It stands under the file's seal.
 type About struct {
 	Key   string `json:"key"` // where the file belongs
-	RunID string `json:"run_id"`
+	RunID string `json:"run_id,omitempty"`
 	// Seq is the newest record of the log that the file knows of, and Record that
 	// record's sum: of a checkpoint the last one that it covers.
 	Seq    uint64 `json:"seq"`
@@ -81,8 +81,8 @@ func readAbout(r *parquet.Reader) (*About, error) {
 // one that is copied.
 const copyStep = 1 << 20
 
-// localCopy is an object that was fetched whole.
-type localCopy interface {
+// Local is an object that was fetched whole.
+type Local interface {
 	parquet.Stored
 	io.Closer
 }
@@ -104,7 +104,7 @@ func (f *fileCopy) Size() int64 { return f.size }
 // Fetch copies an object to where it can be read often, and returns its sum: to memory
 // if it is small, else to a local file without a name, which lies in a folder. It
 // is the caller's to close.
-func Fetch(r bucket.Reader, dir string) (_ localCopy, sha256Hex string, err error) {
+func Fetch(r bucket.Reader, dir string) (_ Local, sha256Hex string, err error) {
 	sum := sha256.New()
 	if r.Size() <= copyStep {
 		body := make([]byte, r.Size())

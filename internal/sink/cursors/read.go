@@ -163,6 +163,11 @@ func Count(r parquet.Stored) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	return f.Count()
+}
+
+// Count reads the whole file, and counts what it holds.
+func (f *File) Count() (n int64, err error) {
 	if err := f.reader.CheckWhole(); err != nil {
 		return 0, err
 	}

@@ -1,0 +1,279 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
+)
+
+// checkSmall reads the small objects beside the log. What a run cannot go on with is a
+// problem, what it does without a note.
+func (v *verifier) checkSmall(ctx context.Context) error {
+	for _, kind := range []struct {
+		prefix string
+		check  func(ctx context.Context, key string) error
+	}{
+		{v.keys.leases(), v.checkLease},
+		{v.keys.stagings(), v.checkStaging},
+		{v.keys.states(), v.checkState},
+		{v.keys.handovers(), v.checkHandover},
+		{v.keys.reports(), v.checkReport},
+		{v.keys.backfills(), v.checkBackfill},
+	} {
+		for info, err := range v.store.List(ctx, kind.prefix, "") {
+			if err != nil {
+				return err
+			}
+			if err := kind.check(ctx, info.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return v.findUndefined(ctx)
+}
+
+// stranger notes an object that no run has written.
+func (v *verifier) stranger(key, kind string) {
+	v.note(Finding{Where: key, What: "is no " + kind, Do: doStranger})
+}
+
+// getSealed reads an object of JSON that says itself whether it is whole. There is
+// nothing more to be said of one that is gone, body is nil then.
+func (v *verifier) getSealed(ctx context.Context, key string, into any) (body []byte, why, err error) {
+	body, _, err = v.store.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if why = json.Unmarshal(body, into); why == nil {
+		_, why = seal.Check(key, body)
+	}
+	return body, why, nil
+}
+
+func (v *verifier) checkLease(ctx context.Context, key string) error {
+	if !strings.HasSuffix(key, ".json") {
+		v.stranger(key, "lease")
+		return nil
+	}
+	var l leaseBody
+	body, why, err := v.getSealed(ctx, key, &l)
+	if body == nil || err != nil {
+		return err
+	}
+	if own := v.keys.lease(l.Shard, l.Backfill); why == nil && own != key {
+		why = errors.New("it is that of " + own)
+	}
+	if why != nil {
+		v.problem(Finding{Where: key, What: fmt.Sprintf("is a lease that cannot be read: %v", why), Do: "delete it when no run is at work"})
+	}
+	return nil
+}
+
+// readStaged reads who has announced what, and then whose leases live: whoever is found
+// to have staged something has had a lease by then.
+func (v *verifier) readStaged(ctx context.Context) error {
+	for info, err := range v.store.List(ctx, v.keys.stagings(), "") {
+		if err != nil {
+			return err
+		}
+		st, err := v.staging(ctx, info.Key)
+		if err != nil {
+			return err
+		}
+		if st != nil {
+			v.staged = append(v.staged, *st)
+		}
+	}
+	return v.readLiving(ctx)
+}
+
+// readLiving reads the leases that live. One that cannot be read is reported elsewhere.
+func (v *verifier) readLiving(ctx context.Context) error {
+	v.alive = map[string]bool{}
+	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
+	for info, err := range v.store.List(ctx, v.keys.leases(), "") {
+		if err != nil {
+			return err
+		}
+		if !strings.HasSuffix(info.Key, ".json") {
+			continue
+		}
+		var l leaseBody
+		body, why, err := v.getSealed(ctx, info.Key, &l)
+		if err != nil {
+			return err
+		}
+		if body == nil || why != nil {
+			continue
+		}
+		standing, err := ls.get(ctx, info.Key)
+		if errors.Is(err, bucket.ErrNotExist) {
+			continue // given back meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if standing.alive {
+			v.alive[standing.RunID] = true
+		}
+	}
+	return nil
+}
+
+// staging reads a staging record; nil where it is gone or cannot be read.
+func (v *verifier) staging(ctx context.Context, key string) (*stagingRecord, error) {
+	body, _, err := v.store.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil //nolint:nilnil // its run has ended meanwhile
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, why := parseStaging(v.keys, key, body)
+	if why != nil {
+		return nil, nil //nolint:nilerr,nilnil // it is reported elsewhere
+	}
+	return &st, nil
+}
+
+func (v *verifier) checkStaging(ctx context.Context, key string) error {
+	if !strings.HasSuffix(key, ".json") {
+		v.stranger(key, "staging record")
+		return nil
+	}
+	body, _, err := v.store.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	st, why := parseStaging(v.keys, key, body)
+	if why != nil {
+		v.problem(Finding{Where: key, What: fmt.Sprintf("is a staging record that cannot be read: %v", why), Do: doStaging})
+		return nil
+	}
+	return v.checkClue(ctx, clue{key: key, seq: st.BaseSeq, what: fmt.Sprintf("is of a run that knew record %d", st.BaseSeq)})
+}
+
+// checkClue reports an object that tells of a record behind the end of the log.
+func (v *verifier) checkClue(ctx context.Context, c clue) error {
+	if c.seq <= v.found.LastSeq || v.told[c.key] {
+		return nil
+	}
+	lost, err := c.holds(ctx, v.store, v.keys, v.found.LastSeq)
+	if lost && err == nil {
+		v.problem(Finding{Where: c.key, What: c.what + ", and the log does not: it was longer", Do: doTail(v.keys)})
+	}
+	return err
+}
+
+// findLongerLog reports checkpoints of records behind the end of the log, once for each
+// record.
+func (v *verifier) findLongerLog(ctx context.Context) error {
+	var told []uint64
+	for b := range cursors.Buckets {
+		of := v.checkpoints[b]
+		if len(of) == 0 || slices.Contains(told, of[len(of)-1]) {
+			continue
+		}
+		seq := of[len(of)-1]
+		if key := v.keys.checkpoint(b, seq); seq > v.found.LastSeq && !v.told[key] {
+			told = append(told, seq)
+			if err := v.checkClue(ctx, clue{key: key, seq: seq, what: fmt.Sprintf("is a checkpoint, which tells of record %d", seq)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkState reads a state object. Nothing that was committed depends on it, so that
+// what is wrong with it is a note.
+func (v *verifier) checkState(ctx context.Context, key string) error {
+	name := strings.TrimSuffix(strings.TrimPrefix(key, v.keys.states()), ".json")
+	if !validState.MatchString(name) || key != v.keys.state(name) {
+		v.stranger(key, "object of a job's state")
+		return nil
+	}
+	o, _, err := getState(ctx, v.store, key)
+	switch {
+	case errors.Is(err, errNewerState):
+		v.note(Finding{Where: key, What: err.Error(), Do: "run the job with the newer program"})
+	case errors.Is(err, ErrState):
+		v.note(Finding{Where: key, What: err.Error(), Do: "nothing: runs go on without it, and the next one that has something to remember writes it anew"})
+	case err != nil:
+		return err
+	default:
+		return v.checkClue(ctx, clue{key: key, seq: o.Seq, what: fmt.Sprintf("knows record %d", o.Seq)})
+	}
+	return nil
+}
+
+// checkHandover reads what shards hand over to each other, and its chunks.
+func (v *verifier) checkHandover(ctx context.Context, key string) error {
+	const do = "nothing: the shards read the list of users themselves, and it is swept after a day"
+	if !strings.HasSuffix(key, ".json") {
+		return nil // a chunk, which counts if an object names it
+	}
+	var h handed
+	body, why, err := v.getSealed(ctx, key, &h)
+	if body == nil || err != nil {
+		return err
+	}
+	if why == nil {
+		_, why = parseHanded(key, body)
+	}
+	group, file, _ := strings.Cut(strings.TrimPrefix(key, v.keys.handovers()), "/")
+	for n := 0; why == nil && n < len(h.Sums); n++ {
+		chunk := v.keys.handoverGroup(group) + h.RunID + "-" + strings.TrimSuffix(file, ".json") + fmt.Sprintf("-%d", n)
+		body, _, err := v.store.Get(ctx, chunk)
+		switch {
+		case errors.Is(err, bucket.ErrNotExist):
+			why = fmt.Errorf("%s is gone", chunk)
+		case err != nil:
+			return err
+		case sumOf(body) != h.Sums[n]:
+			why = fmt.Errorf("%s is not what was handed over", chunk)
+		}
+	}
+	if stands, err := exists(ctx, v.store, key); why != nil && stands && err == nil {
+		v.note(Finding{Where: key, What: fmt.Sprintf("cannot be handed over: %v", why), Do: do})
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (v *verifier) checkReport(ctx context.Context, key string) error {
+	run, ok := strings.CutSuffix(strings.TrimPrefix(key, v.keys.reports()), reportSuffix)
+	if !ok || !validName.MatchString(run) {
+		v.stranger(key, "run report")
+		return nil
+	}
+	var r struct {
+		RunID string `json:"run_id"`
+		Job   string `json:"job"`
+	}
+	body, why, err := v.getSealed(ctx, key, &r)
+	if body == nil || err != nil {
+		return err
+	}
+	if why == nil && (r.RunID != "" && r.RunID != run || r.Job != "" && r.Job != v.o.Job) {
+		why = fmt.Errorf("it is that of run %s of job %s", r.RunID, r.Job)
+	}
+	if why != nil {
+		v.note(Finding{Where: key, What: fmt.Sprintf("is a run report that cannot be read: %v", why), Do: "nothing: the lake does not depend on it; delete it if status and report stumble over it"})
+	}
+	return nil
+}
