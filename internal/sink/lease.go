@@ -65,7 +65,7 @@ func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
 	}
 	l := &leaseInfo{etag: info.ETag, until: info.Modified.Add(ls.ttl)}
 	if err := json.Unmarshal(body, &l.leaseBody); err != nil {
-		return nil, fmt.Errorf("read lease %s: %w", key, err)
+		return nil, fmt.Errorf("read lease %s: %w; delete it when no run is at work", key, err)
 	}
 	l.alive = !info.StoreTime.After(l.until) && !process.Gone(l.Process)
 	return l, nil

@@ -32,6 +32,9 @@ func ReadLog(ctx context.Context, store bucket.Objects, job string, after uint64
 		}
 		for from := after + 1; from <= last; from += readAhead {
 			records, err := l.readRange(ctx, from, min(last, from+readAhead-1))
+			if errors.Is(err, bucket.ErrNotExist) {
+				err = fmt.Errorf("%s has a gap: %w; bring it back from a backup or older versions of the objects: without it, the job cannot go on", l.keys.log(), err)
+			}
 			if err != nil {
 				yield(nil, err)
 				return

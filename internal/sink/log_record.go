@@ -139,7 +139,7 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
 	if r.Version > recordVersion {
-		return nil, fmt.Errorf("record %d has version %d, this program reads up to %d: use a newer one", seq, r.Version, recordVersion)
+		return nil, fmt.Errorf("record %d has version %d, this program reads up to %d: %w", seq, r.Version, recordVersion, errNewerRecord)
 	}
 	if r.Schema == 0 {
 		r.Schema = firstSchema
@@ -163,23 +163,32 @@ func sumOf(body []byte) string {
 // readRecord reads what stands under a number in the log of a job.
 func readRecord(keys jobKeys, body []byte, seq uint64) (*Record, error) {
 	r, err := parseRecord(body, seq)
-	if err != nil {
+	if errors.Is(err, errNewerRecord) {
 		return nil, err
 	}
-	if r.Job != string(keys) {
-		return nil, fmt.Errorf("record %d: it is of job %q", seq, r.Job)
+	if err == nil && r.Job != string(keys) {
+		err = fmt.Errorf("record %d: it is of job %q", seq, r.Job)
 	}
-	if r.Sealed, err = seal.Check(keys.record(seq), body); err != nil && r.Schema == Schema { // else that is what to say
-		return nil, fmt.Errorf("record %d: %w; %s", seq, err, doRecord)
+	if err == nil {
+		var broken error
+		if r.Sealed, broken = seal.Check(keys.record(seq), body); broken != nil && r.Schema == Schema { // else that is what to say
+			err = fmt.Errorf("record %d: %w", seq, broken)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; %s", keys.record(seq), err, doRecord)
 	}
 	return r, nil
 }
+
+// errNewerRecord says that a record is of a newer program.
+var errNewerRecord = errors.New("use a newer one")
 
 // check refuses a record that no run can have written: what it lacks would be gone by,
 // silently.
 func (r *Record) check() error {
 	if why := r.lacks(); why != "" {
-		return fmt.Errorf("record %d of kind %.20q %s; %s", r.Seq, r.Kind, why, doRecord)
+		return fmt.Errorf("%s: record %d of kind %.20q %s; %s", jobKeys(r.Job).record(r.Seq), r.Seq, r.Kind, why, doRecord)
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, a
 		err = s.checkPlace(f, b, seq)
 	}
 	if err != nil {
-		return nil, done, fmt.Errorf("%w; %s", err, doCheckpoint)
+		return nil, done, fmt.Errorf("%s: %w; %s", s.keys.checkpoint(b, seq), err, doCheckpoint)
 	}
 	next := f.Bucket(b, all)
 	return &cursorSource{effect: itself, next: func() ([]cursors.Cursor, bool, error) {
@@ -212,11 +212,11 @@ func (s *cursorState) checkPlace(f *cursors.File, b int, seq uint64) error {
 	key, a := s.keys.checkpoint(b, seq), f.About()
 	switch {
 	case a != nil && (a.Key != key || a.Seq != seq):
-		return fmt.Errorf("%s %w: it was written as %s, up to record %d", key, errNotOfItsPlace, a.Key, a.Seq)
+		return fmt.Errorf("it %w: it was written as %s, up to record %d", errNotOfItsPlace, a.Key, a.Seq)
 	case !f.HoldsOnly(b):
-		return fmt.Errorf("%s %w: it holds users of other buckets", key, errNotOfItsPlace)
+		return fmt.Errorf("it %w: it holds users of other buckets", errNotOfItsPlace)
 	case a != nil && a.Record != "" && s.sumOf(seq) != "" && a.Record != s.sumOf(seq):
-		return fmt.Errorf("%s %w: it was made of another log, whose record %d is not the one that stands here", key, errNotOfItsPlace, seq)
+		return fmt.Errorf("it %w: it was made of another log, whose record %d is not the one that stands here", errNotOfItsPlace, seq)
 	}
 	return nil
 }

@@ -33,9 +33,10 @@ type stateObject struct {
 	Version int    `json:"version"`
 	RunID   string `json:"run_id"`
 	Nonce   string `json:"nonce"`
-	// Seq is the newest record that its writer knew of.
-	Seq   uint64          `json:"seq,omitempty"`
-	State json.RawMessage `json:"state"`
+	// Seq is the newest record that its writer knew of, and Record that record's sum.
+	Seq    uint64          `json:"seq,omitempty"`
+	Record string          `json:"record_sha256,omitempty"`
+	State  json.RawMessage `json:"state"`
 }
 
 // ReadState returns the state object of that name as it stands: JSON, or nil where

@@ -83,7 +83,10 @@ func (u *stateUpdate) encode(old []byte) ([]byte, error) {
 	if state == nil || err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(stateObject{Version: stateVersion, RunID: u.w.o.RunID, Nonce: u.nonce, Seq: u.w.Seq(), State: state})
+	u.w.gate.RLock()
+	seq, sum := u.w.log.tail, u.w.log.sum
+	u.w.gate.RUnlock()
+	body, err := json.Marshal(stateObject{Version: stateVersion, RunID: u.w.o.RunID, Nonce: u.nonce, Seq: seq, Record: sum, State: state})
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}

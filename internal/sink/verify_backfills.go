@@ -34,8 +34,8 @@ func (v *verifier) checkBackfill(ctx context.Context, key string) error {
 		v.stranger(key, "object of a backfill")
 		return nil
 	}
-	body, why, err := v.getSealed(ctx, key, into)
-	if body == nil || err != nil {
+	stands, why, err := v.getSealed(ctx, key, into)
+	if !stands || err != nil {
 		return err
 	}
 	if d.Name != "" && d.Name != name {

@@ -159,7 +159,7 @@ func (v *verifier) differs(ctx context.Context, s *cursorState, f *cursors.File,
 		want, wantErr, wantMore := ought()
 		got, gotErr, gotMore := is()
 		switch {
-		case errors.Is(wantErr, bucket.ErrNotExist), errors.Is(wantErr, cursors.ErrDamaged):
+		case errors.Is(wantErr, bucket.ErrNotExist), errors.Is(wantErr, cursors.ErrDamaged), errors.Is(wantErr, errNotOfItsPlace):
 			return "", nil // swept by the run beside, or told
 		case wantErr != nil || gotErr != nil:
 			return "", errors.Join(wantErr, gotErr)

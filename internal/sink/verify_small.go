@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,20 +46,20 @@ func (v *verifier) stranger(key, kind string) {
 	v.note(Finding{Where: key, What: "is no " + kind, Do: doStranger})
 }
 
-// getSealed reads an object of JSON that says itself whether it is whole. There is
-// nothing more to be said of one that is gone, body is nil then.
-func (v *verifier) getSealed(ctx context.Context, key string, into any) (body []byte, why, err error) {
-	body, _, err = v.store.Get(ctx, key)
+// getSealed reads an object of JSON that says itself whether it is whole. What is wrong
+// with it is in why; stands is false where it is gone.
+func (v *verifier) getSealed(ctx context.Context, key string, into any) (stands bool, why, err error) {
+	body, _, err := v.store.Get(ctx, key)
 	if errors.Is(err, bucket.ErrNotExist) {
-		return nil, nil, nil
+		return false, nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return false, nil, err
 	}
 	if why = json.Unmarshal(body, into); why == nil {
 		_, why = seal.Check(key, body)
 	}
-	return body, why, nil
+	return true, why, nil
 }
 
 func (v *verifier) checkLease(ctx context.Context, key string) error {
@@ -66,8 +68,8 @@ func (v *verifier) checkLease(ctx context.Context, key string) error {
 		return nil
 	}
 	var l leaseBody
-	body, why, err := v.getSealed(ctx, key, &l)
-	if body == nil || err != nil {
+	stands, why, err := v.getSealed(ctx, key, &l)
+	if !stands || err != nil {
 		return err
 	}
 	if own := v.keys.lease(l.Shard, l.Backfill); why == nil && own != key {
@@ -109,11 +111,11 @@ func (v *verifier) readLiving(ctx context.Context) error {
 			continue
 		}
 		var l leaseBody
-		body, why, err := v.getSealed(ctx, info.Key, &l)
+		stands, why, err := v.getSealed(ctx, info.Key, &l)
 		if err != nil {
 			return err
 		}
-		if body == nil || why != nil {
+		if !stands || why != nil {
 			continue
 		}
 		standing, err := ls.get(ctx, info.Key)
@@ -215,24 +217,47 @@ func (v *verifier) checkState(ctx context.Context, key string) error {
 	case err != nil:
 		return err
 	default:
-		return v.checkClue(ctx, clue{key: key, seq: o.Seq, what: fmt.Sprintf("knows record %d", o.Seq)})
+		return v.checkStatePlace(ctx, key, o)
 	}
 	return nil
 }
+
+// checkStatePlace compares a state object with the log that it was written beside.
+func (v *verifier) checkStatePlace(ctx context.Context, key string, o stateObject) error {
+	if o.Record != "" && o.Seq <= v.found.LastSeq && !v.accused[o.Seq] {
+		r, _, err := v.get(ctx, o.Seq)
+		if err != nil {
+			return err
+		}
+		if r != nil && r.SHA256 != o.Record {
+			v.note(Finding{
+				Where: key, What: fmt.Sprintf("was written beside another log, whose record %d is not the one that stands here", o.Seq),
+				Do: "delete it: runs go on without it",
+			})
+		}
+	}
+	return v.checkClue(ctx, clue{key: key, seq: o.Seq, what: fmt.Sprintf("knows record %d", o.Seq)})
+}
+
+// chunkName is what the key of a chunk ends with.
+var chunkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}-\d+-\d+-\d+$`)
 
 // checkHandover reads what shards hand over to each other, and its chunks.
 func (v *verifier) checkHandover(ctx context.Context, key string) error {
 	const do = "nothing: the shards read the list of users themselves, and it is swept after a day"
 	if !strings.HasSuffix(key, ".json") {
+		if !chunkName.MatchString(path.Base(key)) {
+			v.stranger(key, "part of a handover")
+		}
 		return nil // a chunk, which counts if an object names it
 	}
 	var h handed
-	body, why, err := v.getSealed(ctx, key, &h)
-	if body == nil || err != nil {
+	stands, why, err := v.getSealed(ctx, key, &h)
+	if !stands || err != nil {
 		return err
 	}
-	if why == nil {
-		_, why = parseHanded(key, body)
+	if why == nil && h.Sums != nil && len(h.Sums) != h.Chunks {
+		why = fmt.Errorf("it tells of %d chunks, and the sums of %d", h.Chunks, len(h.Sums))
 	}
 	group, file, _ := strings.Cut(strings.TrimPrefix(key, v.keys.handovers()), "/")
 	for n := 0; why == nil && n < len(h.Sums); n++ {
@@ -247,12 +272,14 @@ func (v *verifier) checkHandover(ctx context.Context, key string) error {
 			why = fmt.Errorf("%s is not what was handed over", chunk)
 		}
 	}
-	if stands, err := exists(ctx, v.store, key); why != nil && stands && err == nil {
-		v.note(Finding{Where: key, What: fmt.Sprintf("cannot be handed over: %v", why), Do: do})
-	} else if err != nil {
-		return err
+	if why == nil {
+		return nil
 	}
-	return nil
+	stands, err = exists(ctx, v.store, key) // else it was swept meanwhile
+	if stands && err == nil {
+		v.note(Finding{Where: key, What: fmt.Sprintf("cannot be handed over: %v", why), Do: do})
+	}
+	return err
 }
 
 func (v *verifier) checkReport(ctx context.Context, key string) error {
@@ -265,8 +292,8 @@ func (v *verifier) checkReport(ctx context.Context, key string) error {
 		RunID string `json:"run_id"`
 		Job   string `json:"job"`
 	}
-	body, why, err := v.getSealed(ctx, key, &r)
-	if body == nil || err != nil {
+	stands, why, err := v.getSealed(ctx, key, &r)
+	if !stands || err != nil {
 		return err
 	}
 	if why == nil && (r.RunID != "" && r.RunID != run || r.Job != "" && r.Job != v.o.Job) {
