@@ -187,11 +187,18 @@ var errNewerRecord = errors.New("use a newer one")
 // check refuses a record that no run can have written: what it lacks would be gone by,
 // silently.
 func (r *Record) check() error {
-	if why := r.lacks(); why != "" {
+	why := r.lacks()
+	if why == "" && r.unsealed() {
+		why = "was changed: it has lost its sum"
+	}
+	if why != "" {
 		return fmt.Errorf("%s: record %d of kind %.20q %s; %s", jobKeys(r.Job).record(r.Seq), r.Seq, r.Kind, why, doRecord)
 	}
 	return nil
 }
+
+// unsealed says that a record of this version has no seal, as it was written with.
+func (r *Record) unsealed() bool { return r.Prev != "" && !r.Sealed }
 
 // lacks says what is missing of a record for its kind, "" where nothing is.
 func (r *Record) lacks() string {

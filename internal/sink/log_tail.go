@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -111,6 +112,9 @@ func (t *takeover) checkTail(ctx context.Context, fresh []string) error {
 	if err := w.state.checkLog(ctx, w.log.tail); err != nil {
 		return err
 	}
+	if err := t.checkNewest(ctx); err != nil {
+		return err
+	}
 	clues, err := stateClues(ctx, w.store, w.keys, w.log.tail)
 	if err != nil {
 		return err
@@ -139,6 +143,27 @@ func (t *takeover) checkTail(ctx context.Context, fresh []string) error {
 			}
 			return err
 		}
+	}
+	return nil
+}
+
+// checkNewest compares the newest record with its mark: of all others the records that
+// follow tell whether they are those that were committed.
+func (t *takeover) checkNewest(ctx context.Context) error {
+	if len(t.records) == 0 {
+		return nil
+	}
+	r := t.records[len(t.records)-1]
+	body, _, err := t.w.store.Get(ctx, t.w.keys.published(r.Seq))
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the newest mark: %w", err)
+	}
+	var m publishedMark
+	if json.Unmarshal(body, &m) == nil && m.Record != "" && m.Record != r.SHA256 {
+		return fmt.Errorf("%s is not the record that %s was written for; %s", t.w.keys.record(r.Seq), t.w.keys.published(r.Seq), doRecord)
 	}
 	return nil
 }

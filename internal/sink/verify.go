@@ -109,10 +109,10 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 		{"look who is at work", v.readStaged},
 		{"look at what is not published", v.readUnpublished},
 		{"read checkpoints", v.checkCheckpoints},
-		{"look for files that no commit names", v.findUnnamed},
-		{"look for cursors that no commit names", v.findUnnamedCursors},
 		{"look at small objects", v.checkSmall},
 		{"look for a longer log", v.findLongerLog},
+		{"look for cursors that no commit names", v.findUnnamedCursors},
+		{"look for files that no commit names", v.findUnnamed},
 		{"look for leftovers", v.findLeftovers},
 		{"compare records with what follows them", v.checkReplaced},
 	} {
@@ -156,6 +156,7 @@ type verifier struct {
 	cursors     nameSet
 	files       nameSet           // of all jobs
 	read        map[string]uint64 // job -> the newest record whose files are known
+	longer      bool              // the log was
 	blind       bool              // a record could not be read, so that files may be named that are not known
 }
 

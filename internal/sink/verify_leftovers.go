@@ -54,13 +54,17 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 			return err
 		}
 		f := Finding{Where: key, What: "no commit names it, and no run has announced it", Do: "delete it: nobody reads it, and no run will clear it away"}
-		if v.blind {
-			f.Do = doLogFirst
-		} else if lost, err := v.tellsOfLostRecord(ctx, key); err != nil {
+		lost, err := v.tellsOfLostRecord(ctx, key)
+		if err != nil {
 			return err
-		} else if lost {
+		}
+		switch {
+		case v.blind && !v.longer:
+			f.Do = doLogFirst
+		case lost:
 			f.What, f.Do = "has cursors that a record must name, and the log has none: it was longer", doTail(v.keys)
 			v.problem(f)
+			v.blind, v.longer = true, true // so are files
 			continue
 		}
 		v.note(f)

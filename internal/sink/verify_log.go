@@ -123,6 +123,9 @@ func (v *verifier) follow(r *Record) {
 			Where: v.keys.record(r.Seq - 1), Seq: r.Seq - 1, What: fmt.Sprintf("is not the record that stood there when record %d was written", r.Seq), Do: doRecord,
 		})
 	}
+	if r.unsealed() {
+		v.replaced = append(v.replaced, Finding{Where: v.keys.record(r.Seq), Seq: r.Seq, What: "was changed: it has lost its sum", Do: doRecord})
+	}
 	v.sum = r.SHA256
 	if why := r.lacks(); why != "" {
 		v.problem(Finding{Where: v.keys.record(r.Seq), Seq: r.Seq, What: fmt.Sprintf("is of kind %.20q and %s", r.Kind, why), Do: doRecord})
@@ -135,7 +138,7 @@ func (v *verifier) follow(r *Record) {
 func (v *verifier) checkReplaced(context.Context) error {
 	for _, f := range v.replaced {
 		if !v.accused[f.Seq] {
-			v.problem(f)
+			v.problem(f) // once for each record
 		}
 	}
 	if n := v.unchecked; n[0]+n[1] > 0 {

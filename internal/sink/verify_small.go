@@ -175,6 +175,7 @@ func (v *verifier) checkClue(ctx context.Context, c clue) error {
 	}
 	lost, err := c.holds(ctx, v.store, v.keys, v.found.LastSeq)
 	if lost && err == nil {
+		v.blind, v.longer = true, true // what is visible is named by records that are lost
 		v.problem(Finding{Where: c.key, What: c.what + ", and the log does not: it was longer", Do: doTail(v.keys)})
 	}
 	return err
