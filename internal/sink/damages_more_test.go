@@ -77,7 +77,7 @@ var losses = []struct {
 }
 
 // TestLossesAreToldAndNeverGoOnSilently: see TestEveryDamageOfALake….
-func TestLossesAreToldAndNeverGoOnSilently(t *testing.T) {
+func TestLossesAreToldAndNeverGoOnSilently(t *testing.T) { //nolint:tparallel // the one that is not waits for those that are
 	t.Parallel()
 	l := newLakes(t)
 	before := lines(l.rest.verify().Notes)

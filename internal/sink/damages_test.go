@@ -56,8 +56,10 @@ func targets() []target {
 		{name: "definition of a backfill", key: at(k.definition("history")), lake: atRest, extra: k.definition("history2"), goesOn: (*world).fillsOn},
 		{name: "ledger of a backfill", key: at(k.backfillLedger("history")), lake: atRest, extra: k.backfillLedger("history2"), goesOn: (*world).fillsOn},
 		{name: "end of a backfill", key: at(k.finished("history")), lake: atRest, extra: k.finished("history2"), goesOn: (*world).fillsOn},
-		{name: "data file", key: func(l *lakes) string { f, _ := l.rest.file("contracts", 1); return f.Path }, lake: atRest,
-			extra: "contracts/ingest_date=2026-11-22/run950-3-1.parquet", except: true, binary: true},
+		{
+			name: "data file", key: func(l *lakes) string { f, _ := l.rest.file("contracts", 1); return f.Path }, lake: atRest,
+			extra: "contracts/ingest_date=2026-11-22/run950-3-1.parquet", except: true, binary: true,
+		},
 	}
 }
 
@@ -154,7 +156,7 @@ var untold = map[string]string{
 // TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong damages every kind of object in
 // every way, asks verify, and lets the next run come: it refuses, or what it leaves is
 // the truth. docs/crash-proof.md has what comes out.
-func TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong(t *testing.T) {
+func TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong(t *testing.T) { //nolint:tparallel // the one that is not waits for those that are
 	t.Parallel()
 	l := newLakes(t)
 	before := map[*world][]string{}
@@ -323,7 +325,7 @@ func checkDamagesPage(t *testing.T, name, table string) {
 	}
 	want := "| object | damage | `verify` says | the next run |\n|---|---|---|---|\n" + table
 	if *updateDamages {
-		if err := os.WriteFile(damagesPage, []byte(head+begin+want+end+tail), 0o644); err != nil { //nolint:gosec // a page of the repository
+		if err := os.WriteFile(damagesPage, []byte(head+begin+want+end+tail), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -89,7 +89,7 @@ func (v *verifier) tellsOfLostRecord(ctx context.Context, key string) (bool, err
 	defer func() { _ = local.Close() }() // a copy that was read
 	f, err := cursors.Open(local, false)
 	if err != nil || f.About() == nil || f.About().Key != key {
-		return false, nil //nolint:nilerr // no run has written it
+		return false, nil // no run has written it
 	}
 	return !v.fenced.has(f.About().RunID), nil
 }

@@ -127,10 +127,10 @@ func (g *Group) Fetch(columns ...string) error {
 		}
 		to = max(to, end)
 	}
-	if err := g.reader.source.Fetch(from, to); g.err != nil || err != nil {
-		if g.err != nil {
-			return nil
-		}
+	if g.err != nil {
+		return nil
+	}
+	if err := g.reader.source.Fetch(from, to); err != nil {
 		return err
 	}
 	for _, name := range columns {
