@@ -25,8 +25,9 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `Reads back every file that the job has committed, and compares it with the commit
 log: its size, checksum and rows, and for each table the numbers of upserts and
 deletes and the exact sums of the money columns. It makes sure that the log has no
-gap, that the cursors can be read, that what was taken back is gone, and that
-nothing is visible in the tables' folders that no commit of any job names.
+gap and was not longer once, that records, cursors, checkpoints and all small objects
+are those that were written to their place, that what was taken back is gone, and
+that nothing is visible in the tables' folders that no commit of any job names.
 
 It writes nothing and takes no lease: a run may be at work. What that run has not
 published yet is noted, and so is what a killed run has left for the next one to

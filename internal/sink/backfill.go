@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // A backfill has three objects of its own, in _syncer/<job>/backfills/<name>/:
@@ -62,7 +63,7 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 		return nil, nil, err
 	}
 	keys := jobKeys(job)
-	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	d, err := readDefinition(ctx, store, keys, name)
 	if d == nil || err != nil {
 		return nil, nil, err
 	}
@@ -79,6 +80,32 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	return d, done, err
 }
 
+// readDefinition reads what a backfill is to bring; nil where there is none of that
+// name. Where there is more of it, a definition was lost: the backfill would begin anew,
+// and bring everything once more.
+func readDefinition(ctx context.Context, store bucket.Objects, keys jobKeys, name string) (*BackfillDefinition, error) {
+	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		if d.Name != name {
+			return nil, fmt.Errorf("read %s: it is that of backfill %.100q", keys.definition(name), d.Name)
+		}
+		return d, nil
+	}
+	for _, key := range []string{keys.backfillLedger(name), keys.finished(name)} {
+		stands, err := exists(ctx, store, key)
+		if err != nil {
+			return nil, fmt.Errorf("look for backfill %s: %w", name, err)
+		}
+		if stands {
+			return nil, fmt.Errorf("%s is gone, although there is %s: bring it back from a backup or an older version of the object, or give the backfill another name", keys.definition(name), key)
+		}
+	}
+	return nil, nil //nolint:nilnil // that it is absent is an answer
+}
+
 // readJSON reads a small object; nil where there is none.
 func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T, error) {
 	body, _, err := getSmall(ctx, store, key)
@@ -89,7 +116,10 @@ func readJSON[T any](ctx context.Context, store bucket.Objects, key string) (*T,
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	v := new(T)
-	if err := decode(body, v); err != nil {
+	if err = decode(body, v); err == nil {
+		_, err = seal.Check(key, body)
+	}
+	if err != nil {
 		return nil, forged(key, err)
 	}
 	return v, nil
@@ -101,7 +131,7 @@ func putOnce(ctx context.Context, store bucket.Objects, key string, v any) error
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	_, err = bucket.Write(ctx, store, key, body, bucket.Condition{IfNoneMatch: true})
+	_, err = bucket.Write(ctx, store, key, seal.Add(key, body), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return fmt.Errorf("write %s: %w", key, err)
 	}
@@ -151,6 +181,7 @@ func (w *Writer) Finish(ctx context.Context) (bool, error) {
 	if err := putOnce(ctx, w.store, w.keys.finished(w.o.Backfill), BackfillDone{RunID: w.o.RunID, At: w.o.Now().UTC()}); err != nil {
 		return false, fmt.Errorf("finish backfill %s: %w", w.o.Backfill, err)
 	}
+	w.finished = true
 	return true, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // backfillLedger is an index of a backfill's own records, up to a number of
@@ -17,8 +18,10 @@ type backfillLedger struct {
 	Version int    `json:"version"`
 	Through uint64 `json:"through"`
 	// Users is how many the last run found.
-	Users   int64         `json:"users,omitempty"`
-	Commits []ledgerEntry `json:"commits"`
+	Users int64 `json:"users,omitempty"`
+	// Finished says that it came to its end.
+	Finished bool          `json:"finished,omitempty"`
+	Commits  []ledgerEntry `json:"commits"`
 }
 
 // ledgerEntry is what finding progress needs of a record.
@@ -48,14 +51,23 @@ type past struct {
 // where the ledger ends.
 func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scratch string) (*past, error) {
 	p := &past{state: &cursorState{store: store, keys: keys, spool: cursors.NewSpool(store, scratch), progress: true}}
-	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
+	d, err := readDefinition(ctx, store, keys, name)
 	if err != nil || d == nil {
 		return p, err // it has not begun
 	}
+	tail := d.BaseSeq
 	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
 	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
 	if err == nil && written != nil && written.Version == backfillVersion && written.ours(keys) == nil {
 		p.ledger = *written // else it is of no use: the log says the same
+		tail = max(tail, written.Through)
+	}
+	c := clue{key: keys.backfill(name), seq: tail, what: fmt.Sprintf("knows record %d", tail)}
+	if lost, err := c.holds(ctx, store, keys, 0); err != nil || lost && tail > 0 {
+		if err == nil {
+			err = c.error(keys)
+		}
+		return nil, err
 	}
 	for r, err := range ReadLog(ctx, store, string(keys), p.ledger.Through) {
 		if err != nil {
@@ -128,9 +140,10 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	w.mu.Lock()
 	users := w.users
 	w.mu.Unlock()
-	if len(l.Commits) == before && (users == 0 || users == l.Users) {
+	if len(l.Commits) == before && (users == 0 || users == l.Users) && (l.Finished || !w.finished) {
 		return nil
 	}
+	l.Finished = l.Finished || w.finished
 	l.Version, l.Through = backfillVersion, w.log.tail
 	if users > 0 {
 		l.Users = users
@@ -143,7 +156,7 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 	if int64(len(body)) > MostBytes(key) {
 		return nil // the log says the same
 	}
-	if _, err := bucket.Write(ctx, w.store, key, body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@
 //	sink ──► table ────► parquet   rows of the lake's tables, masked
 //	  └────► cursors ──► parquet   what is remembered of each stream
 //	  └────► attempts              what is about to be done that must not be done twice
+//	  └────► seal                  small objects say themselves whether they are whole
 //	  └────► selftest              whether the store keeps what all this is built on
 //	  └────► bucket                the store
 //
@@ -94,6 +95,10 @@
 //  15. What an object in the bucket names is read, written or deleted only if keys.go
 //     makes that key for the job, run and shard that the object is of.
 //     TestAForgedObjectDoesNothingThatItsWriterCouldNot.
+//  16. What is read is what was written: of an object that is damaged, or another's,
+//     nothing is believed, and a log that was longer is not gone on with.
+//     TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong,
+//     TestLossesAreToldAndNeverGoOnSilently, TestASealedFileIsNeverReadWrong.
 //
 // What should hold, else somebody has to clear up:
 //
@@ -164,9 +169,29 @@
 // run that dies between the two loses nothing but what it would have remembered:
 // TestACrashAtAnyWriteLosesAndDoublesNothing.
 //
+// # What is believed
+//
+// Everything says by what it is known:
+//
+//	record         ends with a sum over its key and content, and has that of the record
+//	               before it: none can be replaced without the next one telling
+//	mark           has the sum of its record: so the newest one is known, too
+//	cursor object  its record has size, checksum and number of cursors; it is fetched
+//	               whole, and nothing of it is believed before it was compared
+//	checkpoint     a sum of each column of each row group, which ranged reads are
+//	               compared with; its key, and the sum of the last record that it covers
+//	small objects  a sum over key and content, each
+//
+// Whoever can write to the bucket can make sums, too: they tell damage and mistakes.
+// Objects of earlier versions have none, and are read without.
+//
+// A log that has lost its last records looks like a shorter one. So a start looks for what
+// knows of more (log_tail.go): checkpoints, state, staging records, cursor objects that
+// came after the newest record and that nobody names, and what a dead run has made visible.
+//
 // # Memory
 //
 // It does not depend on the number of users: of each object of cursors one piece
-// is held, of cursors to be committed as much as the caller allows, of rows what
+// of a mebibyte or a row group is held, of cursors to be committed as much as the caller allows, of rows what
 // all tables share (write_memory.go), and one part of an upload.
 package sink

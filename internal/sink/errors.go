@@ -27,6 +27,10 @@ var (
 	// protocol is built on.
 	ErrLyingStore = selftest.ErrLying
 
+	// ErrLog says that records of the commit log are missing that there were: what comes
+	// next would take their numbers, and write again what they tell of.
+	ErrLog = errors.New("the commit log was longer")
+
 	// ErrState says that a state object stands there and cannot be read: damaged,
 	// too large, or of another program's. Who reads it goes on as if there were none.
 	ErrState = errors.New("the state object cannot be read")

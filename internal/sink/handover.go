@@ -11,6 +11,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // A handover passes records from one shard of a run group to the others: what
@@ -33,16 +34,19 @@ const (
 // concurrent use.
 type Handover struct {
 	w      *Writer
-	held   [][]byte // by shard
-	chunks []int    // written so far, by shard
+	held   [][]byte   // by shard
+	chunks []int      // written so far, by shard
+	sums   [][]string // of the chunks, by shard
 }
 
 // handed says that all is there: written last, it names the chunks, and says of
 // them as a whole what their maker has to say.
 type handed struct {
-	RunID  string          `json:"run_id"`
-	Chunks int             `json:"chunks"`
-	About  json.RawMessage `json:"about,omitempty"`
+	RunID  string `json:"run_id"`
+	Chunks int    `json:"chunks"`
+	// Sums are those of the chunks; handovers of earlier versions do not tell.
+	Sums  []string        `json:"sums,omitempty"`
+	About json.RawMessage `json:"about,omitempty"`
 }
 
 // HandOver begins a handover to the other shards of the run group.
@@ -51,7 +55,7 @@ func (w *Writer) HandOver() (*Handover, error) {
 		return nil, err
 	}
 	n := w.o.Shard.Count
-	return &Handover{w: w, held: make([][]byte, n), chunks: make([]int, n)}, nil
+	return &Handover{w: w, held: make([][]byte, n), chunks: make([]int, n), sums: make([][]string, n)}, nil
 }
 
 // Add leaves a record for a shard.
@@ -76,6 +80,7 @@ func (h *Handover) flush(ctx context.Context, shard int) error {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	h.chunks[shard]++
+	h.sums[shard] = append(h.sums[shard], sumOf(h.held[shard]))
 	h.held[shard] = h.held[shard][:0]
 	return nil
 }
@@ -110,12 +115,12 @@ func (h *Handover) Done(ctx context.Context, about []byte) error {
 		if err := h.flush(ctx, shard); err != nil {
 			return err
 		}
-		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard], About: about})
+		body, err := json.Marshal(handed{RunID: h.w.o.RunID, Chunks: h.chunks[shard], Sums: h.sums[shard], About: about})
 		if err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
 		key := h.w.keys.handover(h.w.o.RunGroup, cursors.Shard{Index: shard, Count: len(h.held)})
-		if _, err := bucket.Write(ctx, h.w.store, key, body, bucket.Condition{}); err != nil {
+		if _, err := bucket.Write(ctx, h.w.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 			return fmt.Errorf("hand over: %w", err)
 		}
 	}
@@ -176,7 +181,7 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 	case info.StoreTime.Sub(info.Modified) > handoverOld:
 		return nil, nil, nil
 	}
-	h, err := parseHanded(body)
+	h, err := parseHanded(key, body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read what was handed over: %w", forged(key, err))
 	}
@@ -186,6 +191,10 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 			chunk, _, err := getSmall(ctx, w.store, key)
 			if err != nil {
 				yield(nil, fmt.Errorf("read what was handed over: %w", err))
+				return
+			}
+			if n < len(h.Sums) && sumOf(chunk) != h.Sums[n] {
+				yield(nil, fmt.Errorf("read what was handed over: %w", forged(key, errors.New("a chunk of it is damaged"))))
 				return
 			}
 			for record, err := range handedRecords(chunk) {
@@ -200,9 +209,17 @@ func (w *Writer) HandedOver(ctx context.Context) (records iter.Seq2[[]byte, erro
 	}, h.About, nil
 }
 
-func parseHanded(body []byte) (h handed, err error) {
-	if err = decode(body, &h); err == nil {
-		err = h.ours()
+// parseHanded reads what says that all is there.
+func parseHanded(key string, body []byte) (h handed, err error) {
+	if err = decode(body, &h); err != nil {
+		return h, err
+	}
+	if err = h.ours(); err != nil {
+		return h, err
+	}
+	_, err = seal.Check(key, body)
+	if err == nil && h.Sums != nil && len(h.Sums) != h.Chunks {
+		err = fmt.Errorf("it tells of %d chunks, and the sums of %d", h.Chunks, len(h.Sums))
 	}
 	return h, err
 }

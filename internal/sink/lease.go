@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/process"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/wait"
 )
 
@@ -78,6 +79,9 @@ func (ls *leases) get(ctx context.Context, key string) (*leaseInfo, error) {
 func parseLease(keys jobKeys, key string, body []byte) (l leaseBody, err error) {
 	if err = decode(body, &l); err == nil {
 		err = l.ours(key, keys)
+	}
+	if err == nil {
+		_, err = seal.Check(key, body)
 	}
 	if err != nil {
 		return l, forged(key, err)
@@ -204,6 +208,6 @@ func (ls *leases) write(ctx context.Context, key string, body leaseBody, cond bu
 	if err != nil {
 		return "", fmt.Errorf("encode lease: %w", err)
 	}
-	info, err := bucket.Write(ctx, ls.store, key, text, cond)
+	info, err := bucket.Write(ctx, ls.store, key, seal.Add(key, text), cond)
 	return info.ETag, err
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 const (
@@ -56,6 +57,19 @@ type ledger struct {
 
 	// tail is the newest record known; all older ones have been looked at.
 	tail uint64
+	// sum is that of the newest record, "" where it is not known: the next one says
+	// what it follows, so that none can be replaced unseen.
+	sum string
+}
+
+// step moves the tail to the next record.
+func (l *ledger) step(r *Record) error {
+	if r.Prev != "" && l.sum != "" && r.Prev != l.sum {
+		return fmt.Errorf("record %d is not what stood before record %d when that was written: %s was replaced; %s",
+			l.tail, r.Seq, l.keys.record(l.tail), doRecord)
+	}
+	l.tail, l.sum = r.Seq, r.SHA256
+	return nil
 }
 
 // list returns the newest number above after and which of them are marked
@@ -99,19 +113,21 @@ func (l *ledger) read(ctx context.Context, seq uint64) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read record %d: %w", seq, err)
 	}
-	return l.parse(body, seq)
+	return readRecord(l.keys, body, seq)
 }
 
 // scan calls meet with everything newer than after, in order, and moves the
 // tail to the end of the log. A record of another schema ends it, as it ends follow.
 func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) error) error {
-	l.tail = after
+	l.tail, l.sum = after, ""
 	for r, err := range ReadLog(ctx, l.store, string(l.keys), after) {
 		if err != nil {
 			return err
 		}
-		l.tail = r.Seq
 		if err := l.checkSchema(r); err != nil {
+			return err
+		}
+		if err := l.step(r); err != nil {
 			return err
 		}
 		if err := meet(r); err != nil {
@@ -128,13 +144,13 @@ func (l *ledger) scan(ctx context.Context, after uint64, meet func(*Record) erro
 // When it cannot be found out whether r was written, the error is errUnsettled.
 func (l *ledger) append(ctx context.Context, r *Record, meet func(*Record) error) error {
 	for {
-		r.Seq = l.tail + 1
+		r.Seq, r.Prev = l.tail+1, l.sum
 		mine, err := l.claim(ctx, r)
 		if err != nil {
 			return err
 		}
 		if mine {
-			l.tail = r.Seq
+			l.tail, l.sum = r.Seq, r.SHA256
 			return nil
 		}
 		if err := l.follow(ctx, meet); err != nil {
@@ -153,6 +169,8 @@ func (l *ledger) claim(ctx context.Context, r *Record) (bool, error) {
 		return false, fmt.Errorf("encode record: %w", err)
 	}
 	key := l.keys.record(r.Seq)
+	body = seal.Add(key, body)
+	r.SHA256, r.Sealed = sumOf(body), true
 	if err := checkSmall(key, body); err != nil {
 		return false, err
 	}
@@ -187,8 +205,10 @@ func (l *ledger) follow(ctx context.Context, meet func(*Record) error) error {
 		if err != nil {
 			return err
 		}
-		l.tail = r.Seq
 		if err := l.checkSchema(r); err != nil {
+			return err
+		}
+		if err := l.step(r); err != nil {
 			return err
 		}
 		if err := meet(r); err != nil {

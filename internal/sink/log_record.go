@@ -2,6 +2,8 @@ package sink
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -44,7 +47,10 @@ type Record struct {
 	RunGroup string `json:"run_group,omitempty"`
 	// Nonce tells this record from any other that the same run may have
 	// tried to write.
-	Nonce       string    `json:"nonce"`
+	Nonce string `json:"nonce"`
+	// Prev is the sum of the record before; records of earlier versions, and the
+	// first, have none.
+	Prev        string    `json:"prev_sha256,omitempty"`
 	Shard       int       `json:"shard"`
 	Shards      int       `json:"shards"`
 	Kind        string    `json:"kind"`
@@ -69,6 +75,11 @@ type Record struct {
 	// Published says that the record's files are visible (or were taken
 	// back). It is not part of the record, but of the log.
 	Published bool `json:"-"`
+	// SHA256 is the sum of the object that the record was read from, or written to.
+	SHA256 string `json:"-"`
+	// Sealed says that the record is as it was written. Those of earlier versions do
+	// not tell.
+	Sealed bool `json:"-"`
 }
 
 // Source is where a job's data comes from. It is pinned by the first record.
@@ -78,12 +89,7 @@ type Source struct {
 }
 
 // CursorObject names the cursors that a commit makes true.
-type CursorObject struct {
-	Path string `json:"path"`
-	Rows int64  `json:"rows"`
-	// Bytes is the object's size; records of earlier versions do not tell.
-	Bytes int64 `json:"bytes,omitempty"`
-}
+type CursorObject = cursors.Object
 
 // File is a data file that a commit makes true.
 type File struct {
@@ -127,7 +133,7 @@ func (r *Record) trimmed() *Record {
 
 // parseRecord reads the record with the given number.
 func parseRecord(body []byte, seq uint64) (*Record, error) {
-	r := new(Record)
+	r := &Record{SHA256: sumOf(body)}
 	if err := decode(body, r); err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
@@ -154,19 +160,67 @@ func parseRecord(body []byte, seq uint64) (*Record, error) {
 // errNewerRecord says that a record is of a newer program's making.
 var errNewerRecord = errors.New("version")
 
-// parse reads the record with the given number, which is of the log's own job.
-func (l *ledger) parse(body []byte, seq uint64) (*Record, error) {
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// readRecord reads what stands under a number in the log of a job.
+func readRecord(keys jobKeys, body []byte, seq uint64) (*Record, error) {
 	r, err := parseRecord(body, seq)
-	if err == nil && r.Job != string(l.keys) {
-		err = fmt.Errorf("it is of job %q", r.Job)
-	}
-	switch {
-	case errors.Is(err, errNewerRecord):
+	if errors.Is(err, errNewerRecord) {
 		return nil, err
-	case err != nil:
-		return nil, forged(l.keys.record(seq), err)
+	}
+	if err == nil && r.Job != string(keys) {
+		err = fmt.Errorf("record %d: it is of job %q", seq, r.Job)
+	}
+	if err == nil {
+		var broken error
+		if r.Sealed, broken = seal.Check(keys.record(seq), body); broken != nil && r.Schema == Schema { // else that is what to say
+			err = fmt.Errorf("record %d: %w", seq, broken)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", forged(keys.record(seq), err), doRecord)
 	}
 	return r, nil
+}
+
+// check refuses a record that no run can have written: what it lacks would be gone by,
+// silently.
+func (r *Record) check() error {
+	why := r.lacks()
+	if why == "" && r.unsealed() {
+		why = "was changed: it has lost its sum"
+	}
+	if why != "" {
+		return fmt.Errorf("%s: record %d of kind %.20q %s; %s", jobKeys(r.Job).record(r.Seq), r.Seq, r.Kind, why, doRecord)
+	}
+	return nil
+}
+
+// unsealed says that a record of this version has no seal, as it was written with.
+func (r *Record) unsealed() bool { return r.Prev != "" && !r.Sealed }
+
+// lacks says what is missing of a record for its kind, "" where nothing is.
+func (r *Record) lacks() string {
+	outside := func(b int) bool { return b < 0 || b >= cursors.Buckets }
+	if r.Sealed {
+		return "" // so it was written
+	}
+	switch {
+	case !slices.Contains([]string{KindRun, KindBackfill, KindFence, KindVoid}, r.Kind):
+		return "is of none that there is"
+	case len(r.Buckets) == 0 || slices.ContainsFunc(r.Buckets, outside):
+		return "speaks for no users: its buckets are empty or none"
+	case (r.Kind == KindRun || r.Kind == KindBackfill) && r.Cursors.Path == "":
+		return "has no cursors"
+	case r.Kind == KindVoid && r.Voids == 0:
+		return "takes back no record"
+	case r.Kind == KindFence && r.Fences == "":
+		return "fences nobody"
+	}
+	return ""
 }
 
 // checkSchema refuses a record of another schema than the program's.

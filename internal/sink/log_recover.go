@@ -55,6 +55,10 @@ func (w *Writer) takeOver(ctx context.Context) ([]*Record, error) {
 func (t *takeover) read(ctx context.Context) (err error) {
 	// Before the leases are looked at: whoever is found to have staged
 	// something has had a lease by then.
+	fresh, err := freshCursors(ctx, t.w.store, t.w.keys, t.w.state.floor(t.w.o.Shard))
+	if err != nil {
+		return err
+	}
 	if t.staged, err = listStagings(ctx, t.w.store, t.w.keys); err != nil {
 		return err
 	}
@@ -73,11 +77,14 @@ func (t *takeover) read(ctx context.Context) (err error) {
 	if err := t.w.log.scan(ctx, max(after, 1)-1, t.adopt); err != nil {
 		return err
 	}
-	return t.w.state.checkLog(t.w.log.tail)
+	return t.checkTail(ctx, fresh)
 }
 
 // adopt takes in a record that stands in the log.
 func (t *takeover) adopt(r *Record) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	if keep := t.keep[r.RunID]; keep != nil {
 		keep.add(r)
 	}
@@ -157,6 +164,9 @@ func (t *takeover) sweep(ctx context.Context) error {
 	for _, st := range t.staged {
 		if isAlive(st.RunID) || !t.w.answersFor(st.Backfill, st.shard()) {
 			continue
+		}
+		if err := t.checkNothingVisible(ctx, &st); err != nil {
+			return err
 		}
 		if err := t.append(ctx, t.fence(&st), t.adopt); err != nil {
 			return fmt.Errorf("fence run %s: %w", st.RunID, err)

@@ -172,7 +172,7 @@ func TestCheckpointsBeyondTheLogAreNotBelieved(t *testing.T) {
 		}
 	}
 	for way, err := range w.refused() {
-		if (way == "open" || way == "look") && (err == nil || !strings.Contains(err.Error(), "a checkpoint tells of record")) {
+		if (way == "open" || way == "look") && (err == nil || !strings.Contains(err.Error(), "is a checkpoint, which tells of record")) {
 			t.Errorf("%s: %v, want that the log is gone", way, err)
 		}
 	}

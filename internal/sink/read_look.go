@@ -62,14 +62,14 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 			l.Close()
 			return nil, fmt.Errorf("look at the sink: %w", err)
 		}
-		if err := read.checkSchema(r); err != nil {
+		if err := errors.Join(read.checkSchema(r), r.check()); err != nil {
 			l.Close()
 			return nil, err
 		}
 		last, l.upTo = r, r.Seq
 		l.state.commits = append(l.state.commits, r.trimmed())
 	}
-	err = l.state.checkLog(l.upTo)
+	err = l.state.checkLog(ctx, l.upTo)
 	if err == nil {
 		err = l.state.findVoided(ctx)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -184,14 +185,14 @@ func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool)
 			wipes = append(wipes, order)
 			order++
 		}
-		path, effect := s.effect(r)
-		if path == "" {
+		object, effect := s.effect(r)
+		if object.Path == "" {
 			continue
 		}
-		object, err := s.objectSource(ctx, path, b, all)
+		source, err := s.objectSource(ctx, object, b, all)
 		if err == nil {
-			object.effect = effect
-			err = add(object)
+			source.effect = effect
+			err = add(source)
 		}
 		if err != nil {
 			return nil, nil, done, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
@@ -209,16 +210,44 @@ func (s *cursorState) checkpointSource(ctx context.Context, b int, seq uint64, a
 	}
 	done = func() { _ = object.Close() } // only read
 	f, err := cursors.Open(object, all)
-	if err != nil {
-		return nil, done, err
+	if err == nil {
+		err = s.checkPlace(f, b, seq)
 	}
-	return &cursorSource{effect: itself, next: f.Bucket(b, all)}, done, nil
+	if err != nil {
+		return nil, done, fmt.Errorf("%s: %w; %s", s.keys.checkpoint(b, seq), err, doCheckpoint)
+	}
+	next := f.Bucket(b, all)
+	return &cursorSource{effect: itself, next: func() ([]cursors.Cursor, bool, error) {
+		cs, more, err := next()
+		if err != nil {
+			err = fmt.Errorf("read %s: %w; %s", s.keys.checkpoint(b, seq), err, doCheckpoint)
+		}
+		return cs, more, err
+	}}, done, nil
+}
+
+// errNotOfItsPlace says that a checkpoint was not written to its key, or not by this log.
+var errNotOfItsPlace = errors.New("is no checkpoint of this place")
+
+// checkPlace makes sure that a file is the checkpoint that its key says, of this log.
+// Files of earlier versions say nothing but whose cursors they hold.
+func (s *cursorState) checkPlace(f *cursors.File, b int, seq uint64) error {
+	key, a := s.keys.checkpoint(b, seq), f.About()
+	switch {
+	case a != nil && (a.Key != key || a.Seq != seq):
+		return fmt.Errorf("it %w: it was written as %s, up to record %d", errNotOfItsPlace, a.Key, a.Seq)
+	case !f.HoldsOnly(b):
+		return fmt.Errorf("it %w: it holds users of other buckets", errNotOfItsPlace)
+	case a != nil && a.Record != "" && s.sumOf(seq) != "" && a.Record != s.sumOf(seq):
+		return fmt.Errorf("it %w: it was made of another log, whose record %d is not the one that stands here", errNotOfItsPlace, seq)
+	}
+	return nil
 }
 
 // objectSource reads an object that many buckets are looked up in: it is fetched
 // once.
-func (s *cursorState) objectSource(ctx context.Context, path string, b int, all bool) (*cursorSource, error) {
-	next, err := s.spool.Bucket(ctx, path, b, all)
+func (s *cursorState) objectSource(ctx context.Context, object CursorObject, b int, all bool) (*cursorSource, error) {
+	next, err := s.spool.Bucket(ctx, object, b, all)
 	if err != nil {
 		return nil, err
 	}
@@ -235,15 +264,15 @@ func (s *cursorState) counts(r *Record, b int, upTo uint64) bool {
 // buckets stand in, several at once: one after the other they would be what a
 // start waits for.
 func (s *cursorState) fetchAll(ctx context.Context, shard cursors.Shard, upTo uint64) error {
-	var paths []string
+	var objects []CursorObject
 	for _, r := range s.commits {
-		path, _ := s.effect(r)
-		if path == "" {
+		object, _ := s.effect(r)
+		if object.Path == "" {
 			continue
 		}
 		if slices.ContainsFunc(r.Buckets, func(b int) bool { return shard.Owns(b) && s.counts(r, b, upTo) }) {
-			paths = append(paths, path)
+			objects = append(objects, object)
 		}
 	}
-	return s.spool.FetchAll(ctx, paths)
+	return s.spool.FetchAll(ctx, objects)
 }

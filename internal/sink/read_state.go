@@ -63,18 +63,6 @@ func (s *cursorState) floor(shard cursors.Shard) uint64 {
 	return slices.Min(newest)
 }
 
-// checkLog fails where a checkpoint tells of a record behind the end of the log:
-// the cursors in it would be believed although nobody knows any more whose they are.
-func (s *cursorState) checkLog(tail uint64) error {
-	for b := range cursors.Buckets {
-		if seq := s.newest(b); seq > tail {
-			return fmt.Errorf("a checkpoint tells of record %d, and %s ends with %d: bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew",
-				seq, s.keys.log(), tail, s.keys.root())
-		}
-	}
-	return nil
-}
-
 // newest is the number of a bucket's newest checkpoint, 0 if it has none.
 func (s *cursorState) newest(b int) uint64 {
 	if c := s.checkpoints[b]; len(c) > 0 {
@@ -86,6 +74,15 @@ func (s *cursorState) newest(b int) uint64 {
 // effect is what becomes of a cursor in the object of a record, over the one that
 // stands of its stream, if any.
 type effect func(c, standing cursors.Cursor) cursors.Cursor
+
+// sumOf is the sum of a record, "" where it is not known.
+func (s *cursorState) sumOf(seq uint64) string {
+	i, found := slices.BinarySearchFunc(s.commits, seq, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) })
+	if !found {
+		return ""
+	}
+	return s.commits[i].SHA256
+}
 
 func itself(c, _ cursors.Cursor) cursors.Cursor { return c }
 
@@ -135,11 +132,11 @@ func (s *cursorState) findVoided(ctx context.Context) error {
 		if i, found := slices.BinarySearchFunc(s.commits, r.Voids, func(c *Record, seq uint64) int { return cmp.Compare(c.Seq, seq) }); found {
 			of.record = s.commits[i]
 		} else {
-			body, _, err := s.store.Get(ctx, s.keys.record(r.Voids))
+			body, _, err := getSmall(ctx, s.store, s.keys.record(r.Voids))
 			if err != nil && !errors.Is(err, bucket.ErrNotExist) {
 				return fmt.Errorf("read record %d, which is taken back: %w", r.Voids, err)
 			}
-			if of.record, err = parseRecord(body, r.Voids); err != nil {
+			if of.record, err = readRecord(s.keys, body, r.Voids); err != nil {
 				of.record = nil // as if it were gone: all of its users start anew
 			}
 		}
@@ -167,25 +164,25 @@ func (s *cursorState) erasesAll(r *Record) bool {
 
 // effect says which cursor object a record makes one look at, if any, and
 // what becomes of the cursors in it.
-func (s *cursorState) effect(r *Record) (path string, f effect) {
+func (s *cursorState) effect(r *Record) (object CursorObject, f effect) {
 	of, isTakenBack := s.voided[r.Seq]
 	switch {
 	case isTakenBack && !of.objects: // its void erases all
-		return "", nil
+		return CursorObject{}, nil
 	case r.Kind == KindBackfill:
-		return r.Cursors.Path, func(c, _ cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }
+		return r.Cursors, func(c, _ cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }
 	case r.Kind != KindVoid:
-		return r.Cursors.Path, itself
+		return r.Cursors, itself
 	}
 	// Of the record that was taken back, every user and stream starts anew,
 	// whatever was committed on top of it meanwhile.
 	switch of := s.voided[r.Voids]; {
 	case !of.objects:
-		return "", nil
+		return CursorObject{}, nil
 	case of.record.Kind == KindBackfill:
-		return of.record.Cursors.Path, func(c, _ cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }
+		return of.record.Cursors, func(c, _ cursors.Cursor) cursors.Cursor { return erasedMark(c, r.Seq) }
 	default:
-		return of.record.Cursors.Path, erasedOver
+		return of.record.Cursors, erasedOver
 	}
 }
 

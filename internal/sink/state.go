@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // What a job remembers beside cursors are small objects, one a purpose. They are
@@ -29,10 +30,13 @@ var validState = regexp.MustCompile(`^[a-z0-9_-]{1,100}$`)
 
 // stateObject is what stands in the bucket. The nonce tells who wrote it last.
 type stateObject struct {
-	Version int             `json:"version"`
-	RunID   string          `json:"run_id"`
-	Nonce   string          `json:"nonce"`
-	State   json.RawMessage `json:"state"`
+	Version int    `json:"version"`
+	RunID   string `json:"run_id"`
+	Nonce   string `json:"nonce"`
+	// Seq is the newest record that its writer knew of, and Record that record's sum.
+	Seq    uint64          `json:"seq,omitempty"`
+	Record string          `json:"record_sha256,omitempty"`
+	State  json.RawMessage `json:"state"`
 }
 
 // ReadState returns the state object of that name as it stands: JSON, or nil where
@@ -110,7 +114,9 @@ func getState(ctx context.Context, store bucket.Objects, key string) (o stateObj
 	if err != nil {
 		return o, info, fmt.Errorf("read state: %w", err)
 	}
-	o, err = parseState(body)
+	if _, err = seal.Check(key, body); err == nil {
+		o, err = parseState(body)
+	}
 	if err != nil {
 		return stateObject{}, info, fmt.Errorf("%w: %s: %w", ErrState, key, err)
 	}

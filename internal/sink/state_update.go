@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // stateUpdate is one call of [Writer.UpdateState].
@@ -82,10 +83,14 @@ func (u *stateUpdate) encode(old []byte) ([]byte, error) {
 	if state == nil || err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(stateObject{Version: stateVersion, RunID: u.w.o.RunID, Nonce: u.nonce, State: state})
+	u.w.gate.RLock()
+	seq, sum := u.w.log.tail, u.w.log.sum
+	u.w.gate.RUnlock()
+	body, err := json.Marshal(stateObject{Version: stateVersion, RunID: u.w.o.RunID, Nonce: u.nonce, Seq: seq, Record: sum, State: state})
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}
+	body = seal.Add(u.key(), body)
 	if _, err := parseState(body); err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}

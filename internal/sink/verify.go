@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // VerifyOptions say what to verify.
@@ -69,13 +70,17 @@ const maxFindings = 1000
 
 // What to do about things that several checks find.
 const (
-	doRestore   = "bring it back from a backup or an older version of the object; else pull everything again (run --full)"
-	doWait      = "nothing: the run at work does it, else the next one"
-	doLogFirst  = "put the log right first: what is missing there may name it"
-	doNotOurs   = "find out who put it there, and delete it: readers of the table see it"
-	doCursors   = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
-	doLeftovers = "nothing: the next run of the job clears it away"
-	doForged    = "find out who wrote it, and delete it: no run goes on beside it"
+	doRestore    = "bring it back from a backup or an older version of the object; else pull everything again (run --full)"
+	doWait       = "nothing: the run at work does it, else the next one"
+	doLogFirst   = "put the log right first: what is missing there may name it"
+	doNotOurs    = "find out who put it there, and delete it: readers of the table see it"
+	doCursors    = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
+	doCheckpoint = "if it is damaged or another's, delete it: the one before it, or the log's own objects, say the same"
+	doRecord     = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
+	doStaging    = "delete it when no run is at work: what its run had begun and not committed then stays invisible, until a lifecycle rule aborts incomplete uploads"
+	doMark       = "run the job; where that does not write it, bring it back from a backup or an older version of the object"
+	doStranger   = "find out who put it there, and delete it"
+	doLeftovers  = "nothing: the next run of the job clears it away"
 )
 
 // Verify reads everything back that the log of a job says: that every file is
@@ -97,15 +102,18 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"read checkpoints", v.readCheckpoints},
+		{"list checkpoints", v.listCheckpoints},
 		{"read log", v.readLog},
 		{"look at what was taken back", v.readVoids},
+		{"look who is at work", v.readStaged},
 		{"look at what is not published", v.readUnpublished},
-		{"look for files that no commit names", v.findUnnamed},
+		{"read checkpoints", v.checkCheckpoints},
+		{"look at small objects", v.checkSmall},
+		{"look for a longer log", v.findLongerLog},
 		{"look for cursors that no commit names", v.findUnnamedCursors},
-		{"look at backfills", v.checkBackfills},
-		{"look at state", v.checkStates},
+		{"look for files that no commit names", v.findUnnamed},
 		{"look for leftovers", v.findLeftovers},
+		{"compare records with what follows them", v.checkReplaced},
 	} {
 		if err := step.do(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -126,29 +134,48 @@ type verifier struct {
 
 	problems, notes []Finding
 
-	next        uint64            // the record that is due
-	voids       map[uint64]uint64 // record -> the one that takes it back
-	marked      map[uint64]uint64 // the same, as the marks say
+	next        uint64          // the record that is due
+	sum         string          // of the record before, "" where it is not known
+	replaced    []Finding       // records that are not those that others followed
+	accused     map[uint64]bool // records of which something is wrong
+	told        map[string]bool // keys of objects of which something is wrong
+	commits     []*Record       // what is left to know of all records
+	staged      []stagingRecord
+	alive       map[string]bool            // runs
+	fenced      nameSet                    // runs that were taken for dead
+	ledgers     map[string]*backfillLedger // of backfills, as the log has them
+	defined     map[string]bool            // backfills of which there is anything
+	ended       map[string]bool            // backfills that say so
+	barely      uint64                     // a record whose cursors but one checkpoint stands in for
+	unchecked   [2]int64                   // cursor objects and checkpoints that tell no checksum
+	voids       map[uint64]uint64          // record -> the one that takes it back
+	marked      map[uint64]uint64          // the same, as the marks say
 	unpublished []uint64
 	checkpoints map[int][]uint64
 	cursors     nameSet
-	told        nameSet           // keys that were reported, and are looked at again
 	files       nameSet           // of all jobs
 	read        map[string]uint64 // job -> the newest record whose files are known
+	longer      bool              // the log was
 	blind       bool              // a record could not be read, so that files may be named that are not known
 }
 
 func newVerifier(o VerifyOptions) *verifier {
 	return &verifier{
 		o: o, store: o.Store, keys: jobKeys(o.Job), next: 1,
+		fenced: nameSet{}, ledgers: map[string]*backfillLedger{}, defined: map[string]bool{}, ended: map[string]bool{},
+		accused: map[uint64]bool{}, told: map[string]bool{},
 		voids: map[uint64]uint64{}, marked: map[uint64]uint64{},
-		cursors: nameSet{}, told: nameSet{}, files: nameSet{}, read: map[string]uint64{},
+		cursors: nameSet{}, files: nameSet{}, read: map[string]uint64{},
 		found: Verification{Job: o.Job, Store: o.Store.String(), Tables: map[string]VerifiedTable{}, Problems: []Finding{}, Notes: []Finding{}},
 	}
 }
 
 func (v *verifier) problem(f Finding) {
 	v.found.ProblemCount++
+	v.told[f.Where] = true
+	if f.Seq > 0 {
+		v.accused[f.Seq] = true
+	}
 	if len(v.problems) < maxFindings {
 		v.problems = append(v.problems, f)
 	}
@@ -156,6 +183,7 @@ func (v *verifier) problem(f Finding) {
 
 func (v *verifier) note(f Finding) {
 	v.found.NoteCount++
+	v.told[f.Where] = true
 	if len(v.notes) < maxFindings {
 		v.notes = append(v.notes, f)
 	}
@@ -184,11 +212,7 @@ func (v *verifier) get(ctx context.Context, seq uint64) (r *Record, why, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	r, why = parseRecord(body, seq)
-	if why == nil && r.Job != v.o.Job {
-		why = fmt.Errorf("it is of job %q", r.Job)
-	}
-	if why != nil {
+	if r, why = readRecord(v.keys, body, seq); why != nil {
 		return nil, why, nil
 	}
 	return r, nil, nil
@@ -208,6 +232,8 @@ func (v *verifier) mark(ctx context.Context, seq uint64) (m *publishedMark, why,
 	if err != nil {
 		return nil, nil, err
 	}
-	m, why = parseMark(body, seq)
+	if m, why = parseMark(body, seq); why == nil {
+		_, why = seal.Check(v.keys.published(seq), body)
+	}
 	return m, why, nil
 }

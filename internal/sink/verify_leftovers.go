@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // findUnnamedCursors lists the cursor objects for what nothing names.
@@ -28,12 +28,12 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 	}
 	// Staged first: a run stages them before it writes them, and forgets them
 	// when a record names them or they are gone.
-	staged, err := v.stagings(ctx)
-	if err != nil {
+	v.staged = nil
+	if err := v.readStaged(ctx); err != nil {
 		return err
 	}
 	known := nameSet{}
-	for _, st := range staged {
+	for _, st := range v.staged {
 		for _, key := range st.Cursors {
 			known.add(key)
 		}
@@ -54,12 +54,44 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 			return err
 		}
 		f := Finding{Where: key, What: "no commit names it, and no run has announced it", Do: "delete it: nobody reads it, and no run will clear it away"}
-		if v.blind {
+		lost, err := v.tellsOfLostRecord(ctx, key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.blind && !v.longer:
 			f.Do = doLogFirst
+		case lost:
+			f.What, f.Do = "has cursors that a record must name, and the log has none: it was longer", doTail(v.keys)
+			v.problem(f)
+			v.blind, v.longer = true, true // so are files
+			continue
 		}
 		v.note(f)
 	}
 	return nil
+}
+
+// tellsOfLostRecord says whether a run has written a cursor object that no record names.
+// That of a run which was taken for dead while it wrote may stay behind.
+func (v *verifier) tellsOfLostRecord(ctx context.Context, key string) (bool, error) {
+	object, err := v.store.Open(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	local, _, err := cursors.Fetch(object, v.o.ScratchDir)
+	if err = errors.Join(err, object.Close()); err != nil {
+		return false, err
+	}
+	defer func() { _ = local.Close() }() // a copy that was read
+	f, err := cursors.Open(local, false)
+	if err != nil || f.About() == nil || f.About().Key != key {
+		return false, nil // no run has written it
+	}
+	return !v.fenced.has(f.About().RunID), nil
 }
 
 // findLeftovers looks for what runs have announced and not cleared away,
@@ -67,8 +99,8 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 func (v *verifier) findLeftovers(ctx context.Context) error {
 	// Before the leases are looked at, as a run does: whoever is found to
 	// have staged something has had a lease by then.
-	staged, err := v.stagings(ctx)
-	if err != nil {
+	v.staged = nil
+	if err := v.readStaged(ctx); err != nil {
 		return err
 	}
 	var tests []string
@@ -83,17 +115,19 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if run := v.keys.attemptRun(info.Key); run != "" && len(noted) < maxFindings {
+		if run := v.keys.attemptRun(info.Key); run == "" {
+			v.stranger(info.Key, "object of attempts")
+		} else if len(noted) < maxFindings {
 			noted[run] = append(noted[run], info.Key)
 		}
 	}
-	alive, err := v.living(ctx)
-	if err != nil {
+	if err := v.readLiving(ctx); err != nil {
 		return err
 	}
-	for i := range staged {
-		if !alive[staged[i].RunID] {
-			if err := v.reportStaged(ctx, &staged[i]); err != nil {
+	alive := v.alive
+	for i := range v.staged {
+		if !alive[v.staged[i].RunID] {
+			if err := v.reportStaged(ctx, &v.staged[i]); err != nil {
 				return err
 			}
 		}
@@ -110,55 +144,6 @@ func (v *verifier) findLeftovers(ctx context.Context) error {
 			v.note(Finding{Where: key, What: "is no object of a self-test", Do: "find out who put it there, and delete it"})
 		} else if !alive[run] {
 			v.note(Finding{Where: key, What: fmt.Sprintf("run %s was testing the store and has ended", run), Do: doLeftovers})
-		}
-	}
-	return nil
-}
-
-// stagings is listStagings, but for those that cannot be read, which it reports.
-func (v *verifier) stagings(ctx context.Context) (found []stagingRecord, err error) {
-	err = v.eachReadable(ctx, v.keys.stagings(), func(key string) error {
-		st, err := readStaging(ctx, v.store, v.keys, key)
-		if err == nil {
-			found = append(found, st)
-		}
-		return err
-	})
-	return found, err
-}
-
-// living are the runs that may be at work. A lease that cannot be read is reported.
-func (v *verifier) living(ctx context.Context) (alive map[string]bool, err error) {
-	ls := &leases{store: v.store, keys: v.keys, ttl: defaultLeaseTTL}
-	alive = map[string]bool{}
-	err = v.eachReadable(ctx, v.keys.leases(), func(key string) error {
-		l, err := ls.get(ctx, key)
-		if err == nil && l.alive {
-			alive[l.RunID] = true
-		}
-		return err
-	})
-	return alive, err
-}
-
-// eachReadable reads the small objects below a prefix, and reports once what is none
-// that a run has written.
-func (v *verifier) eachReadable(ctx context.Context, prefix string, read func(key string) error) error {
-	for info, err := range v.store.List(ctx, prefix, "") {
-		if err != nil {
-			return err
-		}
-		if !strings.HasSuffix(info.Key, ".json") {
-			continue
-		}
-		err = read(info.Key)
-		switch {
-		case err == nil, errors.Is(err, bucket.ErrNotExist): // its run has ended meanwhile
-		case !errors.Is(err, ErrForged):
-			return err
-		case !v.told.has(info.Key):
-			v.told.add(info.Key)
-			v.problem(Finding{Where: info.Key, What: "cannot be read: " + err.Error(), Do: doForged})
 		}
 	}
 	return nil
@@ -193,7 +178,7 @@ func (v *verifier) readableAttempts(ctx context.Context, run string, keys []stri
 		case errors.Is(err, bucket.ErrNotExist):
 			continue
 		case err == nil:
-			err = attempts.Check(body, run)
+			err = attempts.Check(key, body, run)
 		case !errors.Is(err, bucket.ErrDenied) && !errors.Is(err, ErrForged):
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -23,7 +24,7 @@ func (v *verifier) readLog(ctx context.Context) error {
 		}
 		seq, published, ok := v.keys.parseLog(info.Key)
 		if !ok {
-			v.problem(Finding{Where: info.Key, What: "is no part of a log", Do: "find out who put it there, and delete it"})
+			v.problem(Finding{Where: info.Key, What: "is no part of a log", Do: doStranger})
 			continue
 		}
 		if seq != at && at > 0 {
@@ -52,7 +53,7 @@ func (v *verifier) reach(ctx context.Context, seq uint64, marked bool) error {
 			v.next++ // written while the log was being listed
 			continue
 		}
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{
 			Where: v.keys.record(v.next), Seq: v.next,
 			What: fmt.Sprintf("the log has a gap: records %d to %d are missing", v.next, seq-1),
@@ -65,7 +66,7 @@ func (v *verifier) reach(ctx context.Context, seq uint64, marked bool) error {
 		return err
 	}
 	if !stands {
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{
 			Where: v.keys.record(seq), Seq: seq, What: "is marked as published, but is not there",
 			Do: "bring it back from a backup or an older version of the object: without it, the job cannot go on",
@@ -88,10 +89,11 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 	v.found.LastSeq = seq
 	v.read[v.o.Job] = seq
 	if r == nil {
-		v.blind = true
+		v.blind, v.sum = true, ""
 		v.problem(Finding{Where: v.keys.record(seq), Seq: seq, What: "cannot be read: " + why.Error(), Do: doCursors})
 		return true, nil
 	}
+	v.follow(r)
 	v.checkNamedOnce(r)
 	v.name(r)
 	if r.Kind == KindVoid {
@@ -112,6 +114,41 @@ func (v *verifier) record(ctx context.Context, seq uint64, marked bool) (bool, e
 		return true, nil
 	}
 	return true, v.checkPublished(ctx, r)
+}
+
+// follow compares a record with what it says stood before it, and keeps what is to be
+// known of it later.
+func (v *verifier) follow(r *Record) {
+	if r.Prev != "" && v.sum != "" && r.Prev != v.sum {
+		v.replaced = append(v.replaced, Finding{
+			Where: v.keys.record(r.Seq - 1), Seq: r.Seq - 1, What: fmt.Sprintf("is not the record that stood there when record %d was written", r.Seq), Do: doRecord,
+		})
+	}
+	if r.unsealed() {
+		v.replaced = append(v.replaced, Finding{Where: v.keys.record(r.Seq), Seq: r.Seq, What: "was changed: it has lost its sum", Do: doRecord})
+	}
+	v.sum = r.SHA256
+	if why := r.lacks(); why != "" {
+		v.problem(Finding{Where: v.keys.record(r.Seq), Seq: r.Seq, What: fmt.Sprintf("is of kind %.20q and %s", r.Kind, why), Do: doRecord})
+	}
+	v.remember(r)
+}
+
+// checkReplaced reports records that are not those that were committed, unless something
+// else was found to be wrong with them, which says more.
+func (v *verifier) checkReplaced(context.Context) error {
+	for _, f := range v.replaced {
+		if !v.accused[f.Seq] {
+			v.problem(f) // once for each record
+		}
+	}
+	if n := v.unchecked; n[0]+n[1] > 0 {
+		v.note(Finding{
+			Where: v.keys.root(), What: fmt.Sprintf("was written in part by an earlier version: of %d cursor objects and %d checkpoints no checksum is known", n[0], n[1]),
+			Do: "nothing: they are read without it, and newer ones take their place",
+		})
+	}
+	return nil
 }
 
 // checkNamedOnce makes sure that no earlier record has named the same files: a
@@ -135,9 +172,17 @@ func (v *verifier) checkPublished(ctx context.Context, r *Record) error {
 		return err
 	case why != nil:
 		v.problem(Finding{Where: v.keys.published(r.Seq), Seq: r.Seq, What: "cannot be read: " + why.Error(), Do: doRestore})
-	case m != nil && m.VoidedBy != 0:
-		v.marked[r.Seq] = m.VoidedBy
-		return nil
+	case m == nil:
+	default:
+		if m.Record != "" && m.Record != r.SHA256 {
+			v.replaced = append(v.replaced, Finding{
+				Where: v.keys.record(r.Seq), Seq: r.Seq, What: "is not the record that its mark was written for", Do: doRecord,
+			})
+		}
+		if m.VoidedBy != 0 {
+			v.marked[r.Seq] = m.VoidedBy
+			return nil
+		}
 	}
 	files := make([]fileCheck, len(r.Files))
 	g, ctx := errgroup.WithContext(ctx)
@@ -211,4 +256,69 @@ func (c TableChanges) differsFrom(t table.Tally) string {
 		}
 	}
 	return ""
+}
+
+// filesAtOnce is how many files are read side by side.
+const filesAtOnce = 4
+
+// fileCheck is what was found in one file.
+type fileCheck struct {
+	findings []Finding
+	bytes    int64
+	read     bool // to its end, so that the tally counts
+	tally    table.Tally
+}
+
+// checkFile reads a committed file as a loader would: all of it.
+func (v *verifier) checkFile(ctx context.Context, r *Record, f File) (c fileCheck, err error) {
+	find := func(gone bool, format string, args ...any) {
+		c.findings = append(c.findings, Finding{Where: f.Path, Seq: r.Seq, What: fmt.Sprintf(format, args...), Do: doRestore, gone: gone})
+	}
+	local, got, err := v.fetch(ctx, f.Path)
+	if errors.Is(err, bucket.ErrNotExist) {
+		find(true, "record %d names it, but it is not there", r.Seq)
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = local.Close() }() // an unlinked scratch file that was read
+	c.bytes = local.Size()
+	switch {
+	case c.bytes != f.Bytes:
+		find(false, "holds %d bytes, record %d says %d", c.bytes, r.Seq, f.Bytes)
+	case got != f.SHA256:
+		find(false, "has the checksum %s, record %d says %s", got, r.Seq, f.SHA256)
+	}
+	tab := table.ByName(f.Table)
+	if tab == nil {
+		find(false, "belongs to table %q, which this program does not know (use a newer one)", f.Table)
+		return c, nil
+	}
+	if c.tally, err = table.ReadTally(local, tab); err != nil {
+		if len(c.findings) == 0 { // else no wonder
+			find(false, "cannot be read as Parquet: %v", err)
+		}
+		return c, nil
+	}
+	c.read = true
+	if c.tally.Rows != f.Rows {
+		find(false, "holds %d rows, record %d says %d", c.tally.Rows, r.Seq, f.Rows)
+	}
+	return c, nil
+}
+
+// fetch copies an object to where it can be read often, and returns its sum. The copy
+// is the caller's to close.
+func (v *verifier) fetch(ctx context.Context, path string) (cursors.Local, string, error) {
+	r, err := v.store.Open(ctx, path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = r.Close() }() // only read
+	local, sum, err := cursors.Fetch(r, v.o.ScratchDir)
+	if err != nil {
+		return nil, "", fmt.Errorf("fetch %s: %w", path, err)
+	}
+	return local, sum, nil
 }

@@ -6,48 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 )
-
-// readCheckpoints reads the newest checkpoint of every bucket of users.
-func (v *verifier) readCheckpoints(ctx context.Context) (err error) {
-	if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil {
-		return err
-	}
-	for b := range cursors.Buckets {
-		of := v.checkpoints[b]
-		if len(of) == 0 {
-			continue
-		}
-		key := v.keys.checkpoint(b, of[len(of)-1])
-		n, why, err := v.countCursorsAt(ctx, key)
-		if err != nil {
-			return err
-		}
-		if why != nil && !errors.Is(why, bucket.ErrNotExist) { // absent: a newer one was written meanwhile
-			v.problem(Finding{Where: key, What: "cannot be read: " + why.Error(), Do: doCursors})
-		}
-		v.found.Cursors += n
-	}
-	return nil
-}
-
-// countCursorsAt reads a cursor object. What is wrong with it is in why.
-func (v *verifier) countCursorsAt(ctx context.Context, key string) (n int64, why, err error) {
-	f, err := v.fetch(ctx, key)
-	if errors.Is(err, bucket.ErrNotExist) {
-		return 0, err, nil
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { _ = f.Close() }() // an unlinked scratch file that was read
-	n, why = cursors.Count(f)
-	return n, why, nil
-}
 
 // checkCursors checks the cursor object of a record. It may be absent once
 // checkpoints stand in for it.
@@ -57,35 +19,71 @@ func (v *verifier) checkCursors(ctx context.Context, r *Record) error {
 		return nil
 	}
 	v.cursors.add(key)
-	n, why, err := v.countCursorsAt(ctx, key)
-	v.found.Cursors += n
-	switch {
-	case err != nil:
-		return err
-	case errors.Is(why, bucket.ErrNotExist):
+	local, sum, err := v.fetch(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
 		return v.checkCovered(ctx, r)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = local.Close() }() // a copy that was read
+	n, why := cursors.Count(local)
+	v.found.Cursors += n
+	find := func(format string, args ...any) {
+		v.problem(Finding{Where: key, Seq: r.Seq, What: fmt.Sprintf(format, args...), Do: doCursors})
+	}
+	switch o := r.Cursors; {
 	case why != nil:
-		v.problem(Finding{Where: key, Seq: r.Seq, What: "cannot be read: " + why.Error(), Do: doCursors})
-	case n != r.Cursors.Rows:
-		v.problem(Finding{Where: key, Seq: r.Seq, What: fmt.Sprintf("holds %d cursors, record %d says %d", n, r.Seq, r.Cursors.Rows), Do: doCursors})
+		find("cannot be read: %v", why)
+	case n != o.Rows:
+		find("holds %d cursors, record %d says %d", n, r.Seq, o.Rows)
+	case o.Bytes > 0 && local.Size() != o.Bytes:
+		find("holds %d bytes, record %d says %d", local.Size(), r.Seq, o.Bytes)
+	case o.SHA256 == "":
+		v.unchecked[0]++
+	case o.SHA256 != sum:
+		find("has the checksum %s, record %d says %s", sum, r.Seq, o.SHA256)
 	}
 	return nil
 }
 
 // checkCovered makes sure that a cursor object that is gone was swept.
 func (v *verifier) checkCovered(ctx context.Context, r *Record) (err error) {
-	covered := func() bool { return r.isCovered(v.checkpoints) }
-	if covered() {
-		return nil
+	covered, barely := r.standsIn(v.checkpoints)
+	if !covered || barely {
+		// The run beside us may have written checkpoints since.
+		if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil {
+			return err
+		}
+		covered, barely = r.standsIn(v.checkpoints)
 	}
-	// The run beside us may have written checkpoints since.
-	if v.checkpoints, _, err = listCheckpoints(ctx, v.store, v.keys); err != nil || covered() {
-		return err
+	switch {
+	case !covered:
+		v.problem(Finding{
+			Where: r.Cursors.Path, Seq: r.Seq, What: fmt.Sprintf("record %d names it and no checkpoints stand in for it, but it is not there", r.Seq), Do: doCursors,
+		})
+	case barely && v.barely == 0:
+		v.barely = r.Seq
 	}
-	v.problem(Finding{
-		Where: r.Cursors.Path, Seq: r.Seq, What: fmt.Sprintf("record %d names it and no checkpoints stand in for it, but it is not there", r.Seq), Do: doCursors,
-	})
 	return nil
+}
+
+// standsIn says whether checkpoints stand in for the record's cursor object: two, as
+// when it is swept. Where a bucket has but one left, that is enough for the job to go
+// on, barely.
+func (r *Record) standsIn(checkpoints map[int][]uint64) (covered, barely bool) {
+	if r.Kind == KindBackfill {
+		return false, false // it is the backfill's memory
+	}
+	for _, b := range r.Buckets {
+		switch of := checkpoints[b]; {
+		case len(of) == 1 && of[0] >= r.Seq:
+			barely = true
+		case kept(of) < r.Seq:
+			return false, false
+		}
+	}
+	return true, barely
 }
 
 // readVoids looks at the records that were taken back. What is missing of
@@ -157,12 +155,49 @@ func (v *verifier) readUnpublished(ctx context.Context) error {
 			}
 			continue
 		}
+		lost, err := v.hasLostItsMark(ctx, r)
+		if err != nil {
+			return err
+		}
+		if lost {
+			v.problem(Finding{
+				Where: v.keys.published(seq), Seq: seq, What: "is missing, though the record was published: loaders wait before it", Do: doMark,
+			})
+			if err := v.checkPublished(ctx, r); err != nil {
+				return err
+			}
+			continue
+		}
 		v.found.Unpublished++
 		if err := v.checkPending(ctx, r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hasLostItsMark says whether a record without a mark had one: a checkpoint covers it,
+// which covers none but published ones, or all is visible and its run has ended and
+// cleared up.
+func (v *verifier) hasLostItsMark(ctx context.Context, r *Record) (bool, error) {
+	if v.voids[r.Seq] != 0 {
+		return false, nil // it is being taken back
+	}
+	for _, of := range v.checkpoints {
+		if len(of) > 0 && of[len(of)-1] >= r.Seq {
+			return true, nil
+		}
+	}
+	ended := !v.alive[r.RunID] && !slices.ContainsFunc(v.staged, func(st stagingRecord) bool { return st.RunID == r.RunID })
+	if !ended || len(r.Files) == 0 {
+		return false, nil // a fence, or a void: whoever takes over a job stages nothing for it
+	}
+	for _, f := range r.Files {
+		if stands, err := exists(ctx, v.store, f.Path); err != nil || !stands {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // checkPending makes sure that what a record names can still be published.
@@ -173,18 +208,18 @@ func (v *verifier) checkPending(ctx context.Context, r *Record) error {
 		return nil
 	}
 	for _, f := range r.Files {
-		lost, err := v.isLost(ctx, f)
+		why, err := v.isLost(ctx, f)
 		if err != nil {
 			return err
 		}
-		if m, _, err := v.mark(ctx, r.Seq); !lost || err != nil || m != nil {
+		if m, _, err := v.mark(ctx, r.Seq); why == "" || err != nil || m != nil {
 			if err != nil {
 				return err
 			}
 			continue
 		}
 		v.problem(Finding{
-			Where: f.Path, Seq: r.Seq, What: fmt.Sprintf("record %d names it, but it is not there, and neither is its pending upload", r.Seq),
+			Where: f.Path, Seq: r.Seq, What: fmt.Sprintf("record %d names it, but it is not there, and %s", r.Seq, why),
 			Do: "run the job: it takes the record back and pulls its users in full",
 		})
 	}
@@ -192,43 +227,30 @@ func (v *verifier) checkPending(ctx context.Context, r *Record) error {
 	return nil
 }
 
-// isLost says whether a file is neither there nor going to be. Between two
+// isLost says why a file is neither there nor going to be, "" where it is. Between two
 // looks it may come to be.
-func (v *verifier) isLost(ctx context.Context, f File) (bool, error) {
+func (v *verifier) isLost(ctx context.Context, f File) (why string, err error) {
 	for range 2 {
-		_, err := v.store.Stat(ctx, f.Path)
-		if !errors.Is(err, bucket.ErrNotExist) {
-			return false, err
+		if stands, err := exists(ctx, v.store, f.Path); err != nil || stands {
+			return "", err
 		}
 		pending, err := v.store.PendingUploads(ctx, f.Path)
-		if err != nil || slices.ContainsFunc(pending, func(up bucket.Upload) bool { return up.ID == f.Upload.ID }) {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// checkStates reads the state objects of the job. Nothing that was committed
-// depends on them, so that what is wrong with one is a note.
-func (v *verifier) checkStates(ctx context.Context) error {
-	for info, err := range v.store.List(ctx, v.keys.states(), "") {
 		if err != nil {
-			return err
+			return "", err
 		}
-		name := strings.TrimSuffix(strings.TrimPrefix(info.Key, v.keys.states()), ".json")
-		if !validState.MatchString(name) || info.Key != v.keys.state(name) {
-			v.note(Finding{Where: info.Key, What: "is no object of a job's state", Do: "find out who put it there, and delete it"})
+		if !slices.ContainsFunc(pending, func(up bucket.Upload) bool { return up.ID == f.Upload.ID }) {
+			why = "neither is its pending upload"
 			continue
 		}
-		_, _, err := getState(ctx, v.store, info.Key)
+		err = bucket.CheckUpload(ctx, v.store, f.Upload.Upload, f.Upload.Parts)
 		switch {
-		case errors.Is(err, errNewerState):
-			v.note(Finding{Where: info.Key, What: err.Error(), Do: "run the job with the newer program"})
-		case errors.Is(err, ErrState):
-			v.note(Finding{Where: info.Key, What: err.Error(), Do: "nothing: runs go on without it, and the next one that has something to remember writes it anew"})
-		case err != nil:
-			return err
+		case errors.Is(err, bucket.ErrBadUpload):
+			why = fmt.Sprintf("its pending upload is damaged (%v)", err)
+		case err == nil, errors.Is(err, bucket.ErrUnsupported), errors.Is(err, bucket.ErrDenied):
+			return "", nil // or it cannot be told
+		case !errors.Is(err, bucket.ErrNoUpload):
+			return "", err
 		}
 	}
-	return nil
+	return why, nil
 }

@@ -47,6 +47,10 @@ func (s readOnly) AbortUpload(_ context.Context, up bucket.Upload) error {
 	return errInjected
 }
 
+func (s readOnly) CheckUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	return bucket.CheckUpload(ctx, s.Store, up, parts)
+}
+
 func (w *world) verify() *Verification {
 	w.t.Helper()
 	v, err := Verify(w.t.Context(), VerifyOptions{Store: readOnly{w.store, w.t}, Job: w.job, ScratchDir: w.t.TempDir()})

@@ -16,6 +16,7 @@ import (
 	"finoos-syncer/internal/sink/attempts"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/selftest"
 	"finoos-syncer/internal/sink/table"
 )
@@ -134,6 +135,7 @@ type Writer struct {
 	unpublished []*Record       // of all that are known, in order
 	voided      map[uint64]bool // taken back by somebody else
 	kept        named           // what this run has committed
+	finished    bool            // of a backfill: it has come to its end
 	unsettled   bool            // the outcome of a commit is unknown: leave everything to the next run
 	closed      bool
 	closeErr    error
@@ -294,13 +296,13 @@ func (w *Writer) fail(err error) error {
 	return err
 }
 
-// WriteReport writes the run report.
+// WriteReport writes the run report, an object of JSON.
 func (w *Writer) WriteReport(ctx context.Context, body []byte) error {
 	key := w.keys.report(w.o.RunID)
 	if err := checkSmall(key, body); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
-	if _, err := bucket.Write(ctx, w.store, key, body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
 	return nil

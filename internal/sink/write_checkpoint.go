@@ -133,10 +133,12 @@ func (s *cursorState) writeCheckpoint(ctx context.Context, b int, through uint64
 		return nil // written by a run that did not get to the end
 	}
 	var body bytes.Buffer
-	if _, err := cursors.Write(&body, s.alive(ctx, b, through)); err != nil {
+	key := s.keys.checkpoint(b, through)
+	about := cursors.About{Key: key, Seq: through, Record: s.sumOf(through)}
+	if _, err := about.Write(&body, s.alive(ctx, b, through)); err != nil {
 		return err
 	}
-	_, err := bucket.Write(ctx, s.store, s.keys.checkpoint(b, through), body.Bytes(), bucket.Condition{IfNoneMatch: true})
+	_, err := bucket.Write(ctx, s.store, key, body.Bytes(), bucket.Condition{IfNoneMatch: true})
 	if err != nil && !errors.Is(err, bucket.ErrPrecondition) {
 		return err
 	}

@@ -134,7 +134,8 @@ func (w *Writer) uploadCursors(ctx context.Context, cs []cursors.Cursor) (Cursor
 	if err != nil {
 		return CursorObject{}, err
 	}
-	body, rows, err := cursors.Encode(cs)
+	about := cursors.About{Key: key, RunID: w.o.RunID, Seq: w.log.tail, Record: w.log.sum}
+	body, object, err := about.Encode(cs)
 	if err != nil {
 		return CursorObject{}, err
 	}
@@ -144,11 +145,14 @@ func (w *Writer) uploadCursors(ctx context.Context, cs []cursors.Cursor) (Cursor
 	if _, err := bucket.WriteNew(ctx, w.store, key, body); err != nil { // the key is this process's alone
 		return CursorObject{}, fmt.Errorf("upload cursors: %w", err)
 	}
-	return CursorObject{Path: key, Rows: rows, Bytes: int64(len(body))}, nil
+	return object, nil
 }
 
 // meet looks at a record of somebody else that was found on the way to ours.
 func (w *Writer) meet(r *Record) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	if r.Kind == KindVoid {
 		w.voided[r.Voids] = true
 	}

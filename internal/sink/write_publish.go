@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -19,6 +20,8 @@ type publishedMark struct {
 	// VoidedBy is the record that took this one back: its files are gone and
 	// are not to be loaded.
 	VoidedBy uint64 `json:"voided_by,omitempty"`
+	// Record is the sum of the record; marks of earlier versions do not tell.
+	Record string `json:"record_sha256,omitempty"`
 }
 
 // mark reads what has become of a record; nil where that is open.
@@ -32,6 +35,9 @@ func (l *ledger) mark(ctx context.Context, seq uint64) (*publishedMark, error) {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	m, err := parseMark(body, seq)
+	if err == nil {
+		_, err = seal.Check(key, body)
+	}
 	if err != nil {
 		return nil, forged(key, err)
 	}
@@ -50,12 +56,15 @@ func parseMark(body []byte, seq uint64) (*publishedMark, error) {
 // settle claims the mark of a record, and returns what it says: m, or what somebody
 // else has claimed it for. Until it has succeeded nothing is known.
 func (l *ledger) settle(ctx context.Context, r *Record, m publishedMark) (*publishedMark, error) {
+	m.Record = r.SHA256
 	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode mark: %w", err)
 	}
+	key := l.keys.published(r.Seq)
+	body = seal.Add(key, body)
 	for attempt := 0; ; attempt++ {
-		_, putErr := bucket.Write(ctx, l.store, l.keys.published(r.Seq), body, bucket.Condition{IfNoneMatch: true})
+		_, putErr := bucket.Write(ctx, l.store, key, body, bucket.Condition{IfNoneMatch: true})
 		if putErr == nil {
 			return &m, nil
 		}

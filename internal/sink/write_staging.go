@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -119,7 +120,7 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 		return err
 	}
 	s.written = true
-	if _, err := bucket.Write(ctx, s.store, key, body, bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, s.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil
@@ -180,6 +181,9 @@ func readStaging(ctx context.Context, store bucket.Objects, keys jobKeys, key st
 func parseStaging(keys jobKeys, key string, body []byte) (r stagingRecord, err error) {
 	if err = decode(body, &r); err == nil {
 		err = r.ours(key, keys)
+	}
+	if err == nil {
+		_, err = seal.Check(key, body)
 	}
 	if err != nil {
 		return r, forged(key, err)

@@ -41,13 +41,13 @@ func TestRowsAreVisibleWhenTheCommitIs(t *testing.T) {
 	want := &Record{
 		Version: 1, Schema: 2, Seq: 1, Job: "j", RunID: "run001", RunGroup: "group", Nonce: r.Nonce, Shards: 1, Kind: KindRun, CommittedAt: w.now,
 		Buckets: cursors.Shard{Count: 1}.Buckets(), Source: Source{BaseURL: "https://finoos.test", Tenant: "bank"},
-		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4, Bytes: r.Cursors.Bytes},
+		Cursors: CursorObject{Path: r.Cursors.Path, Rows: 4, Bytes: r.Cursors.Bytes, SHA256: r.Cursors.SHA256},
 		Files:   r.Files,
 		Tables: map[string]TableChanges{
 			"contracts": {Upserts: 4, Sums: map[string]string{"amount": "4.0000"}},
 			"pulls":     {Upserts: 4, Sums: r.Tables["pulls"].Sums},
 		},
-		Published: true,
+		Published: true, SHA256: r.SHA256, Sealed: true,
 	}
 	for got, err := range ReadLog(t.Context(), w.store, "j", 0) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {

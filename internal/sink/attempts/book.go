@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // Options say where a [Book] writes.
@@ -173,7 +174,7 @@ func (b *Book) put(ctx context.Context, key string, list []Attempt) error {
 	if err != nil {
 		return err
 	}
-	if _, err := bucket.WriteNew(ctx, b.o.Store, key, body); err != nil { // the key is this process's alone
+	if _, err := bucket.WriteNew(ctx, b.o.Store, key, seal.Add(key, body)); err != nil { // the key is this process's alone
 		return err
 	}
 	return b.o.Check(ctx)
@@ -286,7 +287,7 @@ func (b *Book) clear(ctx context.Context, p *notePage) error {
 		if err != nil {
 			return err
 		}
-		_, err = bucket.Write(ctx, b.o.Store, p.key, body, bucket.Condition{IfMatch: p.etag})
+		_, err = bucket.Write(ctx, b.o.Store, p.key, seal.Add(p.key, body), bucket.Condition{IfMatch: p.etag})
 		if !errors.Is(err, bucket.ErrPrecondition) && !errors.Is(err, bucket.ErrConflict) {
 			return err
 		}
@@ -310,7 +311,7 @@ func (b *Book) again(ctx context.Context, p *notePage) error {
 	if err != nil {
 		return err
 	}
-	list, err := parse(body, p.run)
+	list, err := read(p.key, body, p.run)
 	if err != nil {
 		return err
 	}
@@ -371,7 +372,7 @@ func (b *Book) read(ctx context.Context, info bucket.Info, run string, own func(
 			return nil, fmt.Errorf("read noted attempts: %w", err)
 		default:
 			etag = got.ETag
-			list, err = parse(body, run)
+			list, err = read(info.Key, body, run)
 		}
 	}
 	if err != nil {

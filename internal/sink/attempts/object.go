@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/id"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // Attempt is a session that a bank is about to be asked for. It holds no secret.
@@ -56,10 +57,19 @@ func encode(runID string, list []Attempt) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Check reports why a run would pass over an object of another one, nil if it would not.
-func Check(body []byte, runID string) error {
-	_, err := parse(body, runID)
+// Check reports why a run would pass over the object of another one at a key, nil if it
+// would not.
+func Check(key string, body []byte, runID string) error {
+	_, err := read(key, body, runID)
 	return err
+}
+
+// read reads the object of a run at a key.
+func read(key string, body []byte, runID string) ([]Attempt, error) {
+	if _, err := seal.Check(key, body); err != nil {
+		return nil, err
+	}
+	return parse(body, runID)
 }
 
 // parse reads an object of a run. Whatever is not as this package writes it is

@@ -18,6 +18,11 @@
 // read.go). Columns are found by name, and are only ever added (columns.go). What cursors
 // are found by stands first, so that listing users reads no states.
 //
+// A file that a run writes is sealed, and says where it belongs ([About]): what is read of
+// it is compared with sums in its footer, range by range (package parquet). The object of a
+// commit is named by a record with its size, checksum and number of cursors ([Object]): it
+// is fetched whole, and compared before any of it is believed (object.go).
+//
 // # The spool
 //
 // It takes each object apart once, into one local file without a name (spool.go). Its
@@ -28,11 +33,12 @@
 // The store, the local disk, and files that are damaged or forged: those are
 // parquet.ErrCorrupt, or [ErrUserID]. Cursors that come in the wrong order are refused, not
 // sorted: a file out of order would hide users. What was read before an error may be used.
+// An object that is not the one its record names is [ErrDamaged].
 //
 // # Memory
 //
-// One row group of each file that is read, and of the spool one step; where the parts lie
-// is a few kilobytes an object. A row group is no larger than the writer makes it, which is
+// One row group of each file that is read, a mebibyte of each object that is fetched, and
+// of the spool one step; where the parts lie is a few kilobytes an object. A row group is no larger than the writer makes it, which is
 // cut at a size, and has one cursor more, of at most [MaxState]: whatever says that it holds
 // more is damage (groupLimits).
 package cursors

@@ -46,7 +46,16 @@ func sortedCursors(cursors []Cursor) iter.Seq2[Cursor, error] {
 // ascending order, by bucket, user and stream, each user and stream once. An error
 // that the sequence yields is returned as it is.
 func Write(w io.Writer, cursors iter.Seq2[Cursor, error]) (rows int64, err error) {
-	f, err := newCursorWriter(w)
+	return write(w, cursors, nil)
+}
+
+// write seals the file where about is set, which is told how many cursors it holds.
+func write(w io.Writer, cursors iter.Seq2[Cursor, error], about func(rows int64) string) (rows int64, err error) {
+	var o parquet.Options
+	if about != nil {
+		o.About = func() string { return about(rows) }
+	}
+	f, err := newCursorWriter(w, o)
 	if err != nil {
 		return 0, fmt.Errorf("begin cursor file: %w", err)
 	}
@@ -73,12 +82,12 @@ type cursorWriter struct {
 	begun bool
 }
 
-func newCursorWriter(w io.Writer) (*cursorWriter, error) {
+func newCursorWriter(w io.Writer, o parquet.Options) (*cursorWriter, error) {
 	var fields []parquet.Field[Cursor]
 	for _, c := range cursorColumns {
 		fields = append(fields, c.Field)
 	}
-	file, err := parquet.New("cursors", fields, w, parquet.Options{})
+	file, err := parquet.New("cursors", fields, w, o)
 	if err != nil {
 		return nil, err
 	}

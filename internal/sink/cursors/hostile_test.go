@@ -82,7 +82,7 @@ func TestAFileOutOfOrderIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, streams := range [][]string{{"b", "a"}, {"a", "a"}} {
 		var out bytes.Buffer
-		f, err := newCursorWriter(&out)
+		f, err := newCursorWriter(&out, parquet.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

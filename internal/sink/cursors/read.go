@@ -16,10 +16,19 @@ import (
 type File struct {
 	reader *parquet.Reader
 	bounds []groupBounds
+	about  *About // nil where the file has no seal
 }
 
 // groupBounds are the least and the greatest bucket in a row group.
 type groupBounds struct{ least, most int }
+
+// Rows counts the cursors, as the footer has it.
+func (f *File) Rows() int64 { return f.reader.Rows() }
+
+// HoldsOnly says whether all cursors are of one bucket, as far as statistics tell.
+func (f *File) HoldsOnly(bucket int) bool {
+	return !slices.ContainsFunc(f.bounds, func(b groupBounds) bool { return b.least > bucket || b.most < bucket })
+}
 
 // holding returns the row groups that can hold a bucket.
 func (f *File) holding(bucket int) (groups []int) {
@@ -47,6 +56,9 @@ func Open(r parquet.Stored, whole bool) (*File, error) {
 		return nil, fmt.Errorf("open cursor file: %w", err)
 	}
 	f := &File{reader: reader, bounds: make([]groupBounds, reader.Groups())}
+	if f.about, err = readAbout(reader); err != nil {
+		return nil, fmt.Errorf("open cursor file: %w", err)
+	}
 	for i := range f.bounds {
 		f.bounds[i] = groupBounds{0, Buckets - 1} // where nothing is known, reading it will say
 		if least, most, known := reader.Bounds(i, cursorBucketColumn); known {
@@ -155,6 +167,14 @@ func checkUsers(cursors []Cursor) error {
 func Count(r parquet.Stored) (n int64, err error) {
 	f, err := Open(r, false)
 	if err != nil {
+		return 0, err
+	}
+	return f.Count()
+}
+
+// Count reads the whole file, and counts what it holds.
+func (f *File) Count() (n int64, err error) {
+	if err := f.reader.CheckWhole(); err != nil {
 		return 0, err
 	}
 	for _, err := range f.cursors() {

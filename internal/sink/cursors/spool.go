@@ -81,8 +81,8 @@ var errSpoolClosed = errors.New("the writer is closed")
 // Bucket yields the cursors of a bucket as next, some at a time, until more is
 // false: only what they are found by unless all is set. It fetches the object if it
 // is not there yet.
-func (s *Spool) Bucket(ctx context.Context, path string, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
-	parts, err := s.parts(ctx, path, b)
+func (s *Spool) Bucket(ctx context.Context, o Object, b int, all bool) (next func() (cursors []Cursor, more bool, err error), err error) {
+	parts, err := s.parts(ctx, o, b)
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +100,12 @@ func (s *Spool) Bucket(ctx context.Context, path string, b int, all bool) (next 
 
 // parts returns where the cursors of a bucket lie, after fetching the object if
 // it is not there yet.
-func (s *Spool) parts(ctx context.Context, path string, b int) ([]spooledPart, error) {
-	entry := s.entry(path)
+func (s *Spool) parts(ctx context.Context, o Object, b int) ([]spooledPart, error) {
+	entry := s.entry(o.Path)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if entry.parts == nil {
-		parts, err := s.add(ctx, path)
+		parts, err := s.add(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -131,34 +131,36 @@ func (s *Spool) entry(path string) *spooled {
 }
 
 // FetchAll fetches what is not there yet, several objects at a time.
-func (s *Spool) FetchAll(ctx context.Context, paths []string) error {
+func (s *Spool) FetchAll(ctx context.Context, objects []Object) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetchersAtOnce)
-	for _, path := range paths {
+	for _, o := range objects {
 		g.Go(func() error {
-			_, err := s.parts(ctx, path, 0)
+			_, err := s.parts(ctx, o, 0)
 			return err
 		})
 	}
 	return g.Wait()
 }
 
-// add takes an object apart into the file of all.
-func (s *Spool) add(ctx context.Context, path string) (parts []spooledPart, err error) {
-	r, err := s.store.Open(ctx, path)
+// add takes an object apart into the file of all. It is fetched whole and compared with
+// what is known of it before any of it is believed.
+func (s *Spool) add(ctx context.Context, o Object) (parts []spooledPart, err error) {
+	r, err := s.store.Open(ctx, o.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // only read
-	f, err := Open(r, true)
+	f, local, err := o.Open(r, s.dir)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", path, err)
+		return nil, err
 	}
+	defer func() { _ = local.Close() }() // only read
 	parts = []spooledPart{}
 	for group := range f.bounds {
 		cursors, err := f.readGroup(group, true)
 		if err != nil {
-			return nil, fmt.Errorf("fetch %s: %w", path, err)
+			return nil, fmt.Errorf("%w: %s cannot be read: %w", ErrDamaged, o.Path, err)
 		}
 		more, err := s.write(cursors)
 		if err != nil {

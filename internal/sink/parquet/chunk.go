@@ -183,9 +183,11 @@ func (c *columnChunk) write(out *fileOutput) error {
 	if at := chunk.MetaData.DictionaryPageOffset; at != nil {
 		*at += moved
 	}
+	out.seal.beginColumn()
 	if err := c.body.writeTo(out); err != nil {
 		return err
 	}
+	out.seal.endColumn()
 	_, err := c.meta.WriteTo(out)
 	return err
 }

@@ -43,8 +43,10 @@
 // Writing: the writer that the file goes to, whose first error Flush, Shed and Close
 // return, and after which the file is of no use; an unknown compression. Reading: the
 // place that the file lies in, and what is wrong with the file, which is [ErrCorrupt]. A
-// value that was changed without harm to the format is not noticed: checksums are kept
-// by who names the file.
+// value that was changed without harm to the format is not noticed, unless the file is
+// sealed (seal.go): then its footer has a SHA-256 of each column of each row group, and one
+// of itself, and what is fetched is compared with them. Of other files checksums are kept
+// by who names them.
 //
 // # Memory
 //

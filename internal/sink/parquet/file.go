@@ -173,7 +173,11 @@ func (f *File) Close() error {
 	if err := f.Flush(); err != nil {
 		return err
 	}
-	meta, err := f.meta.Finish()
+	err := f.out.seal.describe(f.meta)
+	var meta *metadata.FileMetaData
+	if err == nil {
+		meta, err = f.meta.Finish()
+	}
 	if err == nil {
 		err = f.out.end(meta)
 	}

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 
@@ -15,6 +16,8 @@ type fileOutput struct {
 	w   io.Writer
 	n   int64
 	err error
+	// seal takes the sums of a file that is to be sealed; nil where none is made.
+	seal *sealer
 }
 
 // Write never fails.
@@ -22,6 +25,7 @@ func (o *fileOutput) Write(p []byte) (int, error) {
 	if o.err == nil {
 		n, err := o.w.Write(p)
 		o.n += int64(n)
+		o.seal.take(p)
 		if err == nil && n < len(p) {
 			err = io.ErrShortWrite
 		}
@@ -40,11 +44,17 @@ func (o *fileOutput) begin() { _, _ = o.Write([]byte(magic)) }
 
 // end writes the footer.
 func (o *fileOutput) end(meta *metadata.FileMetaData) error {
-	n, err := meta.WriteTo(o, nil)
-	if err != nil {
+	var footer bytes.Buffer
+	if _, err := meta.WriteTo(&footer, nil); err != nil {
 		return err
 	}
-	tail := binary.LittleEndian.AppendUint32(nil, uint32(n)) // the format's own limit
+	if o.seal != nil {
+		if err := sealFooter(footer.Bytes()); err != nil {
+			return err
+		}
+	}
+	_, _ = o.Write(footer.Bytes())
+	tail := binary.LittleEndian.AppendUint32(nil, uint32(footer.Len())) // the format's own limit
 	_, _ = o.Write(append(tail, magic...))
 	return o.err
 }

@@ -23,6 +23,7 @@ type Reader struct {
 	limits Limits
 	footer *footer
 	place  map[string]int // of a column
+	seal   *sealed        // nil where the file has none
 }
 
 // Open reads the footer. The source remains the caller's.
@@ -50,6 +51,9 @@ func Open(source *Source, limits Limits) (*Reader, error) {
 		if _, known := r.place[c.name]; c.name != "" && !known {
 			r.place[c.name] = i
 		}
+	}
+	if r.seal, err = readSeal(body, len(r.footer.groups), len(r.footer.columns)); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -152,7 +156,15 @@ func (g *Group) Fetch(columns ...string) error {
 	if g.err != nil {
 		return nil //nolint:nilerr // it is of the file, and kept
 	}
-	return g.reader.source.Fetch(from, to)
+	if err := g.reader.source.Fetch(from, to); err != nil {
+		return err
+	}
+	for _, name := range columns {
+		if _, begin, end := g.chunk(name); end > 0 && g.err == nil {
+			g.err = g.reader.seal.check(g.index, g.reader.place[name], g.reader.source.held(begin, end))
+		}
+	}
+	return nil
 }
 
 // packedMost is what so many bytes take where they cannot be compressed, with the

@@ -11,6 +11,9 @@ type Options struct {
 	Compression string
 	// Hook is asked once for each column of the file; nil leaves all as it is.
 	Hook Hook
+	// About, where set, seals the file: see seal.go. It is asked when the file is
+	// closed, and what it says stands in the footer.
+	About func() string
 }
 
 // Hook says what becomes of a column's values on their way into a file: change is
@@ -52,6 +55,9 @@ func New[R any](name string, fields []Field[R], w io.Writer, o Options) (*Rows[R
 		return nil, err
 	}
 	file.binding, rows.File = b, file
+	if o.About != nil {
+		file.out.seal = newSealer(o.About)
+	}
 	return rows, nil
 }
 

@@ -1,0 +1,245 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
+)
+
+// A log whose last records are lost looks like a shorter one: by the numbers alone
+// nobody can tell, and a run would give these numbers to others, and pull again what is
+// in the tables. So a run looks, before it writes, for what a longer log has left.
+
+// clue is an object that tells of records behind the end of the log.
+type clue struct {
+	key  string
+	seq  uint64 // the least number that the log must have had; 0 where only one more is known of
+	what string // what the object tells
+}
+
+// error says what the clue means.
+func (c clue) error(keys jobKeys) error {
+	return fmt.Errorf("%w: %s %s, and %s does not: %s", ErrLog, c.key, c.what, keys.log(), doTail(keys))
+}
+
+// doTail is what to do about a log that was longer.
+func doTail(keys jobKeys) string {
+	return fmt.Sprintf("bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew", keys.root())
+}
+
+// checkLog fails where a checkpoint tells of a record behind the end of the log:
+// the cursors in it would be believed although nobody knows any more whose they are.
+func (s *cursorState) checkLog(ctx context.Context, tail uint64) error {
+	c, err := s.beyond(ctx, tail)
+	if err != nil || c == nil {
+		return err
+	}
+	return c.error(s.keys)
+}
+
+// beyond returns a checkpoint of a record behind the end of the log. One that is
+// not of its place is told as that.
+func (s *cursorState) beyond(ctx context.Context, tail uint64) (*clue, error) {
+	for b := range cursors.Buckets {
+		seq := s.newest(b)
+		if seq <= tail {
+			continue
+		}
+		key := s.keys.checkpoint(b, seq)
+		if stands, err := exists(ctx, s.store, s.keys.record(seq)); err != nil || stands {
+			if err != nil {
+				return nil, err
+			}
+			continue // it was written since
+		}
+		source, done, err := s.checkpointSource(ctx, b, seq, false)
+		done()
+		if errors.Is(err, errNotOfItsPlace) {
+			return nil, err
+		}
+		_ = source // whatever is in it: that it was written says enough
+		return &clue{key: key, seq: seq, what: fmt.Sprintf("is a checkpoint, which tells of record %d", seq)}, nil
+	}
+	return nil, nil
+}
+
+// exists says whether an object stands at a key.
+func exists(ctx context.Context, store bucket.Objects, key string) (bool, error) {
+	_, err := store.Stat(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// maxFresh bounds how many cursor objects are looked at.
+const maxFresh = 1000
+
+// freshCursors lists the cursor objects that came after the newest record: of runs at
+// work, of runs that have died, and of records that are lost. It is called before
+// staging records and the log are read, in which all of the first two will be found.
+func freshCursors(ctx context.Context, store bucket.Objects, keys jobKeys, after uint64) (fresh []string, err error) {
+	var newest time.Time
+	for info, err := range store.List(ctx, keys.log(), keys.afterSeq(max(after, 1)-1)) {
+		if err != nil {
+			return nil, fmt.Errorf("list the log: %w", err)
+		}
+		if _, mark, ok := keys.parseLog(info.Key); ok && !mark {
+			newest = info.Modified
+		}
+	}
+	for info, err := range store.List(ctx, keys.cursorObjects(), "") {
+		if err != nil {
+			return nil, fmt.Errorf("list cursors: %w", err)
+		}
+		if info.Modified.After(newest) && len(fresh) < maxFresh {
+			fresh = append(fresh, info.Key)
+		}
+	}
+	return fresh, nil
+}
+
+// checkTail fails where anything tells of records behind the end of the log.
+func (t *takeover) checkTail(ctx context.Context, fresh []string) error {
+	w := t.w
+	if err := w.state.checkLog(ctx, w.log.tail); err != nil {
+		return err
+	}
+	if err := t.checkNewest(ctx); err != nil {
+		return err
+	}
+	clues, err := stateClues(ctx, w.store, w.keys, w.log.tail)
+	if err != nil {
+		return err
+	}
+	for _, st := range t.staged {
+		if st.BaseSeq <= w.log.tail {
+			continue
+		}
+		clues = append(clues, clue{
+			key: w.keys.staging(st.RunID, st.Shard), seq: st.BaseSeq, what: fmt.Sprintf("is of a run that knew record %d", st.BaseSeq),
+		})
+	}
+	for _, key := range fresh {
+		c, err := t.cursorClue(ctx, key)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			clues = append(clues, *c)
+		}
+	}
+	for _, c := range clues {
+		if lost, err := c.holds(ctx, w.store, w.keys, w.log.tail); err != nil || lost {
+			if err == nil {
+				err = c.error(w.keys)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// checkNewest compares the newest record with its mark: of all others the records that
+// follow tell whether they are those that were committed.
+func (t *takeover) checkNewest(ctx context.Context) error {
+	if len(t.records) == 0 {
+		return nil
+	}
+	r := t.records[len(t.records)-1]
+	m, err := t.w.log.mark(ctx, r.Seq)
+	if err != nil {
+		return fmt.Errorf("read the newest mark: %w", err)
+	}
+	if m != nil && m.Record != "" && m.Record != r.SHA256 {
+		return fmt.Errorf("%s is not the record that %s was written for; %s", t.w.keys.record(r.Seq), t.w.keys.published(r.Seq), doRecord)
+	}
+	return nil
+}
+
+// holds says whether a log that ends with a record is too short for the clue. What was
+// committed since the end was looked for is there.
+func (c clue) holds(ctx context.Context, store bucket.Objects, keys jobKeys, tail uint64) (bool, error) {
+	stands, err := exists(ctx, store, keys.record(max(c.seq, tail+1)))
+	if err != nil {
+		return false, fmt.Errorf("look for the end of the log: %w", err)
+	}
+	return !stands, nil
+}
+
+// stateClues are the state objects that tell of a record behind the end of the log.
+func stateClues(ctx context.Context, store bucket.Objects, keys jobKeys, tail uint64) (clues []clue, err error) {
+	for info, err := range store.List(ctx, keys.states(), "") {
+		if err != nil {
+			return nil, fmt.Errorf("list state: %w", err)
+		}
+		o, _, err := getState(ctx, store, info.Key)
+		if errors.Is(err, ErrState) {
+			continue // who reads it tells
+		}
+		if err != nil {
+			return nil, err
+		}
+		if o.Seq > tail {
+			clues = append(clues, clue{key: info.Key, seq: o.Seq, what: fmt.Sprintf("knows record %d", o.Seq)})
+		}
+	}
+	return clues, nil
+}
+
+// cursorClue tells whether a cursor object was written for a record that is lost:
+// neither is it named, nor has a run announced it that has not cleared up.
+func (t *takeover) cursorClue(ctx context.Context, key string) (*clue, error) {
+	known := func(r *Record) bool {
+		return r.Cursors.Path == key || r.Fences != "" && strings.HasPrefix(key, t.w.keys.cursorObjects()+r.Fences+"-")
+	}
+	if slices.ContainsFunc(t.records, known) || slices.ContainsFunc(t.staged, func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }) {
+		return nil, nil
+	}
+	return cursorClue(ctx, t.w.store, key)
+}
+
+// cursorClue is what an object tells that nobody names; nil where it stands no more, or
+// no run has written it there.
+func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, error) {
+	object, err := store.Open(ctx, key)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at cursors that no record names: %w", err)
+	}
+	defer func() { _ = object.Close() }() // only read
+	f, err := cursors.Open(object, false)
+	if err != nil || f.About() == nil || f.About().Key != key {
+		return nil, nil // what it is, is for verify to say
+	}
+	return &clue{key: key, what: "has cursors that a record must name"}, nil
+}
+
+// checkNothingVisible fails where a file is visible that a dead run staged and no record
+// names: the record was there, and is lost.
+func (t *takeover) checkNothingVisible(ctx context.Context, st *stagingRecord) error {
+	if err := t.w.log.follow(ctx, t.adopt); err != nil {
+		return err
+	}
+	for _, key := range st.Uploads {
+		if _, named := t.keep[st.RunID].uploads[key]; named {
+			continue
+		}
+		stands, err := exists(ctx, t.w.store, key)
+		if err != nil {
+			return fmt.Errorf("look for what run %s has made visible: %w", st.RunID, err)
+		}
+		if stands {
+			return clue{key: key, what: "is visible, so that a record must name it"}.error(t.w.keys)
+		}
+	}
+	return nil
+}
