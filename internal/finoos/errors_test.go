@@ -138,3 +138,26 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingInTheWordsOfAServerIsLeft(t *testing.T) {
+	t.Parallel()
+	said := &Error{Class: Invalid, Operation: "accounts", Method: "GET", Path: "/p", Status: 400, Type: "no_such_account", Message: "Erika has none", RequestID: "r1"}
+	quoted := &Error{Class: Server, Operation: "contracts", Method: "GET", Path: "/q", Status: 500, Type: "Erika 17", Message: "Erika again"}
+	own := &Error{Class: Malformed, Operation: "users", Method: "GET", Path: "/u", Status: 200, Message: "amount: not a number", Err: errNoJSON}
+	for _, err := range []error{
+		said, fmt.Errorf("pull: %w", quoted), errors.Join(said, fmt.Errorf("and %w", quoted)),
+		fmt.Errorf("%w; %w", fmt.Errorf("a: %w", said), quoted),
+	} {
+		if text := WithoutWords(err); strings.Contains(text, "Erika") || !strings.Contains(text, "call ") {
+			t.Errorf("%s", text)
+		}
+	}
+	if text := WithoutWords(fmt.Errorf("pull: %w", said)); text != "pull: call accounts: GET /p: invalid (400): no_such_account [request r1]" {
+		t.Errorf("%s", text)
+	}
+	for _, err := range []error{own, errors.New("disk full")} {
+		if text := WithoutWords(err); text != err.Error() {
+			t.Errorf("%s", text)
+		}
+	}
+}

@@ -109,8 +109,9 @@ func newSession(o RunOptions) (*session, error) {
 	}
 	s.client = client
 	s.health = newHealth(s)
-	s.reader = &pull.Reader{Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0))),
-		Veil: pull.NewVeil(s.masking)}
+	s.reader = &pull.Reader{
+		Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0))), Veil: pull.NewVeil(s.masking),
+	}
 	s.tally.words = s.words
 	return s, nil
 }

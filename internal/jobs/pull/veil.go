@@ -161,6 +161,11 @@ func (v *Veil) sealer(user, what string) cipher.AEAD {
 	panic(err) // of keys of another length alone
 }
 
+// sealTo appends to dst what is sealed, behind its nonce.
+func (v *Veil) sealTo(dst []byte, user, what string, text, beside []byte) []byte {
+	return v.sealer(user, what).Seal(dst, nil, padded(text), beside) //nolint:gosec // G407: there is none: the sealer makes a random one
+}
+
 // seal is the state of a cursor as it is kept.
 func (v *Veil) seal(user string, s config.Stream, state []byte) []byte {
 	if !v.seals() {
@@ -168,7 +173,7 @@ func (v *Veil) seal(user string, s config.Stream, state []byte) []byte {
 	}
 	header := binary.LittleEndian.AppendUint32([]byte{sealedVersion}, v.users)
 	header = binary.LittleEndian.AppendUint32(header, v.of(s).keys)
-	return v.sealer(user, string(s)).Seal(header, nil, padded(state), header)
+	return v.sealTo(header, user, string(s), state, header)
 }
 
 // open is the state of a cursor as it was sealed. What cannot be opened stays as it
@@ -218,7 +223,7 @@ func (v *Veil) SealLogin(user, id string) string {
 	if !v.seals() || len(id) > longestSealed {
 		return id
 	}
-	return sealedText + base64.RawURLEncoding.EncodeToString(v.sealer(user, logins).Seal(nil, nil, padded([]byte(id)), nil))
+	return sealedText + base64.RawURLEncoding.EncodeToString(v.sealTo(nil, user, logins, []byte(id), nil))
 }
 
 // OpenLogin is the id that was sealed; what cannot be opened stays as it is.
@@ -263,7 +268,7 @@ func (v *Veil) SealUser(record []byte) []byte {
 	if !v.seals() {
 		return record
 	}
-	return v.sealer("", handover).Seal(nil, nil, padded(record), nil)
+	return v.sealTo(nil, "", handover, record, nil)
 }
 
 // OpenUser is what was sealed. What was not, or by another key, is no user.

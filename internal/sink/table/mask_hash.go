@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,7 +21,7 @@ func (m *Masking) Hasher(table string, ignored ...MaskField) RowHasher {
 	if own := m.of(table); own != nil {
 		of = *own
 	}
-	of.fields = append(ignored[:len(ignored):len(ignored)], of.fields...)
+	of.fields = append(slices.Clip(ignored), of.fields...)
 	return t.hash(&of)
 }
 
