@@ -22,7 +22,7 @@ const (
 )
 
 // conditions looks whether conditions hold, and leaves an object at its key.
-func (p *probe) conditions(ctx context.Context) error {
+func (p *examination) conditions(ctx context.Context) error {
 	first, err := p.race(ctx, newWriters, "If-None-Match", bucket.Condition{IfNoneMatch: true})
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (p *probe) conditions(ctx context.Context) error {
 
 // race lets all write at once under a condition that holds for one of them, and
 // returns the ETag of what that one wrote.
-func (p *probe) race(ctx context.Context, writers int, name string, cond bucket.Condition) (etag string, err error) {
+func (p *examination) race(ctx context.Context, writers int, name string, cond bucket.Condition) (etag string, err error) {
 	bodies, errs := make([][]byte, writers), make([]error, writers)
 	var all sync.WaitGroup
 	began := time.Now()
@@ -96,7 +96,7 @@ func (p *probe) race(ctx context.Context, writers int, name string, cond bucket.
 
 // refusal is why nobody could write: the store does not know conditions, or writes,
 // or may not be written to.
-func (p *probe) refusal(ctx context.Context, errs []error) error {
+func (p *examination) refusal(ctx context.Context, errs []error) error {
 	for _, err := range errs {
 		switch {
 		case errors.Is(err, bucket.ErrDenied):
@@ -128,7 +128,7 @@ func otherThan(errs []error, kind error) error {
 const clockSlack = 20 * time.Second
 
 // clock looks whether the store tells the time, and dates objects by it.
-func (p *probe) clock(written bucket.Info, ago time.Duration) error {
+func (p *examination) clock(written bucket.Info, ago time.Duration) error {
 	switch off := written.StoreTime.Sub(written.Modified); {
 	case written.StoreTime.IsZero():
 		return p.lie("does not tell the time (its answers have no Date header), and who works on a job is told by its clock")

@@ -16,7 +16,7 @@ type Check struct {
 // Examine tries everything on a store that a run will need, at keys of its own, and
 // removes what it wrote. list is a prefix that a run lists.
 func Examine(ctx context.Context, store bucket.Store, list string, keys Keys) ([]Check, error) {
-	p := &probe{store: store, keys: keys}
+	p := &examination{store: store, keys: keys}
 	var done []Check
 	for _, check := range []struct {
 		name string

@@ -39,7 +39,7 @@ func Lying(store bucket.Store, format string, args ...any) error {
 
 // Run tests a store, and removes what it wrote, whatever came of it.
 func Run(ctx context.Context, store bucket.Store, keys Keys) error {
-	p := &probe{store: store, keys: keys}
+	p := &examination{store: store, keys: keys}
 	err := p.conditions(ctx)
 	if err == nil {
 		err = p.uploads(ctx)
@@ -55,20 +55,20 @@ func Run(ctx context.Context, store bucket.Store, keys Keys) error {
 	return err
 }
 
-// probe is one self-test under way.
-type probe struct {
+// examination is one self-test under way.
+type examination struct {
 	store bucket.Store
 	keys  Keys
 	known []bucket.Upload // that were begun
 }
 
-func (p *probe) lie(format string, args ...any) error { return Lying(p.store, format, args...) }
+func (p *examination) lie(format string, args ...any) error { return Lying(p.store, format, args...) }
 
 // clearFor bounds how long a test clears up after itself once its caller has gone.
 const clearFor = 20 * time.Second
 
 // clear removes everything, and looks whether what was deleted is gone.
-func (p *probe) clear(ctx context.Context) error {
+func (p *examination) clear(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearFor)
 	defer cancel()
 	// Those that are known, should the store list none, and those that are listed,

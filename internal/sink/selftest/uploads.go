@@ -11,7 +11,7 @@ import (
 )
 
 // uploads follows two uploads to one key: one is completed, and one aborted.
-func (p *probe) uploads(ctx context.Context) error {
+func (p *examination) uploads(ctx context.Context) error {
 	for range 2 {
 		up, err := p.store.CreateUpload(ctx, p.keys.Upload)
 		if errors.Is(err, bucket.ErrUnsupported) {
@@ -58,7 +58,7 @@ func lists(pending []bucket.Upload, up bucket.Upload) bool {
 
 // invisible looks whether uploads that are pending are found by their key, and by
 // nothing else.
-func (p *probe) invisible(ctx context.Context) error {
+func (p *examination) invisible(ctx context.Context) error {
 	pending, err := p.store.PendingUploads(ctx, p.keys.Upload)
 	if errors.Is(err, bucket.ErrUnsupported) {
 		return p.lie("does not list multipart uploads (%v)", err)
@@ -86,7 +86,7 @@ func (p *probe) invisible(ctx context.Context) error {
 }
 
 // complete makes an upload an object, and looks at it from all sides.
-func (p *probe) complete(ctx context.Context, up bucket.Upload, parts []bucket.Part, want []byte) error {
+func (p *examination) complete(ctx context.Context, up bucket.Upload, parts []bucket.Part, want []byte) error {
 	err := p.store.CompleteUpload(ctx, up, parts)
 	if errors.Is(err, bucket.ErrStillPending) {
 		return p.lie("calls a multipart upload complete, and it is not")
@@ -132,7 +132,7 @@ func (p *probe) complete(ctx context.Context, up bucket.Upload, parts []bucket.P
 
 // listed is the object at the upload's key as a listing shows it; nil where it shows
 // none.
-func (p *probe) listed(ctx context.Context) (*bucket.Info, error) {
+func (p *examination) listed(ctx context.Context) (*bucket.Info, error) {
 	for info, err := range p.store.List(ctx, p.keys.Upload, "") {
 		if err != nil {
 			return nil, err
