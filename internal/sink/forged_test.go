@@ -310,6 +310,13 @@ var forgeries = []forgery{
 			{Seq: 1, Kind: KindBackfill, Cursors: CursorObject{Path: othersCursors(l)}},
 		}})
 	}, harmless: "passed over: the log says what it would", found: true},
+	{object: "backfill's ledger", tries: "a night's cursors as progress, so that users seem to be done", forge: func(l *forgedLake) string {
+		l.beginBackfill()
+		l.put(l.keys.definition("history"), BackfillDefinition{Version: 1, Name: "history", BaseSeq: l.last})
+		return l.put(l.keys.backfillLedger("history"), backfillLedger{Version: 1, Through: l.last, Commits: []ledgerEntry{
+			{Seq: l.last, Kind: KindBackfill, Cursors: CursorObject{Path: ownCursors(l)}},
+		}})
+	}, harmless: "passed over: the log says what it would"},
 }
 
 func forgedHandover(h handed) func(*forgedLake) string {
@@ -438,6 +445,21 @@ func TestTheForgedRecordsAreRefusedForWhatIsForged(t *testing.T) {
 			}
 		} else if _, err := (&leases{store: l.m, keys: l.keys}).get(t.Context(), key); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestALedgerThatTheLogContradictsIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	sound := threeNights(t)
+	for _, f := range forgeries {
+		if f.object != "backfill's ledger" {
+			continue
+		}
+		l := newForgedLake(t, sound)
+		f.forge(l)
+		if p, err := readPast(t.Context(), l.m, l.keys, "history", t.TempDir()); err != nil || len(p.ledger.Commits) > 0 {
+			t.Errorf("%s: %v, %+v", f.tries, err, p)
 		}
 	}
 }
