@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 
+	"golang.org/x/sync/errgroup"
+
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/seal"
@@ -40,6 +42,27 @@ func (l *backfillLedger) add(r *Record, name string) {
 	}
 }
 
+// isTrue says whether the log has all that the ledger has. Who forged it could else have
+// other cursors taken for progress, so that users would be left out without a word.
+func (l *backfillLedger) isTrue(ctx context.Context, store bucket.Objects, keys jobKeys, name string) bool {
+	if l.ours(keys) != nil {
+		return false
+	}
+	log := &ledger{store: store, keys: keys}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readersAtOnce)
+	for _, e := range l.Commits {
+		g.Go(func() error {
+			r, err := log.read(ctx, e.Seq)
+			if err == nil && (r.Backfill != name || r.Kind != e.Kind || r.Voids != e.Voids || r.Cursors != e.Cursors) {
+				err = ErrForged
+			}
+			return err
+		})
+	}
+	return g.Wait() == nil
+}
+
 // past is what a backfill has committed so far: its progress by bucket of
 // users, read as cursors are, from the objects that its records name.
 type past struct {
@@ -58,7 +81,7 @@ func readPast(ctx context.Context, store bucket.Objects, keys jobKeys, name, scr
 	tail := d.BaseSeq
 	p.ledger = backfillLedger{Version: backfillVersion, Through: d.BaseSeq}
 	written, err := readJSON[backfillLedger](ctx, store, keys.backfillLedger(name))
-	if err == nil && written != nil && written.Version == backfillVersion && written.ours(keys) == nil {
+	if err == nil && written != nil && written.Version == backfillVersion && written.isTrue(ctx, store, keys, name) {
 		p.ledger = *written // else it is of no use: the log says the same
 		tail = max(tail, written.Through)
 	}

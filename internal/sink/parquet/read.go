@@ -203,11 +203,11 @@ func Read[T Plain](g *Group, name string, each func(row int, v T)) {
 	case int64:
 		typ = typeInt64
 	}
-	read(g, name, column[T]{typ: typ, values: plainOf[T], each: each})
+	read(g, name, columnReader[T]{typ: typ, values: plainOf[T], each: each})
 }
 
 // ReadText is [Read] for String, JSON and Bytes. What each gets is valid during
 // the call only.
 func ReadText(g *Group, name string, each func(row int, v []byte)) {
-	read(g, name, column[[]byte]{typ: typeText, values: plainTexts, each: each})
+	read(g, name, columnReader[[]byte]{typ: typeText, values: plainTexts, each: each})
 }

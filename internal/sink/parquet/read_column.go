@@ -2,8 +2,8 @@ package parquet
 
 import "fmt"
 
-// column is how the values of a column are read.
-type column[T any] struct {
+// columnReader is how the values of a column are read.
+type columnReader[T any] struct {
 	typ    int32
 	values func(page []byte, n int) ([]T, error) // that stand one after the other
 	each   func(row int, v T)
@@ -15,7 +15,7 @@ type column[T any] struct {
 //	          │                └──► values, or numbers ──► each
 //	          └ sizes are checked before room is made      ▲
 //	                                       dictionary ─────┘ the first page, if there is one
-func read[T any](g *Group, name string, of column[T]) {
+func read[T any](g *Group, name string, of columnReader[T]) {
 	c, from, to := g.chunk(name)
 	if c == nil {
 		return
@@ -68,7 +68,7 @@ func (g *Group) unpack(c *chunkMeta, h pageHeader, page []byte, into *[]byte) ([
 	return unpack(c.codec, page, h.plain, into)
 }
 
-func readDictionary[T any](h pageHeader, page []byte, of column[T]) ([]T, error) {
+func readDictionary[T any](h pageHeader, page []byte, of columnReader[T]) ([]T, error) {
 	if h.encoding != encodingPlain && h.encoding != encodingPlainDict {
 		return nil, fmt.Errorf("a dictionary in encoding %d", h.encoding)
 	}
@@ -79,7 +79,7 @@ func readDictionary[T any](h pageHeader, page []byte, of column[T]) ([]T, error)
 }
 
 // readPage reads the values of a data page, whose slots are rows.
-func readPage[T any](g *Group, h pageHeader, page []byte, optional bool, dictionary []T, each func(at int, v T), of column[T]) (err error) {
+func readPage[T any](g *Group, h pageHeader, page []byte, optional bool, dictionary []T, each func(at int, v T), of columnReader[T]) (err error) {
 	n := int(h.values)
 	present := n
 	if optional {
@@ -147,7 +147,7 @@ func (g *Group) readNumbers(page []byte, n, entries int) error {
 }
 
 // readRuns reads truth values that stand as runs.
-func readRuns[T any](g *Group, page []byte, n int, of column[T]) ([]T, error) {
+func readRuns[T any](g *Group, page []byte, n int, of columnReader[T]) ([]T, error) {
 	if of.typ != typeBool {
 		return nil, fmt.Errorf("values of type %d in runs", of.typ)
 	}
