@@ -217,5 +217,10 @@ func (s *Source) footer() ([]byte, error) {
 	return s.held(from, to), nil
 }
 
-// held is a range that was fetched.
-func (s *Source) held(from, to int64) []byte { return s.window[from-s.from : to-s.from] }
+// held is a range that was fetched; nil of one that was not, as a damaged file may say.
+func (s *Source) held(from, to int64) []byte {
+	if from < s.from || to < from || to > s.from+int64(len(s.window)) {
+		return nil
+	}
+	return s.window[from-s.from : to-s.from]
+}
