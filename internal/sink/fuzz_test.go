@@ -161,7 +161,7 @@ func FuzzHandover(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var h handed
 		var err error
-		frugal(t, body, func() { h, err = parseHanded(body) })
+		frugal(t, body, func() { h, err = parseHanded("h.json", body) })
 		if err == nil && (h.Chunks < 0 || h.Chunks > maxChunks || bucket.ValidKey(jobKeys("j").handoverChunk("g", h.RunID, cursors.Shard{Count: 2}, h.Chunks)) != nil) {
 			t.Errorf("got %+v", h)
 		}
