@@ -29,9 +29,49 @@ const maxUploadText = 4 << 10
 // mostParts is how many parts a store takes of an upload.
 const mostParts = 10_000
 
+// forgedError is an [ErrForged] of the object at a key.
+type forgedError struct {
+	key string
+	why error
+}
+
 // forged says of an object what is wrong with it.
-func forged(key string, why error) error {
-	return fmt.Errorf("%w: %s: %w", ErrForged, printable(key), why)
+func forged(key string, why error) error { return &forgedError{key, why} }
+
+func (e *forgedError) Error() string {
+	return fmt.Sprintf("%v: %s: %v; %s", ErrForged, printable(e.key), e.why, doForged(e.key))
+}
+
+func (e *forgedError) Unwrap() []error { return []error{ErrForged, e.why} }
+
+// reasonOf is what is wrong with an object, without what a finding says beside.
+func reasonOf(err error) error {
+	if e := (*forgedError)(nil); errors.As(err, &e) {
+		return e.why
+	}
+	return err
+}
+
+// doForged is what to do about an object that no run can have written.
+func doForged(key string) string {
+	keys := jobKeys(jobOf(key))
+	within := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
+	switch {
+	case within(keys.log()) && strings.HasSuffix(key, publishedSuffix):
+		return doMark
+	case within(keys.log()):
+		return doRecord
+	case within(keys.leases()):
+		return doLease
+	case within(keys.stagings()):
+		return doStaging
+	case within(keys.backfills()) && strings.HasSuffix(key, "/ledger.json"):
+		return doLedger
+	case within(keys.backfills()):
+		return doBackfill
+	default:
+		return doStranger
+	}
 }
 
 // printable is a text of somebody else's for a message: short, without control

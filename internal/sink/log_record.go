@@ -181,7 +181,7 @@ func readRecord(keys jobKeys, body []byte, seq uint64) (*Record, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; %s", forged(keys.record(seq), err), doRecord)
+		return nil, forged(keys.record(seq), err)
 	}
 	return r, nil
 }

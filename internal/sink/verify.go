@@ -80,6 +80,7 @@ const (
 	doStaging    = "delete it when no run is at work: what its run had begun and not committed then stays invisible, until a lifecycle rule aborts incomplete uploads"
 	doMark       = "run the job; where that does not write it, bring it back from a backup or an older version of the object"
 	doStranger   = "find out who put it there, and delete it"
+	doLease      = "delete it when no run is at work"
 	doLeftovers  = "nothing: the next run of the job clears it away"
 )
 

@@ -79,7 +79,7 @@ func (v *verifier) checkLease(ctx context.Context, key string) error {
 		why = l.ours(key, v.keys)
 	}
 	if why != nil {
-		v.problem(Finding{Where: key, What: fmt.Sprintf("is a lease that cannot be read: %v", why), Do: "delete it when no run is at work"})
+		v.problem(Finding{Where: key, What: fmt.Sprintf("is a lease that cannot be read: %v", reasonOf(why)), Do: doLease})
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (v *verifier) checkStaging(ctx context.Context, key string) error {
 	case errors.Is(err, bucket.ErrNotExist):
 		return nil
 	case errors.Is(err, ErrForged):
-		v.problem(Finding{Where: key, What: fmt.Sprintf("is a staging record that cannot be read: %v", err), Do: doStaging})
+		v.problem(Finding{Where: key, What: fmt.Sprintf("is a staging record that cannot be read: %v", reasonOf(err)), Do: doStaging})
 		return nil
 	case err != nil:
 		return err
@@ -269,7 +269,7 @@ func (v *verifier) checkHandover(ctx context.Context, key string) error {
 	}
 	stands, err = exists(ctx, v.store, key) // else it was swept meanwhile
 	if stands && err == nil {
-		v.note(Finding{Where: key, What: fmt.Sprintf("cannot be handed over: %v", why), Do: do})
+		v.note(Finding{Where: key, What: fmt.Sprintf("cannot be handed over: %v", reasonOf(why)), Do: do})
 	}
 	return err
 }
@@ -292,7 +292,7 @@ func (v *verifier) checkReport(ctx context.Context, key string) error {
 		why = fmt.Errorf("it is that of run %s of job %s", r.RunID, r.Job)
 	}
 	if why != nil {
-		v.note(Finding{Where: key, What: fmt.Sprintf("is a run report that cannot be read: %v", why), Do: "nothing: the lake does not depend on it; delete it if status and report stumble over it"})
+		v.note(Finding{Where: key, What: fmt.Sprintf("is a run report that cannot be read: %v", reasonOf(why)), Do: "nothing: the lake does not depend on it; delete it if status and report stumble over it"})
 	}
 	return nil
 }
@@ -333,7 +333,7 @@ func (v *verifier) checkBackfill(ctx context.Context, key string) error {
 		why = cmp.Or(why, l.ours(v.keys), v.compareLedger(&l, name))
 	}
 	if why != nil {
-		v.problem(Finding{Where: key, What: fmt.Sprintf("cannot be read: %v", why), Do: do})
+		v.problem(Finding{Where: key, What: fmt.Sprintf("cannot be read: %v", reasonOf(why)), Do: do})
 		return nil
 	}
 	if into != any(&done) {
