@@ -19,7 +19,7 @@ type hiding struct {
 }
 
 func (s *hiding) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
-	if s.hides.Load() {
+	if s.hides.Load() && !strings.HasPrefix(up.Key, system) { // not of the self-test
 		return errors.New("not now")
 	}
 	return s.Store.CompleteUpload(ctx, up, parts)

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,12 +71,6 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 	if d.Version > backfillVersion {
 		return nil, nil, fmt.Errorf("backfill %s has version %d, this program reads up to %d: use a newer one", name, d.Version, backfillVersion)
 	}
-	if d.Name != name { // in a folder in which case does not count
-		return nil, nil, fmt.Errorf("backfill %s is backfill %s, whose name is the same to this store: give it another name", name, d.Name)
-	}
-	if err := d.ours(name); err != nil {
-		return nil, nil, forged(keys.definition(name), err)
-	}
 	done, err := readJSON[BackfillDone](ctx, store, keys.finished(name))
 	return d, done, err
 }
@@ -84,15 +79,20 @@ func FindBackfill(ctx context.Context, store bucket.Objects, job, name string) (
 // name. Where there is more of it, a definition was lost: the backfill would begin anew,
 // and bring everything once more.
 func readDefinition(ctx context.Context, store bucket.Objects, keys jobKeys, name string) (*BackfillDefinition, error) {
-	d, err := readJSON[BackfillDefinition](ctx, store, keys.definition(name))
-	if err != nil {
-		return nil, err
-	}
-	if d != nil {
-		if d.Name != name {
-			return nil, fmt.Errorf("read %s: it is that of backfill %.100q", keys.definition(name), d.Name)
+	key := keys.definition(name)
+	d, err := readJSON[BackfillDefinition](ctx, store, key)
+	if err == nil && d != nil {
+		if err = d.ours(name); err != nil {
+			err = forged(key, err)
 		}
-		return d, nil
+	}
+	if errors.Is(err, ErrForged) {
+		if other := namedButForCase(ctx, store, key, name); other != "" {
+			return nil, fmt.Errorf("backfill %s is backfill %s, whose name is the same to this store: give it another name", name, other)
+		}
+	}
+	if err != nil || d != nil {
+		return d, err
 	}
 	for _, key := range []string{keys.backfillLedger(name), keys.finished(name)} {
 		stands, err := exists(ctx, store, key)
@@ -104,6 +104,19 @@ func readDefinition(ctx context.Context, store bucket.Objects, keys jobKeys, nam
 		}
 	}
 	return nil, nil //nolint:nilnil // that it is absent is an answer
+}
+
+// namedButForCase is the name in an object that was written for another one, which is
+// the same where case does not count, as in folders of macOS and Windows; "" for others.
+func namedButForCase(ctx context.Context, store bucket.Objects, key, name string) string {
+	var of struct{ Job, Name string }
+	if body, _, err := getSmall(ctx, store, key); err != nil || decode(body, &of) != nil {
+		return ""
+	}
+	if other := cmp.Or(of.Name, of.Job); other != name && strings.EqualFold(other, name) {
+		return other
+	}
+	return ""
 }
 
 // readJSON reads a small object; nil where there is none.

@@ -219,10 +219,10 @@ var forgeries = []forgery{
 	}, harmless: "no part of a log", found: true},
 	{object: "mark", tries: "to call a record taken back that is not", forge: func(l *forgedLake) string {
 		return l.put(l.keys.published(l.last), publishedMark{RunID: "evil", VoidedBy: l.last - 1})
-	}, harmless: "nothing is done on its word", found: true},
+	}, says: "takes it back", found: true},
 	{object: "mark", tries: "an object of no kind", forge: func(l *forgedLake) string {
 		return l.put(l.keys.published(l.last), []byte(`{"voided_by":-1}`))
-	}, harmless: "nothing is done on its word", found: true},
+	}, says: "cannot unmarshal", found: true},
 
 	{object: "staging record", tries: "another job's cursors", forge: forgedStaging(func(l *forgedLake, st *stagingRecord) { st.Cursors = []string{othersCursors(l)} }), says: "cannot write", found: true},
 	{object: "staging record", tries: "another run's cursors", forge: forgedStaging(func(l *forgedLake, st *stagingRecord) { st.Cursors = []string{ownCursors(l)} }), says: "cannot write", found: true},
@@ -278,10 +278,10 @@ var forgeries = []forgery{
 	}, harmless: "written anew, with a warning", found: true},
 	{object: "run report", tries: "a name that is a path", forge: func(l *forgedLake) string {
 		return l.put(l.keys.reports()+"a/b.json", []byte("{}"))
-	}, harmless: "no run reads it"},
+	}, harmless: "no run reads it", found: true},
 	{object: "checkpoint", tries: "a number in another form", forge: func(l *forgedLake) string {
 		return l.put(l.keys.checkpoints()+"+03/7.parquet", []byte("PAR1"))
-	}, harmless: "no checkpoint"},
+	}, harmless: "no checkpoint", found: true},
 	{object: "self-test", tries: "to have something else swept away", forge: func(l *forgedLake) string {
 		return l.put(l.keys.selfTests()+"evil/notes.txt", []byte("notes"))
 	}, harmless: "not ours, so it stays", found: true},
@@ -291,10 +291,10 @@ var forgeries = []forgery{
 		o.modified = o.modified.Add(-48 * time.Hour)
 		l.m.objects[key] = o
 		return key
-	}, harmless: "not ours, so it stays"},
-	{object: "handover", tries: "pieces of another job", forge: forgedHandover(handed{RunID: "../../other/cursors/x", Chunks: 1}), says: "it is of run", harmless: alone},
-	{object: "handover", tries: "1,000,000,000 pieces", forge: forgedHandover(handed{RunID: "evil", Chunks: 1e9}), says: "in 1000000000 pieces", harmless: alone},
-	{object: "handover", tries: "fewer pieces than none", forge: forgedHandover(handed{RunID: "evil", Chunks: -1}), says: "in -1 pieces", harmless: alone},
+	}, harmless: "not ours, so it stays", found: true},
+	{object: "handover", tries: "pieces of another job", forge: forgedHandover(handed{RunID: "../../other/cursors/x", Chunks: 1}), says: "it is of run", harmless: alone, found: true},
+	{object: "handover", tries: "1,000,000,000 pieces", forge: forgedHandover(handed{RunID: "evil", Chunks: 1e9}), says: "in 1000000000 pieces", harmless: alone, found: true},
+	{object: "handover", tries: "fewer pieces than none", forge: forgedHandover(handed{RunID: "evil", Chunks: -1}), says: "in -1 pieces", harmless: alone, found: true},
 	{object: "handover", tries: "a record that is longer than its piece", forge: func(l *forgedLake) string {
 		forgedHandover(handed{RunID: "evil", Chunks: 1})(l)
 		return l.put(l.keys.handoverChunk("group", "evil", l.shard, 0), []byte{0xff, 0xff, 0xff, 0xff, 0x0f})
@@ -316,7 +316,7 @@ var forgeries = []forgery{
 		return l.put(l.keys.backfillLedger("history"), backfillLedger{Version: 1, Through: l.last, Commits: []ledgerEntry{
 			{Seq: l.last, Kind: KindBackfill, Cursors: CursorObject{Path: ownCursors(l)}},
 		}})
-	}, harmless: "passed over: the log says what it would"},
+	}, harmless: "passed over: the log says what it would", found: true},
 }
 
 func forgedHandover(h handed) func(*forgedLake) string {

@@ -58,7 +58,7 @@ func doForged(key string) string {
 	within := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
 	switch {
 	case within(keys.log()) && strings.HasSuffix(key, publishedSuffix):
-		return doMark
+		return doMarkAgain
 	case within(keys.log()):
 		return doRecord
 	case within(keys.leases()):

@@ -275,10 +275,11 @@ func checkFirst(ctx context.Context, store bucket.Objects, job string) (found bo
 	case !errors.Is(err, ErrForged) && !errors.Is(err, errNewerRecord):
 		return false, fmt.Errorf("job %s: %w", job, err)
 	default:
+		if other := namedButForCase(ctx, store, l.keys.record(1), job); other != "" {
+			err = fmt.Errorf("%w: the log of job %s is that of job %s, whose name is the same to this store; give the job another name", ErrSource, job, other)
+			return true, err
+		}
 		return true, nil
-	}
-	if r.Job != job { // in a folder in which case does not count
-		return true, fmt.Errorf("%w: the log of job %s is that of job %s, whose name is the same to this store; give the job another name", ErrSource, job, r.Job)
 	}
 	return true, l.checkSchema(r)
 }

@@ -78,6 +78,7 @@ const (
 	doCheckpoint = "if it is damaged or another's, delete it: the one before it, or the log's own objects, say the same"
 	doRecord     = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
 	doStaging    = "delete it when no run is at work: what its run had begun and not committed then stays invisible, until a lifecycle rule aborts incomplete uploads"
+	doMarkAgain  = "delete it: the next run writes it again, from what stands"
 	doMark       = "run the job; where that does not write it, bring it back from a backup or an older version of the object"
 	doStranger   = "find out who put it there, and delete it"
 	doLease      = "delete it when no run is at work"
