@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
 )
 
 // write makes a file below dir, and the folders above it.
@@ -45,7 +46,7 @@ func demoLake(t *testing.T, committed ...string) string {
 	write(t, dir, demoMarker, demoMarkerText)
 	record := sink.Record{Version: 1, Seq: 1, Job: demoJob, RunID: "01", Nonce: "n", Kind: sink.KindRun}
 	for _, path := range committed {
-		record.Files = append(record.Files, sink.File{Table: "users", Path: path})
+		record.Files = append(record.Files, sink.File{Table: "users", Path: path, Upload: sink.FileUpload{Upload: bucket.Upload{Key: path, ID: "1"}}})
 	}
 	body, err := json.Marshal(record)
 	if err != nil {
@@ -58,7 +59,7 @@ func demoLake(t *testing.T, committed ...string) string {
 
 func TestTheDemoDeletesWhatItsCommitsNameAndNothingElse(t *testing.T) {
 	t.Parallel()
-	dir := demoLake(t, "users/ingest_date=2026-11-19/01-0-1.parquet", "users/ingest_date=2026-11-20/gone.parquet")
+	dir := demoLake(t, "users/ingest_date=2026-11-19/01-0-1.parquet", "users/ingest_date=2026-11-20/01-0-2.parquet")
 	write(t, dir, "users/ingest_date=2026-11-19/01-0-1.parquet", "the demo's")
 	write(t, dir, "users/ingest_date=2026-11-21/02-0-1.parquet", "another job's")
 	write(t, dir, "_syncer/nightly/log/00000000000000000001.json", "another job's")

@@ -22,7 +22,10 @@ import (
 // completed.
 type dying struct{ *killable }
 
-func (d dying) CompleteUpload(context.Context, bucket.Upload, []bucket.Part) error {
+func (d dying) CompleteUpload(ctx context.Context, up bucket.Upload, parts []bucket.Part) error {
+	if strings.HasPrefix(up.Key, "_syncer/") { // of the self-test
+		return d.killable.CompleteUpload(ctx, up, parts)
+	}
 	d.dead.Store(true)
 	return errKilled
 }

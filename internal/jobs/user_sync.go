@@ -148,10 +148,16 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 	return nil
 }
 
-// recall is what is remembered of a user's logins, by their ids.
+// recall is what is remembered of a user's logins, by their ids. What banks were asked
+// for holds also where the commit that said so was taken back; that a login waits for
+// its user is a row alone, and comes again.
 func (n *nightly) recall(u *user) banksync.Logins {
+	c := u.Cursor(config.StreamSyncSessions)
 	memory := banksync.Logins{}
-	for login, known := range banksync.Recall(u.Cursor(config.StreamSyncSessions).State) {
+	for login, known := range banksync.Recall(c.State) {
+		if c.Erased && known.Status == banksync.StatusSCARequired {
+			continue
+		}
 		memory[n.reader.Veil.OpenLogin(u.ID, login)] = known
 	}
 	return memory
@@ -313,18 +319,6 @@ func (n *nightly) recoverUser(ctx context.Context, u *user, tickets []*noted.Tic
 	}
 	n.recovered[u.ID] = u.Cursors[config.StreamSyncSessions]
 	return nil
-}
-
-// recall reads what is remembered of a user's sync sessions. What banks were asked for
-// holds also where the commit that said so was taken back; that a login waits for its
-// user is a row alone, and comes again.
-func recall(u *user) banksync.Logins {
-	c := u.Cursor(config.StreamSyncSessions)
-	memory := banksync.Recall(c.State)
-	if c.Erased {
-		maps.DeleteFunc(memory, func(_ string, m banksync.Memory) bool { return m.Status == banksync.StatusSCARequired })
-	}
-	return memory
 }
 
 // readAddresses reads the users' own addresses, where there is a file of them.

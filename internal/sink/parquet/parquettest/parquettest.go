@@ -15,10 +15,21 @@ import (
 	"time"
 
 	arrow "github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 	"github.com/apache/arrow/go/v17/parquet/schema"
 )
+
+// The library has one zstd decoder for all, made when it is first asked for: not within
+// a bubble of testing/synctest, whose channels nobody outside may use.
+func init() { //nolint:gochecknoinits // before any bubble
+	codec, err := compress.GetCodec(compress.Codecs.Zstd)
+	if err != nil {
+		panic(err)
+	}
+	codec.Decode(nil, codec.Encode(nil, []byte("warm")))
+}
 
 // Null is what a null value is printed as; no text of the tests is that.
 const Null = "(null)"
