@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"strings"
 	"time"
 
@@ -131,7 +132,9 @@ func lookingFirst(only func(bucket.Condition) bool) liar {
 		if err == nil && cond.IfNoneMatch || cond.IfMatch != "" && (err != nil || info.ETag != cond.IfMatch) {
 			return bucket.Info{}, bucket.ErrPrecondition
 		}
-		time.Sleep(50 * time.Millisecond)
+		for range 1000 { // the others look, too
+			runtime.Gosched()
+		}
 		return s.Put(background, key, body, bucket.Condition{})
 	}}
 }
