@@ -81,7 +81,7 @@ func stopReason(err error) error {
 		return &StopError{Reason: ReasonOvertaken, Err: err}
 	case errors.Is(err, sink.ErrSource), errors.Is(err, sink.ErrSchema):
 		return &StopError{Reason: ReasonConfig, Err: err}
-	case errors.Is(err, sink.ErrLyingStore), errors.Is(err, sink.ErrForged), errors.Is(err, bucket.ErrDenied), errors.Is(err, bucket.ErrUnsupported):
+	case errors.Is(err, sink.ErrLyingStore), sink.IsDamage(err), errors.Is(err, bucket.ErrDenied), errors.Is(err, bucket.ErrUnsupported):
 		return &StopError{Reason: ReasonSink, Err: err}
 	}
 	switch finoos.ClassOf(err) {

@@ -15,6 +15,8 @@ import (
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/parquet"
+	"finoos-syncer/internal/sink/cursors"
 )
 
 // judged is what a run ends with that has counted users, noted reservations and
@@ -135,11 +137,13 @@ func TestAnEndThatJoinsSeveralHasTheGravestReason(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatIsForgedIsTheSinksTrouble(t *testing.T) {
+func TestWhatIsDamagedInTheBucketIsTheSinksTrouble(t *testing.T) {
 	t.Parallel()
-	err := stopReason(fmt.Errorf("open sink: %w: _syncer/j/log/1.json", sink.ErrForged))
-	if reason, ok := ReasonOf(err); !ok || reason != ReasonSink {
-		t.Errorf("%v has the reason %v", err, reason)
+	for _, damage := range []error{sink.ErrForged, sink.ErrLog, cursors.ErrDamaged, parquet.ErrCorrupt} {
+		err := stopReason(fmt.Errorf("open sink: %w: _syncer/j/log/1.json", damage))
+		if reason, ok := ReasonOf(err); !ok || reason != ReasonSink {
+			t.Errorf("%v has the reason %v", err, reason)
+		}
 	}
 }
 

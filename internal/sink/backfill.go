@@ -100,7 +100,7 @@ func readDefinition(ctx context.Context, store bucket.Objects, keys jobKeys, nam
 			return nil, fmt.Errorf("look for backfill %s: %w", name, err)
 		}
 		if stands {
-			return nil, fmt.Errorf("%s is gone, although there is %s: bring it back from a backup or an older version of the object, or give the backfill another name", keys.definition(name), key)
+			return nil, forged(keys.definition(name), fmt.Errorf("it is gone, although there is %s", key))
 		}
 	}
 	return nil, nil //nolint:nilnil // that it is absent is an answer

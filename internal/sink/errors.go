@@ -3,9 +3,11 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/parquet"
 	"finoos-syncer/internal/sink/selftest"
 )
 
@@ -41,6 +43,12 @@ var (
 	// errClosed is the answer to calls after Close.
 	errClosed = errors.New("the writer is closed")
 )
+
+// IsDamage says of an error that what lies in the bucket is not what was written there.
+func IsDamage(err error) bool {
+	return slices.ContainsFunc([]error{ErrForged, ErrLog, cursors.ErrDamaged, cursors.ErrUserID, parquet.ErrCorrupt, errNotOfItsPlace},
+		func(of error) bool { return errors.Is(err, of) })
+}
 
 // HeldError says that somebody else holds the lease.
 type HeldError struct {

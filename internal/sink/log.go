@@ -65,8 +65,7 @@ type ledger struct {
 // step moves the tail to the next record.
 func (l *ledger) step(r *Record) error {
 	if r.Prev != "" && l.sum != "" && r.Prev != l.sum {
-		return fmt.Errorf("record %d is not what stood before record %d when that was written: %s was replaced; %s",
-			l.tail, r.Seq, l.keys.record(l.tail), doRecord)
+		return forged(l.keys.record(l.tail), fmt.Errorf("it is not what stood before record %d when that was written: it was replaced", r.Seq))
 	}
 	l.tail, l.sum = r.Seq, r.SHA256
 	return nil

@@ -194,7 +194,7 @@ func (r *Record) check() error {
 		why = "was changed: it has lost its sum"
 	}
 	if why != "" {
-		return fmt.Errorf("%s: record %d of kind %.20q %s; %s", jobKeys(r.Job).record(r.Seq), r.Seq, r.Kind, why, doRecord)
+		return forged(jobKeys(r.Job).record(r.Seq), fmt.Errorf("record %d of kind %.20q %s", r.Seq, r.Kind, why))
 	}
 	return nil
 }

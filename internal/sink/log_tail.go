@@ -158,7 +158,7 @@ func (t *takeover) checkNewest(ctx context.Context) error {
 		return fmt.Errorf("read the newest mark: %w", err)
 	}
 	if m != nil && m.Record != "" && m.Record != r.SHA256 {
-		return fmt.Errorf("%s is not the record that %s was written for; %s", t.w.keys.record(r.Seq), t.w.keys.published(r.Seq), doRecord)
+		return forged(t.w.keys.record(r.Seq), fmt.Errorf("it is not the record that %s was written for", t.w.keys.published(r.Seq)))
 	}
 	return nil
 }
