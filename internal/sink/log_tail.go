@@ -21,6 +21,7 @@ type clue struct {
 	key  string
 	seq  uint64 // the least number that the log must have had; 0 where only one more is known of
 	what string // what the object tells
+	run  string // whose cursors it holds, if any
 }
 
 // error says what the clue means.
@@ -202,7 +203,20 @@ func (t *takeover) cursorClue(ctx context.Context, key string) (*clue, error) {
 	if slices.ContainsFunc(t.records, known) || slices.ContainsFunc(t.staged, func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }) {
 		return nil, nil
 	}
-	return cursorClue(ctx, t.w.store, key)
+	c, err := cursorClue(ctx, t.w.store, key)
+	if c == nil || err != nil {
+		return nil, err
+	}
+	// Of a run that was taken for dead and woke late the fence may be of any age.
+	for r, err := range ReadLog(ctx, t.w.store, string(t.w.keys), 0) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Fences == c.run && c.run != "" {
+			return nil, nil
+		}
+	}
+	return c, nil
 }
 
 // cursorClue is what an object tells that nobody names; nil where it stands no more, or
@@ -220,7 +234,7 @@ func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, e
 	if err != nil || f.About() == nil || f.About().Key != key {
 		return nil, nil // what it is, is for verify to say
 	}
-	return &clue{key: key, what: "has cursors that a record must name"}, nil
+	return &clue{key: key, what: "has cursors that a record must name", run: f.About().RunID}, nil
 }
 
 // checkNothingVisible fails where a file is visible that a dead run staged and no record

@@ -338,3 +338,41 @@ func TestTheSuccessorOfAKilledRunJustTakesOver(t *testing.T) {
 		w.checkClean()
 	})
 }
+
+// TestASleeperThatWakesToWriteItsCursorsAndDiesStopsNobody: what fences it off is older
+// than the checkpoints by then, and its cursors newer than the log.
+func TestASleeperThatWakesToWriteItsCursorsAndDiesStopsNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newMemStore(), cursors.Shard{Index: 3, Count: 64}, 4)
+		w.half, w.every = false, 1
+		w.mustRun()
+		w.night()
+		own := jobKeys("j").cursorObjects()
+		dying := &faulty{Store: w.police, plan: fault{at: -1, applied: true, deadly: true}, stop: func(what, key string) bool {
+			return what == "put" && strings.HasPrefix(key, own)
+		}}
+		h := &hooked{Store: dying}
+		sleeper, err := w.open(t.Context(), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.addAll(sleeper)
+		h.before = once("put", own, func() {
+			w.sleep(sleeper)
+			for range 3 {
+				w.mustRun()
+				w.night()
+			}
+			time.Sleep(time.Minute)
+		})
+		if _, err := sleeper.Commit(t.Context()); err == nil {
+			t.Fatal("it was to die")
+		}
+		if v := w.verify(); v.ProblemCount > 0 {
+			t.Errorf("problems: %q", lines(v.Problems))
+		}
+		w.mustRun()
+		w.checkCursors()
+	})
+}

@@ -5,9 +5,39 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"finoos-syncer/internal/sink/cursors"
 )
+
+// unsealed is a file of cursors as earlier versions wrote it, with changes.
+func unsealed(t *testing.T, body []byte, change func(*cursors.Cursor)) []byte {
+	t.Helper()
+	f, err := cursors.Open(bytes.NewReader(body), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []cursors.Cursor
+	for b := range cursors.Buckets {
+		next := f.Bucket(b, true)
+		for more := true; more; {
+			var cs []cursors.Cursor
+			if cs, more, err = next(); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range cs {
+				if cursors.BucketOf(c.UserID) == b {
+					change(&c)
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	if body, _, err = cursors.Encode(all); err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
 
 // asBefore makes a lake one of an earlier version: records do not say what they follow,
 // nothing has a sum, and cursor files say nothing of themselves.
@@ -18,29 +48,7 @@ func asBefore(t *testing.T, m *memStore) {
 		if !strings.HasSuffix(key, ".parquet") || !strings.HasPrefix(key, system) {
 			continue
 		}
-		f, err := cursors.Open(bytes.NewReader(o.body), true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []cursors.Cursor
-		for b := range cursors.Buckets {
-			next := f.Bucket(b, true)
-			for more := true; more; {
-				var cs []cursors.Cursor
-				if cs, more, err = next(); err != nil {
-					t.Fatal(err)
-				}
-				for _, c := range cs {
-					if cursors.BucketOf(c.UserID) == b {
-						all = append(all, c)
-					}
-				}
-			}
-		}
-		body, _, err := cursors.Encode(all)
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := unsealed(t, o.body, func(*cursors.Cursor) {})
 		o.body, sizes[key] = body, len(body)
 		m.objects[key] = o
 	}
@@ -109,5 +117,45 @@ func TestALakeOfAnEarlierVersionIsSoundAndGoesOn(t *testing.T) {
 		if err := w.fillsOn(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestACheckpointBehindAVoidIsSound: it holds what the void has left of the cursors,
+// which of earlier versions was less.
+func TestACheckpointBehindAVoidIsSound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newMemStore(), cursors.Shard{Index: 3, Count: 64}, 6)
+	w.half, w.every = false, 1
+	wr := w.mustOpen()
+	for id := range w.truth { // what no run pulls again
+		if err := wr.Add(t.Context(), Batch{Cursors: []cursors.Cursor{{UserID: id, Stream: "other", CorrelationID: "version 1", ExtractedAt: w.now}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustCommit(wr)
+	w.mustClose(wr)
+	w.mustRun()
+	w.night()
+	w.loseUpload()
+	w.mustRun()
+	keys := w.checkpoints()
+	if w.lastVoid() == 0 || len(keys) != 2*len(w.shard.Buckets()) || keys[1] < jobKeys(w.job).checkpoint(3, w.lastVoid()) {
+		t.Fatalf("after record %d there are %v", w.lastVoid(), keys)
+	}
+	if v := w.verify(); v.ProblemCount > 0 {
+		t.Errorf("%q", lines(v.Problems))
+	}
+	m := memOf(t, w).clone()
+	asBefore(t, m)
+	for i, key := range keys {
+		if i%2 == 1 { // the newer one
+			forget := func(c *cursors.Cursor) {
+				c.ExtractedAt, c.PulledAt, c.FirstSeenAt = time.Time{}, time.Time{}, time.Time{}
+			}
+			m.set(key, unsealed(t, m.objects[key].body, forget), "")
+		}
+	}
+	if v := w.fork(t, m).verify(); v.ProblemCount > 0 {
+		t.Errorf("of an earlier version: %q", lines(v.Problems))
 	}
 }

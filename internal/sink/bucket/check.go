@@ -45,7 +45,7 @@ func (f *folderStore) CheckUpload(ctx context.Context, up Upload, parts []Part) 
 	root, err := f.beginUpload(ctx, up, false)
 	var file *os.File
 	if err == nil {
-		file, err = root.Open(f.pendingName(up))
+		file, _, err = openRegular(root, f.pendingName(up), os.O_RDONLY)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", doing, ErrNoUpload)

@@ -36,10 +36,12 @@ func (s *s3Store) CompleteUpload(ctx context.Context, up Upload, parts []Part) e
 			return fmt.Errorf("%w (to the completion the store had answered: %s)", err, readAnswer(answer).detail)
 		case err != nil:
 			return err
-		case answer != nil:
+		case answer != nil && readAnswer(answer).code != "NoSuchKey":
 			err = s3Error(ctx, "complete upload "+up.Key, answer)
+		case answer != nil: // the key, some call it, and mean the upload
+			err = s.incomplete(ctx, up, size, readAnswer(answer).detail)
 		default:
-			err = s.incomplete(ctx, up, size)
+			err = s.incomplete(ctx, up, size, "answered with success")
 		}
 		again := errors.Is(err, ErrConflict) || errors.Is(err, ErrStillPending) || attempt == 1 && answer != nil && readAnswer(answer).isUnhappy()
 		if attempt == completeAttempts || !again {
@@ -103,12 +105,13 @@ func (s *s3Store) awaitCompleted(ctx context.Context, up Upload, size int64, lon
 	}
 }
 
-// incomplete says what became of an upload that was called complete, and whose
-// object does not stand. It is given up only where it is certainly gone.
-func (s *s3Store) incomplete(ctx context.Context, up Upload, size int64) error {
+// incomplete says what became of an upload that was called complete, or not found by
+// its key, and whose object does not stand. It is given up only where it is certainly
+// gone.
+func (s *s3Store) incomplete(ctx context.Context, up Upload, size int64, answered string) error {
 	pending, err := s.PendingUploads(ctx, up.Key)
 	if err != nil {
-		return fmt.Errorf("look for an upload that was called complete: %w", err)
+		return fmt.Errorf("look for an upload that did not become its object (%s): %w", answered, err)
 	}
 	if slices.ContainsFunc(pending, func(p Upload) bool { return p.ID == up.ID }) {
 		return fmt.Errorf("complete upload %s: %w", up.Key, ErrStillPending)
@@ -117,7 +120,7 @@ func (s *s3Store) incomplete(ctx context.Context, up Upload, size int64) error {
 	if err != nil || found == ours {
 		return err
 	}
-	return fmt.Errorf("complete upload %s: %w: answered with success, but %s at the key", up.Key, ErrNoUpload, found)
+	return fmt.Errorf("complete upload %s: %w: %s, but %s at the key", up.Key, ErrNoUpload, answered, found)
 }
 
 // standing is whose object stands at an upload's key.
