@@ -126,16 +126,11 @@ func (t *takeover) checkTail(ctx context.Context, fresh []string) error {
 			key: w.keys.staging(st.RunID, st.Shard), seq: st.BaseSeq, what: fmt.Sprintf("is of a run that knew record %d", st.BaseSeq),
 		})
 	}
-	for _, key := range fresh {
-		c, err := t.cursorClue(ctx, key)
-		if err != nil {
-			return err
-		}
-		if c != nil {
-			clues = append(clues, *c)
-		}
+	unnamed, err := t.unnamed(ctx, fresh)
+	if err != nil {
+		return err
 	}
-	for _, c := range clues {
+	for _, c := range append(clues, unnamed...) {
 		if lost, err := c.holds(ctx, w.store, w.keys, w.log.tail); err != nil || lost {
 			if err == nil {
 				err = c.error(w.keys)
@@ -193,20 +188,53 @@ func stateClues(ctx context.Context, store bucket.Objects, keys jobKeys, tail ui
 	return clues, nil
 }
 
-// cursorClue tells whether a cursor object was written for a record that is lost:
-// neither is it named, nor has a run announced it that has not cleared up.
-func (t *takeover) cursorClue(ctx context.Context, key string) (*clue, error) {
-	known := func(r *Record) bool {
-		return r.Cursors.Path == key || r.Fences != "" && strings.HasPrefix(key, t.w.keys.cursorObjects()+r.Fences+"-")
+// unnamed are the cursor objects that were written for a record that is lost: neither
+// are they named, nor has a run announced them that has not cleared up.
+func (t *takeover) unnamed(ctx context.Context, fresh []string) (clues []clue, err error) {
+	byOlder := t.w.log.tail // the first record that may name one, less one
+	for _, key := range fresh {
+		announced := func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }
+		if slices.ContainsFunc(t.records, t.w.keys.naming(key)) || slices.ContainsFunc(t.staged, announced) {
+			continue
+		}
+		c, err := cursorClue(ctx, t.w.store, key)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			clues, byOlder = append(clues, *c), min(byOlder, c.seq-1)
+		}
 	}
-	if slices.ContainsFunc(t.records, known) || slices.ContainsFunc(t.staged, func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }) {
-		return nil, nil
+	if len(clues) == 0 || len(t.records) == 0 || byOlder+1 >= t.records[0].Seq {
+		return clues, nil
 	}
-	return cursorClue(ctx, t.w.store, key)
+	// Of a lake that was copied, or encrypted anew, the times of objects tell nothing:
+	// these may be as old as the log.
+	for r, err := range ReadLog(ctx, t.w.store, t.w.o.Job, byOlder) {
+		if errors.Is(err, ErrForged) {
+			// Who named what is not known any more. Those that came last are.
+			return slices.DeleteFunc(clues, func(c clue) bool { return c.seq < t.records[0].Seq }), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for who names cursors: %w", err)
+		}
+		clues = slices.DeleteFunc(clues, func(c clue) bool { return t.w.keys.naming(c.key)(r) })
+		if r.Seq+1 >= t.records[0].Seq {
+			break
+		}
+	}
+	return clues, nil
 }
 
-// cursorClue is what an object tells that nobody names; nil where it stands no more, or
-// no run has written it there.
+// naming tells of records that name a cursor object, or fence the run that wrote it.
+func (k jobKeys) naming(key string) func(*Record) bool {
+	return func(r *Record) bool {
+		return r.Cursors.Path == key || r.Fences != "" && strings.HasPrefix(key, k.cursorsOf(r.Fences))
+	}
+}
+
+// cursorClue is what an object tells that nobody names, of a record that is newer than
+// what its run knew; nil where it stands no more, or no run has written it there.
 func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, error) {
 	object, err := store.Open(ctx, key)
 	if errors.Is(err, bucket.ErrNotExist) {
@@ -220,7 +248,7 @@ func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, e
 	if err != nil || f.About() == nil || f.About().Key != key {
 		return nil, nil // what it is, is for verify to say
 	}
-	return &clue{key: key, what: "has cursors that a record must name"}, nil
+	return &clue{key: key, seq: f.About().Seq + 1, what: "has cursors that a record must name"}, nil
 }
 
 // checkNothingVisible fails where a file is visible that a dead run staged and no record
