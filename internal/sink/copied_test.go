@@ -110,3 +110,29 @@ func TestWhatASleeperLeftLongAgoStopsNoRun(t *testing.T) {
 	store.set(sleeper, body, "")
 	w.mustRun()
 }
+
+// TestCursorsThatCameLateMayBeDeleted lets the write of a run's cursors arrive when the
+// run has given it up, and cleared up.
+func TestCursorsThatCameLateMayBeDeleted(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	w := newWorld(t, store, cursors.Shard{Index: 3, Count: 128}, 4)
+	w.half = false
+	w.mustRun()
+	keys := jobKeys(w.job)
+	body, _, err := cursors.About{Key: keys.cursors("late", 3, 1), RunID: "late", Seq: 1}.Encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := keys.cursors("late", 3, 1)
+	store.set(late, body, "")
+	if err := w.run(t.Context(), w.police); !errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "delete this object alone") {
+		t.Errorf("run: %v", err)
+	}
+	v := w.verify()
+	if v.ProblemCount != 1 || v.Problems[0].Where != late || !strings.Contains(v.Problems[0].Do, "delete this object alone") {
+		t.Errorf("verify: %+v", v.Problems)
+	}
+	delete(store.objects, late)
+	w.mustRun()
+}

@@ -21,17 +21,22 @@ type clue struct {
 	key  string
 	seq  uint64 // the least number that the log must have had; 0 where only one more is known of
 	what string // what the object tells
+	do   string // beside what is to be done about any
 }
 
 // error says what the clue means.
 func (c clue) error(keys jobKeys) error {
-	return fmt.Errorf("%w: %s %s, and %s does not: %s", ErrLog, c.key, c.what, keys.log(), doTail(keys))
+	return fmt.Errorf("%w: %s %s, and %s does not: %s", ErrLog, c.key, c.what, keys.log(), doTail(keys)+c.do)
 }
 
 // doTail is what to do about a log that was longer.
 func doTail(keys jobKeys) string {
 	return fmt.Sprintf("bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew", keys.root())
 }
+
+// doUnnamed is what may be done about cursors that nobody names: their write may have
+// reached the store when the run that gave it up had cleared up.
+const doUnnamed = "; or, where verify finds no file that no commit names, delete this object alone: nothing was made visible with it"
 
 // checkLog fails where a checkpoint tells of a record behind the end of the log:
 // the cursors in it would be believed although nobody knows any more whose they are.
@@ -248,7 +253,7 @@ func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, e
 	if err != nil || f.About() == nil || f.About().Key != key {
 		return nil, nil // what it is, is for verify to say
 	}
-	return &clue{key: key, seq: f.About().Seq + 1, what: "has cursors that a record must name"}, nil
+	return &clue{key: key, seq: f.About().Seq + 1, what: "has cursors that a record must name", do: doUnnamed}, nil
 }
 
 // checkNothingVisible fails where a file is visible that a dead run staged and no record
