@@ -207,18 +207,6 @@ func (s *Source) footerRange() (from, to int64, err error) {
 	return from, to, nil
 }
 
-// footer returns the bytes of the footer.
-func (s *Source) footer() ([]byte, error) {
-	from, to, err := s.footerRange()
-	if err == nil {
-		err = s.Fetch(from, s.size)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.held(from, to), nil
-}
-
 // held is a range that was fetched; nil of one that was not, as a damaged file may say.
 func (s *Source) held(from, to int64) []byte {
 	if from < s.from || to < from || to > s.from+int64(len(s.window)) {
