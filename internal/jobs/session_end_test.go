@@ -16,7 +16,6 @@ import (
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/parquet"
-	"finoos-syncer/internal/sink/cursors"
 )
 
 // judged is what a run ends with that has counted users, noted reservations and

@@ -176,10 +176,11 @@ func (w *Writer) writeLedger(ctx context.Context) error {
 		return fmt.Errorf("encode ledger: %w", err)
 	}
 	key := w.keys.backfillLedger(w.o.Backfill)
+	body = seal.Add(key, body)
 	if int64(len(body)) > MostBytes(key) {
 		return nil // the log says the same
 	}
-	if _, err := bucket.Write(ctx, w.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	return nil

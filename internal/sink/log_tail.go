@@ -21,18 +21,22 @@ type clue struct {
 	key  string
 	seq  uint64 // the least number that the log must have had; 0 where only one more is known of
 	what string // what the object tells
-	run  string // whose cursors it holds, if any
+	do   string // beside what is to be done about any
 }
 
 // error says what the clue means.
 func (c clue) error(keys jobKeys) error {
-	return fmt.Errorf("%w: %s %s, and %s does not: %s", ErrLog, c.key, c.what, keys.log(), doTail(keys))
+	return fmt.Errorf("%w: %s %s, and %s does not: %s", ErrLog, c.key, c.what, keys.log(), doTail(keys)+c.do)
 }
 
 // doTail is what to do about a log that was longer.
 func doTail(keys jobKeys) string {
 	return fmt.Sprintf("bring what is missing back from a backup or older versions of the objects, or remove all of %s to pull everything anew", keys.root())
 }
+
+// doUnnamed is what may be done about cursors that nobody names: their write may have
+// reached the store when the run that gave it up had cleared up.
+const doUnnamed = "; or, where verify finds no file that no commit names, delete this object alone: nothing was made visible with it"
 
 // checkLog fails where a checkpoint tells of a record behind the end of the log:
 // the cursors in it would be believed although nobody knows any more whose they are.
@@ -127,16 +131,11 @@ func (t *takeover) checkTail(ctx context.Context, fresh []string) error {
 			key: w.keys.staging(st.RunID, st.Shard), seq: st.BaseSeq, what: fmt.Sprintf("is of a run that knew record %d", st.BaseSeq),
 		})
 	}
-	for _, key := range fresh {
-		c, err := t.cursorClue(ctx, key)
-		if err != nil {
-			return err
-		}
-		if c != nil {
-			clues = append(clues, *c)
-		}
+	unnamed, err := t.unnamed(ctx, fresh)
+	if err != nil {
+		return err
 	}
-	for _, c := range clues {
+	for _, c := range append(clues, unnamed...) {
 		if lost, err := c.holds(ctx, w.store, w.keys, w.log.tail); err != nil || lost {
 			if err == nil {
 				err = c.error(w.keys)
@@ -194,33 +193,53 @@ func stateClues(ctx context.Context, store bucket.Objects, keys jobKeys, tail ui
 	return clues, nil
 }
 
-// cursorClue tells whether a cursor object was written for a record that is lost:
-// neither is it named, nor has a run announced it that has not cleared up.
-func (t *takeover) cursorClue(ctx context.Context, key string) (*clue, error) {
-	known := func(r *Record) bool {
-		return r.Cursors.Path == key || r.Fences != "" && strings.HasPrefix(key, t.w.keys.cursorObjects()+r.Fences+"-")
-	}
-	if slices.ContainsFunc(t.records, known) || slices.ContainsFunc(t.staged, func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }) {
-		return nil, nil
-	}
-	c, err := cursorClue(ctx, t.w.store, key)
-	if c == nil || err != nil {
-		return nil, err
-	}
-	// Of a run that was taken for dead and woke late the fence may be of any age.
-	for r, err := range ReadLog(ctx, t.w.store, string(t.w.keys), 0) {
+// unnamed are the cursor objects that were written for a record that is lost: neither
+// are they named, nor has a run announced them that has not cleared up.
+func (t *takeover) unnamed(ctx context.Context, fresh []string) (clues []clue, err error) {
+	byOlder := t.w.log.tail // the first record that may name one, less one
+	for _, key := range fresh {
+		announced := func(st stagingRecord) bool { return slices.Contains(st.Cursors, key) }
+		if slices.ContainsFunc(t.records, t.w.keys.naming(key)) || slices.ContainsFunc(t.staged, announced) {
+			continue
+		}
+		c, err := cursorClue(ctx, t.w.store, key)
 		if err != nil {
 			return nil, err
 		}
-		if r.Fences == c.run && c.run != "" {
-			return nil, nil
+		if c != nil {
+			clues, byOlder = append(clues, *c), min(byOlder, c.seq-1)
 		}
 	}
-	return c, nil
+	if len(clues) == 0 || len(t.records) == 0 || byOlder+1 >= t.records[0].Seq {
+		return clues, nil
+	}
+	// Of a lake that was copied, or encrypted anew, the times of objects tell nothing:
+	// these may be as old as the log.
+	for r, err := range ReadLog(ctx, t.w.store, t.w.o.Job, byOlder) {
+		if errors.Is(err, ErrForged) {
+			// Who named what is not known any more. Those that came last are.
+			return slices.DeleteFunc(clues, func(c clue) bool { return c.seq < t.records[0].Seq }), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for who names cursors: %w", err)
+		}
+		clues = slices.DeleteFunc(clues, func(c clue) bool { return t.w.keys.naming(c.key)(r) })
+		if r.Seq+1 >= t.records[0].Seq {
+			break
+		}
+	}
+	return clues, nil
 }
 
-// cursorClue is what an object tells that nobody names; nil where it stands no more, or
-// no run has written it there.
+// naming tells of records that name a cursor object, or fence the run that wrote it.
+func (k jobKeys) naming(key string) func(*Record) bool {
+	return func(r *Record) bool {
+		return r.Cursors.Path == key || r.Fences != "" && strings.HasPrefix(key, k.cursorsOf(r.Fences))
+	}
+}
+
+// cursorClue is what an object tells that nobody names, of a record that is newer than
+// what its run knew; nil where it stands no more, or no run has written it there.
 func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, error) {
 	object, err := store.Open(ctx, key)
 	if errors.Is(err, bucket.ErrNotExist) {
@@ -234,7 +253,7 @@ func cursorClue(ctx context.Context, store bucket.Objects, key string) (*clue, e
 	if err != nil || f.About() == nil || f.About().Key != key {
 		return nil, nil // what it is, is for verify to say
 	}
-	return &clue{key: key, what: "has cursors that a record must name", run: f.About().RunID}, nil
+	return &clue{key: key, seq: f.About().Seq + 1, what: "has cursors that a record must name", do: doUnnamed}, nil
 }
 
 // checkNothingVisible fails where a file is visible that a dead run staged and no record

@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+	"finoos-syncer/internal/sink/seal"
 )
 
 // Look is a job's state as it was committed when [OpenLook] read the log. It
@@ -154,7 +155,7 @@ func Reports(ctx context.Context, store bucket.Objects, job, after string) iter.
 			if errors.Is(err, bucket.ErrNotExist) {
 				continue // somebody has cleared up
 			}
-			if errors.Is(err, ErrForged) {
+			if _, broken := seal.Check(key, body); err == nil && broken != nil || errors.Is(err, ErrForged) {
 				body, err = nil, nil // that it cannot be read is for the caller to say
 			}
 			if err != nil {
@@ -172,7 +173,13 @@ func ReadReport(ctx context.Context, store bucket.Objects, job, runID string) ([
 	if err := checkName("run", runID); err != nil {
 		return nil, fmt.Errorf("read run report: %w", bucket.ErrNotExist) // no run is called so
 	}
-	body, _, err := getSmall(ctx, store, jobKeys(job).report(runID))
+	key := jobKeys(job).report(runID)
+	body, _, err := getSmall(ctx, store, key)
+	if err == nil {
+		if _, broken := seal.Check(key, body); broken != nil {
+			err = forged(key, broken)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read run report: %w", err)
 	}

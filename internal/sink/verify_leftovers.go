@@ -43,6 +43,9 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 			break // what is wrong with the log was reported
 		}
 		known.add(r.Cursors.Path)
+		if r.Fences != "" {
+			v.fenced.add(r.Fences)
+		}
 	}
 	for _, key := range unnamed {
 		if known.has(key) {
@@ -62,7 +65,7 @@ func (v *verifier) findUnnamedCursors(ctx context.Context) error {
 		case v.blind && !v.longer:
 			f.Do = doLogFirst
 		case lost:
-			f.What, f.Do = "has cursors that a record must name, and the log has none: it was longer", doTail(v.keys)
+			f.What, f.Do = "has cursors that a record must name, and the log has none: it was longer", doTail(v.keys)+doUnnamed
 			v.problem(f)
 			v.blind, v.longer = true, true // so are files
 			continue

@@ -159,3 +159,15 @@ func TestACheckpointBehindAVoidIsSound(t *testing.T) {
 		t.Errorf("of an earlier version: %q", lines(v.Problems))
 	}
 }
+
+// TestAPageBesideAReportIsNoStranger looks at what demo leaves.
+func TestAPageBesideAReportIsNoStranger(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	w := newWorld(t, store, cursors.Shard{Index: 3, Count: 128}, 2)
+	w.mustRun()
+	store.set(jobKeys(w.job).reports()+"run001.html", []byte("<html>"), "")
+	if v := w.verify(); v.ProblemCount+v.NoteCount > 0 {
+		t.Errorf("problems %q, notes %q", lines(v.Problems), lines(v.Notes))
+	}
+}

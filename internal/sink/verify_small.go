@@ -275,7 +275,11 @@ func (v *verifier) checkHandover(ctx context.Context, key string) error {
 }
 
 func (v *verifier) checkReport(ctx context.Context, key string) error {
-	run, ok := strings.CutSuffix(strings.TrimPrefix(key, v.keys.reports()), reportSuffix)
+	name := strings.TrimPrefix(key, v.keys.reports())
+	if page, ok := strings.CutSuffix(name, ".html"); ok && validName.MatchString(page) {
+		return nil // the same as a page, which demo puts beside it, and people may
+	}
+	run, ok := strings.CutSuffix(name, reportSuffix)
 	if !ok || !validName.MatchString(run) {
 		v.stranger(key, "run report")
 		return nil

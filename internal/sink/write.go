@@ -299,10 +299,11 @@ func (w *Writer) fail(err error) error {
 // WriteReport writes the run report, an object of JSON.
 func (w *Writer) WriteReport(ctx context.Context, body []byte) error {
 	key := w.keys.report(w.o.RunID)
+	body = seal.Add(key, body)
 	if err := checkSmall(key, body); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
-	if _, err := bucket.Write(ctx, w.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, w.store, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("write run report: %w", err)
 	}
 	return nil

@@ -116,11 +116,12 @@ func (s *stager) write(ctx context.Context, r *stagingRecord) error {
 		return fmt.Errorf("encode staging record: %w", err)
 	}
 	key := s.keys.staging(r.RunID, r.Shard)
+	body = seal.Add(key, body)
 	if err := checkSmall(key, body); err != nil {
 		return err
 	}
 	s.written = true
-	if _, err := bucket.Write(ctx, s.store, key, seal.Add(key, body), bucket.Condition{}); err != nil {
+	if _, err := bucket.Write(ctx, s.store, key, body, bucket.Condition{}); err != nil {
 		return fmt.Errorf("stage keys: %w", err)
 	}
 	return nil

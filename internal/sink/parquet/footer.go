@@ -34,6 +34,7 @@ const (
 type footer struct {
 	columns []leafColumn // the leaves of the schema, in order
 	groups  []groupMeta
+	behind  int // where the row groups, whose statistics may say anything, have ended
 }
 
 // leafColumn is a leaf of the schema. Only those that are a column by themselves have
@@ -82,6 +83,7 @@ func parseFooter(b []byte) (*footer, error) {
 			f.readSchema(r, typ)
 		case 4:
 			r.list(typ, func(elem byte) { f.readGroup(r, elem) })
+			f.behind = len(b) - len(r.Rest())
 		default:
 			r.skip(typ, 0)
 		}

@@ -52,7 +52,7 @@ func Open(source *Source, limits Limits) (*Reader, error) {
 			r.place[c.name] = i
 		}
 	}
-	if r.seal, err = readSeal(body, len(r.footer.groups), len(r.footer.columns)); err != nil {
+	if r.seal, err = readSeal(body, r.footer); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -104,16 +104,18 @@ type sealed struct {
 }
 
 // readSeal checks a footer; nil where it has no seal. It looks for what it needs among
-// the bytes: what stands around it may be damaged.
-func readSeal(footer []byte, groups, columns int) (*sealed, error) {
-	seal, hasSeal := footerText(footer, sealKey)
-	about, hasAbout := footerText(footer, aboutKey)
-	text, hasSums := footerText(footer, sumsKey)
+// the bytes: what stands around it may be damaged. Those of the row groups it leaves
+// out, as texts of the rows are among them.
+func readSeal(body []byte, f *footer) (*sealed, error) {
+	own, groups, columns := body[f.behind:], len(f.groups), len(f.columns)
+	seal, hasSeal := footerText(own, sealKey)
+	about, hasAbout := footerText(own, aboutKey)
+	text, hasSums := footerText(own, sumsKey)
 	if !hasSeal && !hasAbout && !hasSums {
 		return nil, nil //nolint:nilnil // that it has none is an answer
 	}
-	whole := bytes.Clone(footer)
-	if at := bytes.LastIndex(footer, seal); hasSeal {
+	whole := bytes.Clone(body)
+	if at := bytes.LastIndex(body, seal); hasSeal {
 		copy(whole[at:at+len(seal)], noSeal)
 	}
 	if sum := sha256.Sum256(whole); hex.EncodeToString(sum[:]) != string(seal) {

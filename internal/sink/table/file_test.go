@@ -337,3 +337,25 @@ func TestAnUnknownCompressionIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTextMakesAFileASealedOne writes what a sealed file's footer says of itself as
+// the text of a row, of which the statistics hold a copy.
+func TestNoTextMakesAFileASealedOne(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"about", "sums", "sha256"} {
+		var out bytes.Buffer
+		file, err := NewFile(contractsTable, &out, FileOptions{RunID: "run001"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := "\x18" + string(rune(len(key))) + key + "\x18\x01x"
+		row := &Contract{UserID: "u", ContractID: "c", PartnerName: text, Meta: Meta{Op: Upsert, Pull: Full}}
+		row.ExtractedAt = row.ExtractedAt.AddDate(2025, 0, 0)
+		if err := errors.Join(file.Append(row), file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if tally, err := ReadTally(bytes.NewReader(out.Bytes()), contractsTable); err != nil || tally.Rows != 1 {
+			t.Errorf("%q: %+v, %v", text, tally, err)
+		}
+	}
+}
