@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"finoos-syncer/internal/finoos"
@@ -120,6 +121,11 @@ func (v *Veil) hashVersion(s config.Stream) int {
 // than they are now, or by another key: the same value stands there as another.
 func (v *Veil) HasOtherMask(c cursors.Cursor) bool {
 	return !c.PulledAt.IsZero() && uint32(c.HashVersion>>ruleBits) != v.of(config.Stream(c.Stream)).mask // of maskBits
+}
+
+// TellsMask says that a cursor is one of which it can be told.
+func TellsMask(c cursors.Cursor) bool {
+	return !c.PulledAt.IsZero() && slices.Contains(config.Streams(), config.Stream(c.Stream))
 }
 
 // HasOtherUsers says the same of the ids of users: rows under those of before are
