@@ -106,9 +106,6 @@ func TestOtherHashesOfAVoidedNightLeaveNothingBeside(t *testing.T) {
 		b.transport = b.daily("2026-10-01", "2026-10-02", "2026-10-03")
 		b.run(all, maskKey, streams)
 		b.Night()
-		for _, r := range b.log() {
-			b.t.Logf("%d %v %d", r.Seq, r.Kind, len(r.Files))
-		}
 		b.loses("account_history", all, otherMaskKey, streams)
 		b.run(all, otherMaskKey, streams)
 		full, days := "", 0

@@ -138,9 +138,10 @@ func (v *Veil) HasOtherUsers(c cursors.Cursor) bool {
 	return v.HasOtherMask(c) && usersOf(c.State) != now
 }
 
-// hasOtherKeys says the same of the key of a stream's rows.
+// hasOtherKeys says the same of the key of a stream's rows. The state of a pull that was
+// taken back does not tell of those before it.
 func (v *Veil) hasOtherKeys(c cursors.Cursor) bool {
-	return v.HasOtherMask(c) && keysOf(c.State) != v.of(config.Stream(c.Stream)).keys
+	return v.HasOtherMask(c) && (c.Erased || keysOf(c.State) != v.of(config.Stream(c.Stream)).keys)
 }
 
 func usersOf(state []byte) uint32 { return headerOf(state, 1) }
