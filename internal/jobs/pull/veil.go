@@ -233,6 +233,11 @@ func (v *Veil) SealLogin(user, id string) string {
 	return sealedText + base64.RawURLEncoding.EncodeToString(v.sealTo(nil, user, logins, []byte(id), nil))
 }
 
+// Bares says that an id of a login is noted as it is, though it would be sealed now.
+func (v *Veil) Bares(id string) bool {
+	return v.seals() && len(id) <= longestSealed && !strings.HasPrefix(id, sealedText)
+}
+
 // OpenLogin is the id that was sealed; what cannot be opened stays as it is.
 func (v *Veil) OpenLogin(user, id string) string {
 	text, is := strings.CutPrefix(id, sealedText)
