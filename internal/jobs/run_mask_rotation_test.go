@@ -30,6 +30,9 @@ func TestNobodyIsWrittenUnderOtherIDs(t *testing.T) {
 					b.t.Fatal(err)
 				}
 				rows := len(b.rows("accounts"))
+				if _, err := b.plan(b.options(b.config(after...)), true); err == nil || !strings.Contains(err.Error(), "user_id is masked") {
+					b.t.Errorf("the plan says %v", err)
+				}
 				o = b.options(b.config(after...))
 				o.Users = []string{b.UserID(1), b.UserID(2)}
 				if _, err := b.stops(b.t.Context(), ReasonConfig, o); !strings.Contains(err.Error(), "nothing was written") {
