@@ -30,6 +30,9 @@ func (p *planner) bucket(ctx context.Context, b int) error {
 		if err != nil {
 			return p.sinkError(ctx, fmt.Errorf("read cursors: %w", err))
 		}
+		if err := p.sameUsers(newUser(u.UserID, nil, u.Cursors)); err != nil {
+			return err // nor would a run do anything
+		}
 		for len(listed) > 0 && listed[0].ID < u.UserID {
 			p.onList(listed[0], nil)
 			listed = listed[1:]

@@ -65,6 +65,7 @@ func warm(t *testing.T) {
 		for range b.cursors() { // read them, too
 			break
 		}
+		b.objects() // by a decoder that is made once, too
 	})
 }
 

@@ -161,7 +161,7 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 	if err != nil {
 		return s.sinkError(ctx, err)
 	}
-	return nil
+	return s.sameIDs(ctx)
 }
 
 // sinkError gives errors of the object store that have no reason of their own
@@ -354,6 +354,23 @@ func (s *session) sameUsers(u *user) error {
 		if s.reader.Veil.HasOtherUsers(c) {
 			return Stopf(ReasonConfig, "user_id is masked in another way than in the rows of this lake, or by another mask_key: the rows of before would stay beside the new ones, "+
 				"as if they were of other users; put it back, or give sink.url a prefix of its own (nothing was written)")
+		}
+	}
+	return nil
+}
+
+// sameIDs does so by the first user of the shard whose cursors tell, before anything is
+// written: also of users who are new, who would be stopped at by nothing.
+func (s *session) sameIDs(ctx context.Context) error {
+	for _, b := range s.o.Shard.Buckets() {
+		for known, err := range s.w.EachUser(ctx, b) {
+			if err != nil {
+				return s.sinkError(ctx, err)
+			}
+			u := newUser(known.UserID, nil, known.Cursors)
+			if err := s.sameUsers(u); err != nil || slices.ContainsFunc(known.Cursors, pull.TellsMask) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -169,6 +169,9 @@ func (n *nightly) begin(ctx context.Context, u *user) error {
 	if err := n.sameUsers(u); err != nil {
 		return err
 	}
+	if err := n.hideLogins(ctx, u); err != nil {
+		return err
+	}
 	if n.has(config.StreamUsers) && u.Listed != nil {
 		if err := n.pull(ctx, u, config.StreamUsers); err != nil {
 			return err

@@ -195,14 +195,40 @@ func (n *nightly) noteSession(
 	return n.addSessions(ctx, u, memory, []table.Row{row}, row.ExtractedAt, tickets)
 }
 
-// addSessions hands rows of a user's sync sessions to the sink, with what is
-// remembered from then on.
-func (n *nightly) addSessions(ctx context.Context, u *user, memory banksync.Logins, rows []table.Row, at time.Time, tickets []*noted.Ticket) error {
+// hideLogins seals what is remembered of a user's logins from before anything was masked:
+// who is not asked for again would else be named for ever.
+func (n *nightly) hideLogins(ctx context.Context, u *user) error {
+	c, bare := u.Cursor(config.StreamSyncSessions), false
+	for login := range banksync.Recall(c.State) {
+		bare = bare || n.reader.Veil.Bares(login)
+	}
+	if !bare {
+		return nil
+	}
+	state, err := json.Marshal(n.sealed(u, n.recall(u)))
+	if err != nil {
+		return fmt.Errorf("remember sync sessions: %w", err)
+	}
+	c.State = state
+	if err := n.w.Add(ctx, sink.Batch{Cursors: []cursors.Cursor{c}}); err != nil {
+		return n.sinkError(ctx, fmt.Errorf("seal logins: %w", err))
+	}
+	u.Cursors[config.StreamSyncSessions] = c
+	return nil
+}
+
+func (n *nightly) sealed(u *user, memory banksync.Logins) banksync.Logins {
 	sealed := make(banksync.Logins, len(memory))
 	for login, known := range memory {
 		sealed[n.reader.Veil.SealLogin(u.ID, login)] = known
 	}
-	state, err := json.Marshal(sealed)
+	return sealed
+}
+
+// addSessions hands rows of a user's sync sessions to the sink, with what is
+// remembered from then on.
+func (n *nightly) addSessions(ctx context.Context, u *user, memory banksync.Logins, rows []table.Row, at time.Time, tickets []*noted.Ticket) error {
+	state, err := json.Marshal(n.sealed(u, memory))
 	if err != nil {
 		return fmt.Errorf("remember sync session: %w", err)
 	}

@@ -194,6 +194,9 @@ func (s *cursorState) sources(ctx context.Context, b int, upTo uint64, all bool)
 			source.effect = effect
 			err = add(source)
 		}
+		if errors.Is(err, cursors.ErrDamaged) {
+			err = fmt.Errorf("%w; %s", err, doCursors)
+		}
 		if err != nil {
 			return nil, nil, done, fmt.Errorf("read cursors of record %d: %w", r.Seq, err)
 		}

@@ -86,6 +86,15 @@ func (s *cursorState) sumOf(seq uint64) string {
 
 func itself(c, _ cursors.Cursor) cursors.Cursor { return c }
 
+// hashedAs is a cursor of a record that is taken back by a later one: how the rows are
+// hashed that stand is told by what stood before it.
+func hashedAs(c, standing cursors.Cursor) cursors.Cursor {
+	if !standing.PulledAt.IsZero() {
+		c.HashVersion = standing.HashVersion
+	}
+	return c
+}
+
 // erased is what stays of a cursor that a void takes back: the user is known, and
 // since when; what was pulled is not, so that the next pull is full and writes
 // everything again, later than the last one did whatever its clock says. What the
@@ -171,6 +180,8 @@ func (s *cursorState) effect(r *Record) (object CursorObject, f effect) {
 		return CursorObject{}, nil
 	case r.Kind == KindBackfill:
 		return r.Cursors, func(c, _ cursors.Cursor) cursors.Cursor { return s.marked(c, r.Seq) }
+	case isTakenBack:
+		return r.Cursors, hashedAs
 	case r.Kind != KindVoid:
 		return r.Cursors, itself
 	}

@@ -74,7 +74,7 @@ const (
 	doWait       = "nothing: the run at work does it, else the next one"
 	doLogFirst   = "put the log right first: what is missing there may name it"
 	doNotOurs    = "find out who put it there, and delete it: readers of the table see it"
-	doCursors    = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
+	doCursors    = "bring it back from a backup or an older version of the object: without it, the job cannot go on, only begin anew once all of its _syncer/ folder is deleted"
 	doCheckpoint = "if it is damaged or another's, delete it: the one before it, or the log's own objects, say the same"
 	doRecord     = "bring it back from a backup or an older version of the object: without it, the job cannot go on"
 	doStaging    = "delete it when no run is at work: what its run had begun and not committed then stays invisible, until a lifecycle rule aborts incomplete uploads"

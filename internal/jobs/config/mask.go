@@ -77,7 +77,10 @@ func (j *Job) Masking() (*table.Masking, error) {
 	for _, name := range slices.Sorted(maps.Keys(j.Mask[everyTable])) {
 		addReferences(m, name, table.MaskAction(j.Mask[everyTable][name]))
 	}
-	if hmac && len(m.Key) < table.MinMaskKey {
+	if (hmac || len(m.Key) > 0) && len(m.Key) < table.MinMaskKey {
+		if len(m.Key) > 0 {
+			return nil, fmt.Errorf("mask_key has %d characters, and seals nothing: it needs %d at least (openssl rand -hex 32)", len(m.Key), table.MinMaskKey)
+		}
 		return nil, fmt.Errorf("hmac needs a mask_key of %d characters at least", table.MinMaskKey)
 	}
 	return m, nil

@@ -31,11 +31,12 @@ func (r *Reader) readHistory(ctx context.Context, u *User, res *Result) error {
 		old = history{}
 	}
 	res.Whole = err != nil || r.WantsFull(c)
+	lost := err != nil && !c.PulledAt.IsZero()
 	if r.Veil.hasOtherKeys(c) { // days under the keys of before would stand beside these
-		old = history{}
+		old, lost = history{}, false
 		res.readAll()
 	}
-	h := &historyPass{res: res, old: old, unsure: c.Backfilled || c.Erased}
+	h := &historyPass{res: res, old: old, unsure: c.Backfilled || c.Erased || lost}
 	if err := Collect(ctx, res, list, h.pass()); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ type historyPass struct {
 	res *Result
 	old history
 	// unsure says that the lake may hold days that the fingerprints do not know: of a
-	// backfill, or deleted by a pull that was taken back.
+	// backfill, deleted by a pull that was taken back, or remembered under another key.
 	unsure bool
 
 	next      history

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"finoos-syncer/internal/finoos"
@@ -122,6 +123,11 @@ func (v *Veil) HasOtherMask(c cursors.Cursor) bool {
 	return !c.PulledAt.IsZero() && uint32(c.HashVersion>>ruleBits) != v.of(config.Stream(c.Stream)).mask // of maskBits
 }
 
+// TellsMask says that a cursor is one of which it can be told.
+func TellsMask(c cursors.Cursor) bool {
+	return !c.PulledAt.IsZero() && slices.Contains(config.Streams(), config.Stream(c.Stream))
+}
+
 // HasOtherUsers says the same of the ids of users: rows under those of before are
 // never replaced.
 func (v *Veil) HasOtherUsers(c cursors.Cursor) bool {
@@ -132,9 +138,10 @@ func (v *Veil) HasOtherUsers(c cursors.Cursor) bool {
 	return v.HasOtherMask(c) && usersOf(c.State) != now
 }
 
-// hasOtherKeys says the same of the key of a stream's rows.
+// hasOtherKeys says the same of the key of a stream's rows. The state of a pull that was
+// taken back does not tell of those before it.
 func (v *Veil) hasOtherKeys(c cursors.Cursor) bool {
-	return v.HasOtherMask(c) && keysOf(c.State) != v.of(config.Stream(c.Stream)).keys
+	return v.HasOtherMask(c) && (c.Erased || keysOf(c.State) != v.of(config.Stream(c.Stream)).keys)
 }
 
 func usersOf(state []byte) uint32 { return headerOf(state, 1) }
@@ -224,6 +231,11 @@ func (v *Veil) SealLogin(user, id string) string {
 		return id
 	}
 	return sealedText + base64.RawURLEncoding.EncodeToString(v.sealTo(nil, user, logins, []byte(id), nil))
+}
+
+// Bares says that an id of a login is noted as it is, though it would be sealed now.
+func (v *Veil) Bares(id string) bool {
+	return v.seals() && len(id) <= longestSealed && !strings.HasPrefix(id, sealedText)
 }
 
 // OpenLogin is the id that was sealed; what cannot be opened stays as it is.
