@@ -15,7 +15,6 @@ import (
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/parquet"
 )
 
 // judged is what a run ends with that has counted users, noted reservations and
@@ -138,7 +137,7 @@ func TestAnEndThatJoinsSeveralHasTheGravestReason(t *testing.T) {
 
 func TestWhatIsDamagedInTheBucketIsTheSinksTrouble(t *testing.T) {
 	t.Parallel()
-	for _, damage := range []error{sink.ErrForged, sink.ErrLog, cursors.ErrDamaged, parquet.ErrCorrupt} {
+	for _, damage := range []error{sink.ErrForged, sink.ErrLog, cursors.ErrDamaged, cursors.ErrCorrupt} {
 		err := stopReason(fmt.Errorf("open sink: %w: _syncer/j/log/1.json", damage))
 		if reason, ok := ReasonOf(err); !ok || reason != ReasonSink {
 			t.Errorf("%v has the reason %v", err, reason)

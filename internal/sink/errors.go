@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"finoos-syncer/internal/sink/cursors"
-	"finoos-syncer/internal/sink/parquet"
 	"finoos-syncer/internal/sink/selftest"
 )
 
@@ -46,7 +45,7 @@ var (
 
 // IsDamage says of an error that what lies in the bucket is not what was written there.
 func IsDamage(err error) bool {
-	return slices.ContainsFunc([]error{ErrForged, ErrLog, cursors.ErrDamaged, cursors.ErrUserID, parquet.ErrCorrupt, errNotOfItsPlace},
+	return slices.ContainsFunc([]error{ErrForged, ErrLog, cursors.ErrDamaged, cursors.ErrUserID, cursors.ErrCorrupt, errNotOfItsPlace},
 		func(of error) bool { return errors.Is(err, of) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"finoos-syncer/internal/id"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
@@ -296,7 +297,7 @@ func (l *leaseBody) ours(key string, keys jobKeys) error {
 		return fmt.Errorf("it is of shard %d of %d", l.Shard, l.Shards)
 	case l.Backfill != "" && !validName.MatchString(l.Backfill), key != keys.lease(l.Shard, l.Backfill):
 		return fmt.Errorf("it is of shard %d, backfill %s", l.Shard, printable(l.Backfill))
-	case len(l.Holder) > maxUploadText || printable(l.Holder) != l.Holder:
+	case l.Holder != "" && !id.Valid(l.Holder):
 		return errors.New("its holder is none that can be shown")
 	case l.BaseSeq > maxSeq:
 		return fmt.Errorf("it reads from record %d", l.BaseSeq)

@@ -16,6 +16,9 @@ import (
 	"finoos-syncer/internal/sink/parquet"
 )
 
+// ErrCorrupt says that a cursor file cannot be read.
+var ErrCorrupt = parquet.ErrCorrupt
+
 // ErrDamaged says that a cursor file is not the one that was written there.
 var ErrDamaged = errors.New("the cursors are damaged")
 
