@@ -18,7 +18,7 @@ CGO       := $(shell go env CGO_ENABLED)
 OUTSIDE   := ./e2e ./bench
 INSIDE    := $(filter-out $(OUTSIDE),$(CODE))
 TESTFLAGS ?=
-GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 15m $(TESTFLAGS))
+GOTEST     = $(strip $(if $(filter 1,$(CGO)),-race) -timeout 30m $(TESTFLAGS))
 
 LINT      := .cache/golangci-lint
 VERSITYGW := .cache/versitygw

@@ -123,6 +123,9 @@ func TestAMaskedColumnStandsNowhereInTheBucket(t *testing.T) {
 				continue
 			}
 			tried[mask] = true
+			if raceEnabled && len(tried)%11 != 5 {
+				continue // four of them will do
+			}
 			t.Run(mask, func(t *testing.T) {
 				t.Parallel()
 				inBubble(t, banktest.Steady(1), func(b *bank) { b.hides(tab.Name, c.Name, mask, key) })
