@@ -100,7 +100,7 @@ func TestAStoreThatBeginsToRefuseEndsARunAndTheNextOneCompletes(t *testing.T) {
 	}
 	s := secondNight(t, s3test.Start(t))
 	y, _ := s.yardstick(t)
-	for _, what := range []flaw{denied, expired} {
+	for what, why := range map[flaw]string{denied: "access denied", expired: "credentials have expired"} {
 		t.Run(string(what), func(t *testing.T) {
 			t.Parallel()
 			for _, from := range []int{1, 6, 9, 15, 22, 24, 28} {
@@ -114,7 +114,7 @@ func TestAStoreThatBeginsToRefuseEndsARunAndTheNextOneCompletes(t *testing.T) {
 				e := s.m.run(t, proxied, "")
 				kinds, _ := f.seen()
 				t.Logf("from write %d on, %s: exit code %d", from, kinds[from-1], e.code)
-				s.stopsAtSink(t, y, p, e, "access denied")
+				s.stopsAtSink(t, y, p, e, why)
 				p.remove(t)
 			}
 		})

@@ -208,10 +208,20 @@ func newWriter(o Options) *Writer {
 
 // start is the part of Open that runs under the lease.
 func (w *Writer) start(ctx context.Context) error {
-	if err := selftest.Run(ctx, w.store, w.keys.selfTest(w.o.RunID)); err != nil {
+	lapses := w.lease.lapsed()
+	err := selftest.Run(ctx, w.store, w.keys.selfTest(w.o.RunID))
+	if errors.Is(err, ErrLyingStore) {
+		// Who took a run that slept for dead has swept what it tests with.
+		switch ours, renewErr := w.lease.renew(ctx); {
+		case renewErr == nil && !ours:
+			return fmt.Errorf("%w: it holds the lease", ErrOvertaken)
+		case renewErr == nil && w.lease.lapsed() > lapses:
+			err = selftest.Run(ctx, w.store, w.keys.selfTest(w.o.RunID))
+		}
+	}
+	if err != nil {
 		return err
 	}
-	var err error
 	if w.state, err = locate(ctx, w.store, w.keys, w.o.ScratchDir); err != nil {
 		return err
 	}
