@@ -395,7 +395,11 @@ func TestWindowsShrinkAndGrowWithTheirAnswers(t *testing.T) {
 					if err != nil || sent != nil {
 						return nil, fmt.Errorf("%w, %w", err, sent)
 					}
-					return rewritten(resp, func([]byte) []byte { return []byte("[" + strings.Repeat(" ", tc.size-2) + "]") })
+					size := tc.size
+					if len(got) > len(tc.want) {
+						size = 100 // what follows shows nothing new, and takes its time
+					}
+					return rewritten(resp, func([]byte) []byte { return []byte("[" + strings.Repeat(" ", size-2) + "]") })
 				}}
 				o := b.backfillOptions("2025-11-20")
 				o.Until, o.Streams = "2026-11-19", []config.Stream{config.StreamTransactions}

@@ -29,7 +29,7 @@ func inTime(t *testing.T, what string, do func() error) error {
 // specials are what can stand where a file should.
 func specials(t *testing.T) map[string]func(path string) error {
 	t.Helper()
-	return map[string]func(path string) error{
+	kinds := map[string]func(path string) error{
 		"named pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"socket": func(path string) error {
 			return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0)
@@ -40,13 +40,25 @@ func specials(t *testing.T) map[string]func(path string) error {
 			}
 			return os.Symlink(filepath.Base(path)+".pipe", path)
 		},
-		"device": func(path string) error {
-			err := syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) // null
-			if errors.Is(err, os.ErrPermission) {
-				t.Skip("no right to make one")
-			}
-			return err
-		},
+		"device": func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) }, // null
+	}
+	if err := kinds["device"](filepath.Join(t.TempDir(), "null")); errors.Is(err, os.ErrPermission) {
+		delete(kinds, "device") // there is the one of TestADeviceIsNamedAndNotRead
+	}
+	return kinds
+}
+
+func TestADeviceIsNamedAndNotRead(t *testing.T) {
+	t.Parallel()
+	s := openFolder(t, "/dev")
+	for what, do := range map[string]func() error{
+		"Get":  func() error { _, _, err := s.Get(t.Context(), "zero"); return err },
+		"Open": func() error { _, err := s.Open(t.Context(), "zero"); return err },
+		"Stat": func() error { _, err := s.Stat(t.Context(), "zero"); return err },
+	} {
+		if err := inTime(t, what, do); !errors.Is(err, bucket.ErrDenied) || !strings.Contains(err.Error(), "zero is a device") {
+			t.Errorf("%s = %v, want that zero is a device", what, err)
+		}
 	}
 }
 
