@@ -315,15 +315,22 @@ func (b *bank) rows(table string) []map[string]string {
 			if err != nil {
 				b.t.Fatal(err)
 			}
-			columns, rows := parquettest.Read(b.t, body)
-			for _, row := range rows {
-				named := map[string]string{}
-				for i, c := range columns {
-					named[c] = row[i]
-				}
-				found = append(found, named)
-			}
+			found = append(found, namedRows(b.t, body)...)
 		}
+	}
+	return found
+}
+
+// namedRows are the rows of a file, as text by column.
+func namedRows(t *testing.T, body []byte) (found []map[string]string) {
+	t.Helper()
+	columns, rows := parquettest.Read(t, body)
+	for _, row := range rows {
+		named := map[string]string{}
+		for i, c := range columns {
+			named[c] = row[i]
+		}
+		found = append(found, named)
 	}
 	return found
 }

@@ -15,7 +15,6 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
-	"finoos-syncer/internal/sink/parquet/parquettest"
 )
 
 // dying is a store whose process is killed when the first upload of a commit is to be
@@ -77,14 +76,7 @@ func (b *bank) seen(table string) (found []map[string]string) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		columns, rows := parquettest.Read(b.t, body)
-		for _, row := range rows {
-			named := map[string]string{}
-			for i, c := range columns {
-				named[c] = row[i]
-			}
-			found = append(found, named)
-		}
+		found = append(found, namedRows(b.t, body)...)
 	}
 	return found
 }
