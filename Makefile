@@ -70,10 +70,10 @@ test-minio: $(MINIO) ## the store and the commit protocol against a second S3 se
 # Lakes on a disk that syncs for real take longer, and prove the same: a kill is
 # not a power cut.
 crash: $(VERSITYGW) ## kill runs at every step, on a folder and on S3, and count what is lost
-	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash
+	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 80m -run '^TestARunKilledAtAnyStep' -args -crash
 
-crash-random: $(VERSITYGW) ## the same, with a thousand kills at any time
-	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 40m -run '^TestARunKilledAtAnyStep' -args -crash-random 1000
+crash-random: $(VERSITYGW) ## the same, with fifteen hundred kills at any time
+	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) go -C e2e test -count=1 -timeout 80m -run '^TestARunKilledAtAnyStep' -args -crash-random 1500
 
 # Its tests wait for controllers most of the time: all of them at once.
 test-k8s: $(K8S) ## the manifests on a real Kubernetes control plane: half a minute, once that is built (ten minutes)
