@@ -24,6 +24,8 @@ require (
 	golang.org/x/term v0.47.0
 )
 
+require golang.org/x/net v0.62.0 // indirect
+
 require (
 	github.com/JohnCGriffin/overflow v0.0.0-20211019200055-46fa312c352c // indirect
 	github.com/andybalholm/brotli v1.1.0 // indirect

@@ -20,6 +20,9 @@ func newTable(heading ...string) *textTable {
 	return &textTable{rows: [][]string{heading}, numeric: make([]bool, len(heading))}
 }
 
+// maxCell is how many characters of a text a cell has at most.
+const maxCell = 200
+
 // add appends a row of strings and whole numbers, one for each heading.
 func (t *textTable) add(cells ...any) {
 	row := make([]string, len(cells))
@@ -30,7 +33,7 @@ func (t *textTable) add(cells ...any) {
 		case size:
 			row[i], t.numeric[i] = v.String(), true
 		default:
-			row[i] = fmt.Sprint(v)
+			row[i] = human.Line(fmt.Sprint(v), maxCell)
 		}
 	}
 	t.rows = append(t.rows, row)
