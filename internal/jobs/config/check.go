@@ -14,6 +14,9 @@ import (
 // other keys. It runs even where values are wrong, so that one reading reports
 // everything.
 func (l *loader) check(cfg *Config) {
+	if _, isSet := l.places["finoos.max_scratch"]; isSet && cfg.FinoOS.MaxScratch < cfg.FinoOS.MaxResponse {
+		l.problem(l.place("finoos.max_scratch"), "finoos.max_scratch", "is below max_response: an answer of that size would never fit")
+	}
 	l.checkSink(cfg.Sink)
 	names := slices.Collect(maps.Keys(cfg.Jobs))
 	// The job that stands first in the file keeps a stream that two want.
