@@ -23,6 +23,10 @@ func newTable(heading ...string) *textTable {
 // maxCell is how many characters of a text a cell has at most.
 const maxCell = 200
 
+// maxFinding is how many characters each part of a finding has at most: keys of
+// objects are up to 1,024 bytes.
+const maxFinding = 1100
+
 // add appends a row of strings and whole numbers, one for each heading.
 func (t *textTable) add(cells ...any) {
 	row := make([]string, len(cells))
