@@ -3,6 +3,7 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -54,16 +55,33 @@ type HeldError struct {
 	Holder string // as it calls itself
 	RunID  string
 	Shard  cursors.Shard // that it works on
-	Until  time.Time
+	Until  time.Time     // that the lease holds, unless it is renewed
+	Since  time.Time     // by the holder's clock
 	// Backfill is the name of the backfill that is at work, if it is one.
 	Backfill string
 }
 
 func (e *HeldError) Error() string {
-	what := fmt.Sprintf("shard %d of %d", e.Shard.Index, e.Shard.Count)
-	if e.Backfill != "" {
-		what = "backfill " + e.Backfill
+	since := ""
+	if !e.Since.IsZero() {
+		since = " since " + e.Since.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s is at work on %s (run %s, lease until %s): wait for it, or stop it",
-		e.Holder, what, e.RunID, e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s is at work on %s%s (run %s, lease until %s): wait for it, or stop it",
+		e.Holder, e.on(), since, e.RunID, e.Until.UTC().Format(time.RFC3339))
+}
+
+// on is what the holder works on.
+func (e *HeldError) on() string {
+	if e.Backfill != "" {
+		return "backfill " + e.Backfill
+	}
+	return fmt.Sprintf("shard %d of %d", e.Shard.Index, e.Shard.Count)
+}
+
+// tell is what is said of the holder while it is waited for.
+func (e *HeldError) tell() []slog.Attr {
+	return []slog.Attr{
+		slog.String("holder", e.Holder), slog.String("works_on", e.on()), slog.Time("since", e.Since.UTC().Truncate(time.Second)),
+		slog.String("holder_run", e.RunID), slog.Time("lease_until", e.Until.UTC()),
+	}
 }

@@ -158,6 +158,19 @@ func ofNetwork(err error) Cause {
 // Slow is the cause of what did not come in time; what says it.
 func Slow(what string) Cause { return Cause{What: what, Do: doSlow} }
 
+// CauseOr is [CauseOf], and where that is not known what is said instead.
+func CauseOr(err error, instead string) Cause {
+	cause := CauseOf(err)
+	switch {
+	case cause.Known():
+	case isTimeout(err):
+		cause = Slow(instead)
+	default:
+		cause.What = instead
+	}
+	return cause
+}
+
 func by(address string) string {
 	if address == "" {
 		return ""

@@ -10,7 +10,16 @@ type Count struct {
 	Tries   int64   `json:"tries"` // that failed
 }
 
-// sum is what was counted, with the trouble there is.
+// soFar is what was counted, with the trouble there is: as far as is known of it, since
+// nobody may be trying any more.
+func (c *course) soFar(now time.Time) Count {
+	if c.isWait || c.silent {
+		return c.sum(now)
+	}
+	return c.sum(c.news)
+}
+
+// sum is what was counted, with the trouble that there is until now.
 func (c *course) sum(now time.Time) Count {
 	n := c.count
 	if lasted := now.Sub(c.began); !c.began.IsZero() && (c.isWait || lasted >= quiet) {
@@ -30,7 +39,7 @@ func (w *Watch) Counts() map[Kind]Count {
 	defer w.mu.Unlock()
 	var counts map[Kind]Count
 	for k, c := range w.of {
-		n := c.sum(time.Now())
+		n := c.soFar(time.Now())
 		if n == (Count{}) {
 			continue
 		}

@@ -150,6 +150,19 @@ func (w *Watch) Over(k Kind) {
 	}
 }
 
+// GiveUp says that it is waited for no longer, though it has not come: who gave up
+// tells why.
+func (w *Watch) GiveUp(k Kind) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.of[k]; !c.began.IsZero() {
+		c.end(time.Now())
+	}
+}
+
 // Close ends the watch: nothing is said from then on.
 func (w *Watch) Close() {
 	if w == nil {

@@ -121,8 +121,8 @@ func TestWhoNoLongerTriesIsNotSpokenOf(t *testing.T) {
 		s.lines.Reset()
 		time.Sleep(time.Hour)
 		s.says(t)
-		if s.Now() != (State{}) {
-			t.Errorf("still in trouble: %+v", s.Now())
+		if s.Now() != (State{}) || s.Counts()[Network] != (Count{Times: 1, Seconds: 5, Tries: 6}) {
+			t.Errorf("still in trouble: %+v, counted %+v", s.Now(), s.Counts())
 		}
 	})
 }
@@ -233,7 +233,7 @@ func TestEveryKindHasWordsAndAPlace(t *testing.T) {
 		t.Errorf("%d kinds in order, %d with words", len(inOrder), len(said))
 	}
 	for _, k := range inOrder {
-		if w := said[k]; w.begins == "" || w.lasts == "" || w.ends == "" || k.String() != w.begins {
+		if w := said[k]; w.begins == "" || w.lasts == "" || w.ends == "" || k.Short() == "" || k.String() != w.begins {
 			t.Errorf("%s has the words %+v", string(k), w)
 		}
 	}
