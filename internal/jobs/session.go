@@ -72,8 +72,8 @@ type session struct {
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	safe     bool               // the last commit has succeeded
 
-	holds       atomic.Pointer[sink.Writer] // w, for who looks on; nil while it holds no lease
-	committedAt atomic.Int64                // when that was last, in real time; 0: not yet
+	leased      atomic.Bool  // the sink is open
+	committedAt atomic.Int64 // when that was last, in real time; 0: not yet
 
 	addresses *banksync.Addresses // of users, nil where one is for all
 	masking   *table.Masking      // what the tables hide, nil for nothing
@@ -169,7 +169,7 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 	if err != nil {
 		return s.sinkError(ctx, err)
 	}
-	s.holds.Store(s.w)
+	s.leased.Store(true)
 	return s.sameIDs(ctx)
 }
 
@@ -210,7 +210,7 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 		s.log.WarnContext(ctx, "run report not written", "error", err)
 	}
 	err := s.w.Close(ctx)
-	s.holds.Store(nil)
+	s.leased.Store(false)
 	if err != nil && IsWhole(runErr) {
 		runErr = stopReason(errors.Join(s.sinkError(ctx, fmt.Errorf("close the sink: %w", err)), runErr))
 	}
@@ -336,9 +336,7 @@ func (s *session) progress() report.Progress {
 	if at := s.committedAt.Load(); at != 0 {
 		p.Committed = time.Unix(0, at)
 	}
-	if w := s.holds.Load(); w != nil {
-		p.Lease = w.LeaseUntil()
-	}
+	p.Leased = s.leased.Load()
 	return p
 }
 

@@ -189,13 +189,6 @@ func (k *leaseKeeper) lapsed() int {
 	return k.lapses
 }
 
-// until is when the lease ends if it is not renewed.
-func (k *leaseKeeper) until() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.renewed.Add(k.leases.ttl)
-}
-
 // elapsed is the time since t, that of a suspended machine included, which
 // the monotonic clock may leave out.
 func elapsed(t time.Time) time.Duration {

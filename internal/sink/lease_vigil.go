@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"finoos-syncer/internal/sink/bucket"
 )
@@ -71,6 +70,3 @@ func (w *Writer) explain(ctx context.Context, err error) error {
 func (w *Writer) overtakenBy(r *Record) error {
 	return fmt.Errorf("%w: record %d (%s) of run %s is newer than what this run built on (%d)", ErrOvertaken, r.Seq, r.Kind, r.RunID, w.Seq())
 }
-
-// LeaseUntil is until when nobody else takes the lease, by this machine's clock.
-func (w *Writer) LeaseUntil() time.Time { return w.lease.until() }

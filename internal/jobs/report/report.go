@@ -221,9 +221,10 @@ type Progress struct {
 	// Trouble is what is waited for now, and Waited what was so far.
 	Trouble trouble.State
 	Waited  map[trouble.Kind]trouble.Count
-	// Committed is when that was done last, and Lease until when the job is ours at
-	// least, in real time; zero where that was not yet, or is over.
-	Committed, Lease time.Time
+	// Committed is when that was done last, in real time; zero: not yet. Leased says that
+	// the run has its lease.
+	Committed time.Time
+	Leased    bool
 }
 
 // Commit is what one commit made true, and how long it took: closing the files,
