@@ -101,7 +101,8 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	o := jobs.BackfillOptions{
 		RunOptions: jobs.RunOptions{
 			Config: cfg, Job: job, Users: users, Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-			Progress: func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+			Progress:  func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+			Committed: func(report.Commit) { a.words.committed(job) },
 		},
 		Name: f.name, Since: f.since, Until: f.until, Rate: f.rate,
 	}

@@ -131,7 +131,8 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	return jobs.RunOptions{
 		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full, AcceptGone: f.acceptGone,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-		Progress: func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+		Progress:  func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+		Committed: func(report.Commit) { a.words.committed(job) },
 	}, nil
 }
 

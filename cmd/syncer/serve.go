@@ -117,6 +117,12 @@ func (w watchedJobs) Progress(job string, p report.Progress) {
 	w.Metrics.Progress(job, p)
 }
 
+// Committed implements service.Watcher.
+func (w watchedJobs) Committed(job string, c report.Commit) {
+	w.words.committed(job)
+	w.Metrics.Committed(job, c)
+}
+
 // Ended implements service.Watcher.
 func (w watchedJobs) Ended(job string, r *report.Report, err error) {
 	w.words.done(job)

@@ -50,13 +50,13 @@ func TestTheSecondSignalSaysWhatItLeaves(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 30, 20, 31, 7, 0, time.UTC)
 	for name, tc := range map[string]struct {
-		p          report.Progress
+		p          atWork
 		has, lacks []string
 	}{
-		"nothing yet":     {report.Progress{}, []string{"nothing was committed", "no lease is left"}, []string{"20:31"}},
-		"lease":           {report.Progress{Leased: true}, []string{"nothing was committed", "the lease is left", "at 20:41:07 at the latest", "the next run takes it up"}, nil},
-		"some committed":  {report.Progress{Leased: true, Committed: at}, []string{"nothing is committed since 20:31:07", "the lease is left"}, []string{"nothing was"}},
-		"within a commit": {report.Progress{Leased: true, Committed: at, Phase: "commit"}, []string{"unless the commit that was under way was made"}, nil},
+		"nothing yet":     {atWork{}, []string{"nothing was committed", "no lease is left"}, []string{"20:31"}},
+		"lease":           {atWork{Progress: report.Progress{Leased: true}}, []string{"nothing was committed", "the lease is left", "at 20:41:07 at the latest", "the next run takes it up"}, nil},
+		"some committed":  {atWork{report.Progress{Leased: true}, at}, []string{"nothing is committed since 20:31:07", "the lease is left"}, []string{"nothing was"}},
+		"within a commit": {atWork{report.Progress{Leased: true, Phase: "commit"}, at}, []string{"unless the commit that was under way was made"}, nil},
 	} {
 		text, _ := left(tc.p, at.Add(9*time.Minute))
 		for _, part := range tc.has {

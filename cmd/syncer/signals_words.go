@@ -16,7 +16,14 @@ import (
 type lastWords struct {
 	mu   sync.Mutex
 	say  func(text string, attrs ...slog.Attr)
-	jobs map[string]report.Progress // at work
+	jobs map[string]atWork
+}
+
+// atWork is how far a job is.
+type atWork struct {
+	report.Progress
+
+	committed time.Time // last; zero: not yet
 }
 
 // leaseLives is how long a lease stays that nobody gives back (docs/design.md, "The commit").
@@ -33,10 +40,27 @@ func (l *lastWords) by(say func(text string, attrs ...slog.Attr)) {
 func (l *lastWords) note(job string, p report.Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	w := l.jobs[job]
+	w.Progress = p
+	l.keep(job, w)
+}
+
+// committed takes in that a job has made something true. It is told at once: how far
+// it is only now and then.
+func (l *lastWords) committed(job string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.jobs[job]
+	w.committed = time.Now()
+	l.keep(job, w)
+}
+
+// keep is called with mu held.
+func (l *lastWords) keep(job string, w atWork) {
 	if l.jobs == nil {
-		l.jobs = map[string]report.Progress{}
+		l.jobs = map[string]atWork{}
 	}
-	l.jobs[job] = p
+	l.jobs[job] = w
 }
 
 // done takes in that a job has ended.
@@ -78,11 +102,11 @@ func (l *lastWords) second() {
 }
 
 // left is what a run leaves behind that is ended at once.
-func left(p report.Progress, now time.Time) (text string, attrs []slog.Attr) {
+func left(p atWork, now time.Time) (text string, attrs []slog.Attr) {
 	text = "nothing was committed"
-	if !p.Committed.IsZero() {
-		text = fmt.Sprintf("nothing is committed since %s", p.Committed.Format(time.TimeOnly))
-		attrs = append(attrs, slog.Time("committed_at", p.Committed.UTC().Round(time.Second)))
+	if !p.committed.IsZero() {
+		text = fmt.Sprintf("nothing is committed since %s", p.committed.Format(time.TimeOnly))
+		attrs = append(attrs, slog.Time("committed_at", p.committed.UTC().Round(time.Second)))
 	}
 	if p.Phase == "commit" {
 		text += ", unless the commit that was under way was made, which the next run finds out"

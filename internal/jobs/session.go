@@ -72,8 +72,7 @@ type session struct {
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	safe     bool               // the last commit has succeeded
 
-	leased      atomic.Bool  // the sink is open
-	committedAt atomic.Int64 // when that was last, in real time; 0: not yet
+	leased atomic.Bool // the sink is open
 
 	addresses *banksync.Addresses // of users, nil where one is for all
 	masking   *table.Masking      // what the tables hide, nil for nothing
@@ -254,7 +253,6 @@ func (s *session) commit(ctx context.Context) error {
 	}
 	if rec != nil {
 		s.tally.committed(rec)
-		s.committedAt.Store(time.Now().UnixNano())
 		s.tellCommit(rec, time.Since(began))
 		s.log.InfoContext(ctx, "committed", "seq", rec.Seq, "files", len(rec.Files), "cursors", rec.Cursors.Rows)
 	}
@@ -333,9 +331,6 @@ func (s *session) reportProgress(ctx context.Context) (stop func()) {
 func (s *session) progress() report.Progress {
 	p := s.tally.progress(s.client.Stats(), time.Since(s.began))
 	p.Trouble, p.Waited = s.watch.Now(), s.watch.Counts()
-	if at := s.committedAt.Load(); at != 0 {
-		p.Committed = time.Unix(0, at)
-	}
 	p.Leased = s.leased.Load()
 	return p
 }

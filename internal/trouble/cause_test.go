@@ -179,6 +179,33 @@ func TestTheAddressOfAProxyThatCannotBeReadIsNotTold(t *testing.T) {
 	}
 }
 
+func TestAProxyThatCannotBeReadIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		to   string
+		env  map[string]string
+		want bool
+	}{
+		"none":          {"https://api.example", nil, false},
+		"right":         {"https://api.example", map[string]string{"HTTPS_PROXY": "http://me:pass@proxy.example:3128"}, false},
+		"bare":          {"https://api.example", map[string]string{"https_proxy": "proxy.example:3128"}, false},
+		"an address":    {"https://api.example", map[string]string{"HTTPS_PROXY": "192.0.2.1:3128"}, false},
+		"unreadable":    {"https://api.example", map[string]string{"HTTPS_PROXY": "http://me:100%@proxy.example"}, true},
+		"in lower case": {"https://api.example", map[string]string{"https_proxy": "http://me:100%@proxy.example"}, true},
+		"of another":    {"http://api.example", map[string]string{"HTTPS_PROXY": "http://me:100%@proxy.example"}, false},
+		"loopback":      {"https://127.0.0.1:8443", map[string]string{"HTTPS_PROXY": "http://me:100%@proxy.example"}, false},
+		"NO_PROXY":      {"https://api.example", map[string]string{"HTTPS_PROXY": "http://me:100%@proxy.example", "NO_PROXY": "api.example"}, false},
+	} {
+		to, err := url.Parse(tc.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := isUnread(to, func(name string) string { return tc.env[name] }); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestWhatIsNotKnownIsNotNamed(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{nil, errors.New("a file is gone"), context.Canceled, context.DeadlineExceeded} {

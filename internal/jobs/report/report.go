@@ -221,10 +221,8 @@ type Progress struct {
 	// Trouble is what is waited for now, and Waited what was so far.
 	Trouble trouble.State
 	Waited  map[trouble.Kind]trouble.Count
-	// Committed is when that was done last, in real time; zero: not yet. Leased says that
-	// the run has its lease.
-	Committed time.Time
-	Leased    bool
+	// Leased says that the run has its lease.
+	Leased bool
 }
 
 // Commit is what one commit made true, and how long it took: closing the files,

@@ -102,7 +102,7 @@ func withoutRedirects(configured aws.HTTPClient, opts Options) aws.HTTPClient {
 		return configured
 	}
 	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
+		client.Transport = http.DefaultTransport //nolint:forbidigo // which a client without one has
 	}
 	client.Transport = &watchedRequests{opts.Trouble, client.Transport}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
