@@ -105,7 +105,7 @@ func (l *lastWords) second() {
 func left(p atWork, now time.Time) (text string, attrs []slog.Attr) {
 	text = "nothing was committed"
 	if !p.committed.IsZero() {
-		text = fmt.Sprintf("nothing is committed since %s", p.committed.Format(time.TimeOnly))
+		text = "nothing is committed since " + p.committed.Format(time.TimeOnly)
 		attrs = append(attrs, slog.Time("committed_at", p.committed.UTC().Round(time.Second)))
 	}
 	if p.Phase == "commit" {

@@ -152,11 +152,17 @@ func TestAFolderThatHangsIsTold(t *testing.T) {
 		}
 		said.Reset()
 		seen := 0
-		for range s.List(t.Context(), "", "") {
+		for _, err := range s.List(t.Context(), "", "") {
+			if err != nil {
+				t.Error(err)
+			}
 			seen++
 			time.Sleep(5 * time.Minute) // what its reader does is no silence
 		}
-		for range s.List(t.Context(), "", "") {
+		for _, err := range s.List(t.Context(), "", "") {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 		time.Sleep(5 * time.Minute)
