@@ -183,6 +183,33 @@ func TestAPauseIsToldAtOnceWithItsReasonAndEnd(t *testing.T) {
 	})
 }
 
+func TestWhoPausesForAnotherClientsRefusalSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var first, other spokenLog
+		shared := NewPacing(0, 1)
+		refused := false
+		c, _ := setup(t, func(*http.Request, int) reply {
+			if !refused {
+				refused = true
+				return reply{status: 429, header: map[string]string{"Retry-After": "50"}}
+			}
+			return reply{body: `{"accounts":[]}`}
+		}, first.into, func(cfg *Config) { cfg.Pacing = shared })
+		waits, _ := setup(t, always(reply{body: `{"accounts":[]}`}), other.into, func(cfg *Config) { cfg.Pacing = shared })
+		var both sync.WaitGroup
+		both.Go(func() { readAll(t, c, 1) })
+		time.Sleep(time.Second)
+		both.Go(func() { readAll(t, waits, 3) })
+		both.Wait()
+		for name, log := range map[string]*spokenLog{"first": &first, "other": &other} {
+			if said := log.saying("level=WARN"); len(said) != 2 || !strings.Contains(said[0], "until=") || !strings.Contains(said[1], "is over") {
+				t.Errorf("%s said: %s", name, said)
+			}
+		}
+	})
+}
+
 func TestOnlyWhatMayPassIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -138,6 +138,24 @@ func TestAFailureThatTookLongIsSpokenOfAtOnce(t *testing.T) {
 	})
 }
 
+func TestASlowFailureBesideOthersThatAreServedIsNoTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		sent := time.Now()
+		time.Sleep(29 * time.Second)
+		s.Good(Network)
+		time.Sleep(time.Second)
+		s.Failed(Network, Failure{Cause: "no answer within 30s", Since: sent})
+		time.Sleep(3 * time.Second)
+		s.Good(Network)
+		s.says(t)
+		if s.Counts() != nil {
+			t.Errorf("counted %+v", s.Counts())
+		}
+	})
+}
+
 func TestSilenceIsTrouble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
