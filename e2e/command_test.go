@@ -6,6 +6,7 @@ import (
 	"errors"
 	commandline "flag" // flag is a type of columns here
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,12 @@ func (b *bank) start(t *testing.T, sinkURL string, s settings, env ...string) *c
 // ours but what a program cannot do without.
 func start(t *testing.T, dir string, env []string, args ...string) *command {
 	t.Helper()
+	return startSaying(t, dir, env, nil, args...)
+}
+
+// startSaying does so, and what the command says goes to said.
+func startSaying(t *testing.T, dir string, env []string, said io.Writer, args ...string) *command {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +96,9 @@ func start(t *testing.T, dir string, env []string, args ...string) *command {
 	c.Dir = dir
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + t.TempDir()}, env...)
 	c.Stdout, c.Stderr = &c.stdout, &c.stderr
+	if said != nil {
+		c.Stdout, c.Stderr = said, said
+	}
 	if err := c.Start(); err != nil {
 		t.Fatalf("start syncer: %v", err)
 	}

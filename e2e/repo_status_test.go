@@ -14,8 +14,9 @@ import (
 // and those whose trade HTTP is.
 var statusReaders = []string{
 	"../internal/finoos/classify.go",
-	"../internal/finoos/sandbox/", // answers like the API
-	"../internal/sink/bucket/",    // speaks S3
+	"../internal/finoos/sandbox/",  // answers like the API
+	"../internal/sink/bucket/",     // speaks S3
+	"../internal/trouble/proxy.go", // of proxies
 }
 
 func TestOneFileDecidesByTheStatusCodesOfTheAPI(t *testing.T) {

@@ -27,6 +27,7 @@ type app struct {
 
 	console *console
 	log     *slog.Logger
+	words   lastWords
 	started bool // flags and arguments are right: errors from here on are no usage errors
 }
 
@@ -187,6 +188,7 @@ func (a *app) prepare() error {
 	}
 	a.log = log
 	a.console.plain = a.console.plain || a.logFormat == formatJSON
+	a.words.by(a.answerSignal)
 	a.started = true
 	return nil
 }

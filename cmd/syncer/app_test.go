@@ -95,7 +95,7 @@ func TestProgressIsLoggedTwiceAMinuteWithoutATerminal(t *testing.T) {
 		delete(got, "time")
 		want := map[string]any{
 			"level": "INFO", "msg": "progress", "phase": "pull users", "users_done": 60.0, "users_total": 100.0, "users_failed": 0.0,
-			"rows": 7.0, "requests": 0.0, "refused": 0.0, "requests_per_second": "2.2",
+			"rows": 7.0, "requests": 0.0, "refused": 0.0, "tried_again": 0.0, "requests_per_second": "2.2",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

@@ -101,7 +101,8 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	o := jobs.BackfillOptions{
 		RunOptions: jobs.RunOptions{
 			Config: cfg, Job: job, Users: users, Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-			Progress: func(s report.Progress) { p.report(ctx, s) },
+			Progress:  func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+			Committed: func(report.Commit) { a.words.committed(job) },
 		},
 		Name: f.name, Since: f.since, Until: f.until, Rate: f.rate,
 	}
@@ -115,6 +116,7 @@ func (a *app) backfill(ctx context.Context, job string, f backfillFlags) error {
 	jobs.BoundMemory(cfg.Jobs[job])
 	began := time.Now()
 	report, err := jobs.Backfill(ctx, o)
+	a.words.done(job)
 	a.console.clear()
 	if report == nil {
 		return err

@@ -20,7 +20,7 @@ func main() {
 // a panic. One in another goroutine ends the process all the same: with Go's own
 // exit code.
 func execute(a *app, args []string) (code int) {
-	ctx, stop := withSignals(context.Background())
+	ctx, stop := withSignals(context.Background(), &a.words)
 	defer stop()
 	defer func() {
 		if value := recover(); value != nil {

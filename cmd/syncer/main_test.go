@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // stubborn does not end when it is told to.
 func stubborn() {
-	ctx, _ := withSignals(context.Background())
+	ctx, _ := withSignals(context.Background(), &lastWords{})
 	_, _ = os.Stdout.WriteString("up\n")
 	<-ctx.Done()
 	_, _ = os.Stdout.WriteString("told\n")

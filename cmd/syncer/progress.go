@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/trouble"
 )
 
 // logEvery is the time between two log lines about the progress of a run that
@@ -29,7 +30,16 @@ type progress struct {
 	entered time.Time // when the phase began, and with how many users
 	before  int64
 	logged  time.Time
+
+	done, rows int64 // when they grew last
+	moved      time.Time
+	reported   time.Time
+	stalled    time.Duration // in this phase, while something was waited for
 }
+
+// idleAfter is how long nothing may come of a run before that is told in place of a
+// guess how long it takes.
+const idleAfter = 10 * time.Second
 
 func newProgress(c *console, log *slog.Logger, now func() time.Time) *progress {
 	return &progress{console: c, log: log, now: now, logged: now()}
@@ -39,7 +49,9 @@ func (p *progress) report(ctx context.Context, s report.Progress) {
 	now := p.now()
 	if s.Phase != p.phase {
 		p.phase, p.entered, p.before = s.Phase, now, s.UsersDone
+		p.moved, p.reported, p.stalled = now, now, 0
 	}
+	p.note(s, now)
 	if !p.console.plain {
 		p.console.show(p.line(s, now))
 		return
@@ -48,30 +60,54 @@ func (p *progress) report(ctx context.Context, s report.Progress) {
 		return
 	}
 	p.logged = now
-	p.log.InfoContext(ctx, "progress", "phase", s.Phase, "users_done", s.UsersDone, "users_total", s.UsersTotal,
-		"users_failed", s.Failed, "rows", s.Rows, "requests", s.Requests, "refused", s.Refused,
-		"requests_per_second", fmt.Sprintf("%.1f", s.Rate))
+	attrs := []any{
+		"phase", s.Phase, "users_done", s.UsersDone, "users_total", s.UsersTotal,
+		"users_failed", s.Failed, "rows", s.Rows, "requests", s.Requests, "refused", s.Refused, "tried_again", s.Stats.Retries,
+		"requests_per_second", fmt.Sprintf("%.1f", s.Rate),
+	}
+	if waits := waitsFor(s.Trouble, now); waits != "" {
+		attrs = append(attrs, "waits_for", waits)
+	} else if idle := now.Sub(p.moved); idle >= idleAfter {
+		attrs = append(attrs, "nothing_new_for", idle.Round(time.Second).String())
+	}
+	p.log.InfoContext(ctx, "progress", attrs...)
+}
+
+// note takes in whether anything has come since the last report.
+func (p *progress) note(s report.Progress, now time.Time) {
+	if s.UsersDone != p.done || s.Rows != p.rows {
+		p.done, p.rows, p.moved = s.UsersDone, s.Rows, now
+	}
+	if s.Trouble.Kind != "" {
+		p.stalled += now.Sub(p.reported)
+	}
+	p.reported = now
+}
+
+// waitsFor says what a run waits for, and since when; "" where it does not.
+func waitsFor(t trouble.State, now time.Time) string {
+	if t.Kind == "" {
+		return ""
+	}
+	text := t.Kind.Short()
+	if t.Until.IsZero() {
+		return fmt.Sprintf("%s, %s", text, now.Sub(t.Since).Round(time.Second))
+	}
+	return fmt.Sprintf("%s, %s still", text, max(0, t.Until.Sub(now).Round(time.Second)))
 }
 
 // line is what a terminal shows: as many parts as it has room for, what matters
 // most first.
 func (p *progress) line(s report.Progress, now time.Time) string {
-	parts := []string{s.Phase}
-	if s.UsersTotal > 0 {
-		share := min(1, float64(s.UsersDone)/float64(s.UsersTotal))
-		full := int(share * barWidth)
-		parts = append(parts,
-			fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), 100*share),
-			count(s.UsersDone)+"/"+count(s.UsersTotal)+" users")
-	}
-	if left, ok := p.left(s, now); ok {
-		parts = append(parts, left.String()+" left")
-	}
+	parts := append([]string{s.Phase}, p.course(s, now)...)
 	if s.Failed > 0 {
 		parts = append(parts, count(s.Failed)+" failed")
 	}
 	if s.Refused > 0 {
 		parts = append(parts, count(s.Refused)+" refused")
+	}
+	if s.Stats.Retries > 0 {
+		parts = append(parts, count(s.Stats.Retries)+" tried again")
 	}
 	parts = append(parts, fmt.Sprintf("%.1f req/s", s.Rate), count(s.Rows)+" rows")
 	line := parts[0]
@@ -84,9 +120,35 @@ func (p *progress) line(s report.Progress, now time.Time) string {
 	return line
 }
 
-// left guesses from the pace of this phase how long the rest takes.
+// course is how far a run is, and how long it takes. What is waited for takes the room
+// of the bar, and the place of the time: none is guessed while nothing moves.
+func (p *progress) course(s report.Progress, now time.Time) (parts []string) {
+	waits := waitsFor(s.Trouble, now)
+	if s.UsersTotal > 0 {
+		share := min(1, float64(s.UsersDone)/float64(s.UsersTotal))
+		users := count(s.UsersDone) + "/" + count(s.UsersTotal) + " users"
+		if waits != "" {
+			return []string{fmt.Sprintf("%.0f %%", 100*share), waits, users}
+		}
+		full := int(share * barWidth)
+		parts = append(parts, fmt.Sprintf("[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), 100*share), users)
+	}
+	if waits != "" {
+		return append(parts, waits)
+	}
+	if idle := now.Sub(p.moved); idle >= idleAfter {
+		return append(parts, "nothing new for "+idle.Round(time.Second).String())
+	}
+	if left, ok := p.left(s, now); ok {
+		parts = append(parts, left.String()+" left")
+	}
+	return parts
+}
+
+// left guesses from the pace of this phase how long the rest takes, leaving out when
+// nothing moved.
 func (p *progress) left(s report.Progress, now time.Time) (time.Duration, bool) {
-	done, spent := s.UsersDone-p.before, now.Sub(p.entered)
+	done, spent := s.UsersDone-p.before, now.Sub(p.entered)-p.stalled
 	if done <= 0 || spent < 2*time.Second || s.UsersDone >= s.UsersTotal {
 		return 0, false
 	}

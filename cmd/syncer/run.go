@@ -91,6 +91,7 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	jobs.BoundMemory(o.Config.Jobs[job])
 	began := time.Now()
 	report, err := jobs.Run(ctx, o)
+	a.words.done(job)
 	push(ctx, report, err)
 	a.console.clear()
 	if report == nil {
@@ -130,7 +131,8 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	return jobs.RunOptions{
 		Config: cfg, Job: job, Shard: shard, RunGroup: group, Users: users, OnlyFailed: f.onlyFailed, Full: f.full, AcceptGone: f.acceptGone,
 		Holder: holder(), Version: thisBuild().Version, Logger: a.log,
-		Progress: func(s report.Progress) { p.report(ctx, s) },
+		Progress:  func(s report.Progress) { a.words.note(job, s); p.report(ctx, s) },
+		Committed: func(report.Commit) { a.words.committed(job) },
 	}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/metrics"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/jobs/service"
 )
 
@@ -99,7 +100,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	var ended error
 	web.Go(func() error {
 		ended = service.Run(ctx, service.Options{
-			Config: cfg, Holder: holder(), Version: b.Version, Logger: a.log, Watch: m, Ready: h.ready,
+			Config: cfg, Holder: holder(), Version: b.Version, Logger: a.log, Watch: watchedJobs{m, &a.words}, Ready: h.ready,
 		})
 		return errServed
 	})
@@ -107,4 +108,28 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	return ended
+}
+
+// watchedJobs are the metrics of jobs, and what a signal leaves of them.
+type watchedJobs struct {
+	*metrics.Metrics
+	words *lastWords
+}
+
+// Progress implements service.Watcher.
+func (w watchedJobs) Progress(job string, p report.Progress) {
+	w.words.note(job, p)
+	w.Metrics.Progress(job, p)
+}
+
+// Committed implements service.Watcher.
+func (w watchedJobs) Committed(job string, c report.Commit) {
+	w.words.committed(job)
+	w.Metrics.Committed(job, c)
+}
+
+// Ended implements service.Watcher.
+func (w watchedJobs) Ended(job string, r *report.Report, err error) {
+	w.words.done(job)
+	w.Metrics.Ended(job, r, err)
 }

@@ -144,7 +144,11 @@ func (c *Client) fetchToken(ctx context.Context) (grant, error) {
 	ctx = context.WithValue(withCall(ctx, call), oauth2.HTTPClient, &http.Client{Transport: tokenReader{c.plain.Transport}, CheckRedirect: c.plain.CheckRedirect})
 	token, err := config.Token(ctx)
 	if err != nil {
-		return grant{}, c.tokenError(ctx, call, err)
+		err = c.tokenError(ctx, call, err)
+	}
+	c.heardOfToken(ctx, call, err)
+	if err != nil {
+		return grant{}, err
 	}
 	life := defaultLife
 	if !token.Expiry.IsZero() {

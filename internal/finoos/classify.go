@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // maxProblem is how much of an error's body is read.
@@ -38,6 +40,7 @@ func (c *Client) refused(call *apiCall, status int, header http.Header, body []b
 	e.Message = c.ofServer(message, call.userID)
 	e.RequestID = c.ofServer(header.Get("X-Request-ID"), call.userID)
 	e.Own = isOwn(kind, body)
+	c.readStrangers(e, body)
 	e.RetryAfter, _ = retryAfter(header, time.Now())
 	return e
 }
@@ -149,6 +152,8 @@ func classOfStatus(operation string, status int) Class {
 	switch {
 	case status == http.StatusRequestTimeout:
 		return Timeout
+	case status == http.StatusProxyAuthRequired:
+		return Network // a proxy's answer: the API was not asked
 	case tooMany(status):
 		return RateLimited
 	case status >= 500:
@@ -194,7 +199,11 @@ func (c *Client) transportError(ctx context.Context, call *apiCall, err error) e
 		class = TooLarge
 	}
 	e := call.failed(class, err)
-	e.Message = c.scrub(err.Error(), call.userID)
+	if cause := trouble.CauseOf(err); cause.Known() {
+		e.Message = cause.What
+	} else {
+		e.Message = c.scrub(err.Error(), call.userID)
+	}
 	return e
 }
 
@@ -272,4 +281,19 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 		now = date
 	}
 	return min(max(until.Sub(now), 0), maxRetryAfter), true
+}
+
+// readStrangers finds answers that are not the API's: of a proxy that was not let
+// through, and of a server that is spoken to without the TLS that it wants.
+func (c *Client) readStrangers(e *Error, body []byte) {
+	switch {
+	case e.Status == http.StatusProxyAuthRequired:
+		e.Err = trouble.ProxyRefusal(e.Status)
+	case e.Status == http.StatusBadRequest && bytes.Contains(body, []byte("HTTP request to an HTTPS server")),
+		e.Status == http.StatusBadRequest && bytes.Contains(body, []byte("plain HTTP request was sent to HTTPS port")):
+		e.Class, e.Err = Network, trouble.ErrWantsTLS
+	default:
+		return
+	}
+	e.Message = trouble.CauseOf(e.Err).What
 }

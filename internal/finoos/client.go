@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/pace"
+	"finoos-syncer/internal/trouble"
 )
 
 // Config says how to reach the API. Only BaseURL, ClientID and ClientSecret
@@ -37,6 +38,7 @@ type Config struct {
 	ScratchDir string            // where bodies go beyond that; "" = the system's
 	Disk       Disk              // how much they may hold there together; nil = no bound
 	Logger     *slog.Logger      // nil = silent
+	Trouble    *trouble.Watch    // told of what is waited for; nil = one of the client's own, which speaks to Logger
 	UserAgent  string
 }
 
@@ -72,6 +74,7 @@ type Client struct {
 	counters counters
 	saidFull sync.Once // that bodies wait for room on the disk
 	totals   totals
+	watch    *trouble.Watch
 }
 
 // New makes a client. It does not call the API; see [Client.Authenticate].
@@ -101,6 +104,9 @@ func New(cfg Config) (*Client, error) {
 	c.counters.byOperation, c.counters.answers = map[string]int64{}, map[Answer]int64{}
 	c.tokens.fetch = c.fetchToken
 	c.totals.log = c.log
+	if c.watch = cfg.Trouble; c.watch == nil {
+		c.watch = trouble.New(c.log)
+	}
 	if cfg.Pacing == nil {
 		cfg.Pacing = NewPacing(cfg.RequestsPerSecond, cfg.Shards)
 	}
@@ -109,8 +115,9 @@ func New(cfg Config) (*Client, error) {
 		cfg.Transport = newTransport()
 	}
 	var chain http.RoundTripper = &deadline{silence: cfg.Timeout, body: cfg.BodyTimeout, next: cfg.Transport}
+	chain = &watching{watch: c.watch, next: chain}
 	chain = &metering{counters: &c.counters, next: chain}
-	chain = &pacer{pace: c.pace, refusals: &c.refusals, log: c.log, next: chain}
+	chain = &pacer{pace: c.pace, refusals: &c.refusals, watch: c.watch, next: chain}
 	c.plain = httpClient(chain)
 	c.http = &authorizer{tokens: &c.tokens, next: chain}
 	c.common = http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.UserAgent}}

@@ -3,8 +3,11 @@ package finoos
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // Class is what a failed call means, and so what can be done about it.
@@ -129,4 +132,28 @@ func PlainType(kind string) string {
 		return ""
 	}
 	return kind
+}
+
+// CauseOf is why a call failed, in words that may be told, and what to do about it
+// where that is known: of an answer its status and type, and nothing in the words of
+// the server.
+func CauseOf(err error) trouble.Cause {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return trouble.CauseOf(err)
+	}
+	cause := trouble.CauseOf(e.Err)
+	switch {
+	case cause.Known():
+	case e.Answered():
+		cause.What = fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+		if kind := PlainType(e.Type); kind != "" {
+			cause.What += ", " + kind
+		}
+	case e.Class == Timeout:
+		cause = trouble.Slow(e.Message)
+	default:
+		cause.What = e.Message // scrubbed, and of this side's words
+	}
+	return cause
 }

@@ -2,11 +2,14 @@ package finoos
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // Meter counts the requests made under a context, retries included, and the
@@ -125,4 +128,66 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		b.meter.Bytes.Add(int64(n))
 	}
 	return n, err
+}
+
+// watching tells what is under way: it stands below the pacer, so that waiting for a
+// turn is no silence of the API's.
+type watching struct {
+	watch *trouble.Watch
+	next  http.RoundTripper
+}
+
+func (w *watching) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.watch.Begin(trouble.Network)
+	defer w.watch.End(trouble.Network)
+	return w.next.RoundTrip(req)
+}
+
+// heard tells the watch what came of an attempt, but for those at a token, of which
+// one serves many calls: see heardOfToken.
+func (c *Client) heard(ctx context.Context, call *apiCall, err error) {
+	if e, ok := errors.AsType[*Error](err); call.op.Name == opAuth || ok && e.OfToken() {
+		return
+	}
+	c.tell(ctx, call, err, trouble.Errors)
+}
+
+func (c *Client) heardOfToken(ctx context.Context, call *apiCall, err error) {
+	c.tell(ctx, call, err, trouble.Token)
+}
+
+// tell says what came of an attempt; kind is the trouble that an API has which answers
+// that it has failed.
+func (c *Client) tell(ctx context.Context, call *apiCall, err error, kind trouble.Kind) {
+	if ctx.Err() != nil {
+		return
+	}
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+	case !failed:
+		return // a matter of this machine
+	case (e.Class == Network || e.Class == Timeout) && (!e.Answered() || e.Err != nil):
+		c.watch.Failed(trouble.Network, c.failure(call, e))
+		return
+	case e.Class == Server, e.Class == Timeout, e.Class == NotReady:
+		c.watch.Good(trouble.Network)
+		c.watch.Failed(kind, c.failure(call, e))
+		return
+	case e.Class == RateLimited && !e.Answered():
+		return // nothing was asked
+	case e.Class == RateLimited:
+		c.watch.Good(trouble.Network)
+		return
+	}
+	c.watch.Good(trouble.Network)
+	c.watch.Good(kind)
+}
+
+func (c *Client) failure(call *apiCall, e *Error) trouble.Failure {
+	f := trouble.Failure{Cause: CauseOf(e).What, Do: CauseOf(e).Do, User: call.userID, Since: call.sent}
+	if c.cfg.RetryMaxElapsed > 0 {
+		f.Tries = c.cfg.RetryMaxElapsed
+	}
+	return f
 }

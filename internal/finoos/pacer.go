@@ -1,11 +1,11 @@
 package finoos
 
 import (
-	"log/slog"
 	"net/http"
 	"time"
 
 	"finoos-syncer/internal/finoos/pace"
+	"finoos-syncer/internal/trouble"
 )
 
 // Pacing is the pace of one or several clients: they keep together below one
@@ -21,12 +21,13 @@ func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecon
 type pacer struct {
 	pace     *Pacing
 	refusals *pace.Refusals
-	log      *slog.Logger
+	watch    *trouble.Watch
 	next     http.RoundTripper
 }
 
 func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callOf(req.Context())
+	p.pausing()
 	if err := p.pace.Wait(req.Context(), call.giveUpFor); err != nil {
 		_ = req.Body.Close()
 		return nil, err
@@ -43,11 +44,19 @@ func (p *pacer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil && !tooMany(resp.StatusCode) {
 		lifted := p.pace.Answered(operation, time.Since(begun))
 		p.refusals.Answered(path, lifted)
-		if lifted {
-			p.log.WarnContext(req.Context(), "the pause of all requests is over: one that tested it was answered")
+		if lifted || !p.watch.Waiting(trouble.Pause) {
+			p.watch.Over(trouble.Pause)
 		}
 	}
 	return resp, err
+}
+
+// pausing says how long all requests pause, whoever was refused: the pace may be
+// shared with clients that have no more to say.
+func (p *pacer) pausing() {
+	if pause := p.pace.Pausing(); pause > tellPause {
+		p.watch.Wait(trouble.Pause, time.Now().Add(pause))
+	}
 }
 
 // giveUpFor is the error of a retry that a pause of everybody makes too late. A

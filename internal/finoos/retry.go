@@ -2,12 +2,14 @@ package finoos
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
+	"finoos-syncer/internal/trouble"
 	"finoos-syncer/internal/wait"
 )
 
@@ -24,6 +26,7 @@ const (
 func (c *Client) retry(ctx context.Context, call *apiCall, try func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := try()
+		c.heard(ctx, call, err)
 		if err == nil || !again(err) {
 			return err
 		}
@@ -60,11 +63,10 @@ func (c *Client) delay(ctx context.Context, call *apiCall, err error, attempt in
 		}
 		pause := c.pace.Refused(e.sent, e.RetryAfter, delay)
 		delay = max(delay, pause)
-		level := slog.LevelDebug
-		if pause > tellPause && c.refusals.Untold(pause) {
-			level = slog.LevelWarn
+		if pause > tellPause {
+			c.watch.Wait(trouble.Pause, time.Now().Add(pause), pauseSays(call, e)...)
 		}
-		c.log.Log(ctx, level, "the API asks for a pause of all requests", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
+		c.log.DebugContext(ctx, "all requests pause", slog.String("operation", call.op.Name), slog.Duration("pause", pause))
 	}
 	return delay
 }
@@ -79,7 +81,7 @@ func backoff(attempt int) time.Duration {
 
 // again reports whether another attempt at a read might succeed.
 func again(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if trouble.CauseOf(err).Lasting {
 		return false // an operator's matter
 	}
 	switch ClassOf(err) {
@@ -110,4 +112,13 @@ func (c *Client) limitAttempts(ctx context.Context, call *apiCall) {
 	if before > 0 {
 		c.counters.retries.Add(1)
 	}
+}
+
+// pauseSays is why everybody pauses.
+func pauseSays(call *apiCall, e *Error) []slog.Attr {
+	why := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	if e.RetryAfter > 0 {
+		why += fmt.Sprintf(", Retry-After: %.0f s", e.RetryAfter.Seconds())
+	}
+	return []slog.Attr{slog.String("cause", why), slog.String("operation", call.op.Name)}
 }

@@ -64,8 +64,8 @@ func TestEveryAnswerToASyncSessionIsAnOutcome(t *testing.T) {
 		"302":            {reply{status: 302, header: map[string]string{"Location": "/"}}, SyncResult{Outcome: Failed, Status: 302, Message: "redirects are not followed"}},
 		"reset":          {reply{err: syscall.ECONNRESET, sent: true}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
 		"reset unseen":   {reply{err: syscall.ECONNRESET}, SyncResult{Outcome: Unknown, Message: "connection reset by peer"}},
-		"end of file":    {reply{err: io.ErrUnexpectedEOF, sent: true}, SyncResult{Outcome: Unknown, Message: "unexpected EOF"}},
-		"dial, yet sent": {reply{err: errDial, sent: true}, SyncResult{Outcome: Unknown, Message: "dial tcp: connection refused"}},
+		"end of file":    {reply{err: io.ErrUnexpectedEOF, sent: true}, SyncResult{Outcome: Unknown, Message: "the connection was closed before the answer was whole"}},
+		"dial, yet sent": {reply{err: errDial, sent: true}, SyncResult{Outcome: Unknown, Message: "connection refused"}},
 		"late":           {reply{after: time.Hour}, SyncResult{Outcome: Unknown, Message: "no answer within 30s (finoos.timeout)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestSyncSessionThatNeverGotOutHasFailed(t *testing.T) {
 		token   reply
 		want    SyncResult
 	}{
-		"no connection": {session: reply{err: errDial}, token: granted("token", 300), want: SyncResult{Outcome: Failed, Message: "dial tcp: connection refused"}},
+		"no connection": {session: reply{err: errDial}, token: granted("token", 300), want: SyncResult{Outcome: Failed, Message: "connection refused"}},
 		"rate limit":    {session: reply{status: 429, header: retryAfterSeconds("30")}, token: granted("token", 300), want: SyncResult{Outcome: Failed, Status: 429}},
 		"no token":      {token: reply{status: 503}, want: SyncResult{Outcome: Failed}},
 	} {

@@ -11,14 +11,15 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // newTransport is the transport where none is given: as Go's own, but with as
 // many connections kept as calls may be in flight to one host.
 func newTransport() http.RoundTripper {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+	return trouble.Proxied(&http.Transport{
 		DialContext:           dialer.DialContext,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          1024, // the most workers that a job may have
@@ -26,7 +27,7 @@ func newTransport() http.RoundTripper {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
-	}
+	})
 }
 
 // httpClient follows no redirect: a token is meant for one host.

@@ -94,6 +94,25 @@ func stopReason(err error) error {
 	}
 }
 
+// advised adds to what a run ends with what to do about a connection that fails, and
+// which command tells more: whoever reads it has nothing else before them.
+func advised(err error) error {
+	reason, _ := ReasonOf(err)
+	e, ofAPI := errors.AsType[*finoos.Error](err)
+	ofSink := reason == ReasonSink && !sink.IsDamage(err)
+	ofAPI = ofAPI && (reason == ReasonAPI || reason == ReasonCredentials)
+	if !ofSink && !ofAPI {
+		return err
+	}
+	do := ""
+	if ofAPI {
+		if do = finoos.CauseOf(e).Do; do != "" {
+			do += "; "
+		}
+	}
+	return &StopError{Reason: reason, Err: fmt.Errorf("%w; %ssyncer doctor tells more", err, do)}
+}
+
 // ofGravest gives an error that joins several *StopErrors the gravest of their
 // reasons.
 func ofGravest(err error) error {

@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/trouble"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -19,9 +20,17 @@ import (
 // OpenStore opens the object store that the tables and the state of a job lie in.
 // log may be nil. Errors are *StopError.
 func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger) (bucket.Store, error) {
+	var watch *trouble.Watch
+	if log != nil {
+		watch = trouble.New(log)
+	}
+	return openStore(ctx, s, job, log, watch)
+}
+
+func openStore(ctx context.Context, s config.Sink, job string, log *slog.Logger, watch *trouble.Watch) (bucket.Store, error) {
 	store, err := bucket.Open(ctx, s.URL, bucket.Options{
 		Pending: sink.PendingPrefix(job), MostBytes: sink.MostBytes, SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
-		Logger: log,
+		Logger: log, Trouble: watch,
 	})
 	if err != nil {
 		return nil, &StopError{Reason: ReasonSink, Err: err}

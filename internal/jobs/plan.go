@@ -97,6 +97,7 @@ func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
 	}
 	p := &planner{session: s, list: newListing(s), offline: offline}
 	defer p.list.close()
+	defer s.watch.Close()
 	plan, err := p.make(ctx)
 	if ctx.Err() != nil {
 		return nil, &StopError{Reason: ReasonInterrupted, Err: errors.New("interrupted: nothing was changed")}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -23,6 +24,7 @@ import (
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/table"
+	"finoos-syncer/internal/trouble"
 )
 
 // runStep is a step of a run, with the name that its progress shows.
@@ -56,6 +58,7 @@ type session struct {
 	job      *config.Job
 	id       string
 	log      *slog.Logger
+	watch    *trouble.Watch // of all that is waited for
 	client   *finoos.Client
 	store    bucket.Store
 	w        *sink.Writer    // nil until the sink is open, and in a plan
@@ -68,6 +71,8 @@ type session struct {
 	reserved reservations
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	safe     bool               // the last commit has succeeded
+
+	leased atomic.Bool // the sink is open
 
 	addresses *banksync.Addresses // of users, nil where one is for all
 	masking   *table.Masking      // what the tables hide, nil for nothing
@@ -100,7 +105,9 @@ func newSession(o RunOptions) (*session, error) {
 		return nil, &StopError{Reason: ReasonConfig, Err: fmt.Errorf("mask: %w", err)}
 	}
 	s.tally = newTally(&s.o, id, s.streams)
+	s.watch = trouble.New(s.log)
 	c := ClientConfig(o.Config, o.Version, s.log)
+	c.Trouble = s.watch
 	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
 	if o.Disk != nil {
 		c.Disk = o.Disk
@@ -130,7 +137,7 @@ func (s *session) tryScratch(context.Context) error {
 
 // openStore opens the object store that the sink lies in.
 func (s *session) openStore(ctx context.Context) error {
-	store, err := OpenStore(ctx, s.o.Config.Sink, s.o.Job, s.log)
+	store, err := openStore(ctx, s.o.Config.Sink, s.o.Job, s.log, s.watch)
 	if err != nil {
 		return err
 	}
@@ -159,11 +166,12 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 		Store: s.store, Job: s.o.Job, RunID: s.id, RunGroup: s.o.RunGroup, Kind: kind, Backfill: backfill, Shard: s.o.Shard, Holder: s.o.Holder,
 		Source:    s.source(),
 		LeaseWait: s.job.LeaseWait, LeaseTTL: leaseTTL, AtOnce: s.job.Concurrency, Masking: s.masking, Compression: c.Compression, TargetFileSize: c.TargetFileSize, ScratchDir: c.ScratchDir,
-		Now: s.o.Now, Logger: s.log,
+		Now: s.o.Now, Logger: s.log, Trouble: s.watch,
 	})
 	if err != nil {
 		return s.sinkError(ctx, err)
 	}
+	s.leased.Store(true)
 	return s.sameIDs(ctx)
 }
 
@@ -192,9 +200,10 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	if s.w != nil {
 		runErr = s.lastCommit(ctx, runErr)
 	}
-	runErr = s.judge(ctx, runErr)
+	runErr = advised(s.judge(ctx, runErr))
 	s.tellIssues(ctx)
 	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
+	rep.Waited = s.watch.Counts()
 	ending(ctx, rep)
 	if s.w == nil {
 		return rep, runErr
@@ -202,7 +211,9 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	if err := s.writeReport(ctx, rep); err != nil {
 		s.log.WarnContext(ctx, "run report not written", "error", err)
 	}
-	if err := s.w.Close(ctx); err != nil && IsWhole(runErr) {
+	err := s.w.Close(ctx)
+	s.leased.Store(false)
+	if err != nil && IsWhole(runErr) {
 		runErr = stopReason(errors.Join(s.sinkError(ctx, fmt.Errorf("close the sink: %w", err)), runErr))
 	}
 	return rep, runErr
@@ -304,10 +315,10 @@ func (s *session) reportProgress(ctx context.Context) (stop func()) {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			s.o.Progress(s.tally.progress(s.client.Stats(), time.Since(s.began)))
+			s.o.Progress(s.progress())
 			select {
 			case <-ctx.Done():
-				s.o.Progress(s.tally.progress(s.client.Stats(), time.Since(s.began)))
+				s.o.Progress(s.progress())
 				return
 			case <-tick.C:
 			}
@@ -319,6 +330,14 @@ func (s *session) reportProgress(ctx context.Context) (stop func()) {
 	}
 }
 
+// progress is how far the run is, and what it waits for.
+func (s *session) progress() report.Progress {
+	p := s.tally.progress(s.client.Stats(), time.Since(s.began))
+	p.Trouble, p.Waited = s.watch.Now(), s.watch.Counts()
+	p.Leased = s.leased.Load()
+	return p
+}
+
 // observe tells the caller of the run's progress and samples its course, until
 // stopped.
 func (s *session) observe(ctx context.Context) (stop func()) {
@@ -326,6 +345,7 @@ func (s *session) observe(ctx context.Context) (stop func()) {
 	return func() {
 		stopTimeline()
 		stopProgress()
+		s.watch.Close()
 	}
 }
 

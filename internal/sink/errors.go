@@ -3,6 +3,7 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -55,16 +56,36 @@ type HeldError struct {
 	Holder string // as it calls itself
 	RunID  string
 	Shard  cursors.Shard // that it works on
-	Until  time.Time
+	Until  time.Time     // that the lease holds, unless it is renewed
+	Since  time.Time     // by the holder's clock
 	// Backfill is the name of the backfill that is at work, if it is one.
 	Backfill string
 }
 
 func (e *HeldError) Error() string {
-	what := fmt.Sprintf("shard %d of %d", e.Shard.Index, e.Shard.Count)
-	if e.Backfill != "" {
-		what = "backfill " + e.Backfill
+	since := ""
+	if !e.Since.IsZero() {
+		since = " since " + e.Since.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s is at work on %s (run %s, lease until %s): wait for it, or stop it",
-		human.Line(e.Holder, 100), human.Line(what, 150), human.Line(e.RunID, 40), e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s is at work on %s%s (run %s, lease until %s): wait for it, or stop it",
+		e.holder(), e.on(), since, human.Line(e.RunID, 40), e.Until.UTC().Format(time.RFC3339))
+}
+
+// holder is who holds it: what it calls itself comes from the bucket.
+func (e *HeldError) holder() string { return human.Line(e.Holder, 100) }
+
+// on is what the holder works on.
+func (e *HeldError) on() string {
+	if e.Backfill != "" {
+		return "backfill " + human.Line(e.Backfill, 100)
+	}
+	return fmt.Sprintf("shard %d of %d", e.Shard.Index, e.Shard.Count)
+}
+
+// tell is what is said of the holder while it is waited for.
+func (e *HeldError) tell() []slog.Attr {
+	return []slog.Attr{
+		slog.String("holder", e.holder()), slog.String("works_on", e.on()), slog.Time("since", e.Since.UTC().Truncate(time.Second)),
+		slog.String("holder_run", human.Line(e.RunID, 40)), slog.Time("lease_until", e.Until.UTC()),
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/seal"
+	"finoos-syncer/internal/trouble"
 	"finoos-syncer/internal/wait"
 )
 
@@ -48,7 +49,7 @@ type leaseInfo struct {
 
 func (l *leaseInfo) heldError() *HeldError {
 	return &HeldError{
-		Holder: l.Holder, RunID: l.RunID, Shard: cursors.Shard{Index: l.Shard, Count: l.Shards}, Until: l.until, Backfill: l.Backfill,
+		Holder: l.Holder, RunID: l.RunID, Shard: cursors.Shard{Index: l.Shard, Count: l.Shards}, Until: l.until, Since: l.AcquiredAt, Backfill: l.Backfill,
 	}
 }
 
@@ -57,6 +58,7 @@ type leases struct {
 	store bucket.Objects
 	keys  jobKeys
 	ttl   time.Duration
+	watch *trouble.Watch // told who is waited for; nil is not
 }
 
 // get reads one lease; bucket.ErrNotExist where there is none.
@@ -130,14 +132,22 @@ func (ls *leases) acquire(ctx context.Context, own leaseBody, patience time.Dura
 	deadline := time.Now().Add(patience)
 	for {
 		held, etag, err := ls.try(ctx, own)
-		if err != nil || held == nil {
-			return etag, err
+		switch {
+		case err != nil:
+			ls.watch.GiveUp(trouble.Lease)
+			return "", err
+		case held == nil:
+			ls.watch.Over(trouble.Lease)
+			return etag, nil
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
+			ls.watch.GiveUp(trouble.Lease)
 			return "", held
 		}
+		ls.watch.Wait(trouble.Lease, deadline, held.tell()...)
 		if err := wait.For(ctx, min(left, max(ls.ttl/30, 100*time.Millisecond))); err != nil {
+			ls.watch.GiveUp(trouble.Lease)
 			return "", err
 		}
 	}

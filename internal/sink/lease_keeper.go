@@ -21,6 +21,8 @@ type leaseKeeper struct {
 	log    *slog.Logger
 	lost   chan struct{} // closed when somebody else has the lease
 
+	failing int // renewals that failed, one after the other; the renewing goroutine's
+
 	stop context.CancelFunc
 	done chan struct{} // closed when the renewing goroutine has ended
 
@@ -66,13 +68,26 @@ func (k *leaseKeeper) run(ctx context.Context) {
 		if err != nil {
 			// Not lost, as far as anybody knows: only the commit record
 			// decides. The next tick tries again.
-			k.log.WarnContext(ctx, "lease not renewed", "error", err)
+			k.tellFailed(ctx, err)
 			continue
+		}
+		if k.failing > 0 {
+			k.log.WarnContext(ctx, "lease renewed again", "tries", k.failing)
+			k.failing = 0
 		}
 		if !ours {
 			return
 		}
 	}
+}
+
+// tellFailed says once a minute that the lease is not renewed.
+func (k *leaseKeeper) tellFailed(ctx context.Context, err error) {
+	every := max(1, int(time.Minute/k.every))
+	if k.failing%every == 0 {
+		k.log.WarnContext(ctx, "lease not renewed", "error", err)
+	}
+	k.failing++
 }
 
 func (k *leaseKeeper) renewWithin(ctx context.Context, d time.Duration) (bool, error) {

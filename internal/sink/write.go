@@ -19,6 +19,7 @@ import (
 	"finoos-syncer/internal/sink/seal"
 	"finoos-syncer/internal/sink/selftest"
 	"finoos-syncer/internal/sink/table"
+	"finoos-syncer/internal/trouble"
 )
 
 // Options say what a [Writer] writes for, and how.
@@ -44,6 +45,7 @@ type Options struct {
 	ScratchDir     string // for cursors that are being read and parts that grow; default the system's
 	Now            func() time.Time
 	Logger         *slog.Logger
+	Trouble        *trouble.Watch // told who is waited for; nil = one that speaks to Logger
 
 	patience        patience
 	checkpointEvery int
@@ -75,6 +77,9 @@ func (o *Options) complete() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Trouble == nil {
+		o.Trouble = trouble.New(o.Logger)
 	}
 	if o.patience == (patience{}) {
 		o.patience = patient
@@ -183,7 +188,7 @@ func newWriter(o Options) *Writer {
 	keys := jobKeys(o.Job)
 	w := &Writer{
 		o: o, store: o.Store, keys: keys,
-		leases: &leases{store: o.Store, keys: keys, ttl: o.LeaseTTL},
+		leases: &leases{store: o.Store, keys: keys, ttl: o.LeaseTTL, watch: o.Trouble},
 		log:    &ledger{store: o.Store, keys: keys, patience: o.patience},
 		staged: newStager(o.Store, keys, &o),
 		lanes:  map[string]*lane{},

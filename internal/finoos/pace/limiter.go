@@ -87,6 +87,9 @@ func (l *Limiter) Refused(sent time.Time, asked, backoff time.Duration) time.Dur
 	return pause
 }
 
+// Pausing is how long everybody pauses still, 0 while nobody does.
+func (l *Limiter) Pausing() time.Duration { return l.gate.closedFor() }
+
 // Refusing reports whether requests are being refused these seconds.
 func (l *Limiter) Refusing() bool { return l.gate.refusing() }
 

@@ -14,7 +14,6 @@ type Refusals struct {
 	last  int64 // total at the last refusal that may be about all
 	paths map[string]*refusedPath
 	alone bool // something was refused alone, or everybody has paused for nothing
-	told  time.Time
 }
 
 // refusedPath is a path that was refused, and not answered since.
@@ -74,16 +73,4 @@ func (r *Refusals) Personal(path string, asked time.Duration) bool {
 		r.last = r.total
 	}
 	return p.alone
-}
-
-// Untold reports whether nobody has said yet that everybody pauses for so long.
-func (r *Refusals) Untold(pause time.Duration) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	if now.Before(r.told) {
-		return false
-	}
-	r.told = now.Add(pause)
-	return true
 }

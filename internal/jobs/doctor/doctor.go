@@ -210,8 +210,12 @@ func (d *doctor) api(ctx context.Context) bool {
 // what a run would.
 const shortPatience = 10 * time.Second
 
-// failed reports an error of the API.
+// failed reports an error of the API. Where the connection is what fails, what to do
+// about that goes before what else could be wrong.
 func (d *doctor) failed(what string, err error, do string) {
+	if cause := finoos.CauseOf(err); cause.Do != "" {
+		do = cause.Do
+	}
 	reason := jobs.ReasonAPI
 	switch finoos.ClassOf(err) {
 	case finoos.Auth, finoos.Forbidden:

@@ -18,7 +18,7 @@ import (
 func (d *doctor) sink(ctx context.Context) {
 	store, err := jobs.OpenStore(ctx, d.o.Config.Sink, d.o.Job, d.o.Logger)
 	if err != nil {
-		d.fail(jobs.ReasonSink, "sink", "correct sink in jobs.yaml", "%v", err)
+		d.fail(jobs.ReasonSink, "sink", "correct sink in jobs.yaml, or what keeps it from being reached", "%v", err)
 		return
 	}
 	if d.o.WrapStore != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/jobs/service"
@@ -27,13 +26,13 @@ type Metrics struct {
 	c        *numbers
 
 	mu        sync.Mutex
-	seen      map[string]finoos.Stats // of the run at work, by job
-	succeeded map[string]time.Time    // last, by job
+	seen      map[string]report.Progress // of the run at work, by job
+	succeeded map[string]time.Time       // last, by job
 }
 
 // New returns metrics that count from zero, with those of Go and of the process.
 func New(b Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), c: newNumbers(), seen: map[string]finoos.Stats{}, succeeded: map[string]time.Time{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), c: newNumbers(), seen: map[string]report.Progress{}, succeeded: map[string]time.Time{}}
 	m.registry.MustRegister(m.c.all()...)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "syncer_build_info", Help: "Always 1; what this binary is.",
@@ -68,13 +67,16 @@ func (m *Metrics) Progress(job string, p report.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.seen[job]
-	m.seen[job] = p.Stats
+	m.seen[job] = p
 	for answer, n := range p.Stats.Answers {
-		c.requests.WithLabelValues(job, answer.Operation, status(answer.Status)).Add(float64(n - before.Answers[answer]))
+		c.requests.WithLabelValues(job, answer.Operation, status(answer.Status)).Add(float64(n - before.Stats.Answers[answer]))
 	}
-	c.refused.WithLabelValues(job).Add(float64(p.Stats.Refused - before.Refused))
-	c.retries.WithLabelValues(job).Add(float64(p.Stats.Retries - before.Retries))
-	c.received.WithLabelValues(job).Add(float64(p.Stats.Bytes - before.Bytes))
+	c.refused.WithLabelValues(job).Add(float64(p.Stats.Refused - before.Stats.Refused))
+	c.retries.WithLabelValues(job).Add(float64(p.Stats.Retries - before.Stats.Retries))
+	c.received.WithLabelValues(job).Add(float64(p.Stats.Bytes - before.Stats.Bytes))
+	for kind, n := range p.Waited {
+		c.waited.WithLabelValues(job, string(kind)).Add(max(0, n.Seconds-before.Waited[kind].Seconds))
+	}
 }
 
 // Committed implements jobs.Watcher.

@@ -15,6 +15,7 @@ import (
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/jobs/service"
+	"finoos-syncer/internal/trouble"
 )
 
 // page is what Prometheus reads.
@@ -54,7 +55,9 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 	at := time.Unix(1_000_000, 500_000_000)
 	for range 2 {
 		m.Progress("nightly", report.Progress{Rate: 7, UsersDone: 1, UsersTotal: 3, Stats: stats(3, 1)})
-		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2)})
+		waited := map[trouble.Kind]trouble.Count{trouble.Network: {Times: 1, Seconds: 6.5, Tries: 3}}
+		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2), Waited: waited})
+		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2), Waited: waited})
 		shows(t, m, `syncer_running{job_name="nightly"} 1`, `syncer_requests_per_second{job_name="nightly"} 8`)
 		m.Committed("nightly", report.Commit{Took: time.Second, Tables: map[string]report.Table{"users": {Rows: 4, Bytes: 100}}})
 		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
@@ -67,6 +70,7 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 		`syncer_requests_total{job_name="nightly",operation="users",status="200"} 10`,
 		`syncer_requests_total{job_name="nightly",operation="users",status="429"} 4`,
 		`syncer_requests_total{job_name="nightly",operation="users",status="none"} 2`,
+		`syncer_waited_seconds_total{for="api_network",job_name="nightly"} 13`,
 		`syncer_requests_refused_total{job_name="nightly"} 4`, `syncer_received_bytes_total{job_name="nightly"} 100`,
 		`syncer_rows_total{job_name="nightly",table="users"} 8`, `syncer_bytes_total{job_name="nightly",table="users"} 200`,
 		`syncer_commit_duration_seconds_count{job_name="nightly"} 2`, `syncer_commit_duration_seconds_sum{job_name="nightly"} 2`,

@@ -15,6 +15,7 @@ const (
 	labelShare     = "share"
 	labelReason    = "reason"
 	labelKind      = "kind"
+	labelFor       = "for"
 )
 
 // numbers are all that is counted. Each is safe for concurrent use.
@@ -27,6 +28,7 @@ type numbers struct {
 	commits                         *prometheus.HistogramVec
 
 	runs, skipped, syncSessions, issues   *prometheus.CounterVec
+	waited                                *prometheus.CounterVec
 	lastSuccess, lastEnd, next, freshness *prometheus.GaugeVec
 }
 
@@ -60,6 +62,8 @@ func newNumbers() *numbers {
 		syncSessions: counter("sync_sessions_total", "Bank synchronisations, by outcome, counted at the end of a run.", labelOutcome),
 		issues: counter("issues_total",
 			"What the API's answers held that is not as it should be, by kind as in the column issues of pulls, counted at the end of a run.", labelKind),
+		waited: counter("waited_seconds_total",
+			"Time in which nothing went on, by what was waited for: an API or a store that did not serve for five seconds or more, a pause, another run.", labelFor),
 		lastSuccess: gauge("last_success_timestamp_seconds", "When a run for all users came to its end last."),
 		lastEnd:     gauge("last_run_timestamp_seconds", "When a run ended last, however."),
 		next:        gauge("next_run_timestamp_seconds", "When the job is started next."),
@@ -72,6 +76,6 @@ func newNumbers() *numbers {
 func (c *numbers) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		c.requests, c.refused, c.retries, c.received, c.rate, c.running, c.usersDone, c.usersListed, c.users, c.rows, c.bytes, c.commits,
-		c.runs, c.skipped, c.syncSessions, c.issues, c.lastSuccess, c.lastEnd, c.next, c.freshness,
+		c.runs, c.skipped, c.syncSessions, c.issues, c.waited, c.lastSuccess, c.lastEnd, c.next, c.freshness,
 	}
 }

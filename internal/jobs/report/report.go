@@ -6,6 +6,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/trouble"
 )
 
 // MaxFailures caps the failures that a report lists one by one; the table
@@ -79,6 +80,9 @@ type Report struct {
 	LearnedLimit        float64          `json:"learned_limit,omitempty"`
 	BytesRead           int64            `json:"bytes_read"`
 	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
+	// Waited is what was waited for, by kind: troubles of five seconds or more, asked for
+	// pauses, and other runs.
+	Waited map[trouble.Kind]trouble.Count `json:"waited,omitempty"`
 	// TotalsOff counts, by operation, users whose list holds another number of records
 	// than it tells, and was believed: nothing shows that the API counts as we do.
 	TotalsOff map[string]int64 `json:"totals_off,omitempty"`
@@ -214,6 +218,11 @@ type Progress struct {
 	Rate                    float64 // requests a second since the run began
 	// Stats is what the client has counted.
 	Stats finoos.Stats
+	// Trouble is what is waited for now, and Waited what was so far.
+	Trouble trouble.State
+	Waited  map[trouble.Kind]trouble.Count
+	// Leased says that the run has its lease.
+	Leased bool
 }
 
 // Commit is what one commit made true, and how long it took: closing the files,

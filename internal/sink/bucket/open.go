@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // Options are what a store needs to know beside its URL.
@@ -31,6 +33,8 @@ type Options struct {
 	MostBytes func(key string) int64
 	// Logger is told what is cleaned up; nil discards it.
 	Logger *slog.Logger
+	// Trouble is told what the store does not serve, or is silent about; nil is not.
+	Trouble *trouble.Watch
 }
 
 // Credentials are static S3 credentials. They do not print.
@@ -75,7 +79,11 @@ func Open(ctx context.Context, rawURL string, opts Options) (Store, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if loc.folder != "" {
-		return openFolder(loc.folder, opts)
+		f, err := openFolder(loc.folder, opts)
+		if err != nil || opts.Trouble == nil {
+			return f, err
+		}
+		return watchedFolder{f, opts.Trouble}, nil
 	}
 	return openS3(ctx, loc, opts)
 }

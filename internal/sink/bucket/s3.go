@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+
+	"finoos-syncer/internal/trouble"
 )
 
 const (
@@ -69,7 +71,7 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = loc.pathStyle
 		o.BaseEndpoint = optional(loc.endpoint)
-		o.HTTPClient = withoutRedirects(cfg.HTTPClient, opts.HTTPClient)
+		o.HTTPClient = withoutRedirects(cfg.HTTPClient, opts)
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	if loc.inTheClear() {
@@ -87,17 +89,22 @@ func openS3(ctx context.Context, loc location, opts Options) (*s3Store, error) {
 }
 
 // withoutRedirects is the client that requests go out by. It follows no redirect: a
-// request is signed for one host, and goes to no other. own replaces the default.
-func withoutRedirects(configured aws.HTTPClient, own *http.Client) aws.HTTPClient {
+// request is signed for one host, and goes to no other. The client of opts replaces the
+// default.
+func withoutRedirects(configured aws.HTTPClient, opts Options) aws.HTTPClient {
 	client := http.Client{}
 	switch c, buildable := configured.(*awshttp.BuildableClient); {
-	case own != nil:
-		client = *own
+	case opts.HTTPClient != nil:
+		client = *opts.HTTPClient
 	case buildable:
-		client.Transport, client.Timeout = c.GetTransport(), c.GetTimeout()
+		client.Transport, client.Timeout = trouble.Proxied(c.GetTransport()), c.GetTimeout()
 	default:
 		return configured
 	}
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport //nolint:forbidigo // which a client without one has
+	}
+	client.Transport = &watchedRequests{opts.Trouble, client.Transport}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }

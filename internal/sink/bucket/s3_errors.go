@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"finoos-syncer/internal/trouble"
 )
 
 // s3Error turns what the SDK says into one of this package's errors. It is
@@ -56,7 +58,11 @@ func openError(ctx context.Context, loc location, region string, err error) erro
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
-	return fmt.Errorf("%s: cannot reach the store: %s; check region and endpoint in the URL", doing, answer.detail)
+	todo := ""
+	if do := trouble.CauseOf(err).Do; do != "" {
+		todo = " (" + do + ")"
+	}
+	return fmt.Errorf("%s: cannot reach the store: %s; check region and endpoint in the URL%s", doing, answer.detail, todo)
 }
 
 // denied is an ErrDenied in words of its own.
@@ -237,6 +243,9 @@ func transportDetail(err error) string {
 	if attempts, ok := errors.AsType[*retry.MaxAttemptsError](inner); ok {
 		inner = attempts.Err
 		tried = fmt.Sprintf(" (%d attempts)", attempts.Attempt)
+	}
+	if cause := trouble.CauseOf(err); cause.Known() {
+		return cause.What + tried
 	}
 	if request, ok := errors.AsType[*url.Error](inner); ok {
 		inner = request.Err
