@@ -14,6 +14,7 @@ import (
 // other keys. It runs even where values are wrong, so that one reading reports
 // everything.
 func (l *loader) check(cfg *Config) {
+	l.checkFinoOS(cfg.FinoOS)
 	l.checkSink(cfg.Sink)
 	names := slices.Collect(maps.Keys(cfg.Jobs))
 	// The job that stands first in the file keeps a stream that two want.
@@ -29,8 +30,21 @@ func (l *loader) check(cfg *Config) {
 	}
 }
 
+// checkFinoOS looks at durations of which one holds the other: an answer as a whole
+// cannot be over before its first byte is due.
+func (l *loader) checkFinoOS(f FinoOS) {
+	at, says := "finoos.body_timeout", "is less than finoos.timeout: it bounds an answer as a whole, and timeout each silence within it"
+	if l.places[at] == nil {
+		at, says = "finoos.timeout", "is more than finoos.body_timeout, which bounds an answer as a whole (10m where it is left out): set that, too"
+	}
+	sure := !l.doubts("finoos.timeout") && !l.doubts("finoos.body_timeout")
+	if f.BodyTimeout < f.Timeout && sure {
+		l.problem(l.place(at), at, "%s", says)
+	}
+}
+
 func (l *loader) checkSink(s Sink) {
-	if s.KMSKeyID != "" && s.SSE != "aws:kms" {
+	if s.KMSKeyID != "" && s.SSE != "aws:kms" && l.knows("sink.sse") {
 		l.problem(l.place("sink.kms_key_id"), "sink.kms_key_id", "needs sse: aws:kms")
 	}
 	if !strings.HasPrefix(s.URL, "file:") {
@@ -49,7 +63,7 @@ func (l *loader) checkJob(job *Job) {
 	if file := job.Sync.UserIPs; file != "" && !filepath.IsAbs(file) {
 		job.Sync.UserIPs = filepath.Join(filepath.Dir(l.name), file)
 	}
-	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" {
+	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" && l.knows(path+".sync.user_ip") && l.knows(path+".sync.user_ips") {
 		job.Sync.When = SyncNever
 	}
 }
@@ -74,6 +88,12 @@ func (l *loader) checkStreams(job *Job, owners map[Stream]string) {
 		}
 		l.problem(l.place(join(path, string(s))), path, "%s is pulled by jobs.%s already, into the same sink", s, owner)
 	}
+}
+
+// doubts reports whether the value of a key is not what was meant: it is wrong, or not
+// known.
+func (l *loader) doubts(path string) bool {
+	return !l.knows(path) || slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == path })
 }
 
 // place returns where the value at path stands, or the top of the file.

@@ -33,6 +33,8 @@ type Config struct {
 	// Jobs by name. A name is part of the keys in the bucket: renaming a job
 	// starts it afresh. Two jobs cannot pull the same stream.
 	Jobs map[string]*Job `key:"jobs" need:"true" form:"job"`
+	// Notes are what was found beside these. They are no key.
+	Notes Notes
 }
 
 // FinoOS says where the API is, who asks, and how hard it may be asked.
