@@ -25,7 +25,8 @@ that follows another within hours finds less.
 
 It changes nothing: no lease, no write to the bucket, not even a self-test. Of the
 API it asks for the list of users alone; with --offline for nothing at all: then the
-users are those that the job knows.
+users are those that the job knows, credentials need not be there, and notes say what
+cannot be told.
 
 What a run would do with --shard, --users, --only-failed or --full is planned with
 the same flags.
@@ -46,11 +47,17 @@ the same flags.
 
 // plan makes a plan and prints it.
 func (a *app) plan(ctx context.Context, job string, f runFlags, offline bool) error {
-	o, err := a.runOptions(ctx, job, f)
+	load := configLoader(config.Load)
+	if offline {
+		load = config.LoadToRead
+	}
+	o, err := a.runOptions(ctx, job, f, load)
 	if err != nil {
 		return err
 	}
-	a.warn(ctx, o.Config)
+	if !offline {
+		a.warn(ctx, o.Config)
+	}
 	plan, err := jobs.MakePlan(ctx, o, offline)
 	a.console.clear()
 	if err != nil {

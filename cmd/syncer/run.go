@@ -76,7 +76,7 @@ func oneJobFor(command string) cobra.PositionalArgs {
 
 // run makes the options of a run, runs it and prints what it did.
 func (a *app) run(ctx context.Context, job string, f runFlags) error {
-	o, err := a.runOptions(ctx, job, f)
+	o, err := a.runOptions(ctx, job, f, config.Load)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,10 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	return err
 }
 
-func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunOptions, error) {
+// configLoader reads jobs.yaml: [config.Load], or [config.LoadToRead].
+type configLoader func(path string, getenv func(string) (string, bool)) (*config.Config, error)
+
+func (a *app) runOptions(ctx context.Context, job string, f runFlags, load configLoader) (jobs.RunOptions, error) {
 	if f.users != "" && f.onlyFailed {
 		return jobs.RunOptions{}, usagef("--users and --only-failed exclude each other")
 	}
@@ -121,7 +124,7 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := load(a.config, a.getenv)
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}

@@ -59,7 +59,7 @@ func (a *app) sql(o warehouse.Options) error {
 		if _, err := os.Stat(a.config); err != nil {
 			return usagef("where is the lake? Give --location, or --config: %s cannot be read", a.config)
 		}
-		cfg, err := config.Load(a.config, a.getenv)
+		cfg, err := config.LoadToRead(a.config, a.getenv)
 		if err != nil {
 			return err
 		}

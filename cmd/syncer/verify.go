@@ -51,7 +51,7 @@ not be read, and 8 where the lake is of another schema than this program's.
 
 // verify verifies one job and prints what was found.
 func (a *app) verify(ctx context.Context, job string) error {
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,14 @@ func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger)
 	return store, nil
 }
 
+// sourceOf is where the users of a configuration come from, zero where that is not known.
+func sourceOf(c *config.Config) sink.Source {
+	if !c.Knows("finoos.base_url") || !c.Knows("finoos.tenant") {
+		return sink.Source{}
+	}
+	return sink.Source{BaseURL: c.FinoOS.BaseURL, Tenant: c.FinoOS.Tenant}
+}
+
 // ClientConfig is what every client of this API is made with; who makes one adds what
 // is its own.
 func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Config {

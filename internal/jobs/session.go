@@ -139,9 +139,7 @@ func (s *session) openStore(ctx context.Context) error {
 }
 
 // source is where the job's users come from.
-func (s *session) source() sink.Source {
-	return sink.Source{BaseURL: s.o.Config.FinoOS.BaseURL, Tenant: s.o.Config.FinoOS.Tenant}
-}
+func (s *session) source() sink.Source { return sourceOf(s.o.Config) }
 
 // openSink opens the sink for a kind of commits; backfill is the name of the
 // backfill that these are of, if they are of one.

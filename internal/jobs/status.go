@@ -183,9 +183,8 @@ func nextRun(job *config.Job, now time.Time) (time.Time, bool) {
 
 // readState reads the cursors, and the newest commits.
 func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.Store) error {
-	f := o.Config.FinoOS
 	look, err := sink.OpenLook(ctx, sink.LookOptions{
-		Store: store, Job: o.Job, Source: sink.Source{BaseURL: f.BaseURL, Tenant: f.Tenant}, ScratchDir: o.Config.Sink.ScratchDir,
+		Store: store, Job: o.Job, Source: sourceOf(o.Config), ScratchDir: o.Config.Sink.ScratchDir,
 	})
 	if err != nil {
 		return err
