@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos/pace"
+	"finoos-syncer/internal/trust"
 )
 
 // Config says how to reach the API. Only BaseURL, ClientID and ClientSecret
@@ -32,6 +33,7 @@ type Config struct {
 
 	Paths      map[string]string // operation name -> path template
 	Transport  http.RoundTripper // nil = a tuned transport of the client's own
+	CAFile     string            // PEM certificates that it trusts beside the system's; "" = none
 	Budget     Budget            // memory that bodies may hold; nil = no bound
 	ScratchDir string            // where bodies go beyond that; "" = the system's
 	Logger     *slog.Logger      // nil = silent
@@ -96,7 +98,11 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.pace = cfg.Pacing
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
+		roots, err := trust.Pool(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		cfg.Transport = newTransport(roots)
 	}
 	var chain http.RoundTripper = &deadline{silence: cfg.Timeout, body: cfg.BodyTimeout, next: cfg.Transport}
 	chain = &metering{counters: &c.counters, next: chain}

@@ -12,14 +12,19 @@ import (
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/trust"
 )
 
 // OpenStore opens the object store that the tables and the state of a job lie in.
 // log may be nil. Errors are *StopError.
 func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger) (bucket.Store, error) {
+	roots, err := trust.Pool(s.CAFile)
+	if err != nil {
+		return nil, Stopf(ReasonConfig, "sink.ca_file: %w", err)
+	}
 	store, err := bucket.Open(ctx, s.URL, bucket.Options{
 		Pending: sink.PendingPrefix(job), MostBytes: sink.MostBytes, SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
-		Logger: log,
+		Roots: roots, Logger: log,
 	})
 	if err != nil {
 		return nil, &StopError{Reason: ReasonSink, Err: err}
@@ -43,7 +48,7 @@ func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Con
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,
 		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, BodyTimeout: f.BodyTimeout, RetryMaxElapsed: f.RetryMaxElapsed,
 		MaxResponse: f.MaxResponse, FirstPage: f.FirstPage, Paths: f.Paths,
-		ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
+		CAFile: f.CAFile, ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 // other keys. It runs even where values are wrong, so that one reading reports
 // everything.
 func (l *loader) check(cfg *Config) {
+	l.beside(&cfg.FinoOS.CAFile)
+	l.beside(&cfg.Sink.CAFile)
 	l.checkFinoOS(cfg.FinoOS)
 	l.checkSink(cfg.Sink)
 	names := slices.Collect(maps.Keys(cfg.Jobs))
@@ -50,19 +52,24 @@ func (l *loader) checkSink(s Sink) {
 	if !strings.HasPrefix(s.URL, "file:") {
 		return
 	}
-	for key, value := range map[string]string{"sse": s.SSE, "kms_key_id": s.KMSKeyID, "expected_bucket_owner": s.ExpectedBucketOwner} {
+	for key, value := range map[string]string{"sse": s.SSE, "kms_key_id": s.KMSKeyID, "expected_bucket_owner": s.ExpectedBucketOwner, "ca_file": s.CAFile} {
 		if value != "" {
 			l.problem(l.place("sink."+key), "sink."+key, "is for an s3:// sink only")
 		}
 	}
 }
 
+// beside lets a relative path start at the folder of the configuration.
+func (l *loader) beside(file *string) {
+	if *file != "" && !filepath.IsAbs(*file) {
+		*file = filepath.Join(filepath.Dir(l.name), *file)
+	}
+}
+
 func (l *loader) checkJob(job *Job) {
 	path := "jobs." + job.Name
 	l.checkMask(job, path)
-	if file := job.Sync.UserIPs; file != "" && !filepath.IsAbs(file) {
-		job.Sync.UserIPs = filepath.Join(filepath.Dir(l.name), file)
-	}
+	l.beside(&job.Sync.UserIPs)
 	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" && l.knows(path+".sync.user_ip") && l.knows(path+".sync.user_ips") {
 		job.Sync.When = SyncNever
 	}

@@ -105,6 +105,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
   paths: {contracts: "/users/{user-id}/contracts/v2"}
   timeout: 1m
   body_timeout: 7m
+  ca_file: ca/proxy.pem
   retry: {max_elapsed: 3m}
   max_response: 1048576
   first_page: 0
@@ -113,6 +114,7 @@ sink:
   compression: zstd:3
   target_file_size: 64MiB
   scratch_dir: /scratch
+  ca_file: /etc/ca.pem
   sse: aws:kms
   kms_key_id: alias/lake
   expected_bucket_owner: 012345678901
@@ -161,10 +163,10 @@ jobs:
 		FinoOS: FinoOS{
 			BaseURL: "http://127.0.0.1:8080", ClientID: "me", ClientSecret: "s", Tenant: "4711", RequestsPerSecond: 0.5,
 			Paths:   map[string]string{"contracts": "/users/{user-id}/contracts/v2"},
-			Timeout: time.Minute, BodyTimeout: 7 * time.Minute, RetryMaxElapsed: 3 * time.Minute, MaxResponse: 1 << 20, FirstPage: "0",
+			Timeout: time.Minute, BodyTimeout: 7 * time.Minute, RetryMaxElapsed: 3 * time.Minute, MaxResponse: 1 << 20, FirstPage: "0", CAFile: "ca/proxy.pem",
 		},
 		Sink: Sink{
-			URL: "s3://lake/x?region=eu-central-1", Compression: "zstd:3", TargetFileSize: 64 << 20, ScratchDir: "/scratch",
+			URL: "s3://lake/x?region=eu-central-1", Compression: "zstd:3", TargetFileSize: 64 << 20, ScratchDir: "/scratch", CAFile: "/etc/ca.pem",
 			SSE: "aws:kms", KMSKeyID: "alias/lake", ExpectedBucketOwner: "012345678901",
 		},
 		Jobs: map[string]*Job{"b": &b, "a": {
