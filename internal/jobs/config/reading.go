@@ -131,7 +131,8 @@ func simulated(baseURL string) bool {
 	}
 	host := u.Hostname()
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".invalid")
+	return err == nil && addr.IsLoopback() || host == "localhost" ||
+		slices.ContainsFunc([]string{".localhost", ".invalid", ".test"}, func(reserved string) bool { return strings.HasSuffix(host, reserved) })
 }
 
 // isSecret reports whether a field holds what nobody may see.
