@@ -15,6 +15,9 @@ import (
 	"finoos-syncer/internal/jobs/config"
 )
 
+// defaultConfig is the configuration unless --config names another.
+const defaultConfig = "jobs.yaml"
+
 // app is one call of the command: the process around it, the global flags, and
 // what is made of them before a command begins.
 type app struct {
@@ -95,20 +98,38 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.Version = thisBuild().line()
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.config, "config", "jobs.yaml", "the configuration `file`")
+	flags.StringVar(&a.config, "config", defaultConfig, "the configuration `file`")
 	flags.StringVar(&a.logFormat, "log-format", formatText, "how to write logs to standard error: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "info", "the least `level` to log: debug, info, warn or error")
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
-	root.AddCommand(
-		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.reportCommand(), a.runCommand(), a.sandboxCommand(),
-		a.schemaCommand(), a.serveCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
-	)
+	a.addCommands(root)
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
+	a.complete(root)
 	return root
+}
+
+// addCommands adds the commands in groups, each in the order in which one comes to need
+// them.
+func (a *app) addCommands(root *cobra.Command) {
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"try", "See it at work:", []*cobra.Command{a.demoCommand(), a.sandboxCommand()}},
+		{"set-up", "Set it up:", []*cobra.Command{a.initCommand(), a.checkCommand(), a.doctorCommand(), a.planCommand(), a.schemaCommand()}},
+		{"run", "Run it:", []*cobra.Command{a.runCommand(), a.serveCommand(), a.backfillCommand()}},
+		{"look", "Look at what it did (no credentials of the API are needed):", []*cobra.Command{a.statusCommand(), a.reportCommand(), a.verifyCommand(), a.sqlCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(a.versionCommand())
 }
 
 // helpCommand is that of cobra, but for a topic that is not there: that is a

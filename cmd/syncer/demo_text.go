@@ -129,11 +129,3 @@ func demoEnd(p *printout, dir string) {
 	next.add("jobs.yaml, README.md", "a real set-up: finoOS, your bucket, every night")
 	p.indent(next.lines())
 }
-
-// quotedForShell is a word as one would type it.
-func quotedForShell(word string) string {
-	if strings.ContainsAny(word, " '\"\\$`*?[](){}<>|&;!#~") {
-		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-	}
-	return word
-}

@@ -36,7 +36,7 @@ func Pool(file string) (*x509.CertPool, error) {
 func read(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not there", file)
+		return nil, fmt.Errorf("%s: %w", file, os.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func TestAFileThatIsNoneIsTold(t *testing.T) {
 		return path
 	}
 	for file, want := range map[string]string{
-		filepath.Join(dir, "absent"): "is not there",
+		filepath.Join(dir, "absent"): "absent: file does not exist",
 		write("der", "\x30\x82"):     "has no certificate: it has to be PEM",
 		write("key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"): "has no certificate",
 		write("large", strings.Repeat("x", mostBytes+1)):                               "is larger than 1024 KiB",

@@ -41,7 +41,7 @@ const (
 func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("sync.user_ips: %s is not there (%w): a relative path starts at the folder of jobs.yaml", file, fs.ErrNotExist)
+		return nil, fmt.Errorf("sync.user_ips: %s: %w; a relative path starts at the folder of jobs.yaml", file, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sync.user_ips: %w", err)

@@ -137,7 +137,7 @@ func TestAllLinesThatAreWrongAreToldAtOnce(t *testing.T) {
 	if !errors.As(err, &wrong) || len(wrong.Mistakes) != shownMistakes || wrong.More != 1000-shownMistakes || !strings.HasSuffix(err.Error(), "; and 980 lines more") {
 		t.Errorf("%v", err)
 	}
-	if _, err := ReadAddresses(filepath.Join(t.TempDir(), "nowhere.csv"), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere.csv is not there") {
+	if _, err := ReadAddresses(filepath.Join(t.TempDir(), "nowhere.csv"), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere.csv: file does not exist") {
 		t.Errorf("no file: %v", err)
 	}
 }

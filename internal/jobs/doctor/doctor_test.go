@@ -71,7 +71,7 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		},
 		"a file of addresses that is not there": {
 			job: []string{"sync: {user_ips: /nowhere/ips.csv}"}, status: CheckFail, what: "bank synchronisations",
-			saw: "/nowhere/ips.csv is not there", do: "put the file there", reason: jobs.ReasonConfig,
+			saw: "/nowhere/ips.csv: file does not exist", do: "put the file there", reason: jobs.ReasonConfig,
 		},
 		"nothing is hidden": {status: CheckNote, what: "mask", saw: "nothing is hidden: names", do: "Personal data"},
 		"a mask": {
