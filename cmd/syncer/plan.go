@@ -86,7 +86,7 @@ func planText(plan *jobs.Plan) *printout {
 		p.printf("  sessions  about %s due\n", plural(plan.SyncSessions, "bank synchronisation"))
 	}
 	p.printf("\n")
-	p.indent(beside(plannedStreams(plan).lines(), askedTable(plan.RequestsByOperation).lines()))
+	p.indent(besideOrBelow(plannedStreams(plan).lines(), askedTable(plan.RequestsByOperation).lines()))
 	if len(plan.Notes) > 0 {
 		p.printf("\n")
 	}

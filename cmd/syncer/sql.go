@@ -65,6 +65,7 @@ func (a *app) sql(o warehouse.Options) error {
 		}
 		o.Location = cfg.Sink.URL
 	}
+	o.Location = fromAnywhere(o.Location)
 	o.Empty = emptyTables(o.Location)
 	script := new(strings.Builder)
 	if err := warehouse.Write(script, o); err != nil {
@@ -74,6 +75,22 @@ func (a *app) sql(o warehouse.Options) error {
 		return fmt.Errorf("print the script: %w", err)
 	}
 	return nil
+}
+
+// fromAnywhere is the location of a lake as views can hold it: who asks them may stand in
+// another folder than who has printed them.
+func fromAnywhere(location string) string {
+	dir, isURL := location, strings.Contains(location, "://")
+	if u, err := url.Parse(location); isURL && (err != nil || u.Scheme != "file" || u.User != nil) {
+		return location
+	} else if isURL {
+		dir = u.Host + u.Path
+	}
+	abs, err := filepath.Abs(filepath.FromSlash(dir))
+	if err != nil || dir == "" {
+		return location
+	}
+	return filepath.ToSlash(abs)
 }
 
 // emptyTables are the tables of a local lake that have no file yet. Of a lake
