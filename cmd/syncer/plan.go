@@ -35,7 +35,7 @@ the same flags.
 		Example: `  syncer plan nightly
   syncer plan nightly --offline --output json
   syncer plan nightly --shard 0/4`,
-		Args: oneJob,
+		Args: oneJobFor("plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.plan(cmd.Context(), args[0], f, offline)
 		},

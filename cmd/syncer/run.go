@@ -39,7 +39,7 @@ restarts of one scheduled time share.
 		Example: `  syncer run nightly
   syncer run nightly --users 2f1c3a9e-…,77b0c1d2-… --full
   syncer run nightly --shard 0/4 --log-format json`,
-		Args: oneJob,
+		Args: oneJobFor("run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd.Context(), args[0], f)
 		},
@@ -58,8 +58,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.onlyFailed, "only-failed", false, "only users with a stream that failed last time")
 	flags.BoolVar(&f.full, "full", false, "read everything in full, changed or not")
 }
-
-func oneJob(cmd *cobra.Command, args []string) error { return oneJobFor("run")(cmd, args) }
 
 // oneJobFor takes the name of one job; command is for the hint.
 func oneJobFor(command string) cobra.PositionalArgs {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,8 +39,8 @@ needs no jobs.yaml.`,
   syncer sql --dialect athena --schema finoos
   syncer sql --dialect snowflake --location s3://acme-lake/finoos --tables contracts,accounts`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return a.sql(o)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.sql(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
@@ -51,11 +52,12 @@ needs no jobs.yaml.`,
 }
 
 // sql prints the script. Whatever is wrong with it is wrong with the flags.
-func (a *app) sql(o warehouse.Options) error {
+func (a *app) sql(ctx context.Context, o warehouse.Options) error {
 	if o.Dialect == "" {
 		return usagef("which dialect? Give --dialect, one of %s", strings.Join(warehouse.Dialects(), ", "))
 	}
-	if o.Location == "" {
+	given := o.Location != ""
+	if !given {
 		if _, err := os.Stat(a.config); err != nil {
 			return usagef("where is the lake? Give --location, or --config: %s cannot be read", a.config)
 		}
@@ -66,7 +68,12 @@ func (a *app) sql(o warehouse.Options) error {
 		o.Location = cfg.Sink.URL
 	}
 	o.Location = fromAnywhere(o.Location)
-	o.Empty = emptyTables(o.Location)
+	if _, err := os.Stat(filepath.FromSlash(o.Location)); given && !strings.Contains(o.Location, "://") && errors.Is(err, fs.ErrNotExist) {
+		return usagef("--location: there is no folder %s", o.Location)
+	}
+	if o.Empty = emptyTables(o.Location); len(o.Empty) == len(table.Tables()) {
+		a.log.WarnContext(ctx, "there is no file of any table: is it the right folder?", "folder", o.Location)
+	}
 	script := new(strings.Builder)
 	if err := warehouse.Write(script, o); err != nil {
 		return usagef("%w", err)

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +39,7 @@ not be read, and 8 where the lake is of another schema than this program's.
 ` + exitCodesHelp(),
 		Example: `  syncer verify nightly
   syncer verify nightly --output json`,
-		Args: oneJob,
+		Args: oneJobFor("verify"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.verify(cmd.Context(), args[0])
 		},
@@ -56,7 +53,7 @@ func (a *app) verify(ctx context.Context, job string) error {
 		return err
 	}
 	if cfg.Jobs[job] == nil {
-		return usagef("no job is called %q: %s has %s", job, a.config, strings.Join(slices.Sorted(maps.Keys(cfg.Jobs)), ", "))
+		return usagef("no job is called %q: %s has %s", job, a.config, config.JobNames(cfg, job))
 	}
 	found, err := a.verifySink(ctx, cfg.Sink, job)
 	a.console.clear()

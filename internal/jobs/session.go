@@ -76,7 +76,7 @@ type session struct {
 func newSession(o RunOptions) (*session, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -123,7 +123,7 @@ const shownCommits = 5
 func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -270,7 +270,7 @@ func TestTheShippedFileLoadsAndShowsEveryKey(t *testing.T) {
 func TestLoadNamesAFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	_, err := Load("no/such/jobs.yaml", env())
-	want := "no/such/jobs.yaml: cannot be read: no such file or directory; name the file with --config"
+	want := "no/such/jobs.yaml: cannot be read: no such file or directory; name the file with --config, or begin one with syncer init"
 	var ce *Error
 	if !errors.As(err, &ce) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

@@ -32,7 +32,11 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; name the file with --config", bare(err))}})
+		hint := "name the file with --config"
+		if absent(err) {
+			hint += ", or begin one with syncer init"
+		}
+		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; %s", bare(err), hint)}})
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))

@@ -84,10 +84,11 @@ func (l *loader) unquoted(lines []string) {
 }
 
 // misplaced finds the first line that is less indented than the one above, and as much
-// as none before; 0 for none. What stands in quotes, brackets and blocks is not looked
+// as none before, or a key below one that has a value already; 0 for none. What stands in quotes, brackets and blocks is not looked
 // into: these lines are indented at will.
 func misplaced(lines []string) int {
 	var open []int
+	full := false // the line above has a value
 	for i, line := range lines {
 		if isBlank(line) {
 			continue
@@ -103,11 +104,21 @@ func misplaced(lines []string) int {
 			}
 		}
 		if len(open) == 0 || open[len(open)-1] < indent {
+			if full && keyOnly.MatchString(line) {
+				return i + 1
+			}
 			open = append(open, indent)
 		}
+		full = keyAndValue.MatchString(line)
 	}
 	return 0
 }
+
+// What a line of a mapping looks like.
+var (
+	keyOnly     = regexp.MustCompile(`^ *[A-Za-z0-9_.-]+:(\s|$)`)
+	keyAndValue = regexp.MustCompile(`^ *[A-Za-z0-9_.-]+:\s+[^#&!|>\s]`)
+)
 
 // unclosed is a line that goes on in the next.
 var unclosed = regexp.MustCompile(`[|>][0-9+-]*\s*$|[\[{][^\]}]*$`)

@@ -20,6 +20,7 @@ func TestWhatIsNoYAMLIsToldAsWhatItIs(t *testing.T) {
 		"two of them":               {minimal("schedule: @daily", "mask_key: `x`"), "jobs.yaml:9:15: a value that begins with @ needs quotes: write schedule: \"@daily\"\njobs.yaml:10:15: a value that begins with ` needs quotes: put the value in quotes"},
 		"a secret that begins so":   {strings.Replace(minimal(), "client_secret: ", "client_secret: @", 1), `jobs.yaml:4:18: a value that begins with @ needs quotes: put the value in quotes`},
 		"an indentation of its own": {minimal("schedule: '@daily'") + "   timezone: UTC\n", `jobs.yaml:10:4: is no YAML: this line begins at none of the columns of the lines above`},
+		"a key below a value":       {minimal("schedule: '@daily'") + "      timezone: UTC\n", `jobs.yaml:10:7: is no YAML: this line begins at none of the columns of the lines above`},
 		"a bracket":                 {minimal("streams: [users, accounts"), `is no YAML: a list or mapping in brackets is not closed`},
 		"a quote":                   {minimal(`schedule: "30 2 * * *`), `is no YAML: a quote is not closed`},
 		"two on a line":             {minimal("schedule: x timezone: UTC"), `jobs.yaml:9:1: is no YAML: a key, and before it something else`},

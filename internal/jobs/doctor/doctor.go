@@ -69,7 +69,7 @@ type Check struct {
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, jobs.Stopf(jobs.ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, jobs.Stopf(jobs.ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
