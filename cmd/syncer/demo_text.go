@@ -158,7 +158,7 @@ const demoColumns = 80
 // filled prints a text in lines that are narrow enough, indented by two.
 func filled(p *printout, format string, args ...any) {
 	line := ""
-	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
+	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > demoColumns-2 {
 			p.printf("  %s\n", line)
 			line = ""
