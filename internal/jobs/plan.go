@@ -277,7 +277,7 @@ func (p *planner) findNamed(ctx context.Context) error {
 	if len(unknown) > 0 && !p.offline {
 		for u, err := range p.client.Users(ctx) {
 			if err != nil {
-				return fmt.Errorf("list users: %w", err)
+				return p.refusedList(err)
 			}
 			if !unknown[u.ID] {
 				continue
