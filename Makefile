@@ -57,7 +57,7 @@ test: $(VERSITYGW) ## all tests of all modules, with the race detector where the
 	$(call each,$(INSIDE),go -C $$m test $(GOTEST) ./...)
 ifeq ($(CGO),1)
 	$(call each,$(OUTSIDE),go -C $$m test -timeout 15m $(TESTFLAGS) ./...)
-	go test -timeout 15m $(TESTFLAGS) -run "$$(.ci/sampling $(SAMPLED))" $(SAMPLED)
+	go test -timeout 30m $(TESTFLAGS) -run "$$(.ci/sampling $(SAMPLED))" $(SAMPLED)
 else
 	@echo "not tested without cgo: $(OUTSIDE) (DuckDB needs a C compiler)"
 endif

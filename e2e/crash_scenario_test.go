@@ -22,6 +22,7 @@ type crashSite struct {
 	want  truth
 	other map[string]string                  // files of other jobs
 	only  func(all []string, op string) bool // the steps to die at; nil for all
+	tests bool                               // it dies in its self-test, too
 }
 
 // crashUsers are enough for several batches, and few enough for thousands of
@@ -49,7 +50,12 @@ var crashScenarios = []struct {
 		t.Helper()
 		return newSite(t, server, sandbox.Options{Users: crashUsers})
 	}},
-	{"second night", secondNight},
+	{"second night", func(t *testing.T, server *s3test.Server) *crashSite {
+		t.Helper()
+		s := secondNight(t, server)
+		s.tests = true
+		return s
+	}},
 	{"several commits", func(t *testing.T, server *s3test.Server) *crashSite {
 		t.Helper()
 		s := newSite(t, server, sandbox.Options{Users: crashUsers})
@@ -201,6 +207,12 @@ func kindOf(op string) string {
 		return what + " log/N" + filepath.Ext(name)
 	}
 	return what + " " + dir
+}
+
+// inSelfTest tells of what a run does before it looks at the lake. It is the
+// same in all situations: one of them dies there.
+func inSelfTest(op string) bool {
+	return strings.HasSuffix(kindOf(op), " selftest")
 }
 
 // inParts chooses what happens to files that have more than one part.

@@ -24,6 +24,7 @@ const defaultConfig = "jobs.yaml"
 // what is made of them before a command begins.
 type app struct {
 	stdout, stderr io.Writer
+	screen         io.Writer // stdout as it is, for what clears a terminal
 	getenv         func(string) (string, bool)
 
 	config, logFormat, logLevel, output string
@@ -36,6 +37,8 @@ type app struct {
 // execute runs one command line and returns its exit code.
 func (a *app) execute(ctx context.Context, args []string) int {
 	a.console = newConsole(a.stderr, a.getenv)
+	a.screen = a.stdout
+	a.stdout, a.stderr = human.Writer(a.stdout), human.Writer(a.stderr)
 	a.log = slog.New(slog.DiscardHandler)
 	root := a.rootCommand() //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(args)
@@ -57,6 +60,10 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	return code
 }
 
+// maxError is how many characters of an error are printed: enough for a list of
+// mistakes, whatever a store or an object of it has to say.
+const maxError = 8000
+
 // explain prints the error: one line, or one for each problem of a
 // configuration, as compilers do. With JSON logs it is a record like the others.
 func (a *app) explain(ctx context.Context, err error, code int) {
@@ -68,7 +75,7 @@ func (a *app) explain(ctx context.Context, err error, code int) {
 		_, _ = fmt.Fprintln(a.stderr, ce) // there is nowhere left to complain to
 		return
 	}
-	_, _ = fmt.Fprintf(a.stderr, "syncer: %v\n", err)
+	_, _ = fmt.Fprintf(a.stderr, "syncer: %s\n", human.Indented(err.Error(), maxError))
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		_, _ = fmt.Fprintf(a.stderr, "See '%s --help'.\n", usage.command)
 	}

@@ -135,10 +135,10 @@ func checkedText(all []checkedFile) *printout {
 	p := new(printout)
 	for _, f := range all {
 		for _, problem := range f.Problems {
-			p.printf("%s\n", problem)
+			p.printf("%s\n", human.Line(problem.String(), maxFinding))
 		}
 		for _, w := range f.Warnings {
-			p.printf("warning: %s\n", w)
+			p.printf("warning: %s\n", human.Line(w.String(), maxFinding))
 		}
 		if len(f.NotChecked) > 0 {
 			t := newTable("not known here", "since")
@@ -148,7 +148,7 @@ func checkedText(all []checkedFile) *printout {
 			p.indent(t.lines())
 		}
 		if f.OK {
-			p.printf("%s: nothing is wrong with %s\n", f.File, plural(int64(len(f.Jobs)), "job"))
+			p.printf("%s: nothing is wrong with %s\n", human.Line(f.File, maxFinding), plural(int64(len(f.Jobs)), "job"))
 		}
 	}
 	return p

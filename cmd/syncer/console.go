@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"finoos-syncer/internal/human"
 )
 
 // console is standard error. On a terminal it keeps one line at the bottom, the
@@ -43,17 +45,14 @@ func newConsole(w io.Writer, getenv func(string) (string, bool)) *console {
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.line == "" {
-		return c.w.Write(p)
+	before, after := "", ""
+	if c.line != "" {
+		before, after = eraseLine, c.line
 	}
-	if _, err := io.WriteString(c.w, eraseLine); err != nil {
+	if _, err := io.WriteString(c.w, before+string(human.Escape(p))+after); err != nil {
 		return 0, err
 	}
-	n, err := c.w.Write(p)
-	if err == nil {
-		_, err = io.WriteString(c.w, c.line)
-	}
-	return n, err
+	return len(p), nil
 }
 
 // show replaces the line at the bottom. It does nothing where there is none.
@@ -61,6 +60,7 @@ func (c *console) show(line string) {
 	if c.plain {
 		return
 	}
+	line = human.Line(line, len(line)) // its own escapes are around it
 	if runes := []rune(line); len(runes) >= c.width() {
 		line = string(runes[:c.width()-1]) // a full line would wrap, and could not be erased
 	}

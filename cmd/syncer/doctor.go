@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/doctor"
@@ -94,9 +95,9 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 // printCheck prints a check as soon as it is done.
 func (a *app) printCheck(c doctor.Check) {
 	a.console.clear()
-	line := fmt.Sprintf("%-4s  %s: %s", c.Status, c.What, c.Saw)
+	line := fmt.Sprintf("%-4s  %s: %s", c.Status, c.What, human.Line(c.Saw, maxFinding))
 	if c.Do != "" && c.Status != doctor.CheckOK {
-		line += "\n      -> " + c.Do
+		line += "\n      -> " + human.Line(c.Do, maxFinding)
 	}
 	_, _ = fmt.Fprintln(a.stdout, line) // the exit code says it too
 }

@@ -18,7 +18,7 @@ type runFlags struct {
 	shard, users     string
 	onlyFailed, full bool
 	acceptGone       bool
-	pushMetrics      string
+	push             pushFlags
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -46,7 +46,7 @@ restarts of one scheduled time share.
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&f.acceptGone, "accept-gone", false, "take the list of users for the truth, however few it names: whoever it lacks and the API does not know is gone")
-	cmd.Flags().StringVar(&f.pushMetrics, "push-metrics", "", "hand the run's metrics to the Prometheus Pushgateway at this `URL`; not unless given")
+	f.push.register(cmd.Flags())
 	return cmd
 }
 
@@ -81,7 +81,7 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	if o.WrapStore, err = a.arm(o.Config, job); err != nil {
 		return err
 	}
-	push, err := a.pusher(&o, f.pushMetrics)
+	push, err := a.pusher(ctx, &o, f.push)
 	if err != nil {
 		return err
 	}

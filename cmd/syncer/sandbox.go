@@ -150,9 +150,9 @@ func (a *app) serveSandbox(ctx context.Context, f sandboxFlags) error {
 	if err != nil {
 		return usagef("--addr %s: %w", f.addr, err)
 	}
-	server := &http.Server{Handler: a.sandboxHandler(s), ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(a.sandboxHandler(s), time.Hour) // bodies may be slow on purpose
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- server.Serve(bounded(listener)) }()
 	if err := sandboxWelcome(a.stdout, "http://"+listener.Addr().String(), s.Now(), f); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -68,9 +69,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	b := thisBuild()
 	m := metrics.New(metrics.Build{Version: b.Version, Commit: b.Commit, Go: b.Go})
 	var h readiness
-	servers := []*webServer{{flag: "--listen", address: f.listen, handler: h.routes(m.Handler())}}
+	servers := []*webServer{{flag: "--listen", address: f.listen, handler: h.routes(m.Handler()), answer: 30 * time.Second}}
 	if f.pprof != "" {
-		servers = append(servers, &webServer{flag: "--pprof", address: f.pprof, handler: profiles()})
+		servers = append(servers, &webServer{flag: "--pprof", address: f.pprof, handler: profiles(), answer: 10 * time.Minute})
 	}
 	for _, s := range servers {
 		if err := s.open(ctx); err != nil {
@@ -78,6 +79,10 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		}
 		defer s.close()
 		a.log.InfoContext(ctx, "listening", "address", s.listener.Addr().String(), "for", s.flag)
+		if s.flag == "--pprof" && !isLoopback(s.listener.Addr()) {
+			a.log.WarnContext(ctx, "profiles are open to other machines, and show what is in memory: write --pprof 127.0.0.1:6060, and reach it by a port-forward",
+				"address", s.listener.Addr().String())
+		}
 	}
 
 	web, webCtx := errgroup.WithContext(context.WithoutCancel(ctx))

@@ -8,6 +8,8 @@ import (
 	"net/http/pprof"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // readiness is what the probes of an orchestrator ask for.
@@ -62,10 +64,45 @@ func profiles() http.Handler {
 	return mux
 }
 
+// maxConnections is how many callers one address serves at a time; the others
+// wait, and those that say nothing are sent away soon.
+const maxConnections = 256
+
+// How long a caller may take: for a request, and between two.
+const (
+	requestTime = 10 * time.Second
+	idleTime    = time.Minute
+)
+
+// What a caller may say, in bytes.
+const (
+	maxHeader = 32 << 10
+	maxBody   = 1 << 20
+)
+
+// newServer is a server that no caller can hold up for ever, nor fill the memory
+// of. answer is how long one may take to be sent. ReadTimeout has it too: its end
+// cancels the context of a request that is still being answered.
+func newServer(h http.Handler, answer time.Duration) *http.Server {
+	return &http.Server{
+		Handler: http.MaxBytesHandler(h, maxBody), ReadHeaderTimeout: requestTime, ReadTimeout: requestTime + answer,
+		WriteTimeout: requestTime + answer, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+	}
+}
+
+func bounded(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }
+
+// isLoopback says whether only this machine can reach an address.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
 // webServer serves one address.
 type webServer struct {
 	flag, address string
 	handler       http.Handler
+	answer        time.Duration // that sending one may take
 	listener      net.Listener
 }
 
@@ -81,10 +118,10 @@ func (s *webServer) close() { _ = s.listener.Close() } // closed already where i
 
 // serve serves until ctx ends.
 func (s *webServer) serve(ctx context.Context) error {
-	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(s.handler, s.answer)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	if err := server.Serve(s.listener); ctx.Err() == nil {
+	if err := server.Serve(bounded(s.listener)); ctx.Err() == nil {
 		return fmt.Errorf("serve on %s: %w", s.address, err)
 	}
 	return nil

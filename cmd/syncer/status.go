@@ -91,8 +91,8 @@ func (a *app) status(ctx context.Context, job string, watch time.Duration) error
 
 // clearScreen begins a new page where there is a terminal.
 func (a *app) clearScreen() {
-	if f, ok := a.stdout.(*os.File); ok && a.output != formatJSON && term.IsTerminal(int(f.Fd())) {
-		_, _ = io.WriteString(a.stdout, "\x1b[H\x1b[2J") // a terminal that is gone is no reason to stop
+	if f, ok := a.screen.(*os.File); ok && a.output != formatJSON && term.IsTerminal(int(f.Fd())) {
+		_, _ = io.WriteString(f, "\x1b[H\x1b[2J") // a terminal that is gone is no reason to stop
 	}
 }
 

@@ -21,6 +21,13 @@ func newTable(heading ...string) *textTable {
 	return &textTable{rows: [][]string{heading}, numeric: make([]bool, len(heading))}
 }
 
+// maxCell is how many characters of a text a cell has at most.
+const maxCell = 200
+
+// maxFinding is how many characters each part of a finding has at most: keys of
+// objects are up to 1,024 bytes.
+const maxFinding = 1100
+
 // add appends a row of strings and whole numbers, one for each heading.
 func (t *textTable) add(cells ...any) {
 	row := make([]string, len(cells))
@@ -31,7 +38,7 @@ func (t *textTable) add(cells ...any) {
 		case size:
 			row[i], t.numeric[i] = v.String(), true
 		default:
-			row[i] = fmt.Sprint(v)
+			row[i] = human.Line(fmt.Sprint(v), maxCell)
 		}
 	}
 	t.rows = append(t.rows, row)

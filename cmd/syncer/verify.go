@@ -131,7 +131,7 @@ func verifiedText(v *sink.Verification) *printout {
 
 func findings(p *printout, kind string, found []sink.Finding, all int64) {
 	for _, f := range found {
-		p.printf("%s: %s: %s; %s\n", kind, f.Where, f.What, f.Do)
+		p.printf("%s: %s: %s; %s\n", kind, human.Line(f.Where, maxFinding), human.Line(f.What, maxFinding), human.Line(f.Do, maxFinding))
 	}
 	if more := all - int64(len(found)); more > 0 {
 		p.printf("and %s more\n", plural(more, kind))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"sync"
 	"time"
 
 	"finoos-syncer/internal/finoos/pace"
@@ -36,6 +37,7 @@ type Config struct {
 	CAFile     string            // PEM certificates that it trusts beside the system's; "" = none
 	Budget     Budget            // memory that bodies may hold; nil = no bound
 	ScratchDir string            // where bodies go beyond that; "" = the system's
+	Disk       Disk              // how much they may hold there together; nil = no bound
 	Logger     *slog.Logger      // nil = silent
 	UserAgent  string
 }
@@ -45,6 +47,13 @@ type Config struct {
 type Budget interface {
 	TryAcquire(n int64) bool
 	Release(n int64)
+}
+
+// Disk is room for bodies that do not fit into memory, shared by all of them.
+// golang.org/x/sync/semaphore.Weighted is one.
+type Disk interface {
+	Budget
+	Acquire(ctx context.Context, n int64) error
 }
 
 // Client calls the API. It is safe for concurrent use.
@@ -63,6 +72,7 @@ type Client struct {
 	pace     *Pacing
 	refusals pace.Refusals
 	counters counters
+	saidFull sync.Once // that bodies wait for room on the disk
 	totals   totals
 }
 
@@ -146,7 +156,7 @@ func (c *Client) once(ctx context.Context, call *apiCall) (*spool, error) {
 	if resp.ContentLength > c.cfg.MaxResponse {
 		return nil, c.transportError(ctx, call, errTooLarge)
 	}
-	body, err := newSpool(withoutMark(bodyOf(resp)), c.cfg.MaxResponse, c.cfg.Budget, c.cfg.ScratchDir)
+	body, err := newSpool(ctx, withoutMark(bodyOf(resp)), c.cfg.MaxResponse, c.room())
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)
 	}

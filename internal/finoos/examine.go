@@ -142,7 +142,7 @@ func (c *Client) ask(ctx context.Context, call *apiCall, e *Examination) (*spool
 	default:
 		return nil, c.refusal(call, resp)
 	}
-	body, err := newSpool(bodyOf(resp), c.cfg.MaxResponse, c.cfg.Budget, c.cfg.ScratchDir)
+	body, err := newSpool(ctx, bodyOf(resp), c.cfg.MaxResponse, c.room())
 	if err != nil {
 		return nil, c.transportError(ctx, call, err)
 	}

@@ -87,7 +87,7 @@ func TestTheEndOfABodyIsTheSameInMemoryAndOnDisk(t *testing.T) {
 			body[i] = byte(i * 7 >> 3)
 		}
 		for name, budget := range map[string]Budget{"memory": nil, "disk": none{}} {
-			s, err := newSpool(strings.NewReader(string(body)), 1<<30, budget, t.TempDir())
+			s, err := newSpool(t.Context(), strings.NewReader(string(body)), 1<<30, spoolRoom{memory: budget, dir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
 			}

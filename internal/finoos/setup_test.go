@@ -228,7 +228,7 @@ func decodeText[T any](s *schema[T], text string) (T, error) {
 // listOfText is a list whose answer is text.
 func listOfText[T any](t *testing.T, s *schema[T], text string, names ...string) *List[T] {
 	t.Helper()
-	body, err := newSpool(bytes.NewReader([]byte(text)), 1<<30, nil, "")
+	body, err := newSpool(t.Context(), bytes.NewReader([]byte(text)), 1<<30, spoolRoom{})
 	if err != nil {
 		t.Fatal(err)
 	}

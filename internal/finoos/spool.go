@@ -1,10 +1,12 @@
 package finoos
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"finoos-syncer/internal/scratch"
 )
@@ -25,11 +27,37 @@ var (
 // a whole in a scratch file. The file is unlinked as soon as it is open, so
 // that not even a killed process leaves a bank statement on the disk.
 type spool struct {
-	budget Budget
+	room   spoolRoom
 	chunks []*chunk
 	size   int64
 	file   *os.File
+	onDisk int64 // of the shared room there
 	closed bool
+}
+
+// spoolRoom is where bodies are held, and how much of it they share.
+type spoolRoom struct {
+	memory Budget // nil for no bound
+	disk   Disk   // nil for no bound
+	dir    string
+	full   func() // is called by who has to wait for others to give theirs back; nil for nobody
+}
+
+// diskStep is what a body takes of the shared room at a time.
+const diskStep = 1 << 20
+
+// diskPatience is how long a body waits for room. Somebody may hold two bodies, and
+// wait for the room of the other.
+const diskPatience = 30 * time.Second
+
+var errNoRoom = errors.New("the answers that are being read hold all of finoos.max_scratch: raise it, or let fewer workers read")
+
+func (c *Client) room() spoolRoom {
+	return spoolRoom{memory: c.cfg.Budget, disk: c.cfg.Disk, dir: c.cfg.ScratchDir, full: func() {
+		c.saidFull.Do(func() {
+			c.log.Warn("answers wait for room on the disk: those being read hold all of finoos.max_scratch")
+		})
+	}}
 }
 
 // localError is a failure of this machine and not of the API.
@@ -39,18 +67,19 @@ func (e *localError) Error() string { return "spool answer: " + e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
 // newSpool reads body to its end. An error of body is returned as it is, one of
-// the scratch file as *localError, and a body beyond limit as errTooLarge.
-func newSpool(body io.Reader, limit int64, budget Budget, dir string) (*spool, error) {
-	s := &spool{budget: budget}
-	if err := s.fill(body, limit, dir); err != nil {
+// the scratch file, or of what all may hold there, as *localError, and a body
+// beyond limit as errTooLarge.
+func newSpool(ctx context.Context, body io.Reader, limit int64, room spoolRoom) (*spool, error) {
+	s := &spool{room: room}
+	if err := s.fill(ctx, body, limit); err != nil {
 		closeQuietly(s)
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *spool) fill(body io.Reader, limit int64, dir string) error {
-	for s.budget == nil || s.budget.TryAcquire(chunkSize) {
+func (s *spool) fill(ctx context.Context, body io.Reader, limit int64) error {
+	for s.room.memory == nil || s.room.memory.TryAcquire(chunkSize) {
 		c := newChunk()
 		s.chunks = append(s.chunks, c)
 		n, err := readChunk(body, c)
@@ -64,15 +93,18 @@ func (s *spool) fill(body io.Reader, limit int64, dir string) error {
 			return err
 		}
 	}
-	if err := s.spill(dir); err != nil {
+	if err := s.spill(ctx); err != nil {
 		return &localError{err}
 	}
-	return s.fillFile(body, limit)
+	return s.fillFile(ctx, body, limit)
 }
 
 // spill moves to a scratch file what is in memory.
-func (s *spool) spill(dir string) error {
-	file, err := scratch.File(dir, "syncer-answer")
+func (s *spool) spill(ctx context.Context) error {
+	if err := s.take(ctx, s.size); err != nil {
+		return err
+	}
+	file, err := scratch.File(s.room.dir, "syncer-answer")
 	if err != nil {
 		return err
 	}
@@ -86,13 +118,16 @@ func (s *spool) spill(dir string) error {
 	return nil
 }
 
-func (s *spool) fillFile(body io.Reader, limit int64) error {
+func (s *spool) fillFile(ctx context.Context, body io.Reader, limit int64) error {
 	c := newChunk() // beyond the budget: one a body, or nothing could ever be spilled
 	defer chunkPool.Put(c)
 	for {
 		n, err := readChunk(body, c)
 		if s.size += int64(n); s.size > limit { // before it is written: the disk is bounded, too
 			return errTooLarge
+		}
+		if err := s.take(ctx, s.size); err != nil {
+			return &localError{err}
 		}
 		if _, err := s.file.Write(c[:n]); err != nil {
 			return &localError{err}
@@ -104,6 +139,34 @@ func (s *spool) fillFile(body io.Reader, limit int64) error {
 			return err
 		}
 	}
+}
+
+// take sees to it that so many bytes of the shared room on disk are this body's.
+func (s *spool) take(ctx context.Context, size int64) error {
+	if s.room.disk == nil {
+		return nil
+	}
+	for s.onDisk < size {
+		if !s.room.disk.TryAcquire(diskStep) {
+			if err := s.wait(ctx); err != nil {
+				return err
+			}
+		}
+		s.onDisk += diskStep
+	}
+	return nil
+}
+
+func (s *spool) wait(ctx context.Context) error {
+	if s.room.full != nil {
+		s.room.full()
+	}
+	patient, cancel := context.WithTimeoutCause(ctx, diskPatience, errNoRoom)
+	defer cancel()
+	if err := s.room.disk.Acquire(patient, diskStep); err != nil {
+		return context.Cause(patient)
+	}
+	return nil
 }
 
 // reader reads the body from its start. Any number of them may be in use.
@@ -143,21 +206,31 @@ func (s *spool) Close() error {
 	s.closed = true
 	s.freeMemory()
 	if s.file == nil {
+		s.freeDisk()
 		return nil
 	}
 	file := s.file
 	s.file = nil
-	return file.Close()
+	err := file.Close()
+	s.freeDisk() // not before: until then it takes its place
+	return err
 }
 
 func (s *spool) freeMemory() {
 	for _, c := range s.chunks {
 		chunkPool.Put(c)
 	}
-	if s.budget != nil && len(s.chunks) > 0 {
-		s.budget.Release(int64(len(s.chunks)) * chunkSize)
+	if s.room.memory != nil && len(s.chunks) > 0 {
+		s.room.memory.Release(int64(len(s.chunks)) * chunkSize)
 	}
 	s.chunks = nil
+}
+
+func (s *spool) freeDisk() {
+	if s.onDisk > 0 {
+		s.room.disk.Release(s.onDisk)
+	}
+	s.onDisk = 0
 }
 
 func newChunk() *chunk {

@@ -55,7 +55,7 @@ func TestBodiesOfEverySizeComeBackWhole(t *testing.T) {
 		for _, limit := range []int64{0, chunkSize - 1, chunkSize, 3 * chunkSize, 100 * chunkSize} {
 			b, dir := newBudget(limit), t.TempDir()
 			want := bytes.Repeat([]byte("0123456789abcde"), size/15+1)[:size]
-			s, err := newSpool(bytes.NewReader(want), 1<<20, b, dir)
+			s, err := newSpool(t.Context(), bytes.NewReader(want), 1<<20, spoolRoom{memory: b, dir: dir})
 			if err != nil {
 				t.Fatal(err)
 			}

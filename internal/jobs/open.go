@@ -13,6 +13,8 @@ import (
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/trust"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // OpenStore opens the object store that the tables and the state of a job lie in.
@@ -47,9 +49,16 @@ func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Con
 	return finoos.Config{
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,
 		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, BodyTimeout: f.BodyTimeout, RetryMaxElapsed: f.RetryMaxElapsed,
-		MaxResponse: f.MaxResponse, FirstPage: f.FirstPage, Paths: f.Paths,
+		MaxResponse: f.MaxResponse, Disk: Scratch(c), FirstPage: f.FirstPage, Paths: f.Paths,
 		CAFile: f.CAFile, ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
 	}
+}
+
+// Scratch is the room on disk that finoos.max_scratch gives: one answer of the largest
+// size fits at least, whatever it is rounded up to.
+func Scratch(c *config.Config) finoos.Disk {
+	const rounding = 1 << 20
+	return semaphore.NewWeighted(max(c.FinoOS.MaxScratch, c.FinoOS.MaxResponse) + rounding)
 }
 
 // FindReport is [report.Find] in the sink of a configuration. Errors are

@@ -48,6 +48,8 @@ type RunOptions struct {
 	// Pacing is shared by the runs of one process; nil means that this run has a
 	// pace of its own.
 	Pacing *finoos.Pacing
+	// Disk is shared like Pacing: room for answers, see [Scratch].
+	Disk finoos.Disk
 	// Now is the clock of the data: extraction times, ages, dates. Waiting is
 	// always done in real time. Nil means time.Now.
 	Now func() time.Time

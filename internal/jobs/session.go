@@ -102,6 +102,9 @@ func newSession(o RunOptions) (*session, error) {
 	s.tally = newTally(&s.o, id, s.streams)
 	c := ClientConfig(o.Config, o.Version, s.log)
 	c.Shards, c.Transport, c.Pacing = o.Shard.Count, o.Transport, o.Pacing
+	if o.Disk != nil {
+		c.Disk = o.Disk
+	}
 	c.Budget = semaphore.NewWeighted(job.MaxInflightBytes)
 	client, err := finoos.New(c)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/selftest"
 )
@@ -65,5 +66,5 @@ func (e *HeldError) Error() string {
 		what = "backfill " + e.Backfill
 	}
 	return fmt.Sprintf("%s is at work on %s (run %s, lease until %s): wait for it, or stop it",
-		e.Holder, what, e.RunID, e.Until.UTC().Format(time.RFC3339))
+		human.Line(e.Holder, 100), human.Line(what, 150), human.Line(e.RunID, 40), e.Until.UTC().Format(time.RFC3339))
 }

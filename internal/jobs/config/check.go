@@ -17,6 +17,9 @@ func (l *loader) check(cfg *Config) {
 	l.beside(&cfg.FinoOS.CAFile)
 	l.beside(&cfg.Sink.CAFile)
 	l.checkFinoOS(cfg.FinoOS)
+	if _, isSet := l.places["finoos.max_scratch"]; isSet && cfg.FinoOS.MaxScratch < cfg.FinoOS.MaxResponse && !l.doubts("finoos.max_scratch") && !l.doubts("finoos.max_response") {
+		l.problem(l.place("finoos.max_scratch"), "finoos.max_scratch", "is below max_response: an answer of that size would never fit")
+	}
 	l.checkSink(cfg.Sink)
 	names := slices.Collect(maps.Keys(cfg.Jobs))
 	// The job that stands first in the file keeps a stream that two want.

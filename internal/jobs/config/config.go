@@ -67,6 +67,9 @@ type FinoOS struct {
 	RetryMaxElapsed time.Duration `key:"retry.max_elapsed" default:"2m"`
 	// MaxResponse is the size beyond which a body counts as too large.
 	MaxResponse int64 `key:"max_response" default:"256MiB" min:"64KiB"`
+	// MaxScratch is what bodies that do not fit into memory take on disk, all
+	// together. MaxResponse at least.
+	MaxScratch int64 `key:"max_scratch" default:"1GiB" min:"64KiB"`
 	// FirstPage is the number of the first page of users; auto finds it out.
 	FirstPage string `key:"first_page" default:"auto" allow:"auto|0|1"`
 }

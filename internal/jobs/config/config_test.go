@@ -76,7 +76,7 @@ func TestTheShortestConfigurationHasTheDefaultsOfTheDesign(t *testing.T) {
 	want := &Config{
 		FinoOS: FinoOS{
 			BaseURL: "https://os.test.fino.cloud/api", ClientID: "me", ClientSecret: secret, RequestsPerSecond: 20,
-			Timeout: 30 * time.Second, BodyTimeout: 10 * time.Minute, RetryMaxElapsed: 2 * time.Minute, MaxResponse: 256 << 20, FirstPage: "auto",
+			Timeout: 30 * time.Second, BodyTimeout: 10 * time.Minute, RetryMaxElapsed: 2 * time.Minute, MaxResponse: 256 << 20, MaxScratch: 1 << 30, FirstPage: "auto",
 		},
 		Sink: Sink{URL: "file:///lake", Compression: "zstd", TargetFileSize: 128 << 20},
 		Jobs: map[string]*Job{"nightly": {
@@ -108,6 +108,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
   ca_file: ca/proxy.pem
   retry: {max_elapsed: 3m}
   max_response: 1048576
+  max_scratch: 8MiB
   first_page: 0
 sink:
   url: s3://lake/x?region=eu-central-1
@@ -163,7 +164,7 @@ jobs:
 		FinoOS: FinoOS{
 			BaseURL: "http://127.0.0.1:8080", ClientID: "me", ClientSecret: "s", Tenant: "4711", RequestsPerSecond: 0.5,
 			Paths:   map[string]string{"contracts": "/users/{user-id}/contracts/v2"},
-			Timeout: time.Minute, BodyTimeout: 7 * time.Minute, RetryMaxElapsed: 3 * time.Minute, MaxResponse: 1 << 20, FirstPage: "0", CAFile: "ca/proxy.pem",
+			Timeout: time.Minute, BodyTimeout: 7 * time.Minute, RetryMaxElapsed: 3 * time.Minute, MaxResponse: 1 << 20, MaxScratch: 8 << 20, FirstPage: "0", CAFile: "ca/proxy.pem",
 		},
 		Sink: Sink{
 			URL: "s3://lake/x?region=eu-central-1", Compression: "zstd:3", TargetFileSize: 64 << 20, ScratchDir: "/scratch", CAFile: "/etc/ca.pem",

@@ -214,3 +214,23 @@ func TestOfTwoJobsInOneLineTheFirstKeepsItsStream(t *testing.T) {
 		}
 	}
 }
+
+func TestScratchHoldsTheLargestAnswer(t *testing.T) {
+	t.Parallel()
+	const rest = `sink: {url: "file:///lake"}
+jobs: {a: {}}
+`
+	const head = "finoos: {base_url: \"http://127.0.0.1:1\", client_id: me, client_secret: s, "
+	for keys, refused := range map[string]bool{
+		"max_scratch: 1MiB":                        true, // below the default
+		"max_scratch: 1MiB, max_response: 1025KiB": true,
+		"max_scratch: 1MiB, max_response: 1MiB":    false,
+		"max_response: 4GiB":                       false, // the default grows with it
+		"max_scratch: 300MiB":                      false,
+	} {
+		_, err := Parse("jobs.yaml", []byte(head+keys+"}\n"+rest), func(string) (string, bool) { return "", false })
+		if (err != nil) != refused {
+			t.Errorf("%s: %v", keys, err)
+		}
+	}
+}

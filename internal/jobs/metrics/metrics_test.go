@@ -153,6 +153,26 @@ func TestAShortRunHandsItsNumbersOver(t *testing.T) {
 	if err := m.Push(t.Context(), address, "x"); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v, want an error without the password", err)
 	}
+	answer = http.StatusOK
+	bare := strings.Replace(server.URL, "//", "//me@", 1)
+	with, had, err := WithPassword(bare, "p:/@%s")
+	if err != nil || had {
+		t.Fatal(had, err)
+	}
+	if err := m.Push(t.Context(), with, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if user, password, _ := got.BasicAuth(); user != "me" || password != "p:/@%s" {
+		t.Errorf("pushed as %s with %q", user, password)
+	}
+	for _, c := range []struct{ address, password string }{{server.URL, "x"}, {address, "x"}} {
+		if with, _, err := WithPassword(c.address, c.password); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %q, %v", c.address, with, err)
+		}
+	}
+	if with, had, err := WithPassword(address, ""); with != address || !had || err != nil {
+		t.Errorf("%q, %v, %v", with, had, err)
+	}
 	for _, address := range []string{"", "pushgateway:9091", "ftp://x", "http://x?y"} {
 		if CheckPushURL(address) == nil {
 			t.Errorf("%q passes for an address", address)

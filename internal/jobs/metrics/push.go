@@ -3,16 +3,20 @@ package metrics
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/push"
+
+	"finoos-syncer/internal/human"
 )
 
 // pushTime bounds handing the numbers over: a run is not held up by them.
 const pushTime = 5 * time.Second
+
+// maxPushError is how many characters of a Pushgateway's words are passed on.
+const maxPushError = 300
 
 // CheckPushURL says what is wrong with the address of a Pushgateway.
 func CheckPushURL(address string) error {
@@ -27,6 +31,27 @@ func pushAddress(address string) (clean string, user *url.Userinfo, err error) {
 	}
 	user, u.User = u.User, nil
 	return u.String(), user, nil
+}
+
+// WithPassword returns the address of a Pushgateway with the password of its user,
+// and whether the address had one itself. "" adds none. It is an error that no
+// user is named, and that there are two passwords.
+func WithPassword(address, password string) (with string, had bool, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", false, errors.New("is no address of a Pushgateway") // which may hold a password
+	}
+	_, had = u.User.Password()
+	switch {
+	case password == "":
+		return address, had, nil
+	case had:
+		return "", true, errors.New("there are two passwords: leave the one in the address out")
+	case u.User.Username() == "":
+		return "", false, errors.New("whose password is it? Write the user: https://USER@pushgateway:9091")
+	}
+	u.User = url.UserPassword(u.User.Username(), password)
+	return u.String(), false, nil
 }
 
 // Push hands the numbers of a short run to a Prometheus Pushgateway, in the place
@@ -44,7 +69,7 @@ func (m *Metrics) Push(ctx context.Context, address, instance string) error {
 		p = p.BasicAuth(user.Username(), password)
 	}
 	if err := p.PushContext(ctx); err != nil {
-		return fmt.Errorf("push metrics: %w", err)
+		return errors.New("push metrics: " + human.Line(err.Error(), maxPushError)) // it has the whole answer
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (k *keeper) drain() error {
 func (k *keeper) run(ctx context.Context, due time.Time) error {
 	name, watch, o := k.job.Name, k.s.o.Watch, k.s.o
 	report, err := k.s.run(ctx, jobs.RunOptions{
-		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport, Pacing: k.s.pacing,
+		Config: o.Config, Job: name, RunGroup: runGroup(name, due), Transport: o.Transport, Pacing: k.s.pacing, Disk: k.s.disk,
 		Holder: o.Holder, Version: o.Version, Logger: o.Logger,
 		Progress:  func(p report.Progress) { watch.Progress(name, p) },
 		Committed: func(c report.Commit) { watch.Committed(name, c) },

@@ -82,6 +82,7 @@ type server struct {
 	log     *slog.Logger
 	keepers []*keeper
 	pacing  *finoos.Pacing // of all jobs together, since the ceiling is the process's; nil = there is one job
+	disk    finoos.Disk    // of all jobs together, too
 
 	// What tests replace.
 	run   func(context.Context, jobs.RunOptions) (*report.Report, error)
@@ -100,7 +101,7 @@ func newServer(o Options) (*server, error) {
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
-	s := &server{o: o, log: o.Logger, run: jobs.Run, stand: jobs.ReadStatus}
+	s := &server{o: o, log: o.Logger, disk: jobs.Scratch(o.Config), run: jobs.Run, stand: jobs.ReadStatus}
 	s.past, s.last = s.bucketPast, s.bucketLast
 	for _, name := range slices.Sorted(maps.Keys(o.Config.Jobs)) {
 		job := o.Config.Jobs[name]

@@ -105,12 +105,12 @@ func readAnswer(err error) storeAnswer {
 		return a
 	}
 	a.code = api.ErrorCode()
-	facts := []string{a.code}
+	facts := []string{clean(a.code)}
 	if a.status != 0 {
 		facts = append(facts, fmt.Sprintf("HTTP %d", a.status))
 	}
 	if response != nil && response.ServiceRequestID() != "" {
-		facts = append(facts, "request "+response.ServiceRequestID())
+		facts = append(facts, "request "+clean(response.ServiceRequestID()))
 	}
 	a.detail = strings.Join(facts, ", ")
 	if message := clean(api.ErrorMessage()); message != "" && message != a.code {

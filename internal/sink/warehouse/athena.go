@@ -25,6 +25,9 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 		if err := l.isFrom("Athena", inS3); err != nil {
 			return err
 		}
+		if err := l.hasNoGlob("Athena", "$"); err != nil { // the template of its partitions
+			return err
+		}
 		return l.isAmazon("Athena")
 	},
 	setup: func(g *scriptWriter) []Statement {

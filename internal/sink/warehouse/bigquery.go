@@ -30,6 +30,9 @@ func bigqueryCheck(l lakePlace) error {
 	if err := l.isFrom("BigQuery", inGCS, inS3); err != nil {
 		return err
 	}
+	if err := l.hasNoGlob("BigQuery", "*"); err != nil {
+		return err
+	}
 	return l.isAmazon("BigQuery")
 }
 

@@ -18,9 +18,14 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 		table.TypeTimestamp: "TIMESTAMP", table.TypeStringList: "ARRAY<STRING>", table.TypeBool: "BOOLEAN",
 		table.TypeInt32: "INT", table.TypeInt64: "BIGINT",
 	},
-	utc:   func(text string) string { return "TIMESTAMP '" + text + "Z'" },
-	age:   func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
-	check: func(l lakePlace) error { return l.isFrom("Databricks", inS3, inGCS) },
+	utc: func(text string) string { return "TIMESTAMP '" + text + "Z'" },
+	age: func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
+	check: func(l lakePlace) error {
+		if err := l.isFrom("Databricks", inS3, inGCS); err != nil {
+			return err
+		}
+		return l.hasNoGlob("Databricks", globs)
+	},
 	setup: func(g *scriptWriter) []Statement {
 		return []Statement{{SQL: "CREATE SCHEMA IF NOT EXISTS " + g.schema}}
 	},

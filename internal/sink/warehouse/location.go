@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The kinds of places that a lake can be in.
@@ -33,6 +34,9 @@ func parseLocation(text string) (lakePlace, error) {
 	if text == "" {
 		return lakePlace{}, errors.New("no location: name the folder or URL that the lake is in")
 	}
+	if !isShown(text) {
+		return lakePlace{}, errNotShown
+	}
 	if !strings.Contains(text, "://") {
 		return lakePlace{kind: inFolder, path: trimSlashes(text)}, nil
 	}
@@ -45,22 +49,66 @@ func parseLocation(text string) (lakePlace, error) {
 	case u.User != nil:
 		return lakePlace{}, errors.New("the location holds a user or password: credentials belong to the warehouse")
 	case u.Scheme == inFolder:
+		if !isShown(u.Host + u.Path) {
+			return lakePlace{}, errNotShown
+		}
 		return lakePlace{kind: inFolder, path: trimSlashes(u.Host + u.Path)}, nil
 	case u.Scheme != inS3 && u.Scheme != inGCS:
 		return lakePlace{}, fmt.Errorf("the location begins with %s://, which no warehouse is printed for: write s3://bucket/prefix, gs://bucket/prefix, file:///folder or a folder", u.Scheme)
 	case u.Host == "":
 		return lakePlace{}, fmt.Errorf("the location names no bucket: write %s://bucket/prefix", u.Scheme)
+	case !isShown(u.Host) || !isShown(u.Path): // what stood there as %0A
+		return lakePlace{}, errNotShown
+	case strings.ContainsAny(u.Host+u.Path, quotes):
+		return lakePlace{}, errQuotes
 	}
 	q := u.Query()
+	if !isPlainName(q.Get("region"), "-") {
+		return lakePlace{}, errors.New("the location's region is no name of a region: write region=eu-central-1")
+	}
 	l.region, l.pathStyle = q.Get("region"), q.Get("path_style") == "true"
 	if endpoint := q.Get("endpoint"); endpoint != "" {
 		e, err := url.Parse(endpoint)
-		if err != nil || e.Host == "" {
+		if err != nil || e.Host == "" || !isPlainName(e.Host, "-.:[]") {
 			return lakePlace{}, errors.New("the location's endpoint is no address: write endpoint=https://host")
 		}
 		l.endpoint, l.plain = e.Host, e.Scheme == "http"
 	}
 	return l, nil
+}
+
+// quotes end a text in one engine or another, or escape what comes next.
+const quotes = "'\"`\\"
+
+var (
+	errNotShown = errors.New("the location has characters that are not shown (a control, the end of a line, no UTF-8): it stands in a script that somebody reads and runs")
+	errQuotes   = errors.New("the location has a quote or a backslash, which engines read in different ways: give --location of a prefix without")
+)
+
+// isShown says whether a text is what it looks like.
+func isShown(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	})
+}
+
+// isPlainName says whether a text is of ASCII letters, digits and some others.
+func isPlainName(text, others string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+	})
+}
+
+// globs are what engines read as patterns.
+const globs = "*?[]{}"
+
+// hasNoGlob reports an error for a prefix that an engine would read as a pattern:
+// what matches it, too, would be read.
+func (l lakePlace) hasNoGlob(engine, signs string) error {
+	if i := strings.IndexAny(l.path, signs); i >= 0 {
+		return fmt.Errorf("%s reads %q in a location as part of a pattern: give --location of a prefix without", engine, l.path[i:i+1])
+	}
+	return nil
 }
 
 // trimSlashes leaves the root alone.
@@ -83,14 +131,7 @@ func (l lakePlace) below(scheme, rest string) string {
 }
 
 // shown is the location in a comment, which no engine may take to have ended.
-func (l lakePlace) shown() string {
-	return strings.TrimRight(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, l.below(l.kind, "")), "/")
-}
+func (l lakePlace) shown() string { return strings.TrimRight(l.below(l.kind, ""), "/") }
 
 // isFrom reports an error unless the engine reads places of these kinds.
 func (l lakePlace) isFrom(engine string, kinds ...string) error {
@@ -112,5 +153,6 @@ func (l lakePlace) isAmazon(engine string) error {
 	return nil
 }
 
-// literal is a text as an SQL literal.
+// literal is a text as an SQL literal. A quote can only be one of a folder, which
+// DuckDB alone reads: there it is doubled, and a backslash means itself.
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
