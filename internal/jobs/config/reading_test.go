@@ -53,6 +53,9 @@ func TestWhoReadsTheLakeNeedsNoCredentials(t *testing.T) {
 	if got := strings.Join(unset, ", "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
+	if empty, err := LoadToRead(path, env("KEY", "", "TENANT", "")); err != nil || empty.Knows("jobs.nightly.mask_key") || !empty.Knows("finoos.tenant") {
+		t.Errorf("set, but empty: %v", err)
+	}
 	if cfg.Knows("finoos.base_url") || cfg.Knows("finoos.client_secret") || !cfg.Knows("finoos.timeout") || !cfg.Knows("sink.url") {
 		t.Error("what is known is not told from what is not")
 	}

@@ -129,6 +129,10 @@ func (l *loader) scalar(n *yaml.Node, s *spec, path string, v reflect.Value) boo
 		}
 	}
 	if isSecret(v.Addr().Interface()) {
+		if e.text == "" && len(e.names) > 0 && !l.needs(path) {
+			l.unset(n, path, e.names)
+			return false
+		}
 		l.notePlain(n, path, e.text)
 	}
 	if s.need && e.text == "" {
