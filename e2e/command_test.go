@@ -24,6 +24,9 @@ const patience = 4 * time.Minute
 var scratch string
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(asDuckDB); file != "" {
+		os.Exit(duckDB(file))
+	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "syncer-e2e-"); err != nil {
 		panic(err)

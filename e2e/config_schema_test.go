@@ -90,7 +90,7 @@ func TestTheSchemaAcceptsWhatTheLoaderAccepts(t *testing.T) {
 	for section, lines := range map[string][]string{
 		"finoos": {
 			"tenant: ''", "tenant: ${V:-}", "requests_per_second: 0.5", "requests_per_second: 20", "paths:", "paths: {}",
-			"paths: {contracts: '/users/{user-id}/contracts'}", "timeout: 1m30s", "timeout: .5h", "retry:", "retry: {max_elapsed: 90s}",
+			"paths: {contracts: '/users/{user-id}/contracts'}", "timeout: 1m30s", "timeout: .1h", "retry:", "retry: {max_elapsed: 90s}",
 			"max_response: 1048576", "max_response: '1048576'", "max_response: 1 GiB", "first_page: 0", "first_page: '1'", "first_page: auto",
 		},
 		"sink": {

@@ -29,7 +29,7 @@ func TestTheDemoLeavesALakeThatItsQueriesCanRead(t *testing.T) {
 		t.Errorf("%d nights are in the lake, want %d", n, nights)
 	}
 
-	_, pasted, found := strings.Cut(c.stdout.String(), "paste into `duckdb lake.duckdb`")
+	_, pasted, found := strings.Cut(c.stdout.String(), "into: duckdb lake.duckdb")
 	queries := statements.FindAllString(pasted, -1)
 	if !found || len(queries) < 2 {
 		t.Fatalf("the demo offers %d queries\n%s", len(queries), &c.stdout)
@@ -68,14 +68,13 @@ func TestTheWayIntoDuckDBOfTheDocsWorksAsPrinted(t *testing.T) {
 	}
 	file := filepath.Join(home, "lake.duckdb")
 	l := &lake{dir: filepath.Join(home, "lake"), db: openDuckDB(t, file)}
-	l.exec(t, "SET file_search_path = '"+filepath.ToSlash(home)+"'") // where the shell would stand
 	l.exec(t, c.stdout.String())
 	l.close()
 
 	// Another session, as the docs have it: the views are kept in the file.
 	l.db = openDuckDB(t, file)
 	t.Cleanup(l.close)
-	l.exec(t, "SET TimeZone = 'UTC'; SET file_search_path = '"+filepath.ToSlash(home)+"'")
+	l.exec(t, "SET TimeZone = 'UTC'")
 	tb := tableNamed("contracts")
 	if compare(t, tb, openLake(t, l.dir).current(t, tb), l.current(t, tb)) == 0 {
 		t.Error("there are no contracts: nothing is shown")

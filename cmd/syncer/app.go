@@ -11,10 +11,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/config"
 )
+
+// defaultConfig is the configuration unless --config names another.
+const defaultConfig = "jobs.yaml"
 
 // app is one call of the command: the process around it, the global flags, and
 // what is made of them before a command begins.
@@ -91,7 +95,7 @@ func (a *app) rootCommand() *cobra.Command {
 		Long:          about + "\n" + exitCodesHelp(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noArgs,
+		Args:          a.noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -104,20 +108,39 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.Version = thisBuild().line()
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(wrongFlag)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.config, "config", "jobs.yaml", "the configuration `file`")
+	flags.StringVar(&a.config, "config", defaultConfig, "the configuration `file`")
 	flags.StringVar(&a.logFormat, "log-format", formatText, "how to write logs to standard error: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "info", "the least `level` to log: debug, info, warn or error")
 	flags.StringVar(&a.output, "output", formatText, "how to print results: text or json")
-	root.AddCommand(
-		a.backfillCommand(), a.demoCommand(), a.doctorCommand(), a.planCommand(), a.reportCommand(), a.runCommand(), a.sandboxCommand(),
-		a.schemaCommand(), a.serveCommand(), a.sqlCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
-	)
+	a.addCommands(root)
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
+	a.complete(root)
 	return root
+}
+
+// addCommands adds the commands in groups, each in the order in which one comes to need
+// them.
+func (a *app) addCommands(root *cobra.Command) {
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"try", "See it at work:", []*cobra.Command{a.demoCommand(), a.sandboxCommand()}},
+		{"set-up", "Set it up:", []*cobra.Command{a.initCommand(), a.checkCommand(), a.doctorCommand(), a.planCommand(), a.schemaCommand()}},
+		{"run", "Run it:", []*cobra.Command{a.runCommand(), a.serveCommand(), a.backfillCommand()}},
+		{"look", "Look at what it did (no credentials of the API are needed):", []*cobra.Command{a.statusCommand(), a.reportCommand(), a.verifyCommand(), a.sqlCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(a.versionCommand())
 }
 
 // helpCommand is that of cobra, but for a topic that is not there: that is a
@@ -212,8 +235,41 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s takes no argument, but got %q", cmd.CommandPath(), args[0])
 	}
 	hint := ""
+	cmd.SuggestionsMinimumDistance = max(cmd.SuggestionsMinimumDistance, 2)
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "; did you mean " + strings.Join(slices.Sorted(slices.Values(near)), " or ") + "?"
 	}
 	return fmt.Errorf("there is no command %q%s", args[0], hint)
+}
+
+// noCommand is [noArgs] of the root: a job is named behind a command.
+func (a *app) noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && config.Check(a.config, a.getenv).Config.Jobs[args[0]] != nil {
+		return fmt.Errorf("there is no command %q; did you mean syncer run %[1]s?", args[0])
+	}
+	return noArgs(cmd, args)
+}
+
+// wrongFlag says of a flag what is wrong with it, and what was probably meant.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		each := func(f *pflag.Flag) { names = append(names, f.Name) }
+		cmd.Flags().VisitAll(each)
+		cmd.InheritedFlags().VisitAll(each)
+		slices.Sort(names)
+		hint := strings.Replace(human.Meant(unknown.GetSpecifiedName(), slices.Compact(names)), `"`, `"--`, 1)
+		return usagef("%w%s", err, hint)
+	}
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return usagef("%w", err)
+	}
+	what := map[string]string{
+		"int": "a whole number", "uint64": "a whole number", "float64": "a number", "duration": "a number and its unit, such as 30s or 5m", "bool": "true or false",
+	}[wrong.GetFlag().Value.Type()]
+	if what == "" {
+		return usagef("%w", err)
+	}
+	return usagef("--%s is %q: write %s", wrong.GetFlag().Name, wrong.GetValue(), what)
 }

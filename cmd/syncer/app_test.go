@@ -157,7 +157,7 @@ func TestTablesAlignNumbersToTheRight(t *testing.T) {
 		"users               1     überweisungen  1.5 KiB",
 		"correlation    12,345",
 	}
-	if diff := cmp.Diff(want, beside(left.lines(), right.lines())); diff != "" {
+	if diff := cmp.Diff(want, beside(left.lines(), right.lines(), 5)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

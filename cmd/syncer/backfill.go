@@ -74,7 +74,7 @@ func (a *app) backfillListCommand() *cobra.Command {
 		Example: `  syncer backfill list nightly`,
 		Args:    oneJobFor("backfill list"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(a.config, a.getenv)
+			cfg, err := config.LoadToRead(a.config, a.getenv)
 			if err != nil {
 				return err
 			}

@@ -72,14 +72,18 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	if err != nil {
 		return fmt.Errorf("open the sandbox: %w", err)
 	}
-	cfg, err := demoConfig(f.dir)
+	trouble, err := makeTrouble(bank, f.users)
 	if err != nil {
 		return err
 	}
-	if err := prepareDemoLake(ctx, f.dir, f.force); err != nil {
+	cfg, text, err := demoConfig(f.dir)
+	if err != nil {
 		return err
 	}
-	if err := a.demoText(func(p *printout) { demoIntroduction(p, f) }); err != nil {
+	if err := prepareDemoLake(ctx, f.dir, f.force, text); err != nil {
+		return err
+	}
+	if err := a.demoText(func(p *printout) { demoIntroduction(p, f, trouble) }); err != nil {
 		return err
 	}
 	nights := make([]night, 0, demoNights)
@@ -100,7 +104,41 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	if a.output == formatJSON {
 		return a.print(nights, nil)
 	}
-	return a.demoText(func(p *printout) { demoEnd(p, f.dir) })
+	lake, err := filepath.Abs(f.dir)
+	if err != nil {
+		return fmt.Errorf("--dir: %w", err)
+	}
+	return a.demoText(func(p *printout) { demoEnd(p, commandName(), lake) })
+}
+
+// demoTrouble is who fails in the demo, and whose bank wants its user; empty for nobody.
+type demoTrouble struct{ fails, needed string }
+
+// makeTrouble lets one user's contracts be unreadable, and the first bank that is to be
+// asked for fresh data ask for its user, as some are in any real bank.
+func makeTrouble(bank *sandbox.Sandbox, users int) (demoTrouble, error) {
+	var t demoTrouble
+	for login := range bank.Truth("bank_logins") {
+		last, told := login["last_synchronization"].(time.Time)
+		if login["active"] != true && login["status"] == "OK" && told && bank.Now().Sub(last) > demoStale {
+			t.needed, _ = login["user_id"].(string)
+			break
+		}
+	}
+	faults := sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{}}
+	if t.needed != "" {
+		faults.Users[t.needed] = map[string]sandbox.UserFault{"synchronize": {Kind: sandbox.SCARequired}}
+	}
+	for i := 0; i < users && users > 1 && t.fails == ""; i++ {
+		if id := bank.UserID(i); id != t.needed {
+			t.fails = id
+			faults.Users[id] = map[string]sandbox.UserFault{"contracts": {Kind: sandbox.Malformed}}
+		}
+	}
+	if err := bank.SetFaults(faults); err != nil {
+		return t, fmt.Errorf("open the sandbox: %w", err)
+	}
+	return t, nil
 }
 
 // demoNight runs the job once, by the sandbox's clock, and leaves a page of it
@@ -125,15 +163,22 @@ func (a *app) demoNight(ctx context.Context, cfg *config.Config, bank *sandbox.S
 	return night{Number: number, Day: bank.Now().Format(time.DateOnly), Report: report, took: time.Since(began)}, nil
 }
 
-// demoConfig is the demo's jobs.yaml. The simulated bank analyses at once, so
+// demoStale is the age at which a login's data are stale, which is the default of
+// sync.stale_after.
+const demoStale = 20 * time.Hour
+
+// demoConfig is the demo's jobs.yaml, with the text that is left in the lake: so the
+// commands that look into it need nothing else. The simulated bank analyses at once, so
 // there is nothing to settle for longer than the least that can be said.
-func demoConfig(dir string) (*config.Config, error) {
+func demoConfig(dir string) (*config.Config, string, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("--dir: %w", err)
+		return nil, "", fmt.Errorf("--dir: %w", err)
 	}
 	lake := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
-	text := fmt.Sprintf(`finoos:
+	text := fmt.Sprintf(`# The jobs.yaml of the demo that has written this lake: status, report, verify and sql
+# look into it. Nobody answers under this base_url any more, so nothing can be run.
+finoos:
   base_url: http://sandbox.invalid
   client_id: sandbox
   client_secret: sandbox
@@ -147,7 +192,7 @@ jobs:
 `, lake.String(), demoJob)
 	cfg, err := config.Parse("demo", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
-		return nil, usagef("--dir %s cannot be used: %w", dir, err)
+		return nil, "", usagef("--dir %s cannot be used: %w", dir, err)
 	}
-	return cfg, nil
+	return cfg, text, nil
 }

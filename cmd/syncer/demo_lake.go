@@ -17,14 +17,19 @@ import (
 	"finoos-syncer/internal/sink/table"
 )
 
-// demoMarker is the file by which the demo knows a lake of its own.
-const demoMarker = "syncer-demo.txt"
+// demoMarker is the file by which the demo knows a lake of its own, demoConfigFile the
+// jobs.yaml by which other commands find it.
+const (
+	demoMarker     = "syncer-demo.txt"
+	demoConfigFile = "syncer-demo.yaml"
+)
 
 const demoMarkerText = "This lake was written by `syncer demo`. The next demo replaces what this one wrote.\n"
 
 // prepareDemoLake makes dir ready for a new demo. Of what is there, it deletes
-// only what the commit log says that a demo wrote, and the demo's own state.
-func prepareDemoLake(ctx context.Context, dir string, force bool) error {
+// only what the commit log says that a demo wrote, and the demo's own state. config is
+// the text of its jobs.yaml.
+func prepareDemoLake(ctx context.Context, dir string, force bool, config string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return usagef("make --dir: %w", err)
 	}
@@ -49,8 +54,13 @@ func prepareDemoLake(ctx context.Context, dir string, force bool) error {
 	case !force:
 		return usagef("%s is not empty, and no demo wrote it: choose another folder with --dir, or --force to write beside what is there", dir)
 	}
-	if err := lake.WriteFile(demoMarker, []byte(demoMarkerText), 0o600); err != nil {
-		return usagef("write to --dir: %w", err)
+	if _, there := lake.Stat(demoConfigFile); noMarker != nil && there == nil {
+		return usagef("%s holds a %s that no demo wrote: choose another folder with --dir", dir, demoConfigFile)
+	}
+	for name, text := range map[string]string{demoMarker: demoMarkerText, demoConfigFile: config} {
+		if err := lake.WriteFile(name, []byte(text), 0o600); err != nil {
+			return usagef("write to --dir: %w", err)
+		}
 	}
 	return nil
 }

@@ -65,11 +65,11 @@ func TestTheDemoDeletesWhatItsCommitsNameAndNothingElse(t *testing.T) {
 	write(t, dir, "_syncer/nightly/log/00000000000000000001.json", "another job's")
 	write(t, dir, "_syncer/demo/pending/abc", "the demo's")
 	write(t, dir, "queries.sql", "mine")
-	if err := prepareDemoLake(t.Context(), dir, false); err != nil {
+	if err := prepareDemoLake(t.Context(), dir, false, "config"); err != nil {
 		t.Fatal(err)
 	}
 	want := "_syncer _syncer/nightly _syncer/nightly/log _syncer/nightly/log/00000000000000000001.json queries.sql " + demoMarker +
-		" users users/ingest_date=2026-11-21 users/ingest_date=2026-11-21/02-0-1.parquet"
+		" " + demoConfigFile + " users users/ingest_date=2026-11-21 users/ingest_date=2026-11-21/02-0-1.parquet"
 	if got := files(t, dir); got != want {
 		t.Errorf("left\n%s\nwant\n%s", got, want)
 	}
@@ -85,7 +85,7 @@ func TestTheDemoDeletesNothingOutsideItsFolder(t *testing.T) {
 		if err := os.Symlink(outside, filepath.Join(dir, "users")); err != nil {
 			t.Fatal(err)
 		}
-		if err := prepareDemoLake(t.Context(), dir, true); err == nil {
+		if err := prepareDemoLake(t.Context(), dir, true, "config"); err == nil {
 			t.Errorf("%s: no error", path)
 		}
 		if files(t, outside) != "precious.parquet" {

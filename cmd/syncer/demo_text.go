@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/report"
@@ -31,34 +32,42 @@ func (a *app) demoLog() *slog.Logger {
 	return a.log
 }
 
-func demoIntroduction(p *printout, f demoFlags) {
+func demoIntroduction(p *printout, f demoFlags, t demoTrouble) {
 	p.printf("A simulated bank with %s users, and three nights of `syncer run` into %s.\n", count(int64(f.users)), shownDir(f.dir))
 	p.printf("The first night reads everything. Then, each day, some users book, pay and sign;\n")
 	p.printf("most do not: only what changed is asked for and written.\n")
+	if t.fails != "" {
+		p.printf("\nThe contracts of user %s cannot be read:\nthat costs nobody else anything.\n", t.fails)
+	}
+	if t.needed != "" {
+		p.printf("The bank of user %s wants its user.\n", t.needed)
+	}
 }
 
 func (n night) text(p *printout) {
 	day, _ := time.Parse(time.DateOnly, n.Day)
 	title := fmt.Sprintf("Night %d, %s", n.Number, day.Format("Monday, 2 January 2006"))
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
-	p.printf("  Users: %s.\n", usersText(n.Report.Users))
+	filled(p, "Users: %s.", usersText(n.Report.Users))
 	if sessions := sessionsText(n.Report.SyncSessions); sessions != "" {
 		p.printf("  Banks asked for fresh data: %s.\n", sessions)
 	}
 	if n.Report.Outcome == report.DoneInPart {
-		p.printf("  But: %s.\n", n.Report.Error)
+		filled(p, "But: %s.", n.Report.Error)
+	}
+	for _, f := range n.Report.Failures[:min(len(n.Report.Failures), shownFailures)] {
+		filled(p, "Failed: %s of user %s (%s); the next night tries again.", f.Stream, f.UserID, f.Class)
 	}
 	p.printf("\n")
-	p.indent(beside(askedTable(n.Report.RequestsByOperation).lines(), writtenTable(n.Report).lines()))
+	p.indent(besideOrBelow(askedTable(n.Report.RequestsByOperation).lines(), writtenTable(n.Report).lines()))
 	p.printf("\n")
 	if n.Number == 1 {
 		p.printf("  This was a full export, in %s.\n", n.took.Round(10*time.Millisecond))
 		return
 	}
 	full := n.FullExport
-	p.printf("  A full export would have cost about %s requests, %s read and %s rows:\n", count(full.Requests), size(full.Bytes), count(full.Rows))
-	p.printf("  this night cost %s of the requests, %s of the bytes and %s of the rows, in %s.\n",
-		share(n.Report.Requests, full.Requests), share(n.Report.BytesRead, full.Bytes), share(rowsOf(n.Report), full.Rows), n.took.Round(10*time.Millisecond))
+	filled(p, "A full export would have cost about %s requests, %s read and %s rows: this night cost %s of the requests, %s of the bytes and %s of the rows, in %s.",
+		count(full.Requests), size(full.Bytes), count(full.Rows), share(n.Report.Requests, full.Requests), share(n.Report.BytesRead, full.Bytes), share(rowsOf(n.Report), full.Rows), n.took.Round(10*time.Millisecond))
 }
 
 func share(part, whole int64) string {
@@ -110,30 +119,51 @@ func shownDir(dir string) string {
 	return "./" + dir
 }
 
-func demoEnd(p *printout, dir string) {
-	lake := strings.ReplaceAll(filepath.ToSlash(dir), "'", "''")
-	title := "Look at it with DuckDB"
-	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
-	p.printf("  syncer sql --dialect duckdb --location %s | duckdb lake.duckdb\n\n", quotedForShell(dir))
-	p.printf("makes the views. Then paste into `duckdb lake.duckdb`:\n")
+// demoEnd prints what to do with the lake: commands that can be pasted into a shell from
+// any folder, and queries for DuckDB.
+func demoEnd(p *printout, syncer, lake string) {
+	heading(p, "Look at it with DuckDB")
+	p.printf("With the duckdb command (https://duckdb.org), this makes views of its tables:\n\n")
+	p.printf("  %s sql --dialect duckdb \\\n    --location %s \\\n    | duckdb lake.duckdb\n\n", syncer, quotedForShell(lake))
+	p.printf("Then paste what you like of these into: duckdb lake.duckdb\n")
+	inSQL := strings.ReplaceAll(filepath.ToSlash(lake), "'", "''")
 	for _, q := range demoQueries {
-		p.printf("\n-- %s\n%s\n", q.about, strings.ReplaceAll(q.sql, "LAKE", lake))
+		p.printf("\n-- %s\n%s\n", q.about, strings.ReplaceAll(q.sql, "LAKE", inSQL))
 	}
-	title = "What to look at next"
-	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
-	next := newTable(filepath.Join(dir, "contracts"), "the Parquet files of one table")
-	next.add(filepath.Join(dir, "_syncer", demoJob, "log"), "the commits: which files each night made visible, in one write")
-	next.add(filepath.Join(dir, "_syncer", demoJob, "runs"), "the report of each run, and beside it a page to open in a browser")
-	next.add("syncer report latest --html run.html", "such a page of your own runs")
-	next.add("syncer sandbox", "the same bank as an API on a port")
-	next.add("jobs.yaml, README.md", "a real set-up: finoOS, your bucket, every night")
-	p.indent(next.lines())
+	heading(p, "What to look at next")
+	config := quotedForShell(filepath.Join(lake, demoConfigFile))
+	for _, next := range []struct{ about, command string }{
+		{"The last night as a page, to open in a browser.", "report latest --html run.html \\\n    --config " + config},
+		{"How the job stands: who fails, who needs its user, how old the data are.", "status --config " + config},
+		{"Whether every file is what was committed.", "verify demo \\\n    --config " + config},
+		{"The same bank as an API on a port.", "sandbox"},
+		{"A jobs.yaml of your own, to pull from finoOS into your bucket every night.", "init"},
+	} {
+		p.printf("%s\n\n  %s %s\n\n", next.about, syncer, next.command)
+	}
+	p.printf("In %s are:\n\n", lake)
+	files := newTable("contracts", "the Parquet files of one table")
+	files.add(filepath.Join("_syncer", demoJob, "log"), "the commits: which files each made visible, in one write")
+	files.add(filepath.Join("_syncer", demoJob, "runs"), "the report of each run, and beside it its page")
+	p.indent(files.lines())
 }
 
-// quotedForShell is a word as one would type it.
-func quotedForShell(word string) string {
-	if strings.ContainsAny(word, " '\"\\$`*?[](){}<>|&;!#~") {
-		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+func heading(p *printout, title string) {
+	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
+}
+
+// demoColumns is how wide the demo's story is, but for paths.
+const demoColumns = 80
+
+// filled prints a text in lines that are narrow enough, indented by two.
+func filled(p *printout, format string, args ...any) {
+	line := ""
+	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > demoColumns-2 {
+			p.printf("  %s\n", line)
+			line = ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
 	}
-	return word
+	p.printf("  %s\n", line)
 }

@@ -64,7 +64,7 @@ func (a *app) doctor(ctx context.Context, job, user string) error {
 	names := slices.Sorted(maps.Keys(cfg.Jobs))
 	if job != "" {
 		if cfg.Jobs[job] == nil {
-			return usagef("no job is called %q: %s has %s", job, a.config, strings.Join(names, ", "))
+			return usagef("no job is called %q: %s has %s", job, a.config, config.JobNames(cfg, job))
 		}
 		names = []string{job}
 	}

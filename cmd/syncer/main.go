@@ -10,9 +10,12 @@ import (
 	"context"
 	"os"
 	_ "time/tzdata" // schedules name time zones, and images built from scratch have none
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
+	cobra.EnableCommandSorting = false // a group's commands have an order of their own
 	os.Exit(execute(&app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}, os.Args[1:]))
 }
 

@@ -25,7 +25,8 @@ that follows another within hours finds less.
 
 It changes nothing: no lease, no write to the bucket, not even a self-test. Of the
 API it asks for the list of users alone; with --offline for nothing at all: then the
-users are those that the job knows.
+users are those that the job knows, credentials need not be there, and notes say what
+cannot be told.
 
 What a run would do with --shard, --users, --only-failed or --full is planned with
 the same flags.
@@ -34,7 +35,7 @@ the same flags.
 		Example: `  syncer plan nightly
   syncer plan nightly --offline --output json
   syncer plan nightly --shard 0/4`,
-		Args: oneJob,
+		Args: oneJobFor("plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.plan(cmd.Context(), args[0], f, offline)
 		},
@@ -46,11 +47,17 @@ the same flags.
 
 // plan makes a plan and prints it.
 func (a *app) plan(ctx context.Context, job string, f runFlags, offline bool) error {
-	o, err := a.runOptions(ctx, job, f)
+	load := configLoader(config.Load)
+	if offline {
+		load = config.LoadToRead
+	}
+	o, err := a.runOptions(ctx, job, f, load)
 	if err != nil {
 		return err
 	}
-	a.warn(ctx, o.Config)
+	if !offline {
+		a.warn(ctx, o.Config)
+	}
 	plan, err := jobs.MakePlan(ctx, o, offline)
 	a.console.clear()
 	if err != nil {
@@ -79,7 +86,7 @@ func planText(plan *jobs.Plan) *printout {
 		p.printf("  sessions  about %s due\n", plural(plan.SyncSessions, "bank synchronisation"))
 	}
 	p.printf("\n")
-	p.indent(beside(plannedStreams(plan).lines(), askedTable(plan.RequestsByOperation).lines()))
+	p.indent(besideOrBelow(plannedStreams(plan).lines(), askedTable(plan.RequestsByOperation).lines()))
 	if len(plan.Notes) > 0 {
 		p.printf("\n")
 	}

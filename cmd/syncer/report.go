@@ -57,7 +57,7 @@ func oneRun(_ *cobra.Command, args []string) error {
 
 // report finds a report, prints it, and makes a page of it where one is wanted.
 func (a *app) report(ctx context.Context, run, job, html string) error {
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

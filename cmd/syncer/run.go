@@ -39,7 +39,7 @@ restarts of one scheduled time share.
 		Example: `  syncer run nightly
   syncer run nightly --users 2f1c3a9e-…,77b0c1d2-… --full
   syncer run nightly --shard 0/4 --log-format json`,
-		Args: oneJob,
+		Args: oneJobFor("run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd.Context(), args[0], f)
 		},
@@ -59,8 +59,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.full, "full", false, "read everything in full, changed or not")
 }
 
-func oneJob(cmd *cobra.Command, args []string) error { return oneJobFor("run")(cmd, args) }
-
 // oneJobFor takes the name of one job; command is for the hint.
 func oneJobFor(command string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
@@ -76,7 +74,7 @@ func oneJobFor(command string) cobra.PositionalArgs {
 
 // run makes the options of a run, runs it and prints what it did.
 func (a *app) run(ctx context.Context, job string, f runFlags) error {
-	o, err := a.runOptions(ctx, job, f)
+	o, err := a.runOptions(ctx, job, f, config.Load)
 	if err != nil {
 		return err
 	}
@@ -107,7 +105,10 @@ func (a *app) run(ctx context.Context, job string, f runFlags) error {
 	return err
 }
 
-func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunOptions, error) {
+// configLoader reads jobs.yaml: [config.Load], or [config.LoadToRead].
+type configLoader func(path string, getenv func(string) (string, bool)) (*config.Config, error)
+
+func (a *app) runOptions(ctx context.Context, job string, f runFlags, load configLoader) (jobs.RunOptions, error) {
 	if f.users != "" && f.onlyFailed {
 		return jobs.RunOptions{}, usagef("--users and --only-failed exclude each other")
 	}
@@ -122,7 +123,7 @@ func (a *app) runOptions(ctx context.Context, job string, f runFlags) (jobs.RunO
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := load(a.config, a.getenv)
 	if err != nil {
 		return jobs.RunOptions{}, err
 	}

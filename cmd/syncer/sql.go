@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,8 +39,8 @@ needs no jobs.yaml.`,
   syncer sql --dialect athena --schema finoos
   syncer sql --dialect snowflake --location s3://acme-lake/finoos --tables contracts,accounts`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return a.sql(o)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.sql(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
@@ -51,21 +52,28 @@ needs no jobs.yaml.`,
 }
 
 // sql prints the script. Whatever is wrong with it is wrong with the flags.
-func (a *app) sql(o warehouse.Options) error {
+func (a *app) sql(ctx context.Context, o warehouse.Options) error {
 	if o.Dialect == "" {
 		return usagef("which dialect? Give --dialect, one of %s", strings.Join(warehouse.Dialects(), ", "))
 	}
-	if o.Location == "" {
+	given := o.Location != ""
+	if !given {
 		if _, err := os.Stat(a.config); err != nil {
 			return usagef("where is the lake? Give --location, or --config: %s cannot be read", a.config)
 		}
-		cfg, err := config.Load(a.config, a.getenv)
+		cfg, err := config.LoadToRead(a.config, a.getenv)
 		if err != nil {
 			return err
 		}
 		o.Location = cfg.Sink.URL
 	}
-	o.Empty = emptyTables(o.Location)
+	o.Location = fromAnywhere(o.Location)
+	if _, err := os.Stat(filepath.FromSlash(o.Location)); given && !strings.Contains(o.Location, "://") && errors.Is(err, fs.ErrNotExist) {
+		return usagef("--location: there is no folder %s", o.Location)
+	}
+	if o.Empty = emptyTables(o.Location); len(o.Empty) == len(table.Tables()) {
+		a.log.WarnContext(ctx, "there is no file of any table: is it the right folder?", "folder", o.Location)
+	}
 	script := new(strings.Builder)
 	if err := warehouse.Write(script, o); err != nil {
 		return usagef("%w", err)
@@ -74,6 +82,22 @@ func (a *app) sql(o warehouse.Options) error {
 		return fmt.Errorf("print the script: %w", err)
 	}
 	return nil
+}
+
+// fromAnywhere is the location of a lake as views can hold it: who asks them may stand in
+// another folder than who has printed them.
+func fromAnywhere(location string) string {
+	dir, isURL := location, strings.Contains(location, "://")
+	if u, err := url.Parse(location); isURL && (err != nil || u.Scheme != "file" || u.User != nil) {
+		return location
+	} else if isURL {
+		dir = u.Host + u.Path
+	}
+	abs, err := filepath.Abs(filepath.FromSlash(dir))
+	if err != nil || dir == "" {
+		return location
+	}
+	return filepath.ToSlash(abs)
 }
 
 // emptyTables are the tables of a local lake that have no file yet. Of a lake

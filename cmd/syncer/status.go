@@ -55,7 +55,7 @@ Without JOB, all jobs are told. With --output json there is one list of them.
 }
 
 func (a *app) status(ctx context.Context, job string, watch time.Duration) error {
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -65,8 +66,20 @@ func (t *textTable) lines() []string {
 	return lines
 }
 
+// besideOrBelow joins two blocks of lines, beside each other where a terminal is wide
+// enough for both.
+func besideOrBelow(left, right []string) []string {
+	for _, gap := range []int{5, 3, 2} {
+		both := beside(left, right, gap)
+		if !slices.ContainsFunc(both, func(line string) bool { return utf8.RuneCountInString(line)+2 > demoColumns }) {
+			return both
+		}
+	}
+	return slices.Concat(left, []string{""}, right)
+}
+
 // beside joins two blocks of lines, the second to the right of the first.
-func beside(left, right []string) []string {
+func beside(left, right []string, gap int) []string {
 	width := 0
 	for _, l := range left {
 		width = max(width, utf8.RuneCountInString(l))
@@ -81,7 +94,7 @@ func beside(left, right []string) []string {
 			r = right[i]
 		}
 		pad := strings.Repeat(" ", width-utf8.RuneCountInString(l))
-		lines[i] = strings.TrimRight(l+pad+"     "+r, " ")
+		lines[i] = strings.TrimRight(l+pad+strings.Repeat(" ", gap)+r, " ")
 	}
 	return lines
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +39,7 @@ not be read, and 8 where the lake is of another schema than this program's.
 ` + exitCodesHelp(),
 		Example: `  syncer verify nightly
   syncer verify nightly --output json`,
-		Args: oneJob,
+		Args: oneJobFor("verify"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.verify(cmd.Context(), args[0])
 		},
@@ -51,12 +48,12 @@ not be read, and 8 where the lake is of another schema than this program's.
 
 // verify verifies one job and prints what was found.
 func (a *app) verify(ctx context.Context, job string) error {
-	cfg, err := config.Load(a.config, a.getenv)
+	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
 	}
 	if cfg.Jobs[job] == nil {
-		return usagef("no job is called %q: %s has %s", job, a.config, strings.Join(slices.Sorted(maps.Keys(cfg.Jobs)), ", "))
+		return usagef("no job is called %q: %s has %s", job, a.config, config.JobNames(cfg, job))
 	}
 	found, err := a.verifySink(ctx, cfg.Sink, job)
 	a.console.clear()

@@ -13,6 +13,7 @@ import (
 
 	"finoos-syncer/internal/finoos/pace"
 	"finoos-syncer/internal/trouble"
+	"finoos-syncer/internal/trust"
 )
 
 // Config says how to reach the API. Only BaseURL, ClientID and ClientSecret
@@ -34,6 +35,7 @@ type Config struct {
 
 	Paths      map[string]string // operation name -> path template
 	Transport  http.RoundTripper // nil = a tuned transport of the client's own
+	CAFile     string            // PEM certificates that it trusts beside the system's; "" = none
 	Budget     Budget            // memory that bodies may hold; nil = no bound
 	ScratchDir string            // where bodies go beyond that; "" = the system's
 	Disk       Disk              // how much they may hold there together; nil = no bound
@@ -112,7 +114,11 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.pace = cfg.Pacing
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
+		roots, err := trust.Pool(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		cfg.Transport = newTransport(roots)
 	}
 	var chain http.RoundTripper = &deadline{silence: cfg.Timeout, body: cfg.BodyTimeout, next: cfg.Transport}
 	chain = &watching{watch: c.watch, next: chain}

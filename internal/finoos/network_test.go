@@ -1,12 +1,15 @@
 package finoos
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,5 +131,28 @@ func TestCertificateThatIsNotTrustedIsNotRetried(t *testing.T) {
 	}
 	if err := c.Authenticate(t.Context()); ClassOf(err) != Network || c.Stats().Requests != 1 {
 		t.Errorf("%v after %d requests", err, c.Stats().Requests)
+	}
+}
+
+func TestACertificateOfAnAuthorityOfOnesOwnIsTakenWhereItIsNamed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprint(w, granted("token", 300).body)
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{BaseURL: server.URL, ClientID: "c", ClientSecret: testSecret, CAFile: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Authenticate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := New(Config{BaseURL: server.URL, ClientID: "c", ClientSecret: testSecret, CAFile: file + "x"}); err == nil || !strings.Contains(err.Error(), "ca_file: ") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

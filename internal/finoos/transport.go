@@ -3,6 +3,8 @@ package finoos
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +18,12 @@ import (
 )
 
 // newTransport is the transport where none is given: as Go's own, but with as
-// many connections kept as calls may be in flight to one host.
-func newTransport() http.RoundTripper {
+// many connections kept as calls may be in flight to one host. roots are who may have
+// signed a server's certificate; nil is whom the system trusts.
+func newTransport(roots *x509.CertPool) http.RoundTripper {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return trouble.Proxied(&http.Transport{
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		DialContext:           dialer.DialContext,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          1024, // the most workers that a job may have

@@ -263,7 +263,7 @@ func (l *leftOf) close() { l.progress.stop() }
 // alone.
 func Backfills(ctx context.Context, cfg *config.Config, job string, log *slog.Logger) ([]sink.BackfillSummary, error) {
 	if cfg.Jobs[job] == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg, job))
 	}
 	store, err := OpenStore(ctx, cfg.Sink, job, log)
 	if err != nil {

@@ -29,7 +29,7 @@ const backfillShare = 0.25
 func newFilling(o BackfillOptions) (*filling, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -65,7 +65,7 @@ func (l *listing) page(ctx context.Context) error {
 			return stop
 		}
 		if err != nil {
-			return fmt.Errorf("list users: %w", err)
+			return l.refusedList(err)
 		}
 		if !l.o.Shard.Owns(cursors.BucketOf(u.ID)) {
 			leave.add(within, &u)
@@ -107,6 +107,18 @@ func (l *listing) tellExtent(ctx context.Context, read bool) error {
 		l.log.WarnContext(ctx, "records of the list of users are no users and were put aside", "records", e.Aside, "places", asideText(e))
 	}
 	return nil
+}
+
+// refusedList says of a list that was refused what that may come from beside the
+// credentials, which a token was granted for.
+func (s *session) refusedList(err error) error {
+	err = fmt.Errorf("list users: %w", err)
+	switch class := finoos.ClassOf(err); {
+	case s.source().Tenant == "":
+	case class == finoos.Auth, class == finoos.Forbidden, class == finoos.NotFound:
+		return fmt.Errorf("%w; that may be %s: check finoos.tenant", err, s.tenant())
+	}
+	return err
 }
 
 // tenant names whose users are listed.

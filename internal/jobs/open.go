@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/trouble"
+	"finoos-syncer/internal/trust"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -28,14 +29,26 @@ func OpenStore(ctx context.Context, s config.Sink, job string, log *slog.Logger)
 }
 
 func openStore(ctx context.Context, s config.Sink, job string, log *slog.Logger, watch *trouble.Watch) (bucket.Store, error) {
+	roots, err := trust.Pool(s.CAFile)
+	if err != nil {
+		return nil, Stopf(ReasonConfig, "sink.ca_file: %w", err)
+	}
 	store, err := bucket.Open(ctx, s.URL, bucket.Options{
 		Pending: sink.PendingPrefix(job), MostBytes: sink.MostBytes, SSE: s.SSE, KMSKeyID: s.KMSKeyID, ExpectedBucketOwner: s.ExpectedBucketOwner,
-		Logger: log, Trouble: watch,
+		Roots: roots, Logger: log, Trouble: watch,
 	})
 	if err != nil {
 		return nil, &StopError{Reason: ReasonSink, Err: err}
 	}
 	return store, nil
+}
+
+// sourceOf is where the users of a configuration come from, zero where that is not known.
+func sourceOf(c *config.Config) sink.Source {
+	if !c.Knows("finoos.base_url") || !c.Knows("finoos.tenant") {
+		return sink.Source{}
+	}
+	return sink.Source{BaseURL: c.FinoOS.BaseURL, Tenant: c.FinoOS.Tenant}
 }
 
 // ClientConfig is what every client of this API is made with; who makes one adds what
@@ -46,7 +59,7 @@ func ClientConfig(c *config.Config, version string, log *slog.Logger) finoos.Con
 		BaseURL: f.BaseURL, ClientID: f.ClientID, ClientSecret: f.ClientSecret, Tenant: f.Tenant,
 		RequestsPerSecond: f.RequestsPerSecond, Timeout: f.Timeout, BodyTimeout: f.BodyTimeout, RetryMaxElapsed: f.RetryMaxElapsed,
 		MaxResponse: f.MaxResponse, Disk: Scratch(c), FirstPage: f.FirstPage, Paths: f.Paths,
-		ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
+		CAFile: f.CAFile, ScratchDir: c.Sink.ScratchDir, Logger: log, UserAgent: "syncer/" + version,
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"strings"
 	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
@@ -91,11 +94,18 @@ type PlannedStream struct {
 // it takes no lease, writes nothing to the bucket, and asks the API for the
 // list of users alone, or with offline for nothing at all.
 func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
+	var unknown []string
+	if offline {
+		o.Config, unknown = withoutAPI(o.Config, o.Job)
+	}
 	s, err := newSession(o)
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{session: s, list: newListing(s), offline: offline}
+	p := &planner{session: s, list: newListing(s), offline: offline, unknown: unknown}
+	if offline && !o.Config.Knows("jobs."+o.Job+".mask_key") {
+		s.reader.Veil = pull.BlindVeil()
+	}
 	defer p.list.close()
 	defer s.watch.Close()
 	plan, err := p.make(ctx)
@@ -105,11 +115,46 @@ func MakePlan(ctx context.Context, o RunOptions, offline bool) (*Plan, error) {
 	return plan, stopReason(err)
 }
 
+// withoutAPI is a configuration that a plan can be made from which asks nobody, and what
+// such a plan cannot say since values are not known. What stands in their place is
+// looked at by nobody.
+func withoutAPI(c *config.Config, name string) (*config.Config, []string) {
+	job := c.Jobs[name]
+	if job == nil || len(c.Notes.Unset) == 0 {
+		return c, nil
+	}
+	known, forJob, left := *c, *job, []string{}
+	known.Jobs = maps.Clone(c.Jobs)
+	known.Jobs[name] = &forJob
+	for _, u := range c.Notes.Unset {
+		says := ""
+		switch key := strings.TrimSuffix(u.Key, "_file"); key {
+		case "finoos.base_url", "finoos.tenant":
+			says = "whether the lake is of this API and tenant is not compared"
+		case "finoos.requests_per_second":
+			says = fmt.Sprintf("the pace is one of %g requests a second at the most", c.FinoOS.RequestsPerSecond)
+		case "jobs." + name + ".mask_key":
+			forJob.Mask, says = nil, "whether the mask has changed, so that all it concerns is read in full, is not told"
+		case "jobs." + name + ".sync.user_ip", "jobs." + name + ".sync.user_ips":
+			says = "bank synchronisations are left out"
+		}
+		if says != "" {
+			left = append(left, fmt.Sprintf("%s is not known (%s): %s", u.Key, u.Why(), says))
+		}
+	}
+	if !c.Knows("finoos.base_url") {
+		known.FinoOS.BaseURL = "https://not-known.invalid"
+	}
+	known.FinoOS.Paths = nil
+	return &known, left
+}
+
 // planner makes one plan.
 type planner struct {
 	*session
 	list    *listing
 	offline bool
+	unknown []string // what the plan does not know, and so does not say
 	look    *sink.Look
 	history experience
 	found   bool // the users, which costs requests
@@ -132,7 +177,10 @@ type planCounts struct {
 }
 
 func (p *planner) make(ctx context.Context) (plan *Plan, err error) {
-	if err := p.readAddresses(ctx); err != nil {
+	switch err := p.readAddresses(ctx); {
+	case p.offline && errors.Is(err, fs.ErrNotExist):
+		p.unknown = append(p.unknown, "the file of sync.user_ips is not there: bank synchronisations are left out")
+	case err != nil:
 		return nil, err
 	}
 	if err := p.openStore(ctx); err != nil {
@@ -230,7 +278,7 @@ func (p *planner) findNamed(ctx context.Context) error {
 	if len(unknown) > 0 && !p.offline {
 		for u, err := range p.client.Users(ctx) {
 			if err != nil {
-				return fmt.Errorf("list users: %w", err)
+				return p.refusedList(err)
 			}
 			if !unknown[u.ID] {
 				continue

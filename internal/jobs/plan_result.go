@@ -117,6 +117,7 @@ func (p *planner) pace(plan *Plan) {
 func (p *planner) note(plan *Plan) {
 	add := func(format string, args ...any) { plan.Notes = append(plan.Notes, fmt.Sprintf(format, args...)) }
 	known := p.users.Listed - p.users.New
+	plan.Notes = append(plan.Notes, p.unknown...)
 	p.noteList(plan, add)
 	switch {
 	case plan.FirstRun:

@@ -130,6 +130,22 @@ func TestAListThatNamesNobodyIsSaidWithTheTenant(t *testing.T) {
 	})
 }
 
+// A wrong tenant may be refused as well, by an API that has granted the token.
+func TestAListThatIsRefusedIsSaidWithTheTenant(t *testing.T) {
+	t.Parallel()
+	for status, named := range map[int]bool{http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusNotFound: true, http.StatusBadRequest: false} {
+		inBubble(t, banktest.Still(3), func(b *bank) {
+			options := b.options(b.config(few))
+			options.Config.FinoOS.Tenant = "sandbocks"
+			options.Transport = b.onPage("", pageAnswer{status: status, body: `{"type":"no","message":"no"}`})
+			_, err := b.try(b.t.Context(), options)
+			if err == nil || strings.Contains(err.Error(), `the tenant "sandbocks": check finoos.tenant`) != named {
+				b.t.Errorf("%d: %v", status, err)
+			}
+		})
+	}
+}
+
 func TestAFieldOfAUserThatCannotBeReadIsCounted(t *testing.T) {
 	t.Parallel()
 	inBubble(t, banktest.Still(2), func(b *bank) {

@@ -81,7 +81,7 @@ type session struct {
 func newSession(o RunOptions) (*session, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -149,9 +149,7 @@ func (s *session) openStore(ctx context.Context) error {
 }
 
 // source is where the job's users come from.
-func (s *session) source() sink.Source {
-	return sink.Source{BaseURL: s.o.Config.FinoOS.BaseURL, Tenant: s.o.Config.FinoOS.Tenant}
-}
+func (s *session) source() sink.Source { return sourceOf(s.o.Config) }
 
 // openSink opens the sink for a kind of commits; backfill is the name of the
 // backfill that these are of, if they are of one.

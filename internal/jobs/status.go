@@ -123,7 +123,7 @@ const shownCommits = 5
 func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, Stopf(ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -183,9 +183,8 @@ func nextRun(job *config.Job, now time.Time) (time.Time, bool) {
 
 // readState reads the cursors, and the newest commits.
 func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.Store) error {
-	f := o.Config.FinoOS
 	look, err := sink.OpenLook(ctx, sink.LookOptions{
-		Store: store, Job: o.Job, Source: sink.Source{BaseURL: f.BaseURL, Tenant: f.Tenant}, ScratchDir: o.Config.Sink.ScratchDir,
+		Store: store, Job: o.Job, Source: sourceOf(o.Config), ScratchDir: o.Config.Sink.ScratchDir,
 	})
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ type LookOptions struct {
 	Job   string
 	Shard cursors.Shard // the zero value is the only shard there is
 	// Source is where the job is pointed at now: ErrSource if its state comes
-	// from another.
+	// from another. The zero value is that this is not known, and not compared.
 	Source     Source
 	ScratchDir string // for cursors that are being read; default the system's
 }
@@ -78,7 +78,7 @@ func OpenLook(ctx context.Context, o LookOptions) (*Look, error) {
 		l.Close()
 		return nil, fmt.Errorf("look at the sink: %w", err)
 	}
-	if last != nil {
+	if last != nil && o.Source != (Source{}) {
 		if err := sameSource(o.Job, last, o.Source); err != nil {
 			l.Close()
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -34,10 +35,14 @@ const (
 )
 
 // ReadAddresses reads a CSV file of user ids and addresses. keep says of which users
-// an address is held; nil means of all. Errors name the line, and nothing of what it
-// holds.
+// an address is held; nil means of all. What is wrong with its lines is an
+// *AddressesError; no error has anything of what they hold. One that is not there is
+// fs.ErrNotExist.
 func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, error) {
 	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("sync.user_ips: %s: %w; a relative path starts at the folder of jobs.yaml", file, fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sync.user_ips: %w", err)
 	}
@@ -46,19 +51,18 @@ func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, erro
 	if err != nil {
 		return nil, fmt.Errorf("sync.user_ips: %s: %w", file, err)
 	}
-	a := &Addresses{}
+	a, wrong := &Addresses{}, &AddressesError{File: file}
 	if keep == nil {
 		a.known = make([]addressOf, 0, lines)
 	}
-	err = readLines(f, func(_ int, user string, address netip.Addr) error {
-		if keep != nil && !keep(user) {
-			return nil
+	err = readLines(f, wrong, func(line int, user string, address netip.Addr) {
+		switch {
+		case keep != nil && !keep(user):
+		case len(a.known) == mostUsers:
+			wrong.add(line, errors.New("it has too many users"))
+		default:
+			a.known = append(a.known, addressOf{hashed(user), address.As16()})
 		}
-		if len(a.known) == mostUsers {
-			return errors.New("it has too many users")
-		}
-		a.known = append(a.known, addressOf{hashed(user), address.As16()})
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sync.user_ips: %s: %w", file, err)
@@ -67,10 +71,12 @@ func ReadAddresses(file string, keep func(userID string) bool) (*Addresses, erro
 		return cmp.Or(bytes.Compare(x.user[:], y.user[:]), bytes.Compare(x.address[:], y.address[:]))
 	})
 	a.known = slices.Compact(a.known)
-	for i := 1; i < len(a.known); i++ {
-		if a.known[i].user == a.known[i-1].user {
-			return nil, fmt.Errorf("sync.user_ips: %s: %w", file, twoAddresses(f, a.known[i].user))
-		}
+	if err := a.findTwice(f, wrong); err != nil {
+		return nil, fmt.Errorf("sync.user_ips: %s: %w", file, err)
+	}
+	if len(wrong.Mistakes) > 0 {
+		slices.SortStableFunc(wrong.Mistakes, func(x, y AddressMistake) int { return cmp.Compare(x.Line, y.Line) })
+		return nil, wrong
 	}
 	a.known = slices.Clip(a.known)
 	return a, nil
@@ -117,8 +123,9 @@ func countLines(f *os.File) (int, error) {
 	}
 }
 
-// readLines calls each for every user that has an address in the file.
-func readLines(f *os.File, each func(line int, user string, address netip.Addr) error) error {
+// readLines calls each for every user that has an address in the file, and adds to
+// wrong what the other lines are.
+func readLines(f *os.File, wrong *AddressesError, each func(line int, user string, address netip.Addr)) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -133,33 +140,44 @@ func readLines(f *os.File, each func(line int, user string, address netip.Addr) 
 			text = strings.TrimPrefix(text, "\ufeff")
 		}
 		user, address, err := c.read(text)
-		if err == nil && address.IsValid() {
-			err = each(n, user, address)
-		}
-		if err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
+		switch {
+		case err != nil:
+			wrong.add(n, err)
+		case address.IsValid():
+			each(n, user, address)
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("line %d: it is longer than %d KiB", n+1, longestLine>>10)
+		wrong.add(n+1, fmt.Errorf("it is longer than %d KiB, and the rest was not read", longestLine>>10))
+		return nil
 	}
 	return lines.Err()
 }
 
-// twoAddresses names the lines of a user who has two.
-func twoAddresses(f *os.File, user [14]byte) error {
-	first, said := 0, netip.Addr{}
-	err := readLines(f, func(line int, id string, address netip.Addr) error {
-		switch {
-		case hashed(id) != user:
-		case first == 0:
-			first, said = line, address
-		case address != said:
-			return fmt.Errorf("another address than in line %d for the same user", first)
+// findTwice adds the lines in which users have another address than before.
+func (a *Addresses) findTwice(f *os.File, wrong *AddressesError) error {
+	type firstLine struct {
+		line    int
+		address netip.Addr
+	}
+	twice := map[[14]byte]firstLine{}
+	for i := 1; i < len(a.known) && len(twice) < shownMistakes; i++ {
+		if a.known[i].user == a.known[i-1].user {
+			twice[a.known[i].user] = firstLine{}
 		}
+	}
+	if len(twice) == 0 {
 		return nil
+	}
+	return readLines(f, &AddressesError{}, func(line int, user string, address netip.Addr) {
+		switch first, is := twice[hashed(user)]; {
+		case !is:
+		case first.line == 0:
+			twice[hashed(user)] = firstLine{line, address}
+		case address != first.address:
+			wrong.add(line, fmt.Errorf("another address than in line %d for the same user", first.line))
+		}
 	})
-	return cmp.Or(err, errors.New("a user has two addresses"))
 }
 
 // csvLine reads lines of a CSV file with two fields.

@@ -1,11 +1,14 @@
 package banksync
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +115,29 @@ func TestAFileThatIsWrongIsRefusedByItsLineAlone(t *testing.T) {
 		})
 	}
 	if _, err := ReadAddresses(filepath.Join(t.TempDir(), "nowhere.csv"), nil); err == nil || !strings.Contains(err.Error(), "sync.user_ips") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestAllLinesThatAreWrongAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := ReadAddresses(fileOf(t, "id,ip\nu1,203.0.113.1\nu2,nowhere\nu3\nu1,203.0.113.9\nu4,203.0.113.4\nu4,203.0.113.5\n"), nil)
+	var wrong *AddressesError
+	if !errors.As(err, &wrong) || wrong.More != 0 {
+		t.Fatal(err)
+	}
+	var lines []int
+	for _, m := range wrong.Mistakes {
+		lines = append(lines, m.Line)
+	}
+	if !slices.Equal(lines, []int{3, 4, 5, 7}) {
+		t.Errorf("lines %d: %v", lines, err)
+	}
+	_, err = ReadAddresses(fileOf(t, strings.Repeat("x,y.z\n", 1000)), nil)
+	if !errors.As(err, &wrong) || len(wrong.Mistakes) != shownMistakes || wrong.More != 1000-shownMistakes || !strings.HasSuffix(err.Error(), "; and 980 lines more") {
+		t.Errorf("%v", err)
+	}
+	if _, err := ReadAddresses(filepath.Join(t.TempDir(), "nowhere.csv"), nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere.csv: file does not exist") {
 		t.Errorf("no file: %v", err)
 	}
 }

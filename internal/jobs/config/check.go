@@ -14,7 +14,10 @@ import (
 // other keys. It runs even where values are wrong, so that one reading reports
 // everything.
 func (l *loader) check(cfg *Config) {
-	if _, isSet := l.places["finoos.max_scratch"]; isSet && cfg.FinoOS.MaxScratch < cfg.FinoOS.MaxResponse {
+	l.beside(&cfg.FinoOS.CAFile)
+	l.beside(&cfg.Sink.CAFile)
+	l.checkFinoOS(cfg.FinoOS)
+	if _, isSet := l.places["finoos.max_scratch"]; isSet && cfg.FinoOS.MaxScratch < cfg.FinoOS.MaxResponse && !l.doubts("finoos.max_scratch") && !l.doubts("finoos.max_response") {
 		l.problem(l.place("finoos.max_scratch"), "finoos.max_scratch", "is below max_response: an answer of that size would never fit")
 	}
 	l.checkSink(cfg.Sink)
@@ -32,27 +35,45 @@ func (l *loader) check(cfg *Config) {
 	}
 }
 
+// checkFinoOS looks at durations of which one holds the other: an answer as a whole
+// cannot be over before its first byte is due.
+func (l *loader) checkFinoOS(f FinoOS) {
+	at, says := "finoos.body_timeout", "is less than finoos.timeout: it bounds an answer as a whole, and timeout each silence within it"
+	if l.places[at] == nil {
+		at, says = "finoos.timeout", "is more than finoos.body_timeout, which bounds an answer as a whole (10m where it is left out): set that, too"
+	}
+	sure := !l.doubts("finoos.timeout") && !l.doubts("finoos.body_timeout")
+	if f.BodyTimeout < f.Timeout && sure {
+		l.problem(l.place(at), at, "%s", says)
+	}
+}
+
 func (l *loader) checkSink(s Sink) {
-	if s.KMSKeyID != "" && s.SSE != "aws:kms" {
+	if s.KMSKeyID != "" && s.SSE != "aws:kms" && l.knows("sink.sse") {
 		l.problem(l.place("sink.kms_key_id"), "sink.kms_key_id", "needs sse: aws:kms")
 	}
 	if !strings.HasPrefix(s.URL, "file:") {
 		return
 	}
-	for key, value := range map[string]string{"sse": s.SSE, "kms_key_id": s.KMSKeyID, "expected_bucket_owner": s.ExpectedBucketOwner} {
+	for key, value := range map[string]string{"sse": s.SSE, "kms_key_id": s.KMSKeyID, "expected_bucket_owner": s.ExpectedBucketOwner, "ca_file": s.CAFile} {
 		if value != "" {
 			l.problem(l.place("sink."+key), "sink."+key, "is for an s3:// sink only")
 		}
 	}
 }
 
+// beside lets a relative path start at the folder of the configuration.
+func (l *loader) beside(file *string) {
+	if *file != "" && !filepath.IsAbs(*file) {
+		*file = filepath.Join(filepath.Dir(l.name), *file)
+	}
+}
+
 func (l *loader) checkJob(job *Job) {
 	path := "jobs." + job.Name
 	l.checkMask(job, path)
-	if file := job.Sync.UserIPs; file != "" && !filepath.IsAbs(file) {
-		job.Sync.UserIPs = filepath.Join(filepath.Dir(l.name), file)
-	}
-	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" {
+	l.beside(&job.Sync.UserIPs)
+	if !job.Sync.UserIP.IsValid() && job.Sync.UserIPs == "" && l.knows(path+".sync.user_ip") && l.knows(path+".sync.user_ips") {
 		job.Sync.When = SyncNever
 	}
 }
@@ -77,6 +98,12 @@ func (l *loader) checkStreams(job *Job, owners map[Stream]string) {
 		}
 		l.problem(l.place(join(path, string(s))), path, "%s is pulled by jobs.%s already, into the same sink", s, owner)
 	}
+}
+
+// doubts reports whether the value of a key is not what was meant: it is wrong, or not
+// known.
+func (l *loader) doubts(path string) bool {
+	return !l.knows(path) || slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key == path })
 }
 
 // place returns where the value at path stands, or the top of the file.

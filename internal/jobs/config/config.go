@@ -16,7 +16,8 @@ import (
 //	need     the key must be given
 //	allow    the only values, separated by |
 //	min max  bounds, both included, in the unit of the key
-//	form     how a text is checked beyond being text: see forms.go
+//	form     how a text is checked beyond being text: see forms.go; beside is a file,
+//	         a relative path of which starts at the folder of jobs.yaml
 //	file     <key>_file may be given instead: the value is that file's content;
 //	         a relative path starts at the folder of jobs.yaml
 //
@@ -33,6 +34,8 @@ type Config struct {
 	// Jobs by name. A name is part of the keys in the bucket: renaming a job
 	// starts it afresh. Two jobs cannot pull the same stream.
 	Jobs map[string]*Job `key:"jobs" need:"true" form:"job"`
+	// Notes are what was found beside these. They are no key.
+	Notes Notes
 }
 
 // FinoOS says where the API is, who asks, and how hard it may be asked.
@@ -52,6 +55,9 @@ type FinoOS struct {
 	RequestsPerSecond float64 `key:"requests_per_second" default:"20" min:"0.01" max:"10000"`
 	// Paths overrides path templates of single operations, by operation name.
 	Paths map[string]string `key:"paths" form:"operation_path"`
+	// CAFile names a PEM file of certificates that are trusted beside the system's, as
+	// of a proxy that looks into TLS.
+	CAFile string `key:"ca_file" default:"" form:"beside"`
 	// Timeout bounds the wait for an answer, and every silence within it.
 	Timeout time.Duration `key:"timeout" default:"30s"`
 	// BodyTimeout bounds an answer as a whole, however steadily it comes.
@@ -81,6 +87,9 @@ type Sink struct {
 	// ScratchDir takes what does not fit into memory for a moment; empty means
 	// the system's folder for temporary files.
 	ScratchDir string `key:"scratch_dir" default:""`
+	// CAFile names a PEM file of certificates that the store may have beside those that
+	// the system trusts.
+	CAFile string `key:"ca_file" default:"" form:"beside"`
 	// SSE is the server-side encryption to ask S3 for; empty leaves it to the
 	// bucket's own default.
 	SSE string `key:"sse" default:"" allow:"AES256|aws:kms"`

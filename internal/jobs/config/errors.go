@@ -10,11 +10,11 @@ import (
 // Problem is one thing that is wrong with a configuration, and where. It never
 // holds a secret, nor the value of an environment variable.
 type Problem struct {
-	File    string // as it was named by the caller
-	Line    int    // from 1; 0 where there is no place to point at
-	Column  int    // from 1
-	Key     string // the full path of the key, such as jobs.nightly.timezone
-	Message string // what is wrong, and what was probably meant
+	File    string `json:"file"`             // as it was named by the caller
+	Line    int    `json:"line,omitempty"`   // from 1; 0 where there is no place to point at
+	Column  int    `json:"column,omitempty"` // from 1
+	Key     string `json:"key,omitempty"`    // the full path of the key, such as jobs.nightly.timezone
+	Message string `json:"message"`          // what is wrong, and what was probably meant
 }
 
 // String formats p the way compilers do, so that editors can jump to it.
@@ -46,14 +46,19 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// configError sorts problems by place and drops repetitions, which aliases in
-// the file lead to. It returns nil for none.
+// configError is nil for no problems.
 func configError(problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
+	return &Error{Problems: sorted(problems)}
+}
+
+// sorted sorts problems by place and drops repetitions, which aliases in the file
+// lead to.
+func sorted(problems []Problem) []Problem {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Error{Problems: slices.Compact(problems)}
+	return slices.Compact(problems)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -80,8 +81,23 @@ func checkSinkURL(text string) error {
 	if err := bucket.CheckURL(text); err != nil {
 		return fmt.Errorf("is an %w", err) // "invalid store URL: …"
 	}
+	switch q := u.Query(); {
+	case u.Scheme == "file" && u.Host == "" && path.Clean(u.Path) == "/":
+		return errors.New("is the root of this machine's disk: name a folder, such as file:///var/lib/syncer/lake")
+	case u.Scheme == "file" || q.Get("endpoint") != "": // whose names are that store's own
+	case !bucketName.MatchString(u.Host):
+		return errors.New("names a bucket that Amazon's S3 cannot have: 3 to 63 lower-case letters, digits, dots and -; another store needs endpoint=")
+	case q.Has("region") && !awsRegion.MatchString(q.Get("region")):
+		return errors.New("names a region that is none of Amazon's: write one such as region=eu-central-1; another store needs endpoint=")
+	}
 	return nil
 }
+
+// What Amazon calls buckets and regions.
+var (
+	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	awsRegion  = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
+)
 
 // maxReturnURL is about what every browser and gateway takes.
 const maxReturnURL = 2000

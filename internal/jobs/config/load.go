@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,16 +21,29 @@ const maxConfig = 1 << 20
 
 // Load reads the configuration file at path. See [Parse].
 func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, getenv)
+}
+
+// readFile reads a configuration file. Its errors are *Error.
+func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; name the file with --config", bare(err))}})
+		hint := "name the file with --config"
+		if absent(err) {
+			hint += ", or begin one with syncer init"
+		}
+		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v; %s", bare(err), hint)}})
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return nil, configError([]Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v", bare(err))}})
 	}
-	return Parse(path, data, getenv)
+	return data, nil
 }
 
 // Parse reads a configuration, called name in errors and for relative
@@ -38,35 +51,49 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 // once: the error is an *Error, and wherever there is one, the
 // configuration is nil. Environment variables are asked for by getenv only.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
-	l := &loader{name: name, getenv: getenv, places: map[string]*yaml.Node{}}
-	cfg := &Config{}
-	if root := l.parse(data); root != nil {
-		l.mapping(root, configSpec, "", reflect.ValueOf(cfg).Elem())
-		l.check(cfg)
-	}
+	return newLoader(name, getenv, toRun).load(data)
+}
+
+func newLoader(name string, getenv func(string) (string, bool), p purpose) *loader {
+	return &loader{name: name, getenv: getenv, purpose: p, places: map[string]*yaml.Node{}}
+}
+
+// load reads a configuration, or reports all that is wrong with it.
+func (l *loader) load(data []byte) (*Config, error) {
+	cfg := l.read(data)
 	if err := configError(l.problems); err != nil {
 		return nil, err
 	}
 	return cfg, nil
 }
 
+// read reads what can be read, and notes what is wrong.
+func (l *loader) read(data []byte) *Config {
+	cfg := &Config{}
+	if root := l.parse(data); root != nil {
+		l.mapping(root, configSpec, "", reflect.ValueOf(cfg).Elem())
+		l.check(cfg)
+		if simulated(cfg.FinoOS.BaseURL) {
+			l.notes.Plain = slices.DeleteFunc(l.notes.Plain, func(p Problem) bool { return p.Key == "finoos.client_secret" })
+		}
+	}
+	cfg.Notes = l.notes
+	return cfg
+}
+
 // loader walks the YAML nodes along the specs, so that every value has a place.
 type loader struct {
 	name     string
 	getenv   func(string) (string, bool)
+	purpose  purpose
 	problems []Problem
+	notes    Notes
 	places   map[string]*yaml.Node // the value node of every key that was given, by path
 }
 
 func (l *loader) problem(n *yaml.Node, path, format string, args ...any) {
 	l.problems = append(l.problems, Problem{File: l.name, Line: n.Line, Column: n.Column, Key: path, Message: fmt.Sprintf(format, args...)})
 }
-
-// How the YAML library words its errors.
-var (
-	syntaxPlace   = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-	unknownAnchor = regexp.MustCompile(`unknown anchor '([^']*)'`)
-)
 
 // parse returns the root mapping, or nil after reporting why there is none.
 func (l *loader) parse(data []byte) *yaml.Node {
@@ -92,24 +119,6 @@ func (l *loader) parse(data []byte) *yaml.Node {
 		return nil
 	}
 	return resolve(&doc)
-}
-
-// syntax reports what the YAML library found. An unquoted secret that begins
-// with * looks like an alias, which the library would name: that text is ours.
-func (l *loader) syntax(data []byte, err error) {
-	text := err.Error()
-	at := &yaml.Node{Column: 1}
-	if m := syntaxPlace.FindStringSubmatch(text); m != nil {
-		line, _ := strconv.Atoi(m[1]) // 0 where none is told
-		at.Line, text = line, text[len(m[0]):]
-	}
-	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
-		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
-		at.Line = 1 + bytes.Count(before, []byte("\n"))
-		at.Column = len(before) - bytes.LastIndexByte(before, '\n')
-		text = "an alias of nothing; quote a value that begins with *"
-	}
-	l.problem(at, "", "is no YAML: %s", text)
 }
 
 // resolve follows documents and aliases to the node that holds the content.
@@ -143,7 +152,7 @@ func (l *loader) entries(n *yaml.Node, path string) (list []entry, ok bool) {
 		return nil, true
 	}
 	if n.Kind != yaml.MappingNode {
-		l.problem(n, path, "must be a mapping: key: value lines below it")
+		l.problem(n, path, "must be a mapping: key: value lines below it%s", missingSpace(n))
 		return nil, false
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -162,6 +171,15 @@ func (l *loader) entries(n *yaml.Node, path string) (list []entry, ok bool) {
 		}
 	}
 	return list, true
+}
+
+// missingSpace is a hint where a known key was taken for a text.
+func missingSpace(n *yaml.Node) string {
+	key, _, found := strings.Cut(n.Value, ":")
+	if n.Kind != yaml.ScalarNode || !found || elsewhere(key) == "" && !slices.Contains(keys(jobSpec), key) && !slices.Contains(keys(configSpec), key) {
+		return ""
+	}
+	return "; write a space behind the colon of " + key
 }
 
 // mapping reads n into v, a struct of these specs. Keys that are needed and absent are reported at the mapping itself.

@@ -70,7 +70,7 @@ func (j *Job) Masking() (*table.Masking, error) {
 			action := table.MaskAction(j.Mask[tab][name])
 			hmac = hmac || action == table.MaskHMAC
 			if err := addMask(m, tab, name, action); err != nil {
-				return nil, &maskError{table: tab, name: name, err: err}
+				return nil, err
 			}
 		}
 	}
@@ -88,14 +88,6 @@ func (j *Job) Masking() (*table.Masking, error) {
 
 // HidesUsers reports whether the tables have other ids of users than the API.
 func (j *Job) HidesUsers() bool { return j.Mask[everyTable]["user_id"] != "" }
-
-// maskError says which entry of mask is wrong.
-type maskError struct {
-	table, name string
-	err         error
-}
-
-func (e *maskError) Error() string { return e.err.Error() }
 
 // addMask adds one entry for the tables that it means.
 func addMask(m *table.Masking, tab, name string, action table.MaskAction) error {
@@ -190,15 +182,21 @@ func tablesWith(column string) []string {
 	return names
 }
 
-// checkMask reports what of a job's mask cannot be.
+// checkMask reports what of a job's mask cannot be: each entry for itself, and then
+// what they need.
 func (l *loader) checkMask(job *Job, path string) {
-	_, err := job.Masking()
-	if err == nil {
-		return
+	sound := true
+	for _, tab := range slices.Sorted(maps.Keys(job.Mask)) {
+		for _, name := range slices.Sorted(maps.Keys(job.Mask[tab])) {
+			m := &table.Masking{Tables: map[string]table.Mask{}}
+			if err := addMask(m, tab, name, table.MaskAction(job.Mask[tab][name])); err != nil {
+				at := join(join(path+".mask", tab), name)
+				l.problem(l.place(at), at, "%v", err)
+				sound = false
+			}
+		}
 	}
-	at := path + ".mask"
-	if entry, ok := errors.AsType[*maskError](err); ok {
-		at = join(join(at, entry.table), entry.name)
+	if _, err := job.Masking(); err != nil && sound && !l.doubts(path+".mask_key") && !l.doubts(path+".mask_key_file") {
+		l.problem(l.place(path+".mask"), path+".mask", "%v", err)
 	}
-	l.problem(l.place(at), at, "%v", err)
 }

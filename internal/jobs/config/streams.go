@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 )
 
 // StreamSyncSessions is where a cursor remembers the outcomes of a user's
@@ -77,10 +78,12 @@ func ServicesOf(streams []Stream) []finoos.Service {
 	return out
 }
 
-// JobNames lists the jobs of a configuration, for errors that name them.
-func JobNames(c *Config) string {
+// JobNames lists the jobs of a configuration, for an error about a name that is none of
+// them, with the one that was probably meant.
+func JobNames(c *Config, name string) string {
 	if len(c.Jobs) == 0 {
 		return "none"
 	}
-	return strings.Join(slices.Sorted(maps.Keys(c.Jobs)), ", ")
+	names := slices.Sorted(maps.Keys(c.Jobs))
+	return strings.Join(names, ", ") + human.Meant(name, names)
 }

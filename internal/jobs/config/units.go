@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 )
 
 // The parsers here return errors that read as the end of a sentence about the
@@ -95,25 +93,6 @@ func parseLocation(text string) (*time.Location, error) {
 		return nil, errors.New("is no known time zone: write one such as Europe/Berlin, or UTC")
 	}
 	return loc, nil
-}
-
-// someDay is where checkCron looks for the next match from; any day would do.
-var someDay = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// checkCron refuses a zone within the expression: there is a key for it, and
-// the parser panics on half a prefix.
-func checkCron(text string) error {
-	if strings.Contains(text, "TZ=") {
-		return errors.New("holds a time zone: it belongs in the key timezone")
-	}
-	schedule, err := cron.ParseStandard(text)
-	if err != nil {
-		return errors.New(`is no schedule: write five fields such as "30 2 * * *" (minute, hour, day, month, weekday), or @daily`)
-	}
-	if schedule.Next(someDay).IsZero() {
-		return errors.New("names a day that never comes")
-	}
-	return nil
 }
 
 // checkBounds compares with the bounds of a key, each "" for none; parse reads a

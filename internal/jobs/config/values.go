@@ -114,6 +114,9 @@ func (l *loader) scalar(n *yaml.Node, s *spec, path string, v reflect.Value) boo
 	case err != nil:
 		l.problem(n, path, "%v", err)
 		return false
+	case len(e.missing) > 0 && !l.needs(path):
+		l.unset(n, path, e.missing)
+		return false
 	case len(e.missing) > 0:
 		for _, name := range e.missing {
 			l.problem(n, path, "environment variable %s is not set: set it, or write ${%s:-default}", name, name)
@@ -125,8 +128,17 @@ func (l *loader) scalar(n *yaml.Node, s *spec, path string, v reflect.Value) boo
 			return false
 		}
 	}
+	if isSecret(v.Addr().Interface()) {
+		if e.text == "" && len(e.names) > 0 && !l.needs(path) {
+			l.unset(n, path, e.names)
+			return false
+		}
+		l.notePlain(n, path, e.text)
+	}
 	if s.need && e.text == "" {
-		if len(e.names) > 0 {
+		if len(e.names) > 0 && !l.needs(path) {
+			l.unset(n, path, e.names)
+		} else if len(e.names) > 0 {
 			l.problem(n, path, "is empty: so is %s", strings.Join(e.names, ", "))
 		} else {
 			l.problem(n, path, "is empty")
@@ -160,6 +172,10 @@ func (l *loader) secretFile(n *yaml.Node, s *spec, path string, v reflect.Value)
 		return
 	}
 	text, err := readSecretFile(l.name, file)
+	if absent(err) && !l.needs(path) {
+		l.unset(n, path, nil)
+		return
+	}
 	if err != nil {
 		l.problem(n, path, "the file cannot be read: %v", err)
 		return

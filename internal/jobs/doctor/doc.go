@@ -2,7 +2,7 @@
 // what syncer takes for granted holds where it is to run: the configuration, the
 // credentials, the shape of every endpoint, the promises of the object store.
 //
-//	configuration   what jobs.yaml leaves to chance
+//	configuration   what jobs.yaml leaves to chance: secrets in it, whose addresses, masks
 //	api             a token, its scopes, the clock
 //	users           the list: its pages, the first page's number, the tenant
 //	endpoints       every operation of the job's streams against one user

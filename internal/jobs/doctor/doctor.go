@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -67,7 +69,7 @@ type Check struct {
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	job := o.Config.Jobs[o.Job]
 	if job == nil {
-		return nil, jobs.Stopf(jobs.ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config))
+		return nil, jobs.Stopf(jobs.ReasonConfig, "no job is called %q: jobs.yaml has %s", o.Job, config.JobNames(o.Config, o.Job))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -91,14 +93,15 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 
 // doctor is one examination under way.
 type doctor struct {
-	o        Options
-	job      *config.Job
-	streams  []config.Stream
-	services []finoos.Service
-	id       string
-	client   *finoos.Client
-	user     string
-	checks   []Check
+	o         Options
+	job       *config.Job
+	streams   []config.Stream
+	services  []finoos.Service
+	id        string
+	client    *finoos.Client
+	user      string
+	addresses *banksync.Addresses // of users, nil where there is no file of them
+	checks    []Check
 
 	latencies []time.Duration
 	skew      time.Duration // of the API's clock against ours
@@ -149,11 +152,17 @@ func (d *doctor) verdict() error {
 // configuration says what will be looked at. Whether the file is right was
 // found out when it was loaded.
 func (d *doctor) configuration() {
-	c := d.o.Config.FinoOS
-	d.ok("configuration", "job %s pulls %s from %s into %s", d.o.Job, joined(d.streams), c.BaseURL, d.o.Config.Sink.URL)
+	c := d.o.Config
+	d.ok("configuration", "job %s pulls %s from %s into %s", d.o.Job, joined(d.streams), c.FinoOS.BaseURL, c.Sink.URL)
 	d.ok("secrets", "finoos.client_id and finoos.client_secret are set (never shown)")
-	if len(c.Paths) > 0 {
-		d.note("paths", "", "%d paths are overridden: %s", len(c.Paths), sortedKeys(c.Paths))
+	for _, p := range c.Notes.Plain {
+		if of, ok := strings.CutPrefix(p.Key, "jobs."); !ok || strings.HasPrefix(of, d.o.Job+".") {
+			d.warn("secrets", "do so, and give it a new value where others may have read the file", "%s %s", p.Key, p.Message)
+		}
+	}
+	d.masks()
+	if paths := c.FinoOS.Paths; len(paths) > 0 {
+		d.note("paths", "", "%d paths are overridden: %s", len(paths), sortedKeys(paths))
 	}
 	d.synchronisations()
 }
@@ -167,11 +176,19 @@ func (d *doctor) synchronisations() {
 		d.note(what, "", "none are asked for: sync.when is never, or there is neither sync.user_ip nor sync.user_ips")
 	case s.UserIPs != "":
 		addresses, err := banksync.ReadAddresses(s.UserIPs, nil)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			d.fail(jobs.ReasonConfig, what, "put the file there, or correct sync.user_ips: no run begins without it", "%v", err)
+			return
+		case err != nil:
 			d.fail(jobs.ReasonConfig, what, "correct the file: one line for each user, user id and address", "%v", err)
 			return
+		case addresses.Len() == 0:
+			d.warn(what, "put a line for each user into it, user id and address", "sync.user_ips has no address: no bank is asked for anybody")
+			return
 		}
-		d.note(what, "", "asked for where %s, for the %d users who have an address in sync.user_ips; not tried here, since banks allow few of them", s.When, addresses.Len())
+		d.addresses = addresses
+		d.note(what, "", "asked for where %s, for users who have an address: sync.user_ips has %d, and whether these ids are users is not looked at; not tried here, since banks allow few of them", s.When, addresses.Len())
 	default:
 		d.warn(what, "give each user's own in sync.user_ips, or take sync.user_ip out",
 			"asked for where %s, and sync.user_ip tells every bank the same address: by PSD2 it is the user's own, and says that the user is present; not tried here, since banks allow few of them", s.When)

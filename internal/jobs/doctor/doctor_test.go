@@ -71,7 +71,20 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 		},
 		"a file of addresses that is not there": {
 			job: []string{"sync: {user_ips: /nowhere/ips.csv}"}, status: CheckFail, what: "bank synchronisations",
-			saw: "no such file", do: "one line for each user", reason: jobs.ReasonConfig,
+			saw: "/nowhere/ips.csv: file does not exist", do: "put the file there", reason: jobs.ReasonConfig,
+		},
+		"nothing is hidden": {status: CheckNote, what: "mask", saw: "nothing is hidden: names", do: "Personal data"},
+		"a mask": {
+			job:    []string{"mask: {accounts: {iban: hmac, owner: drop}}", "mask_key: 0123456789abcdef"},
+			status: CheckOK, what: "mask", saw: "hidden in accounts (iban hmac, owner drop); what is remembered",
+		},
+		"a mask without a key": {
+			job: []string{"mask: {accounts: {owner: drop}}"}, status: CheckWarn, what: "mask",
+			saw: "changes of what is dropped are not found", do: "set mask_key",
+		},
+		"a secret in the file": {
+			job: []string{"mask: {accounts: {owner: drop}}", "mask_key: 0123456789abcdef"}, status: CheckWarn, what: "secrets",
+			saw: "jobs.nightly.mask_key is a secret, and stands in the file as it is: write ${NAME}", do: "give it a new value where",
 		},
 		"nothing differs": {status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
 		"another path": {

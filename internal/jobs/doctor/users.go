@@ -39,6 +39,9 @@ func (d *doctor) users(ctx context.Context) {
 		many += fmt.Sprintf(", %d in all", p.Total.V)
 	}
 	d.ok("users", "%s", many)
+	if d.addresses != nil && !d.addresses.Of(d.user).IsValid() {
+		d.note("bank synchronisations", "look whether the file has ids as the API writes them", "the user that is looked at has no address in sync.user_ips, and so gets none")
+	}
 	if p.Aside > 0 {
 		d.warn("users", "report it as an issue; a run puts them aside, and ends with a warning", "%d records of the first page are no users: they have no usable id", p.Aside)
 	}

@@ -46,7 +46,7 @@ func Find(ctx context.Context, cfg *config.Config, job, run string, open Opener)
 	jobNamed := slices.Sorted(maps.Keys(cfg.Jobs))
 	if job != "" {
 		if cfg.Jobs[job] == nil {
-			return nil, notFound("no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg))
+			return nil, notFound("no job is called %q: jobs.yaml has %s", job, config.JobNames(cfg, job))
 		}
 		jobNamed = []string{job}
 	}

@@ -115,7 +115,7 @@ func newServer(o Options) (*server, error) {
 	}
 	switch len(s.keepers) {
 	case 0:
-		return nil, jobs.Stopf(jobs.ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", config.JobNames(o.Config))
+		return nil, jobs.Stopf(jobs.ReasonConfig, "no job has a schedule: give one, such as schedule: \"30 2 * * *\", to %s", config.JobNames(o.Config, ""))
 	case 1:
 	default: // the ceiling is that of the process
 		s.pacing = finoos.NewPacing(o.Config.FinoOS.RequestsPerSecond, 1)

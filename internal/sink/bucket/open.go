@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 
@@ -26,6 +27,9 @@ type Options struct {
 	// Credentials are static ones; nil takes the default chain (environment,
 	// profile, web identity, instance role).
 	Credentials *Credentials
+	// Roots are who may have signed the store's certificate; nil is whom the system
+	// trusts.
+	Roots *x509.CertPool
 	// HTTPClient replaces the default client.
 	HTTPClient *http.Client
 	// MostBytes is how large the object at a key may be for Get to read it; nil is

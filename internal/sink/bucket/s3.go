@@ -129,7 +129,12 @@ func s3Config(ctx context.Context, loc location, opts Options) (aws.Config, erro
 		}),
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(s3Timeout).
-			WithDialerOptions(func(d *net.Dialer) { d.Timeout = s3DialTimeout })),
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = s3DialTimeout }).
+			WithTransportOptions(func(t *http.Transport) {
+				if opts.Roots != nil { // a copy: AWS_CA_BUNDLE adds to it
+					t.TLSClientConfig.RootCAs = opts.Roots.Clone()
+				}
+			})),
 	}
 	if loc.region != "" {
 		load = append(load, config.WithRegion(loc.region))

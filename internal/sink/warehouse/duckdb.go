@@ -10,7 +10,8 @@ import (
 
 var duckdb = dialect{
 	name: "duckdb", title: "DuckDB",
-	about: "Views that read the files where they are: there is nothing to load, and new files are seen at once.",
+	about: `Views that read the files where they are: there is nothing to load, and new files are seen at once.
+They name the files by their path: where the lake moves, print this again.`,
 	quote: quoted,
 	types: map[table.ColumnType]string{
 		table.TypeString: "VARCHAR", table.TypeJSON: "VARCHAR", table.TypeDecimal: "DECIMAL(18,4)", table.TypeDate: "DATE",

@@ -1,5 +1,6 @@
 -- The lake at s3://acme-lake/finoos for DuckDB, printed by `syncer sql`: for what programs of schema 2 have written.
 -- Views that read the files where they are: there is nothing to load, and new files are seen at once.
+-- They name the files by their path: where the lake moves, print this again.
 
 INSTALL httpfs;
 
