@@ -42,7 +42,7 @@ func (n night) text(p *printout) {
 	title := fmt.Sprintf("Night %d, %s", n.Number, day.Format("Monday, 2 January 2006"))
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
 	p.printf("  Users: %s.\n", usersText(n.Report.Users))
-	if sessions := sessionsText(n.Report.SyncSessions); sessions != "" {
+	if sessions := counted(n.Report.SyncSessions); sessions != "" {
 		p.printf("  Banks asked for fresh data: %s.\n", sessions)
 	}
 	if n.Report.Outcome == report.DoneInPart {

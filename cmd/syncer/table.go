@@ -84,6 +84,22 @@ type printout struct{ strings.Builder }
 
 func (p *printout) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
 
+const (
+	lineWidth  = 80 // of a terminal
+	labelWidth = 10
+	// longestText bounds what is printed of a text that somebody else wrote.
+	longestText = 1000
+)
+
+// item is a line of a summary: a label, and a text that goes on below itself where it
+// is long. What others wrote in it is escaped.
+func (p *printout) item(label, format string, args ...any) {
+	for _, line := range human.Wrap(human.Plain(fmt.Sprintf(format, args...), longestText), lineWidth-labelWidth-2) {
+		p.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-*s%s", labelWidth, label, line), " "))
+		label = ""
+	}
+}
+
 func (p *printout) indent(lines []string) {
 	for _, l := range lines {
 		p.printf("%s\n", strings.TrimRight("  "+l, " "))

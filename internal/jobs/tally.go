@@ -162,8 +162,9 @@ func (t *tally) keeps(usersPulled int64) {
 	t.kept = usersPulled
 }
 
-// notKept is what was pulled and is in no commit; nil where it is nothing. mu is held.
-func (t *tally) notKept() *report.NotKept {
+// notKept is what was pulled and is in no commit, or in one of which nobody knows whether
+// it stands; nil where it is nothing. mu is held.
+func (t *tally) notKept(unsure bool) *report.NotKept {
 	lost := report.NotKept{Users: t.report.Users.Pulled - t.kept}
 	for name, s := range t.report.Streams {
 		lost.Rows += s.Rows + s.Deletes - t.report.Tables[string(name)].Rows
@@ -171,6 +172,7 @@ func (t *tally) notKept() *report.NotKept {
 	if lost == (report.NotKept{}) {
 		return nil
 	}
+	lost.Unsure = unsure
 	return &lost
 }
 
@@ -191,7 +193,7 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r.Unreached = max(0, r.Users.Listed-r.Users.Done())
 	r.AllUnreached = r.Users.Listed == 0 && r.List == nil && (r.Outcome == report.Stopped || r.Outcome == report.Interrupted)
 	if !safe {
-		r.NotKept = t.notKept()
+		r.NotKept = t.notKept(sink.IsUnsettled(err))
 	}
 	r.Needed.Users, r.Needed.More = t.needed.Sorted()
 	t.tell(stats, elapsed)

@@ -121,6 +121,7 @@ func (g *Group) ending(r *Report) {
 		}
 		g.NotKept.Users += lost.Users
 		g.NotKept.Rows += lost.Rows
+		g.NotKept.Unsure = g.NotKept.Unsure || lost.Unsure
 	}
 	for name, t := range r.Services {
 		if g.Services == nil {

@@ -217,6 +217,9 @@ type Table struct {
 type NotKept struct {
 	Users int64 `json:"users"` // that were done with something new since the last commit
 	Rows  int64 `json:"rows"`  // of streams, deletes included
+	// Unsure says that the store has not told whether the last commit stands: if it
+	// does, nothing is lost. The next run finds out.
+	Unsure bool `json:"unsure,omitempty"`
 }
 
 // Progress is a running job's state, for a progress bar or a log line.
