@@ -19,6 +19,7 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 		table.TypeInt32: "INT", table.TypeInt64: "BIGINT",
 	},
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "Z'" },
+	text:  "STRING",
 	age:   func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
 	check: func(l lakePlace) error { return l.isFrom("Databricks", inS3, inGCS) },
 	setup: func(g *scriptWriter) []Statement {

@@ -18,6 +18,7 @@ var duckdb = dialect{
 		table.TypeInt32: "INTEGER", table.TypeInt64: "BIGINT",
 	},
 	utc:   func(text string) string { return "TIMESTAMPTZ '" + text + "+00'" },
+	text:  "VARCHAR",
 	age:   func(instant string) string { return "date_diff('second', " + instant + ", current_timestamp)" },
 	check: func(l lakePlace) error { return l.isFrom("DuckDB", inFolder, inS3) },
 	setup: duckdbSetup,
