@@ -61,7 +61,7 @@ func (p *printout) needed(n report.Needed, where string) {
 		p.below(userIndent, u.UserID)
 		text := counted(u.Logins) + ", noted " + u.NotedAt.UTC().Format(dayOnly)
 		if !u.NextTry.IsZero() {
-			text += ", not asked again before " + u.NextTry.UTC().Format(dayOnly)
+			text += ", asked again from " + u.NextTry.UTC().Format(dayOnly)
 		}
 		p.below(streamIndent, text)
 	}
