@@ -77,6 +77,11 @@ func (a *app) report(ctx context.Context, run, job, html string, users bool) err
 		}
 	}
 	s := summary{report: found.Report, took: found.Report.Took(), users: users, past: true}
+	if run == report.Latest {
+		if s.newer, err = jobs.UnfinishedAfter(ctx, cfg, found.Report.Job, found.Report.RunID); err != nil {
+			return err
+		}
+	}
 	err = a.print(json.RawMessage(found.Body), func(w io.Writer) error {
 		if err := s.text(w); err != nil || html == "" {
 			return err

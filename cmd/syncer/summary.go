@@ -12,6 +12,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -29,13 +30,17 @@ func (p *printout) issue(label, kind string, issue report.Issue) {
 type summary struct {
 	report *report.Report
 	took   time.Duration
-	users  bool // all are named that the report names
-	past   bool // what it ended with was not said yet
+	users  bool          // all are named that the report names
+	past   bool          // what it ended with was not said yet
+	newer  []sink.Worker // runs that left no report
 }
 
 func (s summary) text(w io.Writer) error {
 	r := s.report
 	var p printout
+	for _, w := range s.newer {
+		p.below(0, fmt.Sprintf("A newer run left no report: %s, %s, of %s. It was killed, or could not write one: syncer status %s", w.RunID, w.Holder, day(w.Since), r.Job))
+	}
 	shard := ""
 	if r.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", r.Shard, r.Shards)

@@ -395,6 +395,25 @@ func (s *Status) readUnfinished(ctx context.Context, store bucket.Store, left []
 	return nil
 }
 
+// UnfinishedAfter finds the runs of a job that began after one, left their leases and no
+// report: what is said of the newest report is then not the newest there is to say.
+func UnfinishedAfter(ctx context.Context, cfg *config.Config, job, runID string) ([]sink.Worker, error) {
+	store, err := OpenStore(ctx, cfg.Sink, job, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, left, err := sink.Leases(ctx, store, job)
+	if err != nil {
+		return nil, statusError(ctx, err)
+	}
+	s := &Status{Job: job}
+	left = slices.DeleteFunc(left, func(w sink.Worker) bool { return w.RunID <= runID })
+	if err := s.readUnfinished(ctx, store, left); err != nil {
+		return nil, statusError(ctx, err)
+	}
+	return s.Unfinished, nil
+}
+
 // sameNight is by how much the shards of a night may begin apart.
 const sameNight = time.Hour
 

@@ -321,6 +321,11 @@ func TestStatusTellsOfARunThatBeganAndDidNotEnd(t *testing.T) {
 		if len(s.Unfinished) != 1 || s.Unfinished[0].RunID != lost || s.Unfinished[0].LastSign.IsZero() || s.Unfinished[0].Holder == "" || s.LastRun != nil {
 			b.t.Fatalf("afterwards: %+v, last run %+v", s.Unfinished, s.LastRun)
 		}
+		for after, want := range map[string]int{"": 1, lost: 0} {
+			if left, err := UnfinishedAfter(b.t.Context(), o.Config, "nightly", after); err != nil || len(left) != want {
+				b.t.Errorf("after %q: %+v, %v", after, left, err)
+			}
+		}
 		// Its commits tell of it, too, where somebody has removed the lease.
 		if err := b.store().Delete(b.t.Context(), "_syncer/nightly/leases/0.json"); err != nil {
 			b.t.Fatal(err)
