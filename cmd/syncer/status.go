@@ -244,8 +244,8 @@ func ofAShard(r *report.Group) string {
 // lastUsersText counts the users of the last run by what became of them.
 func lastUsersText(r *report.Group) string {
 	u := r.Users
-	text := fmt.Sprintf("%s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone",
-		count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))
+	parts := []string{fmt.Sprintf("%s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone",
+		count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))}
 	for _, c := range []struct {
 		n    int64
 		what string
@@ -253,10 +253,10 @@ func lastUsersText(r *report.Group) string {
 		{u.Missing, "missing"}, {u.NotBooked, "without a service of the job"}, {u.PassedOver, "passed over"}, {r.Unreached, "not reached"},
 	} {
 		if c.n > 0 {
-			text += ", " + count(c.n) + " " + c.what
+			parts = append(parts, count(c.n)+" "+c.what)
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func knownUsers(u jobs.StatusUsers) string {
@@ -302,5 +302,5 @@ func age(seconds int64) string {
 	case seconds < 100*day:
 		return fmt.Sprintf("%d d %d h", seconds/day, seconds%day/hour)
 	}
-	return fmt.Sprintf("%s d", count(seconds/day))
+	return count(seconds/day) + " d"
 }
