@@ -95,7 +95,7 @@ func TestARestartOfServeInTheMiddleOfARunLosesAndRepeatsNothing(t *testing.T) {
 	asked := len(b.Requests())
 	await(c.ended, func() bool { return len(b.Requests()) > asked+12 }) // there is something to commit
 	c.stop(t)
-	if got := outcomesOf(t, dir); !slices.Equal(got, []string{"stopped"}) {
+	if got := outcomesOf(t, dir); !slices.Equal(got, []string{"interrupted"}) {
 		t.Fatalf("the first run was not stopped in the middle: %s", got)
 	}
 
@@ -116,7 +116,7 @@ func TestARestartOfServeInTheMiddleOfARunLosesAndRepeatsNothing(t *testing.T) {
 	c.shows(t, `syncer_data_timestamp_seconds{job_name="nightly",share="1",stream="contracts"}`)
 	c.stop(t)
 
-	if got := outcomesOf(t, dir); !slices.Equal(got, []string{"stopped", "done"}) {
+	if got := outcomesOf(t, dir); !slices.Equal(got, []string{"interrupted", "done"}) {
 		t.Errorf("the runs were %s", got)
 	}
 	checkLake(t, dir, b)

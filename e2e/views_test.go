@@ -222,10 +222,10 @@ UNION ALL BY NAME
 SELECT 'u1' AS user_id, 'accounts' AS stream, 'pulled' AS outcome, now() - 3 * INTERVAL 1 DAY AS _extracted_at;
 INSERT INTO users BY NAME SELECT 'gone' AS user_id, 'delete' AS _op, now() AS _extracted_at;`)
 	got := l.query(t, `SELECT stream, users_pulled, date_diff('hour', oldest_pull_at, now()) // 24 AS oldest, date_diff('hour', newest_pull_at, now()) // 24 AS newest,
-		p50_age_seconds // 86400 AS p50, p95_age_seconds // 86400 AS p95 FROM freshness ORDER BY stream`)
+		p50_age_seconds // 86400 AS p50, p95_age_seconds // 86400 AS p95, p50_age, p95_age FROM freshness ORDER BY stream`)
 	want := []row{
-		{"stream": "accounts", "users_pulled": int64(1), "oldest": int64(3), "newest": int64(3), "p50": int64(3), "p95": int64(3)},
-		{"stream": "contracts", "users_pulled": int64(20), "oldest": int64(20), "newest": int64(1), "p50": int64(10), "p95": int64(19)},
+		{"stream": "accounts", "users_pulled": int64(1), "oldest": int64(3), "newest": int64(3), "p50": int64(3), "p95": int64(3), "p50_age": "3 d 00:00", "p95_age": "3 d 00:00"},
+		{"stream": "contracts", "users_pulled": int64(20), "oldest": int64(20), "newest": int64(1), "p50": int64(10), "p95": int64(19), "p50_age": "10 d 00:00", "p95_age": "19 d 00:00"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("freshness (-want +got):\n%s", diff)

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/report"
 )
 
@@ -49,13 +49,13 @@ func (n night) text(p *printout) {
 	title := fmt.Sprintf("Night %d, %s", n.Number, day.Format("Monday, 2 January 2006"))
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
 	filled(p, "Users: %s.", usersText(n.Report.Users))
-	if sessions := sessionsText(n.Report.SyncSessions); sessions != "" {
+	if sessions := counted(n.Report.SyncSessions); sessions != "" {
 		p.printf("  Banks asked for fresh data: %s.\n", sessions)
 	}
 	if n.Report.Outcome == report.DoneInPart {
 		filled(p, "But: %s.", n.Report.Error)
 	}
-	for _, f := range n.Report.Failures[:min(len(n.Report.Failures), shownFailures)] {
+	for _, f := range n.Report.Failures[:min(len(n.Report.Failures), shownUsers)] {
 		filled(p, "Failed: %s of user %s (%s); the next night tries again.", f.Stream, f.UserID, f.Class)
 	}
 	p.printf("\n")
@@ -152,18 +152,9 @@ func heading(p *printout, title string) {
 	p.printf("\n%s\n%s\n\n", title, strings.Repeat("-", len(title)))
 }
 
-// demoColumns is how wide the demo's story is, but for paths.
-const demoColumns = 80
-
 // filled prints a text in lines that are narrow enough, indented by two.
 func filled(p *printout, format string, args ...any) {
-	line := ""
-	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > demoColumns-2 {
-			p.printf("  %s\n", line)
-			line = ""
-		}
-		line = strings.TrimLeft(line+" "+word, " ")
+	for _, line := range human.Wrap(human.Line(fmt.Sprintf(format, args...), longestText), lineWidth-2) {
+		p.printf("  %s\n", line)
 	}
-	p.printf("  %s\n", line)
 }

@@ -18,6 +18,7 @@ import (
 
 func (a *app) reportCommand() *cobra.Command {
 	var job, html string
+	var users bool
 	cmd := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Show what a run did, as text or as a page",
@@ -29,6 +30,10 @@ table, failures, outcomes of bank synchronisations, the slowest users, and how f
 the data are. It is one file that needs no network and runs no script; like the
 report it names users by their ids only.
 
+Of those who failed, or have a bank login that only they can bring to work again, a few
+are named, with the class of the failure, for how many nights in a row it has been there
+and the next try; --users names all that the report has (up to 1,000 of each kind).
+
 It writes nothing to the bucket, and asks the API for nothing.
 
 ` + exitCodesHelp(),
@@ -37,11 +42,12 @@ It writes nothing to the bucket, and asks the API for nothing.
   syncer report 01JDA3Z4M0V8Q2K7T5R1XW9BCE --output json`,
 		Args: oneRun,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.report(cmd.Context(), args[0], job, html)
+			return a.report(cmd.Context(), args[0], job, html, users)
 		},
 	}
 	cmd.Flags().StringVar(&job, "job", "", "look at runs of this `job` only")
 	cmd.Flags().StringVar(&html, "html", "", "write a page to this `file` as well")
+	cmd.Flags().BoolVar(&users, "users", false, "name all users who failed or are needed, not only a few")
 	return cmd
 }
 
@@ -56,7 +62,7 @@ func oneRun(_ *cobra.Command, args []string) error {
 }
 
 // report finds a report, prints it, and makes a page of it where one is wanted.
-func (a *app) report(ctx context.Context, run, job, html string) error {
+func (a *app) report(ctx context.Context, run, job, html string, users bool) error {
 	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
@@ -70,7 +76,12 @@ func (a *app) report(ctx context.Context, run, job, html string) error {
 			return usagef("--html: %w", err)
 		}
 	}
-	s := summary{report: found.Report, took: found.Report.Took()}
+	s := summary{report: found.Report, took: found.Report.Took(), users: users, past: true}
+	if run == report.Latest {
+		if s.newer, err = jobs.UnfinishedAfter(ctx, cfg, found.Report.Job, found.Report.RunID); err != nil {
+			return err
+		}
+	}
 	err = a.print(json.RawMessage(found.Body), func(w io.Writer) error {
 		if err := s.text(w); err != nil || html == "" {
 			return err

@@ -16,10 +16,13 @@ import (
 	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
 )
 
 func (a *app) statusCommand() *cobra.Command {
 	var watch time.Duration
+	var users bool
 	cmd := &cobra.Command{
 		Use:   "status [JOB]",
 		Short: "Say how jobs stand, from the bucket alone",
@@ -28,7 +31,8 @@ commits, what the last run did and how fast, how old what the lake has of each s
 is (the age of the analysis that it comes from: of half of the users, of 95 %, of the
 oldest), of how many users it was last read in part, which a full pull will make up for
 (full_refresh_every), and which users fail, sit out in quarantine, or have a bank login
-that only they can bring to work again.
+that only they can bring to work again: a few of each, or with --users all of them (of a
+job 10,000 of each kind at most). It also tells of a run that began and did not end.
 
 It asks the bucket alone, takes no lease and writes nothing: a run may be at work.
 Without JOB, all jobs are told. With --output json there is one list of them.
@@ -36,6 +40,7 @@ Without JOB, all jobs are told. With --output json there is one list of them.
 ` + exitCodesHelp(),
 		Example: `  syncer status
   syncer status nightly --watch 10s
+  syncer status nightly --users
   syncer status nightly --output json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -47,14 +52,15 @@ Without JOB, all jobs are told. With --output json there is one list of them.
 			if watch != 0 && watch < time.Second {
 				return usagef("--watch %v: at least a second", watch)
 			}
-			return a.status(cmd.Context(), strings.Join(args, ""), watch)
+			return a.status(cmd.Context(), strings.Join(args, ""), watch, users)
 		},
 	}
 	cmd.Flags().DurationVar(&watch, "watch", 0, "say it again after each such `time`, until stopped")
+	cmd.Flags().BoolVar(&users, "users", false, "name all users who fail or are needed, not only a few")
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, job string, watch time.Duration) error {
+func (a *app) status(ctx context.Context, job string, watch time.Duration, users bool) error {
 	cfg, err := config.LoadToRead(a.config, a.getenv)
 	if err != nil {
 		return err
@@ -63,10 +69,14 @@ func (a *app) status(ctx context.Context, job string, watch time.Duration) error
 	if job != "" {
 		names = []string{job}
 	}
+	named := shownUsers
+	if users {
+		named = jobs.MostNamed
+	}
 	for {
 		all := make([]*jobs.Status, 0, len(names))
 		for _, name := range names {
-			s, err := jobs.ReadStatus(ctx, jobs.StatusOptions{Config: cfg, Job: name})
+			s, err := jobs.ReadStatus(ctx, jobs.StatusOptions{Config: cfg, Job: name, Named: named})
 			if err != nil {
 				return err
 			}
@@ -110,26 +120,30 @@ func statusText(all []*jobs.Status) *printout {
 func jobStatusText(p *printout, s *jobs.Status) {
 	p.printf("%s\n", s.Job)
 	for _, w := range s.AtWork {
-		what := fmt.Sprintf("a run of shard %d/%d", w.Shard, max(w.Shards, 1))
-		if w.Backfill != "" {
-			what = "backfill " + w.Backfill
-		}
-		p.printf("  at work   %s: %s, since %s\n", what, w.Holder, moment(w.Since, s.At))
+		p.item("at work", "%s: %s, since %s", workText(w), w.Holder, moment(w.Since, s.At))
+	}
+	for _, w := range s.Unfinished {
+		p.item("no report", "%s", unfinishedText(w, s.At))
 	}
 	if s.Next != nil {
-		p.printf("  next      %s (in %s)\n", s.Next.Format("2006-01-02 15:04 MST"), human.Duration(s.Next.Sub(s.At)))
+		p.item("next", "%s (in %s)", s.Next.Format("2006-01-02 15:04 MST"), human.Duration(s.Next.Sub(s.At)))
 	}
+	lastRunText(p, s)
 	if len(s.Commits) == 0 {
 		p.printf("  nothing was committed yet\n")
 		return
 	}
-	lastRunText(p, s)
-	p.printf("  users     %s\n", knownUsers(s.Users))
+	if s.LastSuccess != nil {
+		p.item("complete", "all users were last reached %s", moment(*s.LastSuccess, s.At))
+	} else {
+		p.item("complete", "not yet: no run has reached all users")
+	}
+	usersStatusText(p, s)
 	p.printf("\n")
-	t := newTable("stream", "users", "age p50", "p95", "oldest", "partial", "failing", "quarantined")
+	t := newTable("stream", "users", "age p50", "p95", "oldest", "partial", "failing", "paused")
 	for _, name := range config.Streams() {
 		if st := s.Streams[name]; st != nil {
-			t.add(string(name), st.Users, seconds(st.P50), seconds(st.P95), seconds(st.Oldest), st.Partial, st.Failing, st.Quarantined)
+			t.add(string(name), st.Users, age(st.P50), age(st.P95), age(st.Oldest), st.Partial, st.Failing, st.Quarantined)
 		}
 	}
 	p.indent(t.lines())
@@ -138,11 +152,47 @@ func jobStatusText(p *printout, s *jobs.Status) {
 	for _, c := range s.Commits {
 		note := c.Kind
 		if !c.Published {
-			note += ", not published yet"
+			note += ", unpublished"
 		}
-		t.add(int64(c.Seq), moment(c.CommittedAt, s.At), int64(c.Files), c.Rows, size(c.Bytes), note) // numbers of commits are small
+		at := fmt.Sprintf("%s (%s ago)", day(c.CommittedAt), age(max(1, int64(s.At.Sub(c.CommittedAt).Seconds()))))
+		t.add(int64(c.Seq), at, int64(c.Files), c.Rows, size(c.Bytes), note) // numbers of commits are small
 	}
 	p.indent(t.lines())
+}
+
+func workText(w sink.Worker) string {
+	if w.Backfill != "" {
+		return "backfill " + w.Backfill
+	}
+	return fmt.Sprintf("a run of shard %d/%d", w.Shard, max(w.Shards, 1))
+}
+
+// unfinishedText tells of a run that neither is at work nor has left a report. Of one
+// whose lease is gone nothing is known but what it has committed.
+func unfinishedText(w sink.Worker, now time.Time) string {
+	what, holder := "a run", ""
+	if w.Holder != "" {
+		what, holder = workText(w), ", "+w.Holder
+	}
+	return fmt.Sprintf("of %s (%s%s): it began %s, its last sign is of %s, and it is not at work. It was killed, or could not write one; "+
+		"what it had committed stands, the next run brings the rest", what, w.RunID, holder, moment(w.Since, now), moment(w.LastSign, now))
+}
+
+// usersStatusText counts the users, and names those who fail and those who are needed.
+func usersStatusText(p *printout, s *jobs.Status) {
+	p.item("users", "%s", knownUsers(s.Users))
+	where := "syncer status " + s.Job + " --users, or the table pulls"
+	if fail := int64(len(s.Failing.Users)) + s.Failing.More; fail > 0 {
+		p.item("failing", "%s, the longest first:", plural(fail, "user"))
+		p.failing(s.Failing, where)
+	}
+	if s.Needed.Count > 0 {
+		p.item("needed", "%s", neededText(s.Needed))
+		p.needed(s.Needed, where)
+	}
+	if s.Nameless != "" {
+		p.item("", "%s", s.Nameless)
+	}
 }
 
 func lastRunText(p *printout, s *jobs.Status) {
@@ -150,40 +200,63 @@ func lastRunText(p *printout, s *jobs.Status) {
 	if r == nil {
 		return
 	}
-	p.printf("  last run  %s, %s, took %s", r.Outcome, moment(r.Finished, s.At), human.Duration(r.Finished.Sub(r.Started)))
+	text := fmt.Sprintf("%s, %s, took %s", r.Outcome, moment(r.Finished, s.At), human.Duration(r.Finished.Sub(r.Started)))
+	switch {
+	case r.Named > 0:
+		text += fmt.Sprintf("; for %s only, who had been named", plural(int64(r.Named), "user"))
+	case r.OnlyFailed:
+		text += "; only for users who had failed"
+	}
 	if r.Shards > 1 {
-		p.printf(", %d reports of %d shards", r.Reports, r.Shards)
+		text += fmt.Sprintf("; %d of %d shards have reported", r.Reported, r.Shards)
 	}
-	p.printf("\n")
+	p.item("last run", "%s", text)
 	if r.Error != "" {
-		p.printf("            %s\n", r.Error)
+		p.item("", "%s", r.Error)
 	}
-	u := r.Users
-	p.printf("            users: %s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone", count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))
-	if u.Missing > 0 {
-		p.printf(", %s missing", count(u.Missing))
+	p.item("", "users: %s", lastUsersText(r))
+	if r.AllUnreached {
+		p.item("", "nobody was reached%s: it ended before it was known who is there", ofAShard(r))
 	}
-	if u.NotBooked > 0 {
-		p.printf(", %s without a service of the job", count(u.NotBooked))
+	if r.NotKept != nil {
+		p.item("", "not kept: %s", notKeptText(r.NotKept))
 	}
-	if u.PassedOver > 0 {
-		p.printf(", %s passed over", count(u.PassedOver))
-	}
-	if r.Unreached > 0 {
-		p.printf(", %s not reached", count(r.Unreached))
-	}
-	p.printf("\n            %s requests (%.1f a second), %s refused; %.1f users and %.0f rows a second\n",
+	p.item("", "%s requests (%.1f a second), %s refused; %.1f users and %.0f rows a second",
 		count(r.Requests), r.RequestsPerSecond, count(r.Refused), r.UsersPerSecond, r.RowsPerSecond)
 	for _, name := range slices.Sorted(maps.Keys(r.Services)) {
-		s := r.Services[name]
-		p.printf("            %s is down since %s, %s users passed over: %s\n", name, s.DownSince.Format("15:04 MST"), count(s.PassedOver), s.Error)
+		p.item("", "down: %s", downText(name, r.Services[name]))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
-		p.printf("            %s: %s\n", kind, issueText(kind, r.Issues[kind]))
+		p.issue("", kind, r.Issues[kind])
 	}
 	if len(r.SyncSessions) > 0 {
-		p.printf("            bank synchronisations: %s\n", counted(r.SyncSessions))
+		p.item("", "bank synchronisations: %s", counted(r.SyncSessions))
 	}
+}
+
+func ofAShard(r *report.Group) string {
+	if r.Shards > 1 {
+		return " by a shard"
+	}
+	return ""
+}
+
+// lastUsersText counts the users of the last run by what became of them.
+func lastUsersText(r *report.Group) string {
+	u := r.Users
+	parts := []string{fmt.Sprintf("%s pulled, %s unchanged, %s without analysis, %s failed, %s quarantined, %s gone",
+		count(u.Pulled), count(u.Unchanged), count(u.NoAnalysis), count(u.Failed), count(u.Quarantined), count(u.Gone))}
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{
+		{u.Missing, "missing"}, {u.NotBooked, "without a service of the job"}, {u.PassedOver, "passed over"}, {r.Unreached, "not reached"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, count(c.n)+" "+c.what)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func knownUsers(u jobs.StatusUsers) string {
@@ -194,8 +267,8 @@ func knownUsers(u jobs.StatusUsers) string {
 	if u.Quarantined > 0 {
 		text += ", " + count(u.Quarantined) + " in quarantine"
 	}
-	if u.NeedsUser > 0 {
-		text += fmt.Sprintf(", %s need their user (%s)", count(u.NeedsUser), counted(u.NeedsUserBy))
+	if u.Missing > 0 {
+		text += ", " + count(u.Missing) + " missing"
 	}
 	return text
 }
@@ -214,9 +287,20 @@ func moment(t, now time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", t.UTC().Format("2006-01-02 15:04 MST"), human.Duration(now.Sub(t)))
 }
 
-func seconds(n int64) string {
-	if n == 0 {
+// age is how long something is past, as exactly as one wants to know it at a glance.
+func age(seconds int64) string {
+	const hour, day = 3600, 24 * 3600
+	switch {
+	case seconds == 0:
 		return "-"
+	case seconds < 60:
+		return "< 1 min"
+	case seconds < hour:
+		return fmt.Sprintf("%d min", seconds/60)
+	case seconds < day:
+		return fmt.Sprintf("%.1f h", float64(seconds)/hour)
+	case seconds < 100*day:
+		return fmt.Sprintf("%d d %d h", seconds/day, seconds%day/hour)
 	}
-	return human.Seconds(float64(n))
+	return count(seconds/day) + " d"
 }

@@ -5,92 +5,144 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/table"
 )
 
-// shownFailures is how many failed pulls a summary lists; the table pulls and the
-// report have them all.
-const shownFailures = 5
-
-// issueText says how many there are of a kind, and names one.
-func issueText(kind string, issue report.Issue) string {
+// issue says how many there are of a kind, and names one.
+func (p *printout) issue(label, kind string, issue report.Issue) {
+	p.item(label, "%s: %s %s", kind, count(issue.Count), report.IssueText(kind))
 	example := "stream " + string(issue.Stream)
 	if issue.UserID != "" {
 		example += " of user " + issue.UserID
 	}
-	return fmt.Sprintf("%s %s (such as %s)", count(issue.Count), report.IssueText(kind), example)
+	p.below(userIndent, "(such as "+example+")")
 }
 
 // summary is a report as text.
 type summary struct {
 	report *report.Report
 	took   time.Duration
+	users  bool          // all are named that the report names
+	past   bool          // what it ended with was not said yet
+	newer  []sink.Worker // runs that left no report
 }
 
 func (s summary) text(w io.Writer) error {
 	r := s.report
 	var p printout
+	for _, w := range s.newer {
+		p.below(0, fmt.Sprintf("A newer run left no report: %s, %s, of %s. It was killed, or could not write one: syncer status %s", w.RunID, w.Holder, day(w.Since), r.Job))
+	}
 	shard := ""
 	if r.Shards > 1 {
 		shard = fmt.Sprintf(", shard %d/%d", r.Shard, r.Shards)
 	}
-	p.printf("%s%s: %s in %s (run %s)\n", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID)
-	p.printf("  users     %s\n", usersText(r.Users))
-	if r.Unreached > 0 {
-		p.printf("  deadline  %s not reached: they come first in the next run\n", plural(r.Unreached, "user"))
+	p.below(0, fmt.Sprintf("%s%s: %s in %s (run %s)", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID))
+	if s.past && r.Error != "" {
+		p.item("ended", "with: %s", r.Error)
 	}
-	if r.Unsettled > 0 {
-		p.printf("  settling  %s pulled without the new analysis: it comes with the next run\n", plural(r.Unsettled, "user"))
-	}
-	p.printf("  requests  %s, %s refused, %s tried again, %s read\n", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
-	if sessions := sessionsText(r.SyncSessions); sessions != "" {
-		p.printf("  sessions  %s\n", sessions)
+	s.aboutUsers(&p)
+	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if len(r.SyncSessions) > 0 {
+		p.item("sessions", "%s", counted(r.SyncSessions))
 	}
 	if r.NoAddress > 0 {
-		p.printf("  sessions  none for %s without an address in sync.user_ips\n", plural(r.NoAddress, "user"))
+		p.item("sessions", "none for %s without an address in sync.user_ips", plural(r.NoAddress, "user"))
 	}
 	if r.Remasked > 0 {
-		p.printf("  mask      is not what it was: %s of users read in full\n", plural(r.Remasked, "stream"))
+		p.item("mask", "is not what it was: %s of users read in full", plural(r.Remasked, "stream"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Services)) {
+		p.item("down", "%s", downText(name, r.Services[name]))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
-		p.printf("  odd       %s: %s\n", kind, issueText(kind, r.Issues[kind]))
+		p.issue("odd", kind, r.Issues[kind])
 	}
-	switch {
-	case r.Commits == 0:
-		p.printf("  commits   none: nothing to write\n")
-	case r.FirstSeq == r.LastSeq:
-		p.printf("  commit    %d\n", r.LastSeq)
-	default:
-		p.printf("  commits   %d, numbers %d to %d\n", r.Commits, r.FirstSeq, r.LastSeq)
+	label := "commits"
+	if r.Commits == 1 {
+		label = "commit"
 	}
+	p.item(label, "%s", commitsText(r))
 	if len(r.Tables) > 0 {
 		p.printf("\n")
 		p.indent(writtenTable(r).lines())
 	}
-	s.failures(&p)
+	s.named(&p)
 	return p.writeTo(w)
 }
 
-func (s summary) failures(p *printout) {
-	failed := s.report.Failures
-	if len(failed) == 0 {
-		return
+// aboutUsers says what became of them, and of whom nothing did.
+func (s summary) aboutUsers(p *printout) {
+	r := s.report
+	p.item("users", "%s", usersText(r.Users))
+	if text := unreachedText(r); text != "" {
+		p.item("unreached", "%s", text)
 	}
-	p.printf("\n")
-	t := newTable("failed user", "stream", "class")
-	for _, f := range failed[:min(len(failed), shownFailures)] {
-		t.add(f.UserID, f.Stream, f.Class)
+	if r.NotKept != nil {
+		p.item("not kept", "%s", notKeptText(r.NotKept))
 	}
-	p.indent(t.lines())
-	if more := len(failed) - shownFailures; more > 0 {
-		p.printf("  and %d more: see the table pulls, or --output json\n", more)
+	if r.Unsettled > 0 {
+		p.item("settling", "%s pulled without the new analysis: it comes with the next run", plural(r.Unsettled, "user"))
 	}
+}
+
+// commitsText says what was committed; that it is nothing means another thing where
+// something was pulled.
+func commitsText(r *report.Report) string {
+	switch {
+	case r.Commits > 0 && r.FirstSeq == r.LastSeq:
+		return strconv.FormatUint(r.LastSeq, 10)
+	case r.Commits > 0:
+		return fmt.Sprintf("%d, numbers %d to %d", r.Commits, r.FirstSeq, r.LastSeq)
+	case r.NotKept != nil:
+		return "none that is known of: see what was not kept"
+	case r.CameThrough():
+		return "none: nothing to write"
+	}
+	return "none: nothing new was complete"
+}
+
+// named lists who failed and who is needed.
+func (s summary) named(p *printout) {
+	r := s.report
+	most := shownUsers
+	if s.users {
+		most = report.MaxFailures
+	}
+	var pulls int64
+	for _, n := range r.FailuresByClass {
+		pulls += n
+	}
+	if pulls = max(pulls, int64(len(r.Failures))); pulls > 0 {
+		p.printf("\n")
+		p.item("failed", "%s of %s, the longest first:", plural(pulls, "pull"), plural(r.Users.Failed, "user"))
+		f := report.ByUser(r.Failures, most)
+		f.More = max(f.More, r.Users.Failed-int64(len(f.Users)))
+		p.failing(f, s.others("the table pulls"))
+	}
+	if n := r.Needed; n.Count > 0 {
+		p.printf("\n")
+		p.item("needed", "%s", neededText(n))
+		shown := min(len(n.Users), most)
+		n.Users, n.More = n.Users[:shown], n.Count-int64(shown)
+		p.needed(n, s.others("the table sync_sessions"))
+	}
+}
+
+// others says where those are that are not named.
+func (s summary) others(table string) string {
+	if s.users {
+		return table
+	}
+	return fmt.Sprintf("syncer report %s --users", s.report.RunID)
 }
 
 // usersText counts users by what became of them, leaving out what did not occur.
@@ -113,14 +165,6 @@ func usersText(u report.UserCounts) string {
 		if c.n > 0 {
 			parts = append(parts, count(c.n)+" "+c.what)
 		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-func sessionsText(sessions map[string]int64) string {
-	var parts []string
-	for _, outcome := range slices.Sorted(maps.Keys(sessions)) {
-		parts = append(parts, count(sessions[outcome])+" "+outcome)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -71,7 +71,7 @@ func (t *textTable) lines() []string {
 func besideOrBelow(left, right []string) []string {
 	for _, gap := range []int{5, 3, 2} {
 		both := beside(left, right, gap)
-		if !slices.ContainsFunc(both, func(line string) bool { return utf8.RuneCountInString(line)+2 > demoColumns }) {
+		if !slices.ContainsFunc(both, func(line string) bool { return utf8.RuneCountInString(line)+2 > lineWidth }) {
 			return both
 		}
 	}
@@ -103,6 +103,22 @@ func beside(left, right []string, gap int) []string {
 type printout struct{ strings.Builder }
 
 func (p *printout) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+
+const (
+	lineWidth  = 80 // of a terminal
+	labelWidth = 10
+	// longestText bounds what is printed of a text that somebody else wrote.
+	longestText = 1000
+)
+
+// item is a line of a summary: a label, and a text that goes on below itself where it
+// is long. What others wrote in it is escaped.
+func (p *printout) item(label, format string, args ...any) {
+	for _, line := range human.Wrap(human.Line(fmt.Sprintf(format, args...), longestText), lineWidth-labelWidth-2) {
+		p.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-*s%s", labelWidth, label, line), " "))
+		label = ""
+	}
+}
 
 func (p *printout) indent(lines []string) {
 	for _, l := range lines {

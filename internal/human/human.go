@@ -1,7 +1,7 @@
 // Package human is for people: it writes numbers as they read them, thousands
-// apart, sizes and durations in the unit that fits, and guesses which name they
-// meant to write. It rounds and guesses, so what it says is for eyes only. Texts
-// from outside it makes fit for a terminal.
+// apart, sizes and durations in the unit that fits, breaks lines, escapes what others
+// wrote, and guesses which name they meant to write. It rounds and guesses, so what it
+// says is for eyes only.
 package human
 
 import (

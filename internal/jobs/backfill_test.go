@@ -197,7 +197,7 @@ func TestABackfillThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 			}}
 			rep, err := Backfill(ctx, o)
 			stop()
-			if rep == nil || err != nil && rep.Outcome != "stopped" {
+			if rep == nil || err != nil && rep.Outcome != "interrupted" {
 				t.Fatalf("run %d: %+v, %v", len(runs), rep, err)
 			}
 			for r := range b.requests() {

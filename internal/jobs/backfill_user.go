@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -65,7 +67,7 @@ func (f *filling) step(ctx context.Context, u *user) error {
 // fill reads the range of one stream. Its error ends the run; a user that
 // fails is a row, and is not done.
 func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
-	p := &filledPull{user: u, stream: s}
+	p, began := &filledPull{user: u, stream: s}, time.Now()
 	err := f.read(finoos.WithMeter(ctx, &p.meter), p)
 	if err == nil && u.gone {
 		return nil
@@ -75,7 +77,7 @@ func (f *filling) fill(ctx context.Context, u *user, s config.Stream) error {
 			f.flow.breaker.success()
 		}
 		f.left.Add(-1)
-		f.tally.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: p.outcome, Upserts: p.rows})
+		f.tally.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: p.outcome, Upserts: p.rows, Began: began}, cursors.Cursor{})
 		u.pulled = u.pulled || p.outcome == pull.Pulled
 		u.noAnalysis = u.noAnalysis || p.outcome == pull.NoAnalysis
 		return nil
@@ -228,7 +230,7 @@ func (f *filling) failedToFill(ctx context.Context, p *filledPull, cause error) 
 	}
 	p.user.failed = true
 	f.log.WarnContext(ctx, "backfill failed", "user_id", p.user.ID, "stream", p.stream, "class", class, "error", cause)
-	f.tally.pulled(res)
+	f.tally.pulled(res, cursors.Cursor{})
 	progress := p.user.filled.progress[p.stream]
 	progress.ErrorClass = string(class)
 	return f.add(ctx, res, p, progress)

@@ -225,7 +225,7 @@ func (n *nightly) declare(ctx context.Context, u *user, _ *missingUser) error {
 		return n.sinkError(ctx, err)
 	}
 	n.tally.update(func(rep *report.Report) { rep.Users.Missing--; rep.Users.Gone++ })
-	n.tally.pulled(&pull.Result{User: u.ID, Stream: config.StreamUsers, Outcome: pull.Gone, Deletes: 1})
+	n.tally.pulled(&pull.Result{User: u.ID, Stream: config.StreamUsers, Outcome: pull.Gone, Deletes: 1}, cursors.Cursor{})
 	return nil
 }
 

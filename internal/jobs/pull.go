@@ -161,7 +161,7 @@ func (n *nightly) record(ctx context.Context, u *user, res *pull.Result) error {
 		u.notBooked = true
 	}
 	n.noteIssues(res)
-	n.tally.pulled(res)
+	n.tally.pulled(res, u.Cursor(res.Stream))
 	return nil
 }
 

@@ -21,7 +21,7 @@ func TestReportTellsWhatThePacerLearned(t *testing.T) {
 		{finoos.Stats{Rate: 20}, []string{`"rate":20`}, []string{"learned_limit"}},
 	} {
 		o := RunOptions{Now: func() time.Time { return now }}
-		text, err := json.Marshal(newTally(&o, "run", nil).finish(now, tt.stats, 0, nil))
+		text, err := json.Marshal(newTally(&o, "run", nil).finish(now, tt.stats, 0, true, nil))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func TestAStreamThatGoesOnFailingIsCountedOnceANightAndLeavesTheOthers(t *testin
 		for night := 1; night <= 2; night++ {
 			b.misbehave(faultOf(1, "contracts", sandbox.ServerError))
 			rep := b.run(lenient)
-			if diff := cmp.Diff([]report.Failure{{UserID: id, Stream: config.StreamContracts, Class: finoos.Server}}, rep.Failures); diff != "" {
+			if diff := cmp.Diff([]report.Failure{{UserID: id, Stream: config.StreamContracts, Class: finoos.Server, Nights: night}}, rep.Failures); diff != "" {
 				t.Errorf("night %d: %s", night, diff)
 			}
 			if rep.Users.Failed != 1 || rep.Streams[config.StreamContracts].Failed != 1 {
@@ -113,8 +113,8 @@ func TestA404IsCheckedWithTheUsersOwnPath(t *testing.T) {
 		}})
 		rep := b.run(lenient)
 		want := []report.Failure{
-			{UserID: b.UserID(1), Stream: config.StreamContracts, Class: finoos.NotFound},
-			{UserID: b.UserID(1), Stream: config.StreamAccountHistory, Class: finoos.NotFound},
+			{UserID: b.UserID(1), Stream: config.StreamContracts, Class: finoos.NotFound, Nights: 1},
+			{UserID: b.UserID(1), Stream: config.StreamAccountHistory, Class: finoos.NotFound, Nights: 1},
 		}
 		if diff := cmp.Diff(want, rep.Failures); diff != "" {
 			t.Error(diff)

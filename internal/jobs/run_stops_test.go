@@ -47,7 +47,7 @@ func TestAnInterruptedRunCommitsWhatIsCompleteAndTheNextGoesOn(t *testing.T) {
 		defer cancel()
 		b.at(50, cancel)
 		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config()))
-		if rep.Commits != 1 || rep.Outcome != "stopped" || rep.Users.Pulled == 0 || rep.Users.Pulled == 8 {
+		if rep.Commits != 1 || rep.Outcome != "interrupted" || rep.Users.Pulled == 0 || rep.Users.Pulled == 8 || rep.Unreached != 8-rep.Users.Done() || rep.NotKept != nil {
 			t.Fatalf("%d commits, %s, %+v", rep.Commits, rep.Outcome, rep.Users)
 		}
 		b.transport = b.Transport()

@@ -13,6 +13,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/sink/cursors"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -133,7 +134,7 @@ func (n *nightly) notBooked(ctx context.Context, u *user, res *pull.Result) erro
 		return n.record(ctx, u, res)
 	}
 	u.notBooked = true
-	n.tally.pulled(res)
+	n.tally.pulled(res, cursors.Cursor{})
 	return n.unsaid.add(heldUser{id: u.ID, parts: []heldPart{{stream: res.Stream, what: notBooked, note: string(res.Note)}}})
 }
 

@@ -200,9 +200,10 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	}
 	runErr = advised(s.judge(ctx, runErr))
 	s.tellIssues(ctx)
-	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), runErr)
+	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), s.safe, runErr)
 	rep.Waited = s.watch.Counts()
 	ending(ctx, rep)
+	rep.Rename(s.masking.UserID)
 	if s.w == nil {
 		return rep, runErr
 	}
@@ -247,11 +248,12 @@ func (s *session) lastWords(interrupted bool) time.Duration {
 
 // commit makes everything that was added so far true.
 func (s *session) commit(ctx context.Context) error {
-	began := time.Now()
+	began, users := time.Now(), s.tally.usersPulled()
 	rec, err := s.w.Commit(ctx)
 	if err != nil {
 		return s.sinkError(ctx, fmt.Errorf("commit: %w", err))
 	}
+	s.tally.keeps(users)
 	if rec != nil {
 		s.tally.committed(rec)
 		s.tellCommit(rec, time.Since(began))

@@ -131,19 +131,14 @@ func (s *session) mayFail(n int64) (users int64, why string) {
 // does not count: 0.29 of 100 users are 29.
 func wholeUsers(n float64) int64 { return int64(math.Floor(n + 1e-9)) }
 
-// noteIssues counts what an answer held that is not as it should be. Where the ids
-// of users are masked, nobody is named.
+// noteIssues counts what an answer held that is not as it should be.
 func (s *session) noteIssues(res *pull.Result) {
 	if res.Issues == (pull.Issues{}) {
 		return
 	}
-	example := res.User
-	if s.job.HidesUsers() {
-		example = ""
-	}
 	s.tally.update(func(rep *report.Report) {
 		for kind, n := range res.Issues.Each {
-			rep.AddIssue(kind, report.Issue{Count: n, UserID: example, Stream: res.Stream})
+			rep.AddIssue(kind, report.Issue{Count: n, UserID: res.User, Stream: res.Stream})
 		}
 	})
 }

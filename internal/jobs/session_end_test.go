@@ -106,7 +106,7 @@ func TestAReservationEndsARunThatCameThroughWithAReasonOfItsOwn(t *testing.T) {
 		"users left of a backfill":   {well, left, []string{"odd"}, ReasonPartial, report.DoneInPart, "users are left; odd"},
 		"said by a step":             {bad, Stopf(ReasonPartial, "step"), []string{"odd"}, ReasonPartial, report.DoneInPart, "step; odd; 10 of 20"},
 		"cut by the deadline":        {cut, nil, []string{"odd"}, ReasonPartial, report.DoneInPart, "odd"},
-		"a signal counts more":       {well, stopReason(errInterrupted), []string{"odd"}, ReasonInterrupted, report.Stopped, "interrupted"},
+		"a signal counts more":       {well, stopReason(errInterrupted), []string{"odd"}, ReasonInterrupted, report.Interrupted, "interrupted"},
 		"an outage counts more":      {bad, Stopf(ReasonAPI, "down"), []string{"odd"}, ReasonAPI, report.Stopped, "down"},
 		"what nobody foresaw, too":   {bad, stopReason(errors.New("x")), []string{"odd"}, ReasonUnexpected, report.Stopped, "x"},
 		"a backfill that is unended": {well, left, nil, ReasonTooManyFailed, report.DoneWithFailures, "users are left"},

@@ -15,10 +15,13 @@ import (
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
+
+	"github.com/oklog/ulid/v2"
 )
 
-// Status is how a job stands, told from its bucket alone. It names nobody, but
-// for one example of each kind of issue.
+// Status is how a job stands, told from its bucket alone. Users are named by the ids
+// that the tables have, and only where that is asked for, but for one example of each
+// kind of issue.
 type Status struct {
 	Job string    `json:"job"`
 	At  time.Time `json:"at"`
@@ -26,16 +29,25 @@ type Status struct {
 	Next *time.Time `json:"next,omitempty"`
 	// AtWork are the runs and backfills that hold a lease.
 	AtWork []sink.Worker `json:"at_work"`
+	// Unfinished are runs and backfills that began, and neither are at work nor left a
+	// report: they were killed.
+	Unfinished []sink.Worker `json:"unfinished,omitempty"`
 	// Commits are the newest, the last one first.
 	Commits []StatusCommit `json:"commits"`
 	// LastRun sums up the newest run of all its shards, nil before the first.
-	LastRun *StatusRun `json:"last_run,omitempty"`
+	LastRun *report.Group `json:"last_run,omitempty"`
 	// LastSuccess is when all users were last reached by runs that came to their
 	// end, nil where some never were.
 	LastSuccess *time.Time `json:"last_success,omitempty"`
 
 	Users   StatusUsers                     `json:"users"`
 	Streams map[config.Stream]*StreamStatus `json:"streams"`
+	// Failing names those whose streams fail or sit out, Needed those with logins that
+	// only they can bring to work again.
+	Failing report.Failing `json:"failing"`
+	Needed  report.Needed  `json:"needed"`
+	// Nameless is why nobody is named, where that was asked for.
+	Nameless string `json:"nameless,omitempty"`
 }
 
 // StatusCommit is one commit of the log.
@@ -50,30 +62,6 @@ type StatusCommit struct {
 	Published   bool      `json:"published"`
 }
 
-// StatusRun is what the reports of one run's shards say together.
-type StatusRun struct {
-	RunGroup     string            `json:"run_group"`
-	Outcome      string            `json:"outcome"` // the worst of the shards'
-	Error        string            `json:"error,omitempty"`
-	Started      time.Time         `json:"started"`
-	Finished     time.Time         `json:"finished"`
-	Shards       int               `json:"shards"`  // that the users were divided among
-	Reports      int               `json:"reports"` // of shards, and of their restarts
-	Users        report.UserCounts `json:"users"`
-	Unreached    int64             `json:"unreached,omitempty"`
-	SyncSessions map[string]int64  `json:"sync_sessions,omitempty"`
-	// Services were down at the end, in any shard.
-	Services map[string]report.Trouble `json:"services,omitempty"`
-	Issues   map[string]report.Issue   `json:"issues,omitempty"`
-	Requests int64                     `json:"requests"`
-	Refused  int64                     `json:"refused"`
-	Rows     int64                     `json:"rows"`
-	// Throughput, of all shards together.
-	RequestsPerSecond float64 `json:"requests_per_second"`
-	UsersPerSecond    float64 `json:"users_per_second"`
-	RowsPerSecond     float64 `json:"rows_per_second"`
-}
-
 // StatusUsers counts the users that the job knows. One user may count in
 // several ways.
 type StatusUsers struct {
@@ -82,8 +70,7 @@ type StatusUsers struct {
 	Quarantined int64 `json:"quarantined"`
 	// Missing answered 404 when they were asked for last, and are not declared gone.
 	Missing int64 `json:"missing,omitempty"`
-	// NeedsUser have a bank login that only they can bring to work again;
-	// NeedsUserBy counts such logins by the outcome of their sync session.
+	// NeedsUser and NeedsUserBy are as Count and Logins of Needed.
 	NeedsUser   int64            `json:"needs_user"`
 	NeedsUserBy map[string]int64 `json:"needs_user_by,omitempty"`
 }
@@ -111,9 +98,15 @@ type StreamStatus struct {
 type StatusOptions struct {
 	Config *config.Config
 	Job    string
+	// Named is how many users each list names at most.
+	Named int
 	// Now is the clock that ages are told by; nil means time.Now.
 	Now func() time.Time
 }
+
+// MostNamed is how many users a status names at most, so that it takes some megabytes
+// however many fail.
+const MostNamed = 10_000
 
 // shownCommits is how many commits a status has.
 const shownCommits = 5
@@ -136,14 +129,19 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	if next, ok := nextRun(job, o.Now()); ok {
 		s.Next = &next
 	}
-	if s.AtWork, err = sink.Living(ctx, store, o.Job); err == nil {
-		err = lookAgain(func() error { return s.readState(ctx, o, store) })
+	began, ended, err := LastSuccess(ctx, store, o.Job)
+	if err == nil && !ended.IsZero() {
+		s.LastSuccess = &ended
+	}
+	var left []sink.Worker
+	if s.AtWork, left, err = sink.Leases(ctx, store, o.Job); err == nil {
+		err = lookAgain(func() error { return s.readState(ctx, o, store, began) })
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
 	}
-	if _, ended, err := LastSuccess(ctx, store, o.Job); err == nil && !ended.IsZero() {
-		s.LastSuccess = &ended
+	if err == nil {
+		err = s.readUnfinished(ctx, store, left)
 	}
 	if err != nil {
 		return nil, statusError(ctx, err)
@@ -181,8 +179,9 @@ func nextRun(job *config.Job, now time.Time) (time.Time, bool) {
 	return next, !next.IsZero()
 }
 
-// readState reads the cursors, and the newest commits.
-func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.Store) error {
+// readState reads the cursors, and the newest commits. success is the beginning of the
+// last run that reached all users.
+func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.Store, success time.Time) error {
 	look, err := sink.OpenLook(ctx, sink.LookOptions{
 		Store: store, Job: o.Job, Source: sourceOf(o.Config), ScratchDir: o.Config.Sink.ScratchDir,
 	})
@@ -191,57 +190,98 @@ func (s *Status) readState(ctx context.Context, o StatusOptions, store bucket.St
 	}
 	defer look.Close()
 	s.Users, s.Streams, s.Commits = StatusUsers{NeedsUserBy: map[string]int64{}}, map[config.Stream]*StreamStatus{}, []StatusCommit{}
+	c := newCensus(s, o, success)
 	for b := range cursors.Buckets {
 		for u, err := range look.EachUser(ctx, b) {
 			if err != nil {
 				return err
 			}
-			s.addUser(u.Cursors)
+			c.addUser(&u)
 		}
 	}
-	for _, stream := range s.Streams {
-		stream.sum()
-	}
+	c.sum()
 	return s.readCommits(ctx, store, look.LastSeq())
 }
 
-// addUser counts one user's cursors.
-func (s *Status) addUser(cursors []cursors.Cursor) {
-	s.Users.Known++
-	var failing, quarantined bool
-	for _, c := range cursors {
-		if config.Stream(c.Stream) == config.StreamSyncSessions {
-			s.addLogins(c.State)
-			continue
-		}
-		if config.Stream(c.Stream) == config.StreamMissing {
-			s.Users.Missing++
-			continue
-		}
-		if !slices.Contains(config.Streams(), config.Stream(c.Stream)) {
-			continue // another mark
-		}
-		stream := s.Streams[config.Stream(c.Stream)]
-		if stream == nil {
-			stream = &StreamStatus{}
-			s.Streams[config.Stream(c.Stream)] = stream
-		}
-		stream.Users++
-		if at := c.CorrelationAt; !at.IsZero() {
-			stream.ages.Add(at, s.At)
-			stream.Partial += one(!pull.Whole(c))
-		}
-		switch {
-		case isPaused(c, s.At):
-			stream.Quarantined++
-			quarantined = true
-		case c.Failures > 0:
-			stream.Failing++
-			failing = true
+// census goes through the users of a job for its status.
+type census struct {
+	*Status
+	job     *config.Job
+	success time.Time
+	name    func(id string) string // as the tables do
+	failing *report.Keeper[report.FailingUser]
+	needed  *report.Keeper[report.NeededUser]
+}
+
+func newCensus(s *Status, o StatusOptions, success time.Time) *census {
+	c := &census{Status: s, job: o.Config.Jobs[o.Job], success: success}
+	masking, err := c.job.Masking()
+	if c.name = masking.UserID; err != nil && o.Named > 0 {
+		o.Named, s.Nameless = 0, fmt.Sprintf("the tables have other ids of users than the API, and what they are cannot be told: %v", err)
+	}
+	c.failing = report.NewKeeper(o.Named, report.LongestFailing)
+	c.needed = report.NewKeeper(o.Named, report.EarliestNeeded)
+	s.Needed = report.Needed{}
+	return c
+}
+
+// addUser counts one user.
+func (c *census) addUser(u *sink.UserCursors) {
+	c.Users.Known++
+	fails := report.FailingUser{UserID: u.UserID}
+	for _, cursor := range u.Cursors {
+		switch stream := config.Stream(cursor.Stream); {
+		case stream == config.StreamSyncSessions:
+			c.addLogins(u.UserID, cursor.State)
+		case stream == config.StreamMissing:
+			c.Users.Missing++
+		case slices.Contains(config.Streams(), stream):
+			if f, does := c.addStream(stream, cursor); does {
+				fails.Streams = append(fails.Streams, f)
+			}
 		}
 	}
-	s.Users.Failing += one(failing)
-	s.Users.Quarantined += one(quarantined)
+	if len(fails.Streams) == 0 {
+		return
+	}
+	sitsOut := func(f report.FailingStream) bool { return f.Quarantined }
+	c.Users.Quarantined += one(slices.ContainsFunc(fails.Streams, sitsOut))
+	c.Users.Failing += one(slices.ContainsFunc(fails.Streams, func(f report.FailingStream) bool { return !sitsOut(f) }))
+	c.failing.Add(fails)
+}
+
+// addStream counts one stream of a user, and tells whether it fails.
+func (c *census) addStream(stream config.Stream, cursor cursors.Cursor) (f report.FailingStream, fails bool) {
+	st := c.Streams[stream]
+	if st == nil {
+		st = &StreamStatus{}
+		c.Streams[stream] = st
+	}
+	st.Users++
+	if at := cursor.CorrelationAt; !at.IsZero() {
+		st.ages.Add(at, c.At)
+		st.Partial += one(!pull.Whole(cursor))
+	}
+	f = report.FailingStream{Stream: stream, Class: finoos.Class(cursor.ErrorClass), Nights: cursor.Failures}
+	if cursor.ErrorClass == pull.MarkNull {
+		f.Class = finoos.Malformed
+	}
+	next := c.At
+	switch {
+	case isPaused(cursor, c.At):
+		st.Quarantined++
+		f.Quarantined, next = true, cursor.RetryAt
+	case cursor.Failures > 0:
+		st.Failing++
+	default:
+		return f, false
+	}
+	if at, ok := nextRun(c.job, next); ok {
+		f.NextTry = at.UTC()
+	} else if f.Quarantined {
+		f.NextTry = next
+	}
+	return f, true
 }
 
 func one(yes bool) int64 {
@@ -251,24 +291,41 @@ func one(yes bool) int64 {
 	return 0
 }
 
-// addLogins counts the logins that wait for their user.
-func (s *Status) addLogins(state []byte) {
-	waits := false
+// addLogins counts the logins that wait for their user. One whose memory had expired
+// when a run last reached everybody, and that was not asked for then, works again.
+func (c *census) addLogins(userID string, state []byte) {
+	u := report.NeededUser{UserID: userID}
 	for _, login := range banksync.Recall(state) {
-		switch login.Outcome {
-		case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired:
-			waits = true
-			s.Users.NeedsUserBy[string(login.Outcome)]++
-		default:
+		if login.NeedsUser() && (login.Until.IsZero() || !login.Until.Before(c.success)) {
+			u.Note(string(login.Outcome), login.At, login.Until)
 		}
 	}
-	s.Users.NeedsUser += one(waits)
+	if len(u.Logins) == 0 {
+		return
+	}
+	c.Needed.Count++
+	c.Needed.Logins = report.AddCounts(c.Needed.Logins, u.Logins)
+	c.needed.Add(u)
 }
 
-// sum turns the ages into percentiles.
-func (s *StreamStatus) sum() {
-	a := s.ages.Sum()
-	s.P50, s.P95, s.Oldest = int64(a.P50), int64(a.P95), int64(a.Oldest)
+// sum turns what was gone through into numbers and names.
+func (c *census) sum() {
+	for _, s := range c.Streams {
+		a := s.ages.Sum()
+		s.P50, s.P95, s.Oldest = int64(a.P50), int64(a.P95), int64(a.Oldest)
+	}
+	c.Failing.Users, c.Failing.More = c.failing.Sorted()
+	c.Needed.Users, c.Needed.More = c.needed.Sorted()
+	for i := range c.Failing.Users {
+		c.Failing.Users[i].UserID = c.name(c.Failing.Users[i].UserID)
+	}
+	for i := range c.Needed.Users {
+		c.Needed.Users[i].UserID = c.name(c.Needed.Users[i].UserID)
+	}
+	c.Users.NeedsUser = c.Needed.Count
+	if c.Needed.Count > 0 {
+		c.Users.NeedsUserBy = c.Needed.Logins
+	}
 }
 
 func (s *Status) readCommits(ctx context.Context, store bucket.Store, last uint64) error {
@@ -301,73 +358,69 @@ func (s *Status) readLastRun(ctx context.Context, store bucket.Store) error {
 			continue // no night's work: `backfill list` tells of it
 		}
 		if s.LastRun == nil {
-			s.LastRun = &StatusRun{RunGroup: past.RunGroup, SyncSessions: map[string]int64{}, Started: past.Started}
-		}
-		if past.RunGroup != s.LastRun.RunGroup {
+			s.LastRun = report.NewGroup(&past.Report)
+		} else if !s.LastRun.Add(&past.Report) {
 			break
 		}
-		s.LastRun.add(&past.Report)
-	}
-	if s.LastRun != nil {
-		s.LastRun.rates()
 	}
 	return nil
 }
 
-// outcomes from the best to the worst.
-var outcomes = []string{report.Done, report.DoneWithFailures, report.Deadline, report.DoneInPart, report.Stopped}
-
-func (r *StatusRun) add(p *report.Report) {
-	r.Reports++
-	r.Shards = max(r.Shards, p.Shards)
-	if slices.Index(outcomes, p.Outcome) >= slices.Index(outcomes, r.Outcome) {
-		r.Outcome = p.Outcome
-	}
-	if r.Error == "" {
-		r.Error = p.Error
-	}
-	if p.Started.Before(r.Started) {
-		r.Started = p.Started
-	}
-	if p.Finished.After(r.Finished) {
-		r.Finished = p.Finished
-	}
-	u := &r.Users
-	u.Listed += p.Users.Listed
-	u.Pulled += p.Users.Pulled
-	u.Unchanged += p.Users.Unchanged
-	u.NoAnalysis += p.Users.NoAnalysis
-	u.Failed += p.Users.Failed
-	u.Gone += p.Users.Gone
-	u.Missing += p.Users.Missing
-	u.Quarantined += p.Users.Quarantined
-	u.NotBooked += p.Users.NotBooked
-	u.PassedOver += p.Users.PassedOver
-	for name, t := range p.Services {
-		if r.Services == nil {
-			r.Services = map[string]report.Trouble{}
+// readUnfinished finds the runs that began and did not end: their leases have expired,
+// or what they have committed is newer than any report, and no report of theirs is there.
+func (s *Status) readUnfinished(ctx context.Context, store bucket.Store, left []sink.Worker) error {
+	for _, c := range s.Commits {
+		if c.Kind == sink.KindRun || c.Kind == sink.KindBackfill {
+			left = append(left, sink.Worker{RunID: c.RunID, Since: began(c.RunID), LastSign: c.CommittedAt})
 		}
-		t.PassedOver += r.Services[name].PassedOver
-		r.Services[name] = t
 	}
-	r.Issues = report.AddIssues(r.Issues, p.Issues)
-	r.Unreached += p.Unreached
-	r.Requests += p.Requests
-	r.Refused += p.Refused
-	for outcome, n := range p.SyncSessions {
-		r.SyncSessions[outcome] += n
+	looked := map[string]bool{}
+	for _, w := range s.AtWork {
+		looked[w.RunID] = true
 	}
-	for _, t := range p.Tables {
-		r.Rows += t.Rows
+	for _, w := range left {
+		if looked[w.RunID] || s.LastRun != nil && began(w.RunID).Before(began(s.LastRun.FirstRun).Add(-sameNight)) {
+			continue
+		}
+		looked[w.RunID] = true
+		_, err := sink.ReadReport(ctx, store, s.Job, w.RunID)
+		switch {
+		case errors.Is(err, bucket.ErrNotExist):
+			s.Unfinished = append(s.Unfinished, w)
+		case err != nil && !errors.Is(err, sink.ErrForged): // one that is damaged was there
+			return err
+		}
 	}
+	return nil
 }
 
-func (r *StatusRun) rates() {
-	seconds := r.Finished.Sub(r.Started).Seconds()
-	if seconds <= 0 {
-		return
+// UnfinishedAfter finds the runs of a job that began after one, left their leases and no
+// report: what is said of the newest report is then not the newest there is to say.
+func UnfinishedAfter(ctx context.Context, cfg *config.Config, job, runID string) ([]sink.Worker, error) {
+	store, err := OpenStore(ctx, cfg.Sink, job, nil)
+	if err != nil {
+		return nil, err
 	}
-	r.RequestsPerSecond = float64(r.Requests) / seconds
-	r.UsersPerSecond = float64(r.Users.Done()) / seconds
-	r.RowsPerSecond = float64(r.Rows) / seconds
+	_, left, err := sink.Leases(ctx, store, job)
+	if err != nil {
+		return nil, statusError(ctx, err)
+	}
+	s := &Status{Job: job}
+	left = slices.DeleteFunc(left, func(w sink.Worker) bool { return w.RunID <= runID })
+	if err := s.readUnfinished(ctx, store, left); err != nil {
+		return nil, statusError(ctx, err)
+	}
+	return s.Unfinished, nil
+}
+
+// sameNight is by how much the shards of a night may begin apart.
+const sameNight = time.Hour
+
+// began is when a run did, by its id; zero where it does not tell.
+func began(runID string) time.Time {
+	id, err := ulid.ParseStrict(runID)
+	if err != nil {
+		return time.Time{}
+	}
+	return id.Timestamp().UTC()
 }

@@ -23,12 +23,14 @@ type tally struct {
 	timeline report.Timeline
 	slowest  report.Slowest
 	ages     map[config.Stream]*report.FreshnessCount
+	needed   *report.Keeper[report.NeededUser]
+	kept     int64              // users with something new, when everything was committed last
 	finished bool               // the report is somebody else's now
 	words    func(error) string // what the report may say of an error
 }
 
 func newTally(o *RunOptions, runID string, streams []config.Stream) *tally {
-	t := &tally{words: error.Error, slowest: report.Slowest{}, ages: map[config.Stream]*report.FreshnessCount{}, report: report.Report{
+	t := &tally{words: error.Error, slowest: report.Slowest{}, ages: map[config.Stream]*report.FreshnessCount{}, needed: report.NewKeeper(report.MaxFailures, report.EarliestNeeded), report: report.Report{
 		OnlyFailed: o.OnlyFailed, Full: o.Full, Named: len(o.Users),
 		RunID: runID, RunGroup: o.RunGroup, Job: o.Job, Shard: o.Shard.Index, Shards: o.Shard.Count, Version: o.Version, Started: o.Now().UTC(),
 		Streams: map[config.Stream]*report.Stream{}, SyncSessions: map[string]int64{}, Tables: map[string]report.Table{},
@@ -45,9 +47,9 @@ func (t *tally) update(f func(r *report.Report)) {
 	f(&t.report)
 }
 
-// pulled counts one stream's result.
-func (t *tally) pulled(res *pull.Result) {
-	if res.Stream != config.StreamUsers { // which comes with the list
+// pulled counts one stream's result; c is its cursor from now on.
+func (t *tally) pulled(res *pull.Result, c cursors.Cursor) {
+	if res.Stream != config.StreamUsers && !res.Began.IsZero() { // which comes with the list
 		t.took(string(res.Stream), res.User, time.Since(res.Began))
 	}
 	t.update(func(r *report.Report) {
@@ -80,7 +82,7 @@ func (t *tally) pulled(res *pull.Result) {
 			}
 			r.FailuresByClass[res.Class]++
 			if len(r.Failures) < report.MaxFailures {
-				r.Failures = append(r.Failures, report.Failure{UserID: res.User, Stream: res.Stream, Class: res.Class})
+				r.Failures = append(r.Failures, report.Failure{UserID: res.User, Stream: res.Stream, Class: res.Class, Nights: c.Failures, NextTry: c.RetryAt})
 			}
 		}
 		s.Rows += res.Upserts
@@ -134,8 +136,49 @@ func (t *tally) progress(stats finoos.Stats, elapsed time.Duration) report.Progr
 	return p
 }
 
-// finish closes the report. elapsed is real time.
-func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, err error) *report.Report {
+// needs counts a user, if it has logins that only the user can bring to work again.
+func (t *tally) needs(u *report.NeededUser) {
+	if len(u.Logins) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Needed.Count++
+	t.report.Needed.Logins = report.AddCounts(t.report.Needed.Logins, u.Logins)
+	t.needed.Add(*u)
+}
+
+// usersPulled is how many users are done that brought something new.
+func (t *tally) usersPulled() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.report.Users.Pulled
+}
+
+// keeps takes in that all is committed that so many users brought.
+func (t *tally) keeps(usersPulled int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = usersPulled
+}
+
+// notKept is what was pulled and is in no commit, or in one of which nobody knows whether
+// it stands; nil where it is nothing. mu is held.
+func (t *tally) notKept(unsure bool) *report.NotKept {
+	lost := report.NotKept{Users: t.report.Users.Pulled - t.kept}
+	for name, s := range t.report.Streams {
+		lost.Rows += s.Rows + s.Deletes - t.report.Tables[string(name)].Rows
+	}
+	if lost == (report.NotKept{}) {
+		return nil
+	}
+	lost.Unsure = unsure
+	return &lost
+}
+
+// finish closes the report. elapsed is real time; safe says that the last commit has
+// succeeded.
+func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration, safe bool, err error) *report.Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.report
@@ -147,9 +190,12 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	if err != nil {
 		r.Error = t.words(err)
 	}
-	if left := r.Users.Listed - r.Users.Done(); left > 0 && r.Outcome != report.Stopped {
-		r.Unreached = left
+	r.Unreached = max(0, r.Users.Listed-r.Users.Done())
+	r.AllUnreached = r.Users.Listed == 0 && r.List == nil && (r.Outcome == report.Stopped || r.Outcome == report.Interrupted)
+	if !safe {
+		r.NotKept = t.notKept(sink.IsUnsettled(err))
 	}
+	r.Needed.Users, r.Needed.More = t.needed.Sorted()
 	t.tell(stats, elapsed)
 	return r
 }
@@ -160,6 +206,8 @@ func outcomeOf(r *report.Report, err error) string {
 	// What else than failed users a backfill has left, it has not come to.
 	unfinished := r.Backfill != nil && reason == ReasonTooManyFailed && r.Users.Failed == 0
 	switch {
+	case err != nil && reason == ReasonInterrupted:
+		return report.Interrupted
 	case !IsWhole(err) || unfinished:
 		return report.Stopped
 	case err != nil && reason == ReasonPartial:

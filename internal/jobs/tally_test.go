@@ -26,14 +26,14 @@ func after(length time.Duration, users int) *report.Report {
 		u := newUser(fmt.Sprintf("user %030d", i), nil, nil)
 		u.pulledAt = make([]time.Time, len(streams))
 		for _, s := range streams {
-			tl.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: pull.Failed, Class: finoos.Forbidden, Began: began.Add(-time.Duration(i))})
+			tl.pulled(&pull.Result{User: u.ID, Stream: s, Outcome: pull.Failed, Class: finoos.Forbidden, Began: began.Add(-time.Duration(i))}, cursors.Cursor{Failures: 3})
 			u.Cursors[s] = cursors.Cursor{PulledAt: began.Add(-time.Duration(i) * time.Second)}
 		}
 		tl.took(report.StageSync, u.ID, time.Duration(i))
 		tl.took(report.StageSettle, u.ID, time.Duration(users-i))
 		tl.left(u, streams, began)
 	}
-	return tl.finish(o.Now(), finoos.Stats{}, length, nil)
+	return tl.finish(o.Now(), finoos.Stats{}, length, true, nil)
 }
 
 func TestAReportIsOfBoundedSizeHoweverLongTheRun(t *testing.T) {

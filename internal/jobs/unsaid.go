@@ -38,7 +38,7 @@ func (n *nightly) lose(u *user, res *pull.Result) error {
 		n.lost.Add(1)
 	}
 	u.noAnalysis = true
-	n.tally.pulled(res)
+	n.tally.pulled(res, cursors.Cursor{})
 	return n.unsaid.add(heldUser{id: u.ID, parts: []heldPart{{stream: res.Stream, what: lostAnalysis}}})
 }
 

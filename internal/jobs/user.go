@@ -271,7 +271,7 @@ func (n *nightly) survive(u *user, err error) error {
 	u.settle, u.failed = nil, true
 	n.tally.pulled(&pull.Result{
 		User: u.ID, Stream: config.StreamSyncSessions, Outcome: pull.Failed, Class: finoos.Internal, Err: err, Began: time.Now(),
-	})
+	}, cursors.Cursor{})
 	return nil
 }
 

@@ -30,6 +30,8 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := n.recall(u)
 	asked := false
+	waits := report.NeededUser{UserID: u.ID}
+	defer func() { n.tally.needs(&waits) }()
 	for l, err := range list.All() {
 		if finoos.IsNullList(err) {
 			break // nobody is to be asked for; what it means is the stream's to say
@@ -40,6 +42,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		what := banksync.Decide(&n.job.Sync, &l, memory[l.ID], n.o.Now())
 		switch what {
 		case banksync.Leave:
+			countNeeded(&waits, memory[l.ID], l.Status)
 			continue
 		case banksync.NoteSCA:
 			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, nil, false)
@@ -49,12 +52,21 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		if err != nil || u.gone {
 			return err
 		}
+		countNeeded(&waits, memory[l.ID], l.Status)
 		asked = asked || what == banksync.Ask && !u.noAddress
 	}
 	if asked {
 		u.CloseLogins() // out of date now
 	}
 	return nil
+}
+
+// countNeeded takes in a login, unless its status is not the one that the last session
+// has met: then its user may have done what was needed.
+func countNeeded(u *report.NeededUser, m banksync.Memory, status string) {
+	if m.NeedsUser() && m.Status == status {
+		u.Note(string(m.Outcome), m.At, m.Until)
+	}
 }
 
 // skipSync goes on without sync sessions where the logins could not be read:

@@ -51,6 +51,9 @@ func IsDamage(err error) bool {
 		func(of error) bool { return errors.Is(err, of) })
 }
 
+// IsUnsettled says of an error that a commit which failed with it may stand all the same.
+func IsUnsettled(err error) bool { return errors.Is(err, errUnsettled) }
+
 // HeldError says that somebody else holds the lease.
 type HeldError struct {
 	Holder string // as it calls itself

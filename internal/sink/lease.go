@@ -93,7 +93,13 @@ func parseLease(keys jobKeys, key string, body []byte) (l leaseBody, err error) 
 
 // living lists the leases of those who may be at work.
 func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
-	var alive []*leaseInfo
+	all, err := ls.all(ctx)
+	return slices.DeleteFunc(all, func(l *leaseInfo) bool { return !l.alive }), err
+}
+
+// all lists the leases that stand.
+func (ls *leases) all(ctx context.Context) ([]*leaseInfo, error) {
+	var all []*leaseInfo
 	for info, err := range ls.store.List(ctx, ls.keys.leases(), "") {
 		if err != nil {
 			return nil, fmt.Errorf("list leases: %w", err)
@@ -108,11 +114,9 @@ func (ls *leases) living(ctx context.Context) ([]*leaseInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.alive {
-			alive = append(alive, l)
-		}
+		all = append(all, l)
 	}
-	return alive, nil
+	return all, nil
 }
 
 // whoLives looks which runs may be at work.

@@ -21,6 +21,16 @@ type Memory struct {
 	Unsure bool `json:"unsure,omitempty"`
 }
 
+// NeedsUser says that the login works again only if its user does something.
+func (m Memory) NeedsUser() bool {
+	switch m.Outcome {
+	case finoos.InterfaceDeprecated, finoos.CredentialsRequired, finoos.Blocked, finoos.SCARequired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Logins is what is remembered of a user's logins, by their ids.
 type Logins map[string]Memory
 

@@ -12,7 +12,9 @@
 // most 240 points, whose stretches get longer; ages are counted in classes
 // ([AgeCount]), the slowest users of each stage are ten ([Slowest]), and
 // failures are listed up to [MaxFailures], while FailuresByClass has all of
-// them. It names users by their ids only.
+// them, as are users who are needed ([Needed]). It names users by their ids only:
+// those of the tables, where these are masked. What the shards of a run say together
+// is a [Group]; lists of users are as long as is asked for ([Keeper]).
 //
 // # What may fail
 //

@@ -5,7 +5,7 @@ import (
 )
 
 // Issue counts one kind of what answers held that is not as it should be, and names
-// one of whom it was: nobody, where the job masks the ids of users.
+// one of whom it was.
 type Issue struct {
 	Count  int64         `json:"count"`
 	UserID string        `json:"user_id,omitempty"`

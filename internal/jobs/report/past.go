@@ -73,5 +73,5 @@ func Past(ctx context.Context, from Source, now time.Time) iter.Seq2[*Earlier, e
 // CameToItsEnd says that nobody was left out for any other reason than the
 // deadline.
 func (p *Earlier) CameToItsEnd() bool {
-	return p.Outcome != Stopped || p.Users.Listed > 0 && p.Users.Done() >= p.Users.Listed
+	return p.Outcome != Stopped && p.Outcome != Interrupted || p.Users.Listed > 0 && p.Users.Done() >= p.Users.Listed
 }

@@ -23,7 +23,9 @@ const (
 	DoneInPart = "done_in_part"
 	// Deadline left users for the next run.
 	Deadline = "deadline"
-	// Stopped is a run that was interrupted, or could not go on.
+	// Interrupted was told to stop, and committed what was complete.
+	Interrupted = "interrupted"
+	// Stopped could not go on: Error says why.
 	Stopped = "stopped"
 )
 
@@ -43,7 +45,7 @@ type Report struct {
 	Version    string    `json:"version,omitempty"`
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished"`
-	// Outcome is one of Done, DoneWithFailures, DoneInPart, Deadline, Stopped.
+	// Outcome is one of Done, DoneWithFailures, DoneInPart, Deadline, Interrupted, Stopped.
 	Outcome string     `json:"outcome"`
 	Error   string     `json:"error,omitempty"`
 	Users   UserCounts `json:"users"`
@@ -62,8 +64,12 @@ type Report struct {
 	// Services are those that were down at the end, by name; of the data of a stream
 	// its name.
 	Services map[string]Trouble `json:"services,omitempty"`
-	// Unreached counts users that the deadline left for the next run.
-	Unreached int64 `json:"unreached,omitempty"`
+	// Unreached counts the listed users that the run did not come to the end of, for
+	// whatever reason; AllUnreached says that it ended before it knew who they are.
+	Unreached    int64 `json:"unreached,omitempty"`
+	AllUnreached bool  `json:"all_unreached,omitempty"`
+	// NotKept is what was pulled and could not be committed, nil where all was.
+	NotKept *NotKept `json:"not_kept,omitempty"`
 	// Resume is where the next run begins, after one that did not come to the
 	// end of the list.
 	Resume *Resume `json:"resume,omitempty"`
@@ -96,6 +102,8 @@ type Report struct {
 	Failures []Failure        `json:"failures,omitempty"`
 	// FailuresByClass counts all failed pulls, also those beyond Failures.
 	FailuresByClass map[finoos.Class]int64 `json:"failures_by_class,omitempty"`
+	// Needed are the users with a bank login that only they can bring to work again.
+	Needed Needed `json:"needed,omitzero"`
 	// Timeline is the course of the run, at most 240 points however long it was.
 	Timeline []Point `json:"timeline,omitempty"`
 	// Slowest names the ten slowest users of each stage: sync, settle, and the
@@ -110,7 +118,13 @@ type Report struct {
 // say about that.
 func (r *Report) CameThrough() bool {
 	done := r.Outcome == Done || r.Outcome == DoneWithFailures || r.Outcome == DoneInPart
-	return done && r.Unreached == 0
+	return done && r.Left() == 0
+}
+
+// Left is how many of the listed users the run did not come to the end of, by the
+// counts where a report of an earlier version does not say so itself.
+func (r *Report) Left() int64 {
+	return max(r.Unreached, r.Users.Listed-r.Users.Done(), 0)
 }
 
 // Backfill says which backfill a report is of, and when it came to its
@@ -202,11 +216,14 @@ type Table struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// Failure is one stream of one user that could not be pulled.
-type Failure struct {
-	UserID string        `json:"user_id"`
-	Stream config.Stream `json:"stream"`
-	Class  finoos.Class  `json:"class"`
+// NotKept is what is lost of a run that could not commit, and pulled anew by the next
+// one.
+type NotKept struct {
+	Users int64 `json:"users"` // that were done with something new since the last commit
+	Rows  int64 `json:"rows"`  // of streams, deletes included
+	// Unsure says that the store has not told whether the last commit stands: if it
+	// does, nothing is lost. The next run finds out.
+	Unsure bool `json:"unsure,omitempty"`
 }
 
 // Progress is a running job's state, for a progress bar or a log line.

@@ -20,8 +20,10 @@ const (
 // chart is the timeline, drawn.
 type chart struct {
 	Desc string // for those who cannot see it
-	// Area is the measured rate, Line the rate that the client allowed itself.
+	// Area is the measured rate, Line the rate that the client allowed itself, but for
+	// where it lies above the scale: then Beyond is the most that it was.
 	Area, Line     string
+	Beyond         string
 	Refused, Users string
 	// Most are the upper ends of the panels' scales.
 	MostRate, HalfRate, MostRefused string
@@ -56,6 +58,10 @@ type span struct {
 	perSecond, denied float64
 }
 
+// flattens is how many times the measured rate may fit below the allowed one for both to
+// be drawn: else nothing is seen of what was measured.
+const flattens = 3
+
 // newChart draws the timeline, nil where there are too few points for one.
 func newChart(r *report.Report) *chart {
 	list := stretches(r.Timeline)
@@ -70,18 +76,25 @@ func newChart(r *report.Report) *chart {
 		peakRefused = max(peakRefused, s.denied)
 		users += s.Users
 	}
-	top, topRefused := niceAbove(max(peak, peakAllowed)), niceAbove(peakRefused)
+	highest := peak
+	for _, s := range list {
+		if s.Rate <= flattens*peak {
+			highest = max(highest, s.Rate)
+		}
+	}
+	top, topRefused := niceAbove(highest), niceAbove(peakRefused)
 	c := &chart{
-		Area: steps(list, length, top, true, func(s span) float64 { return s.perSecond }), UsersDone: users, UsersAll: max(r.Users.Listed, users),
+		Area: area(list, length, top, func(s span) float64 { return s.perSecond }), UsersDone: users, UsersAll: max(r.Users.Listed, users),
 		Users:    usersLine(list, length, max(r.Users.Listed, users)),
 		MostRate: perSecond(top), HalfRate: perSecond(top / 2), Ticks: ticks(length),
 		Rows: rows(list),
 	}
-	if peakAllowed > 0 {
-		c.Line = steps(list, length, top, false, func(s span) float64 { return s.Rate })
+	c.Line = allowedLine(list, length, top)
+	if peakAllowed > top {
+		c.Beyond = perSecond(peakAllowed)
 	}
 	if peakRefused > 0 {
-		c.Refused = steps(list, length, topRefused, true, func(s span) float64 { return s.denied })
+		c.Refused = area(list, length, topRefused, func(s span) float64 { return s.denied })
 		c.MostRefused = perSecond(topRefused)
 	}
 	for _, s := range list {
@@ -107,24 +120,32 @@ func stretches(points []report.Point) []span {
 	return list
 }
 
-// steps is the path of values that hold for a stretch each, closed along the
-// bottom where it is an area.
-func steps(list []span, length, top float64, area bool, value func(span) float64) string {
+// area is the outline of values that hold for a stretch each, closed along the bottom.
+func area(list []span, length, top float64, value func(span) float64) string {
 	var b strings.Builder
-	for i, s := range list {
-		y := panelHeight * (1 - min(1, value(s)/top))
-		switch {
-		case i > 0:
-			fmt.Fprintf(&b, "V%.1f", y)
-		case area:
-			fmt.Fprintf(&b, "M0 %.1fV%.1f", panelHeight, y)
-		default:
-			fmt.Fprintf(&b, "M0 %.1f", y)
-		}
-		fmt.Fprintf(&b, "H%.1f", panelWidth*s.At/length)
+	fmt.Fprintf(&b, "M0 %.1f", panelHeight)
+	for _, s := range list {
+		fmt.Fprintf(&b, "V%.1fH%.1f", panelHeight*(1-min(1, value(s)/top)), panelWidth*s.At/length)
 	}
-	if area {
-		fmt.Fprintf(&b, "V%.1fZ", panelHeight)
+	fmt.Fprintf(&b, "V%.1fZ", panelHeight)
+	return b.String()
+}
+
+// allowedLine is the path of the rate that the client allowed itself, with gaps where
+// there was none, or one above the scale.
+func allowedLine(list []span, length, top float64) string {
+	var b strings.Builder
+	drawn := false
+	for _, s := range list {
+		was := drawn
+		drawn = s.Rate > 0 && s.Rate <= top
+		y, x := panelHeight*(1-s.Rate/top), panelWidth*s.At/length
+		switch {
+		case drawn && was:
+			fmt.Fprintf(&b, "V%.1fH%.1f", y, x)
+		case drawn:
+			fmt.Fprintf(&b, "M%s %.1fH%.1f", strings.TrimSuffix(fmt.Sprintf("%.1f", panelWidth*s.from/length), ".0"), y, x)
+		}
 	}
 	return b.String()
 }

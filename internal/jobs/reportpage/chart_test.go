@@ -50,3 +50,27 @@ func TestTheTableSumsUpToTheTimeline(t *testing.T) {
 		}
 	}
 }
+
+func TestACeilingThatWouldFlattenWhatWasMeasuredIsNotDrawn(t *testing.T) {
+	t.Parallel()
+	drawn := func(rates ...float64) *chart {
+		var points []report.Point
+		for i, rate := range rates {
+			points = append(points, report.Point{At: float64(i + 1), Requests: 20, Rate: rate})
+		}
+		return newChart(&report.Report{Timeline: points})
+	}
+	if c := drawn(1000, 1000, 1000); c.Line != "" || c.MostRate != "20" || c.Beyond != "1,000" {
+		t.Errorf("a high ceiling: line %q, scale to %s, beyond %q", c.Line, c.MostRate, c.Beyond)
+	}
+	if c := drawn(40, 40, 40); c.Line != "M0 0.0H333.3V0.0H666.7V0.0H1000.0" || c.Beyond != "" {
+		t.Errorf("one that is near: line %q, beyond %q", c.Line, c.Beyond)
+	}
+	// The limit is learned: from then on the line is drawn, and comes in where it is.
+	if c := drawn(1000, 20, 20); c.Line != "M333.3 0.0H666.7V0.0H1000.0" || c.MostRate != "20" || c.Beyond != "1,000" {
+		t.Errorf("one that is learned: line %q, scale to %s, beyond %q", c.Line, c.MostRate, c.Beyond)
+	}
+	if c := drawn(0, 0, 0); c.Line != "" || c.Beyond != "" {
+		t.Errorf("without pacing: line %q, beyond %q", c.Line, c.Beyond)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"finoos-syncer/internal/human"
@@ -34,6 +35,7 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 	"age":     age,
 	"plural":  human.Plural,
 	"long":    func(n int) int64 { return int64(n) },
+	"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
 }).ParseFS(sources, "page.html", "page.css"))
 
 // Write writes the page of a report. Everything that the report says is
@@ -67,7 +69,17 @@ type shownRun struct {
 	Failed   int64
 	Shown    []report.Failure // of Report.Failures
 	Hidden   []report.Failure // of Report.Failures, in a part that opens
+	Waiting  []needed         // of Report.Needed
+	Later    []needed         // of Report.Needed, in a part that opens
 	Asked    []bar
+	AllWell  bool // nothing has failed, and nobody was left out
+}
+
+// needed is a user with logins that wait for it.
+type needed struct {
+	report.NeededUser
+
+	Which string
 }
 
 // figure is a number that is looked at first.
@@ -81,9 +93,11 @@ type bar struct {
 	Percent       float64
 }
 
-// share is a part of a whole; X and Width are percent of the whole.
+// share is a part of a whole, shown in the colour of a class; X and Width are percent of
+// the whole.
 type share struct {
 	Name     string
+	Class    string
 	N        int64
 	X, Width float64
 }
@@ -141,8 +155,26 @@ func newPage(r *report.Report) *shownRun {
 	p.stages(r)
 	n := min(len(r.Failures), shownFailures)
 	p.Shown, p.Hidden = r.Failures[:n], r.Failures[n:]
+	p.needed(r)
+	p.AllWell = p.Failed == 0 && r.CameThrough() && len(r.Services) == 0 && r.Users.Quarantined+r.Users.PassedOver+r.Users.Missing == 0 && r.NotKept == nil
 	p.figures(r)
 	return p
+}
+
+// needed lists the users who are waited for.
+func (p *shownRun) needed(r *report.Report) {
+	for i, u := range r.Needed.Users {
+		var which []string
+		for _, outcome := range slices.Sorted(maps.Keys(u.Logins)) {
+			which = append(which, human.Count(u.Logins[outcome])+" "+outcome)
+		}
+		n := needed{u, strings.Join(which, ", ")}
+		if i < shownFailures {
+			p.Waiting = append(p.Waiting, n)
+		} else {
+			p.Later = append(p.Later, n)
+		}
+	}
 }
 
 func failedOf(s *report.Stream) int64 {
@@ -205,18 +237,24 @@ func (p *shownRun) figures(r *report.Report) {
 	case r.Commits == 1:
 		commits = fmt.Sprintf("number %d", r.LastSeq)
 	}
-	failures, written := "every pull went well", human.Size(p.AllBytes)+" in "+human.Plural(p.AllFiles, "file")
+	failures, written := "of those that were tried", human.Size(p.AllBytes)+" in "+human.Plural(p.AllFiles, "file")
 	switch {
 	case p.Failed > 0:
 		failures = "of " + human.Plural(r.Users.Failed, "user")
 	case len(r.Streams) == 0:
 		failures = "nothing was pulled"
+	case p.AllWell:
+		failures = "every pull went well"
+	}
+	users := human.Count(r.Users.Pulled) + " brought something new"
+	if left := r.Left(); left > 0 {
+		users = human.Count(left) + " not reached"
 	}
 	if p.AllFiles == 0 {
 		written = "no file"
 	}
 	p.Figures = []figure{
-		{"Users", human.Count(r.Users.Listed), human.Count(r.Users.Pulled) + " brought something new"},
+		{"Users", human.Count(r.Users.Listed), users},
 		{"Failed pulls", human.Count(p.Failed), failures},
 		{"Rows written", human.Count(p.AllRows), written},
 		{"Requests", human.Count(r.Requests), pace(r)},
@@ -233,29 +271,24 @@ func pace(r *report.Report) string {
 	return read
 }
 
-// shares splits the users by what became of them. Those that were not reached
-// are the rest.
+// shares splits the users by what became of them.
 func shares(r *report.Report) []share {
 	u := r.Users
 	parts := []share{
-		{Name: "pulled", N: u.Pulled},
-		{Name: "unchanged", N: u.Unchanged},
-		{Name: "no analysis yet", N: u.NoAnalysis},
-		{Name: "in quarantine", N: u.Quarantined},
-		{Name: "not booked", N: u.NotBooked},
-		{Name: "passed over", N: u.PassedOver},
-		{Name: "failed", N: u.Failed},
-		{Name: "gone", N: u.Gone},
-	}
-	if u.Missing > 0 {
-		parts = append(parts, share{Name: "missing", N: u.Missing})
+		{Name: "pulled", Class: "pulled", N: u.Pulled},
+		{Name: "unchanged", Class: "unchanged", N: u.Unchanged},
+		{Name: "no analysis yet", Class: "none", N: u.NoAnalysis},
+		{Name: "not booked", Class: "unbooked", N: u.NotBooked},
+		{Name: "gone", Class: "gone", N: u.Gone},
+		{Name: "missing", Class: "missing", N: u.Missing},
+		{Name: "in quarantine", Class: "paused", N: u.Quarantined},
+		{Name: "passed over", Class: "over", N: u.PassedOver},
+		{Name: "failed", Class: "failed", N: u.Failed},
+		{Name: "not reached", Class: "left", N: r.Left()},
 	}
 	var all int64
 	for _, s := range parts {
 		all += s.N
-	}
-	if left := u.Listed - all; left > 0 {
-		parts, all = append(parts, share{Name: "not reached", N: left}), u.Listed
 	}
 	at := 0.0
 	for i := range parts {

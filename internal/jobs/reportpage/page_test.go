@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -220,5 +221,91 @@ func TestAPageSaysWhatKindOfRunItWas(t *testing.T) {
 		if !strings.Contains(page, w) {
 			t.Errorf("it does not say %q", w)
 		}
+	}
+}
+
+func TestAPageNeverSaysThatAllWentWellWhereSomethingIsLost(t *testing.T) {
+	t.Parallel()
+	well := "every pull went well"
+	if page := pageOf(t, quiet()); strings.Count(page, well) != 2 {
+		t.Fatal("a good night does not say that it was one")
+	}
+	early := func(outcome string) func(r *report.Report) {
+		return func(r *report.Report) { r.Outcome, r.Users.Listed, r.Unreached = outcome, 10, 7 }
+	}
+	for name, c := range map[string]struct {
+		change func(r *report.Report)
+		says   string
+	}{
+		"deadline":    {early(report.Deadline), "7 users were not reached before the deadline: the next run begins with them."},
+		"interrupted": {early(report.Interrupted), "7 users were not reached before the run was interrupted: the next run begins with them."},
+		"stopped":     {early(report.Stopped), "7 users were not reached before the run was stopped: the next run begins with them."},
+		"in part":     {early(report.DoneInPart), "7 users were not reached: the next run begins with them."},
+		"of an earlier version, which counted nobody": {
+			func(r *report.Report) { r.Outcome, r.Users.Listed = report.Stopped, 4 }, "1 user was not reached before the run was stopped",
+		},
+		"before the list": {
+			func(r *report.Report) {
+				r.Outcome, r.Users, r.AllUnreached = report.Stopped, report.UserCounts{}, true
+			}, "Nobody was reached: the run ended before it was known who is there.",
+		},
+		"a backfill": {
+			func(r *report.Report) { early(report.Interrupted)(r); r.Backfill = &report.Backfill{} }, "the same command goes on with them.",
+		},
+		"not kept": {
+			func(r *report.Report) { r.Outcome, r.NotKept = report.Stopped, &report.NotKept{Users: 1, Rows: 2000} },
+			"Not kept: 2,000 rows of 1 user. The run pulled them and could not commit them: the next one pulls them again.",
+		},
+		"perhaps not kept": {
+			func(r *report.Report) { r.Outcome, r.NotKept = report.Stopped, &report.NotKept{Rows: 2, Unsure: true} },
+			"the store has not told whether they are committed",
+		},
+		"quarantine": {func(r *report.Report) { r.Users.Unchanged, r.Users.Quarantined = 2, 1 }, "<b>1</b> in quarantine"},
+	} {
+		r := quiet()
+		c.change(r)
+		page := pageOf(t, r)
+		if strings.Contains(page, well) || !strings.Contains(page, c.says) {
+			t.Errorf("%s: it says that all went well, or not %q", name, c.says)
+		}
+		if r.NotKept != nil && strings.Contains(page, "nothing had changed") {
+			t.Errorf("%s: it says that nothing had changed", name)
+		}
+	}
+}
+
+func TestAPageNamesWhoFailsAndWhoIsNeeded(t *testing.T) {
+	t.Parallel()
+	r := busy(177, 143)
+	r.Failures[3].Nights, r.Failures[3].NextTry = 5, time.Date(2026, 11, 25, 14, 0, 0, 0, time.UTC)
+	r.Needed = report.Needed{Count: 14, More: 2, Users: []report.NeededUser{
+		{UserID: hostile, Logins: map[string]int64{"sca_required": 2}, NotedAt: r.Started, NextTry: r.Started.AddDate(0, 0, 7)},
+	}}
+	page := pageOf(t, r)
+	for _, want := range []string{
+		`<td class="n">5</td><td>not before 2026-11-25 14:00 UTC</td>`, `<td class="n">–</td><td>in the next run</td>`,
+		"14 users with a bank login that only they can bring to work again; 2 of them are not named here.",
+		"<td>2 sca_required</td><td>2026-11-22 02:00 UTC</td><td>not before 2026-11-29 02:00 UTC</td>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+}
+
+func TestEveryShareOfTheUsersHasAColourOfItsOwn(t *testing.T) {
+	t.Parallel()
+	style, err := sources.ReadFile("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, s := range shares(&report.Report{}) {
+		rule := regexp.MustCompile(`\.u-` + s.Class + ` \{ fill: (var\(--[a-z]+\)); background: (var\(--[a-z]+\)); \}`).FindSubmatch(style)
+		if rule == nil || string(rule[1]) != string(rule[2]) || seen[string(rule[1])] {
+			t.Errorf("%s: %q", s.Name, rule)
+			continue
+		}
+		seen[string(rule[1])] = true
 	}
 }

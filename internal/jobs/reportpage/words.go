@@ -17,6 +17,7 @@ var outcomes = map[string]outcome{
 	report.DoneWithFailures: {Title: "Done, with failures", Mark: "!", Kind: "warn"},
 	report.DoneInPart:       {Title: "Done in part", Mark: "◑", Kind: "warn"},
 	report.Deadline:         {Title: "Deadline reached", Mark: "◷", Kind: "warn"},
+	report.Interrupted:      {Title: "Interrupted", Mark: "❙❙", Kind: "warn"},
 	report.Stopped:          {Title: "Stopped", Mark: "✕", Kind: "bad"},
 }
 
@@ -85,9 +86,7 @@ func notes(r *report.Report) (list []string) {
 	if r.Full {
 		list = append(list, "Everything was read in full, changed or not.")
 	}
-	if r.Unreached > 0 {
-		list = append(list, were(r.Unreached)+" not reached before the deadline: the next run begins with them.")
-	}
+	list = append(list, losses(r)...)
 	if r.Unsettled > 0 {
 		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
 	}
@@ -98,6 +97,40 @@ func notes(r *report.Report) (list []string) {
 			where += " of " + issue.UserID
 		}
 		list = append(list, fmt.Sprintf("%s (%s): %s. One is in %s.", kind, human.Count(issue.Count), report.IssueText(kind), where))
+	}
+	return list
+}
+
+// losses say who was not reached, and what was not kept.
+func losses(r *report.Report) (list []string) {
+	next := "the next run begins with them."
+	switch {
+	case r.Backfill != nil:
+		next = "the same command goes on with them."
+	case r.OnlyFailed || r.Named > 0:
+		next = "the same command asks for them again."
+	}
+	before := ""
+	switch r.Outcome {
+	case report.Deadline:
+		before = " before the deadline"
+	case report.Interrupted:
+		before = " before the run was interrupted"
+	case report.Stopped:
+		before = " before the run was stopped"
+	}
+	if left := r.Left(); left > 0 {
+		list = append(list, were(left)+" not reached"+before+": "+next)
+	}
+	if r.AllUnreached {
+		list = append(list, "Nobody was reached: the run ended before it was known who is there.")
+	}
+	if lost := r.NotKept; lost != nil {
+		what := "The run pulled them and could not commit them: the next one pulls them again."
+		if lost.Unsure {
+			what = "The run pulled them, and the store has not told whether they are committed: the next one finds out."
+		}
+		list = append(list, fmt.Sprintf("Not kept: %s of %s. %s", human.Plural(lost.Rows, "row"), human.Plural(lost.Users, "user"), what))
 	}
 	return list
 }

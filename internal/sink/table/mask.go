@@ -118,6 +118,14 @@ func (m *Masking) Describe(table string, keyOnly bool) (text string, hashes bool
 	return strings.Join(slices.Compact(parts), "\n"), hashes
 }
 
+// UserID is the id under which the tables have a user: of use to whoever reads these.
+func (m *Masking) UserID(id string) string {
+	if mask := m.of(UsersName); mask != nil && mask.columns["user_id"] == MaskHMAC {
+		return mask.digest(id)
+	}
+	return id
+}
+
 // masker hides values of one file. It is not safe for concurrent use.
 type masker struct {
 	columns map[string]MaskAction

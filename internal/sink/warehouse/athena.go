@@ -17,7 +17,8 @@ To change a table, DROP TABLE and make it again: no file is deleted by that.`,
 		table.TypeTimestamp: "timestamp", table.TypeStringList: "array<string>", table.TypeBool: "boolean",
 		table.TypeInt32: "int", table.TypeInt64: "bigint",
 	},
-	utc: func(text string) string { return "TIMESTAMP '" + text + ".000'" },
+	utc:  func(text string) string { return "TIMESTAMP '" + text + ".000'" },
+	text: "VARCHAR",
 	age: func(instant string) string {
 		return "date_diff('second', " + instant + ", CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp))"
 	},

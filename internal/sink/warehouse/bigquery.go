@@ -18,6 +18,7 @@ keeps one); with Omni, write WITH CONNECTION ` + "`aws-REGION.NAME`" + ` before 
 		table.TypeInt32: "INT64", table.TypeInt64: "INT64",
 	},
 	utc:   func(text string) string { return "TIMESTAMP '" + text + "+00'" },
+	text:  "STRING",
 	age:   func(instant string) string { return "TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), " + instant + ", SECOND)" },
 	check: bigqueryCheck,
 	setup: func(g *scriptWriter) []Statement {

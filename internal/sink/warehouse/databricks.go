@@ -18,8 +18,9 @@ CREATE OR REFRESH STREAMING TABLE ... AS SELECT ... FROM STREAM read_files(...).
 		table.TypeTimestamp: "TIMESTAMP", table.TypeStringList: "ARRAY<STRING>", table.TypeBool: "BOOLEAN",
 		table.TypeInt32: "INT", table.TypeInt64: "BIGINT",
 	},
-	utc: func(text string) string { return "TIMESTAMP '" + text + "Z'" },
-	age: func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
+	utc:  func(text string) string { return "TIMESTAMP '" + text + "Z'" },
+	text: "STRING",
+	age:  func(instant string) string { return "timestampdiff(SECOND, " + instant + ", current_timestamp())" },
 	check: func(l lakePlace) error {
 		if err := l.isFrom("Databricks", inS3, inGCS); err != nil {
 			return err

@@ -21,6 +21,7 @@ type dialect struct {
 
 	quote func(name string) string        // an identifier in a query
 	types map[table.ColumnType]string     // of columns
+	text  string                          // the type of texts in a query
 	utc   func(text string) string        // the literal of an instant, "2026-11-22 00:00:00" in UTC
 	age   func(instant string) string     // whole seconds since an instant
 	check func(lakePlace) error           // whether it can be read

@@ -21,8 +21,9 @@ An external table cannot be made in a transaction: let your client commit each s
 		table.TypeTimestamp: "timestamp", table.TypeStringList: "array<varchar(65535)>", table.TypeBool: "boolean",
 		table.TypeInt32: "integer", table.TypeInt64: "bigint",
 	},
-	utc: func(text string) string { return "CAST('" + text + "' AS timestamp)" },
-	age: func(instant string) string { return "DATEDIFF(second, " + instant + ", GETDATE())" },
+	utc:  func(text string) string { return "CAST('" + text + "' AS timestamp)" },
+	text: "VARCHAR",
+	age:  func(instant string) string { return "DATEDIFF(second, " + instant + ", GETDATE())" },
 	check: func(l lakePlace) error {
 		if err := l.isFrom("Redshift", inS3); err != nil {
 			return err

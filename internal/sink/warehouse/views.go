@@ -154,6 +154,11 @@ func (g *scriptWriter) key(t *table.Table) string {
 func (g *scriptWriter) freshness() Statement {
 	return g.view("freshness", `How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 nothing has changed is asked every night all the same, and leaves no row: see the run reports.`, `
+SELECT stream, users_pulled, oldest_pull_at, newest_pull_at,
+  {p50} AS p50_age,
+  {p95} AS p95_age,
+  p50_age_seconds, p95_age_seconds
+FROM (
 SELECT stream, COUNT(*) AS users_pulled,
   MIN(last_pull_at) AS oldest_pull_at, MAX(last_pull_at) AS newest_pull_at,
   MIN(CASE WHEN nth >= 0.5 * n THEN age_seconds END) AS p50_age_seconds,
@@ -169,5 +174,17 @@ FROM (
     GROUP BY stream, user_id
   ) last_pulls
 ) ranked
-GROUP BY stream`, "{age}", g.dialect.age("last_pull_at"))
+GROUP BY stream
+) ages`, "{age}", g.dialect.age("last_pull_at"), "{p50}", g.duration("p50_age_seconds"), "{p95}", g.duration("p95_age_seconds"))
+}
+
+// duration writes seconds as days, hours and minutes, 3 d 04:12, by what all engines
+// have: their own durations differ. Each division comes out even.
+func (g *scriptWriter) duration(seconds string) string {
+	part := func(of, unit string) string {
+		whole := strings.NewReplacer("{of}", of, "{unit}", unit).Replace("({of} - MOD({of}, {unit})) / {unit}")
+		return "CAST(CAST(" + whole + " AS BIGINT) AS " + g.dialect.text + ")"
+	}
+	hours, minutes := "MOD("+seconds+", 86400)", "MOD("+seconds+", 3600)"
+	return part(seconds, "86400") + " || ' d ' || LPAD(" + part(hours, "3600") + ", 2, '0') || ':' || LPAD(" + part(minutes, "60") + ", 2, '0')"
 }

@@ -529,6 +529,11 @@ WITH NO SCHEMA BINDING;
 -- How fresh each stream is: when the last nightly pull of a user brought something. A user of whom
 -- nothing has changed is asked every night all the same, and leaves no row: see the run reports.
 CREATE OR REPLACE VIEW finoos.freshness AS
+SELECT stream, users_pulled, oldest_pull_at, newest_pull_at,
+  CAST(CAST((p50_age_seconds - MOD(p50_age_seconds, 86400)) / 86400 AS BIGINT) AS VARCHAR) || ' d ' || LPAD(CAST(CAST((MOD(p50_age_seconds, 86400) - MOD(MOD(p50_age_seconds, 86400), 3600)) / 3600 AS BIGINT) AS VARCHAR), 2, '0') || ':' || LPAD(CAST(CAST((MOD(p50_age_seconds, 3600) - MOD(MOD(p50_age_seconds, 3600), 60)) / 60 AS BIGINT) AS VARCHAR), 2, '0') AS p50_age,
+  CAST(CAST((p95_age_seconds - MOD(p95_age_seconds, 86400)) / 86400 AS BIGINT) AS VARCHAR) || ' d ' || LPAD(CAST(CAST((MOD(p95_age_seconds, 86400) - MOD(MOD(p95_age_seconds, 86400), 3600)) / 3600 AS BIGINT) AS VARCHAR), 2, '0') || ':' || LPAD(CAST(CAST((MOD(p95_age_seconds, 3600) - MOD(MOD(p95_age_seconds, 3600), 60)) / 60 AS BIGINT) AS VARCHAR), 2, '0') AS p95_age,
+  p50_age_seconds, p95_age_seconds
+FROM (
 SELECT stream, COUNT(*) AS users_pulled,
   MIN(last_pull_at) AS oldest_pull_at, MAX(last_pull_at) AS newest_pull_at,
   MIN(CASE WHEN nth >= 0.5 * n THEN age_seconds END) AS p50_age_seconds,
@@ -545,4 +550,5 @@ FROM (
   ) last_pulls
 ) ranked
 GROUP BY stream
+) ages
 WITH NO SCHEMA BINDING;
