@@ -25,7 +25,7 @@ var scratch string
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(asDuckDB); file != "" {
-		os.Exit(duckDB(file))
+		os.Exit(duckDB(file)) //nolint:forbidigo // here it is DuckDB, and no test
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "syncer-e2e-"); err != nil {

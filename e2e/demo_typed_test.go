@@ -86,7 +86,7 @@ func TestWhatTheDemoPrintsCanBeTyped(t *testing.T) {
 		t.Fatal(err)
 	}
 	shim := "#!/bin/sh\n" + asDuckDB + "=\"$1\" exec '" + self + "'\n"
-	if err := os.WriteFile(filepath.Join(tools, "duckdb"), []byte(shim), 0o700); err != nil { //nolint:gosec // it is to be run
+	if err := os.WriteFile(filepath.Join(tools, "duckdb"), []byte(shim), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	shell := func(dir, line string) *exec.Cmd {

@@ -159,10 +159,10 @@ func TestAnAPIThatDiesWithinARunIsToldOnceAndWhenItIsBack(t *testing.T) {
 	}
 	var report struct {
 		Waited map[string]struct {
-			Times   int
-			Seconds float64
-			Tries   int
-		}
+			Times   int     `json:"times"`
+			Seconds float64 `json:"seconds"`
+			Tries   int     `json:"tries"`
+		} `json:"waited"`
 	}
 	reports := glob(t, filepath.Join(dir, "lake"), stateDir+"/runs/*.json")
 	if len(reports) != 1 {

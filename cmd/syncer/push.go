@@ -55,7 +55,7 @@ func (f *pushFlags) register(flags *pflag.FlagSet) {
 }
 
 // pushPassword is the variable that holds the password where no file does.
-const pushPassword = "SYNCER_PUSH_PASSWORD"
+const pushPassword = "SYNCER_PUSH_PASSWORD" //nolint:gosec // the name of one
 
 // pushAddress is where metrics are handed to, with the password if there is one;
 // "" for nowhere.

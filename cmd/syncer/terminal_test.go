@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -47,7 +46,7 @@ func TestNoLineOfAnErrorLooksLikeOneOfOurs(t *testing.T) {
 	a := newTestApp(&out, nil)
 	a.execute(t.Context(), []string{"version"})
 	out.Reset()
-	a.explain(context.Background(), errors.New("the store says: "+evil+strings.Repeat("x", 1<<20)), exitSink)
+	a.explain(t.Context(), errors.New("the store says: "+evil+strings.Repeat("x", 1<<20)), exitSink)
 	if n := strings.Count("\n"+out.String(), "\nsyncer: "); n != 1 || obeyed(out.String()) || out.Len() > 4*maxError {
 		t.Errorf("%d messages in %d bytes: %.300q", n, out.Len(), out.String())
 	}
