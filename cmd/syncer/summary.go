@@ -104,6 +104,8 @@ func commitsText(r *report.Report) string {
 		return fmt.Sprintf("%d, numbers %d to %d", r.Commits, r.FirstSeq, r.LastSeq)
 	case r.NotKept != nil:
 		return "none that is known of: see what was not kept"
+	case r.LostAll():
+		return "none: what was pulled was not kept"
 	case r.CameThrough():
 		return "none: nothing to write"
 	}

@@ -27,3 +27,20 @@ func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 		}
 	}
 }
+
+func TestASummaryOfAnEarlierVersionDoesNotDenyWhatWasPulled(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]*report.Report{
+		"commits   none: what was pulled was not kept": {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}},
+		"commits   none: nothing new was complete":     {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3}},
+		"commits   none: nothing to write":             {Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
+	} {
+		var text strings.Builder
+		if err := (summary{report: r}).text(&text); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, text.String())
+		}
+	}
+}

@@ -127,6 +127,12 @@ func (r *Report) Left() int64 {
 	return max(r.Unreached, r.Users.Listed-r.Users.Done(), 0)
 }
 
+// LostAll says that nothing of what was pulled was committed, as far as is known: by the
+// counts where a report of an earlier version does not say so itself.
+func (r *Report) LostAll() bool {
+	return r.Commits == 0 && (r.NotKept != nil || !r.CameThrough() && r.Users.Pulled > 0)
+}
+
 // Backfill says which backfill a report is of, and when it came to its
 // end; then there is nothing left to do.
 type Backfill struct {
