@@ -51,6 +51,9 @@ func (s summary) text(w io.Writer) error {
 	}
 	s.aboutUsers(&p)
 	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if waited := r.WaitedText(); waited != "" {
+		p.item("waited", "%s", waited)
+	}
 	if len(r.SyncSessions) > 0 {
 		p.item("sessions", "%s", counted(r.SyncSessions))
 	}

@@ -6,11 +6,12 @@ import (
 
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/trouble"
 )
 
 func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 	t.Parallel()
-	r := &report.Report{Job: "nightly", Outcome: report.Done, Issues: map[string]report.Issue{
+	r := &report.Report{Job: "nightly", Outcome: report.Done, Waited: map[trouble.Kind]trouble.Count{trouble.Pause: {Times: 1, Seconds: 30}}, Issues: map[string]report.Issue{
 		"rounded":    {Count: 1200, UserID: "u-1", Stream: config.StreamTransactions},
 		"unreadable": {Count: 3, Stream: config.StreamContracts}, // of users whose ids are masked
 	}}
@@ -19,6 +20,7 @@ func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"waited    pause asked for, 30 s\n",
 		"odd       rounded: 1,200 ", "(such as stream transactions of user u-1)\n",
 		"odd       unreadable: 3 ", "(such as stream contracts)\n",
 	} {

@@ -90,6 +90,9 @@ func notes(r *report.Report) (list []string) {
 	if r.Unsettled > 0 {
 		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
 	}
+	if waited := r.WaitedText(); waited != "" {
+		list = append(list, "Waited for: "+waited+".")
+	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
 		issue := r.Issues[kind]
 		where := string(issue.Stream)
