@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/trouble"
@@ -230,6 +231,16 @@ type NotKept struct {
 	// Unsure says that the store has not told whether the last commit stands: if it
 	// does, nothing is lost. The next run finds out.
 	Unsure bool `json:"unsure,omitempty"`
+}
+
+// What counts it. Rows may be of users who count as failed, since another stream of theirs
+// did: then there is no number of users.
+func (n *NotKept) What() string {
+	text := human.Plural(n.Rows, "row")
+	if n.Users > 0 || n.Rows == 0 {
+		text += " of " + human.Plural(n.Users, "user")
+	}
+	return text
 }
 
 // Progress is a running job's state, for a progress bar or a log line.

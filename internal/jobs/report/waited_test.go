@@ -19,3 +19,14 @@ func TestWhatWasWaitedForIsToldTheLongestFirst(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 }
+
+func TestRowsThatWereNotKeptAreNotSaidToBeOfNobody(t *testing.T) {
+	t.Parallel()
+	for want, n := range map[string]*NotKept{
+		"45 rows": {Rows: 45}, "45 rows of 1 user": {Rows: 45, Users: 1}, "0 rows of 2 users": {Users: 2},
+	} {
+		if got := n.What(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

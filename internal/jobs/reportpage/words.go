@@ -133,7 +133,7 @@ func losses(r *report.Report) (list []string) {
 		if lost.Unsure {
 			what = "The run pulled them, and the store has not told whether they are committed: the next one finds out."
 		}
-		list = append(list, fmt.Sprintf("Not kept: %s of %s. %s", human.Plural(lost.Rows, "row"), human.Plural(lost.Users, "user"), what))
+		list = append(list, "Not kept: "+lost.What()+". "+what)
 	}
 	return list
 }
