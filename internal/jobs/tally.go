@@ -113,6 +113,11 @@ func (t *tally) committed(rec *sink.Record) {
 	})
 }
 
+func (t *tally) hasCommitted() (has bool) {
+	t.update(func(r *report.Report) { has = r.Commits > 0 })
+	return has
+}
+
 func (t *tally) enter(phase string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
