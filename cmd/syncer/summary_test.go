@@ -30,12 +30,23 @@ func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 	}
 }
 
+func TestErrorsThatWereJoinedStandOnOneLine(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	if err := (summary{report: &report.Report{Outcome: report.Stopped, Error: "commit: denied\ncall users: refused"}, past: true}).text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  ended     with: commit: denied; call users: refused\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("lacks %q:\n%s", want, text.String())
+	}
+}
+
 func TestASummaryOfAnEarlierVersionDoesNotDenyWhatWasPulled(t *testing.T) {
 	t.Parallel()
 	for want, r := range map[string]*report.Report{
-		"commits   none: what was pulled was not kept": {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}},
-		"commits   none: nothing new was complete":     {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3}},
-		"commits   none: nothing to write":             {Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
+		"commits   none that is known of\n":        {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}},
+		"commits   none: nothing new was complete": {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3}},
+		"commits   none: nothing to write":         {Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
 	} {
 		var text strings.Builder
 		if err := (summary{report: r}).text(&text); err != nil {

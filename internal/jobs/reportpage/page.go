@@ -236,10 +236,10 @@ func (p *shownRun) figures(r *report.Report) {
 		commits = fmt.Sprintf("numbers %d to %d", r.FirstSeq, r.LastSeq)
 	case r.Commits == 1:
 		commits = fmt.Sprintf("number %d", r.LastSeq)
-	case r.NotKept != nil && r.NotKept.Unsure:
-		commits = "none that is known of"
-	case r.LostAll():
+	case r.NotKept != nil && !r.NotKept.Unsure:
 		commits = "what was pulled was not kept"
+	case r.LostAll():
+		commits = "none that is known of"
 	case !r.CameThrough():
 		commits = "nothing new was complete"
 	}
