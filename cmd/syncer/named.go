@@ -106,7 +106,7 @@ func notKeptText(lost *report.NotKept) string {
 	if lost.Unsure {
 		what = "pulled, and nobody knows whether they are committed; the next run finds out, and pulls them again if not"
 	}
-	return fmt.Sprintf("%s of %s: %s", plural(lost.Rows, "row"), plural(lost.Users, "user"), what)
+	return lost.What() + ": " + what
 }
 
 // downText says how a service was when the run ended.

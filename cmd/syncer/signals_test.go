@@ -54,6 +54,7 @@ func TestTheSecondSignalSaysWhatItLeaves(t *testing.T) {
 		has, lacks []string
 	}{
 		"nothing yet":     {atWork{}, []string{"nothing was committed", "no lease is left"}, []string{"20:31"}},
+		"recovering":      {atWork{Progress: report.Progress{Phase: "lease and recover"}}, []string{"nothing was committed", "a lease may be left", "at 20:41:07 at the latest"}, []string{"no lease"}},
 		"lease":           {atWork{Progress: report.Progress{Leased: true}}, []string{"nothing was committed", "the lease is left", "at 20:41:07 at the latest", "the next run takes it up"}, nil},
 		"some committed":  {atWork{report.Progress{Leased: true}, at}, []string{"nothing is committed since 20:31:07", "the lease is left"}, []string{"nothing was"}},
 		"within a commit": {atWork{report.Progress{Leased: true, Phase: "commit"}, at}, []string{"unless the commit that was under way was made"}, nil},

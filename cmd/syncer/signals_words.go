@@ -111,10 +111,15 @@ func left(p atWork, now time.Time) (text string, attrs []slog.Attr) {
 	if p.Phase == "commit" {
 		text += ", unless the commit that was under way was made, which the next run finds out"
 	}
-	if !p.Leased {
+	lease := "the lease is left"
+	switch {
+	case p.Leased:
+	case p.Phase == "lease and recover": // it is taken first
+		lease = "a lease may be left"
+	default:
 		return text + "; no lease is left", attrs
 	}
 	until := now.Add(leaseLives)
-	return text + fmt.Sprintf("; the lease is left: the next run takes it up, at once on this machine, elsewhere when it has expired, at %s at the latest", until.Format(time.TimeOnly)),
+	return text + fmt.Sprintf("; %s: the next run takes it up, at once on this machine, elsewhere when it has expired, at %s at the latest", lease, until.Format(time.TimeOnly)),
 		append(attrs, slog.Time("lease_until", until.UTC().Round(time.Second)))
 }

@@ -212,7 +212,7 @@ func lastRunText(p *printout, s *jobs.Status) {
 	}
 	p.item("last run", "%s", text)
 	if r.Error != "" {
-		p.item("", "%s", r.Error)
+		p.item("", "%s", joined(r.Error))
 	}
 	p.item("", "users: %s", lastUsersText(r))
 	if r.AllUnreached {

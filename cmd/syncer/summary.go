@@ -47,10 +47,13 @@ func (s summary) text(w io.Writer) error {
 	}
 	p.below(0, fmt.Sprintf("%s%s: %s in %s (run %s)", r.Job, shard, r.Outcome, s.took.Round(time.Millisecond), r.RunID))
 	if s.past && r.Error != "" {
-		p.item("ended", "with: %s", r.Error)
+		p.item("ended", "with: %s", joined(r.Error))
 	}
 	s.aboutUsers(&p)
 	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if waited := r.WaitedText(); waited != "" {
+		p.item("waited", "%s", waited)
+	}
 	if len(r.SyncSessions) > 0 {
 		p.item("sessions", "%s", counted(r.SyncSessions))
 	}
@@ -94,6 +97,9 @@ func (s summary) aboutUsers(p *printout) {
 	}
 }
 
+// joined is an error in one line: those that were joined stand on one each.
+func joined(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+
 // commitsText says what was committed; that it is nothing means another thing where
 // something was pulled.
 func commitsText(r *report.Report) string {
@@ -104,6 +110,8 @@ func commitsText(r *report.Report) string {
 		return fmt.Sprintf("%d, numbers %d to %d", r.Commits, r.FirstSeq, r.LastSeq)
 	case r.NotKept != nil:
 		return "none that is known of: see what was not kept"
+	case r.LostAll():
+		return "none that is known of"
 	case r.CameThrough():
 		return "none: nothing to write"
 	}

@@ -6,11 +6,12 @@ import (
 
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/trouble"
 )
 
 func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 	t.Parallel()
-	r := &report.Report{Job: "nightly", Outcome: report.Done, Issues: map[string]report.Issue{
+	r := &report.Report{Job: "nightly", Outcome: report.Done, Waited: map[trouble.Kind]trouble.Count{trouble.Pause: {Times: 1, Seconds: 30}}, Issues: map[string]report.Issue{
 		"rounded":    {Count: 1200, UserID: "u-1", Stream: config.StreamTransactions},
 		"unreadable": {Count: 3, Stream: config.StreamContracts}, // of users whose ids are masked
 	}}
@@ -19,9 +20,38 @@ func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"waited    pause asked for, 30 s\n",
 		"odd       rounded: 1,200 ", "(such as stream transactions of user u-1)\n",
 		"odd       unreadable: 3 ", "(such as stream contracts)\n",
 	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+func TestErrorsThatWereJoinedStandOnOneLine(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	if err := (summary{report: &report.Report{Outcome: report.Stopped, Error: "commit: denied\ncall users: refused"}, past: true}).text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  ended     with: commit: denied; call users: refused\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("lacks %q:\n%s", want, text.String())
+	}
+}
+
+func TestASummaryOfAnEarlierVersionDoesNotDenyWhatWasPulled(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]*report.Report{
+		"commits   none that is known of\n":        {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}},
+		"commits   none: nothing new was complete": {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3}},
+		"commits   none: nothing to write":         {Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
+	} {
+		var text strings.Builder
+		if err := (summary{report: r}).text(&text); err != nil {
+			t.Fatal(err)
+		}
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("lacks %q:\n%s", want, text.String())
 		}

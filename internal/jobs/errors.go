@@ -65,6 +65,9 @@ func Stopf(reason Reason, format string, args ...any) error {
 // caller's was cancelled.
 var errInterrupted = errors.New("interrupted: the run stopped after a clean commit, the next one goes on from here")
 
+// errNothingYet is said instead where there was nothing to commit.
+var errNothingYet = errors.New("interrupted: the run stopped before anything new was complete, the next one goes on from here")
+
 // stopReason gives an error that ends a run its reason. It is the only place
 // that decides this.
 func stopReason(err error) error {

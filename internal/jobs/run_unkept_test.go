@@ -109,7 +109,10 @@ func TestARunThatEndsBeforeItKnowsTheUsersSaysThatNobodyWasReached(t *testing.T)
 		ctx, cancel := context.WithCancel(b.t.Context())
 		defer cancel()
 		b.at(3, cancel) // pages of users come
-		rep, _ := b.stops(ctx, ReasonInterrupted, b.options(b.config()))
+		rep, err := b.stops(ctx, ReasonInterrupted, b.options(b.config()))
+		if strings.Contains(err.Error(), "clean commit") || rep.Error != err.Error() {
+			b.t.Errorf("%v, and the report says %q", err, rep.Error)
+		}
 		if rep.Outcome != report.Interrupted || !rep.AllUnreached || rep.Unreached != 0 || rep.CameThrough() {
 			b.t.Errorf("%s, all unreached: %v, %d", rep.Outcome, rep.AllUnreached, rep.Unreached)
 		}

@@ -198,6 +198,9 @@ func (s *session) conclude(ctx context.Context, runErr error, ending func(contex
 	if s.w != nil {
 		runErr = s.lastCommit(ctx, runErr)
 	}
+	if reason, _ := ReasonOf(runErr); reason == ReasonInterrupted && !s.tally.hasCommitted() {
+		runErr = &StopError{Reason: ReasonInterrupted, Err: errNothingYet}
+	}
 	runErr = advised(s.judge(ctx, runErr))
 	s.tellIssues(ctx)
 	rep := s.tally.finish(s.o.Now(), s.client.Stats(), time.Since(s.began), s.safe, runErr)

@@ -129,13 +129,16 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	if next, ok := nextRun(job, o.Now()); ok {
 		s.Next = &next
 	}
-	began, ended, err := LastSuccess(ctx, store, o.Job)
-	if err == nil && !ended.IsZero() {
+	began, ended, unread := LastSuccess(ctx, store, o.Job)
+	if unread == nil && !ended.IsZero() {
 		s.LastSuccess = &ended
 	}
+	err = lookAgain(func() error { return s.readState(ctx, o, store, began) })
+	// Leases after the commits, and reports after the leases: whoever has committed
+	// either still holds one by then or has left the other.
 	var left []sink.Worker
-	if s.AtWork, left, err = sink.Leases(ctx, store, o.Job); err == nil {
-		err = lookAgain(func() error { return s.readState(ctx, o, store, began) })
+	if err == nil {
+		s.AtWork, left, err = sink.Leases(ctx, store, o.Job)
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)

@@ -113,6 +113,11 @@ func (t *tally) committed(rec *sink.Record) {
 	})
 }
 
+func (t *tally) hasCommitted() (has bool) {
+	t.update(func(r *report.Report) { has = r.Commits > 0 })
+	return has
+}
+
 func (t *tally) enter(phase string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,7 +172,7 @@ func (t *tally) keeps(usersPulled int64) {
 func (t *tally) notKept(unsure bool) *report.NotKept {
 	lost := report.NotKept{Users: t.report.Users.Pulled - t.kept}
 	for name, s := range t.report.Streams {
-		lost.Rows += s.Rows + s.Deletes - t.report.Tables[string(name)].Rows
+		lost.Rows += max(0, s.Rows+s.Deletes-t.report.Tables[string(name)].Rows)
 	}
 	if lost == (report.NotKept{}) {
 		return nil

@@ -13,6 +13,9 @@ type Count struct {
 // soFar is what was counted, with the trouble there is: as far as is known of it, since
 // nobody may be trying any more.
 func (c *course) soFar(now time.Time) Count {
+	if c.hasPassed(now) {
+		return c.sum(c.until)
+	}
 	if c.isWait || c.silent {
 		return c.sum(now)
 	}
@@ -69,7 +72,7 @@ func (w *Watch) Now() State {
 	now := time.Now()
 	for _, k := range inOrder {
 		c := w.of[k]
-		if c.began.IsZero() || !c.isTold || !c.goesOn(now) {
+		if c.began.IsZero() || !c.isTold || !c.goesOn(now) || c.hasPassed(now) {
 			continue
 		}
 		return State{Kind: k, Cause: c.cause, Since: c.began, Until: c.until}

@@ -67,7 +67,7 @@ func (c *course) fail(f Failure, now time.Time) {
 
 // listen takes silence for trouble.
 func (c *course) listen(now time.Time) {
-	if !c.began.IsZero() || c.flying == 0 || now.Sub(c.moved) < max(silence, 2*c.longest) {
+	if !c.began.IsZero() || c.flying == 0 || now.Sub(c.moved) < max(silence, min(2*c.longest, hush)) {
 		return
 	}
 	c.began, c.silent, c.several, c.cause = c.moved, true, true, "nothing comes back"
@@ -75,13 +75,19 @@ func (c *course) listen(now time.Time) {
 
 // patience is how long it is not spoken of.
 func (c *course) patience(now time.Time) time.Duration {
-	if c.isWait {
-		return 0
-	}
 	if now.Sub(c.last) > forgotten {
 		c.lately = 0
 	}
+	if c.isWait && c.lately == 0 {
+		return 0
+	}
 	return min(quiet<<min(c.lately, 8), again)
+}
+
+// hasPassed says that the end of a pause has come, and nobody has asked since whether
+// it is over. That of another run is no promise.
+func (c *course) hasPassed(now time.Time) bool {
+	return c.kind == Pause && c.isWait && now.After(c.until)
 }
 
 // due is what there is to say.
@@ -93,7 +99,7 @@ func (c *course) due(now time.Time) phase {
 		if now.Sub(c.began) >= c.patience(now) {
 			return begins
 		}
-	case now.Sub(c.told) < again:
+	case now.Sub(c.told) < again, c.hasPassed(now):
 	case c.isWait, c.news.After(c.told), c.flying > 0:
 		return lasts
 	}
@@ -114,7 +120,7 @@ func (c *course) isOfOne() bool { return c.kind == Errors && !c.several && c.use
 // end forgets the trouble, and counts it.
 func (c *course) end(now time.Time) {
 	c.count = c.sum(now)
-	if c.isTold && !c.isWait {
+	if c.isTold && c.kind != Lease {
 		c.lately++
 		c.last = now
 	}

@@ -18,6 +18,8 @@ const (
 	forgotten = 10 * time.Minute
 	// silence is how long nothing comes back before that is trouble by itself.
 	silence = 15 * time.Second
+	// hush is how long that is at most, however long it has taken before.
+	hush = 5 * time.Minute
 	// look is how often it is looked whether there is something to say.
 	look = time.Second
 )
@@ -208,6 +210,9 @@ func (w *Watch) look() {
 	now := time.Now()
 	for _, k := range inOrder {
 		c := w.of[k]
+		if c.hasPassed(now.Add(-again)) { // unless it is asked for once more
+			w.end(c, c.until)
+		}
 		c.listen(now)
 		if what := c.due(now); what != nothing {
 			w.say(c, what, now)

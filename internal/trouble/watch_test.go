@@ -256,3 +256,73 @@ func TestEveryKindHasWordsAndAPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestAPauseThatNobodyAsksAfterIsOverAtItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		s.Wait(Pause, time.Now().Add(30*time.Second))
+		time.Sleep(40 * time.Second) // the last request was refused, and now the run commits
+		if now, n := s.Now(), s.Counts()[Pause]; now != (State{}) || n.Seconds != 30 {
+			t.Errorf("now %+v, counted %+v", now, n)
+		}
+		time.Sleep(time.Hour)
+		if said := s.lines.String(); strings.Contains(said, "still") || strings.Count(said, "\n") != 2 || !strings.Contains(said, `msg="the pause of all requests is over" for="30 s"`) {
+			t.Errorf("said:\n%s", said)
+		}
+		if n := s.Counts()[Pause]; n != (Count{Times: 1, Seconds: 30}) {
+			t.Errorf("counted %+v", n)
+		}
+	})
+}
+
+func TestPausesOneAfterAnotherAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		for range 20 {
+			s.Wait(Pause, time.Now().Add(6*time.Second))
+			time.Sleep(7 * time.Second)
+		}
+		if n := strings.Count(s.lines.String(), "\n"); n != 3 {
+			t.Errorf("%d lines in two minutes:\n%s", n, s.lines)
+		}
+	})
+}
+
+func TestOneLongSilenceDoesNotHideTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		s.Begin(Store)
+		time.Sleep(time.Hour) // a disk hangs
+		s.End(Store)
+		s.Good(Store)
+		time.Sleep(time.Hour)
+		s.lines.Reset()
+		s.Begin(Store)
+		time.Sleep(6 * time.Minute)
+		if !strings.Contains(s.lines.String(), "the store does not serve") {
+			t.Errorf("nothing is said for six minutes: %s", s.lines)
+		}
+	})
+}
+
+func TestPausesThatComeAndGoFillNoLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		for range 360 { // an hour
+			s.Wait(Pause, time.Now().Add(8*time.Second))
+			time.Sleep(8 * time.Second)
+			s.Over(Pause) // one is served, and the next refused
+			time.Sleep(2 * time.Second)
+		}
+		if n := strings.Count(s.lines.String(), "\n"); n > 20 {
+			t.Errorf("%d lines in an hour", n)
+		}
+		if n := s.Counts()[Pause]; n.Times != 360 || n.Seconds != 8*360 {
+			t.Errorf("counted %+v", n)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/human"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/trouble"
@@ -127,6 +128,12 @@ func (r *Report) Left() int64 {
 	return max(r.Unreached, r.Users.Listed-r.Users.Done(), 0)
 }
 
+// LostAll says that nothing of what was pulled was committed, as far as is known: by the
+// counts where a report of an earlier version does not say so itself.
+func (r *Report) LostAll() bool {
+	return r.Commits == 0 && (r.NotKept != nil || !r.CameThrough() && r.Users.Pulled > 0)
+}
+
 // Backfill says which backfill a report is of, and when it came to its
 // end; then there is nothing left to do.
 type Backfill struct {
@@ -224,6 +231,16 @@ type NotKept struct {
 	// Unsure says that the store has not told whether the last commit stands: if it
 	// does, nothing is lost. The next run finds out.
 	Unsure bool `json:"unsure,omitempty"`
+}
+
+// What counts it. Rows may be of users who count as failed, since another stream of theirs
+// did: then there is no number of users.
+func (n *NotKept) What() string {
+	text := human.Plural(n.Rows, "row")
+	if n.Users > 0 || n.Rows == 0 {
+		text += " of " + human.Plural(n.Users, "user")
+	}
+	return text
 }
 
 // Progress is a running job's state, for a progress bar or a log line.

@@ -236,6 +236,12 @@ func (p *shownRun) figures(r *report.Report) {
 		commits = fmt.Sprintf("numbers %d to %d", r.FirstSeq, r.LastSeq)
 	case r.Commits == 1:
 		commits = fmt.Sprintf("number %d", r.LastSeq)
+	case r.NotKept != nil && !r.NotKept.Unsure:
+		commits = "what was pulled was not kept"
+	case r.LostAll():
+		commits = "none that is known of"
+	case !r.CameThrough():
+		commits = "nothing new was complete"
 	}
 	failures, written := "of those that were tried", human.Size(p.AllBytes)+" in "+human.Plural(p.AllFiles, "file")
 	switch {

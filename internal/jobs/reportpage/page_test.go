@@ -309,3 +309,19 @@ func TestEveryShareOfTheUsersHasAColourOfItsOwn(t *testing.T) {
 		seen[string(rule[1])] = true
 	}
 }
+
+func TestAPageDoesNotSayThatThereWasNothingToWriteWhereItWasNotKept(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*report.Report{
+		"not kept":              {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}, NotKept: &report.NotKept{Users: 3, Rows: 9}},
+		"of an earlier version": {Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}},
+		"nobody was reached":    {Outcome: report.Interrupted, AllUnreached: true},
+	} {
+		if page := pageOf(t, r); strings.Contains(page, "nothing to write") {
+			t.Errorf("%s: the page says that there was nothing to write", name)
+		}
+	}
+	if page := pageOf(t, &report.Report{Outcome: report.Done}); !strings.Contains(page, "nothing to write") {
+		t.Error("of a quiet night it does not")
+	}
+}

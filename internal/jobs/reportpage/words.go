@@ -90,6 +90,9 @@ func notes(r *report.Report) (list []string) {
 	if r.Unsettled > 0 {
 		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
 	}
+	if waited := r.WaitedText(); waited != "" {
+		list = append(list, "Waited for: "+waited+".")
+	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Issues)) {
 		issue := r.Issues[kind]
 		where := string(issue.Stream)
@@ -130,7 +133,7 @@ func losses(r *report.Report) (list []string) {
 		if lost.Unsure {
 			what = "The run pulled them, and the store has not told whether they are committed: the next one finds out."
 		}
-		list = append(list, fmt.Sprintf("Not kept: %s of %s. %s", human.Plural(lost.Rows, "row"), human.Plural(lost.Users, "user"), what))
+		list = append(list, "Not kept: "+lost.What()+". "+what)
 	}
 	return list
 }
