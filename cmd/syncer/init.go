@@ -18,13 +18,16 @@ const firstConfig = `# What syncer pulls, when, and into what. These are the key
 # its place where it is not set. Secrets stay out of this file.
 
 finoos:
-  base_url: https://os.test.fino.cloud/api      # the test system; https://os.fino.cloud/api is production
+  # The test system; https://os.fino.cloud/api is production. The variables here and below
+  # sink let "syncer sandbox" stand in for both.
+  base_url: ${FINOOS_BASE_URL:-https://os.test.fino.cloud/api}
   client_id: ${FINOOS_CLIENT_ID}
   client_secret: ${FINOOS_CLIENT_SECRET}        # or client_secret_file: /run/secrets/finoos
   # tenant: ""                                  # not given: the client's default tenant
 
 sink:
-  url: file://./lake                            # a folder; later s3://bucket/prefix?region=eu-central-1
+  # A folder; later s3://bucket/prefix?region=eu-central-1.
+  url: ${SYNCER_SINK:-file://./lake}
 
 jobs:
   nightly:                                      # a name of yours

@@ -208,10 +208,10 @@ func sandboxWelcome(w io.Writer, address string, now time.Time, f sandboxFlags) 
 		p.printf("It reads the document so: %s\n", r)
 	}
 	p.printf("It is %s there. A night passes with: curl -X POST %s/sandbox/night\n\n", now.Format("Monday, 2 January 2006"), address)
-	p.printf("To pull from it with the jobs.yaml that comes with syncer:\n\n")
+	p.printf("To pull from it with the jobs.yaml that comes with syncer, or that syncer init writes:\n\n")
 	p.printf("  export FINOOS_BASE_URL=%s FINOOS_CLIENT_ID=sandbox FINOOS_CLIENT_SECRET=sandbox\n", address)
 	p.printf("  export SYNCER_SINK=file://./sandbox-lake\n")
-	p.printf("  syncer run nightly\n\n")
+	p.printf("  %s run nightly\n\n", commandName())
 	p.printf("In a jobs.yaml of your own: base_url: %s, client_id: sandbox, client_secret: sandbox\n", address)
 	return p.writeTo(w)
 }

@@ -115,7 +115,10 @@ func verifiedText(v *sink.Verification) *printout {
 		p.indent(t.lines())
 	}
 	outcome := "all is as the log says"
-	if v.ProblemCount > 0 {
+	switch {
+	case v.Records == 0 && v.ProblemCount == 0:
+		outcome = "nothing is committed there yet, so there was nothing to compare"
+	case v.ProblemCount > 0:
 		outcome = plural(v.ProblemCount, "problem")
 	}
 	p.printf("%s: %s (%s in %s", v.Job, outcome, plural(v.Records, "commit"), v.Store)

@@ -186,6 +186,11 @@ func (c *Client) transportError(ctx context.Context, call *apiCall, err error) e
 		return e // of the token endpoint, or of the gate
 	}
 	if local, ok := errors.AsType[*localError](err); ok {
+		if errors.Is(local, errNoRoom) { // others had the room: it costs this user's answer, and not the run
+			e := call.failed(Internal, local)
+			e.Message = errNoRoom.Error()
+			return e
+		}
 		return local
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {

@@ -44,6 +44,19 @@ func (d *heldDisk) Release(n int64) {
 	d.Weighted.Release(n)
 }
 
+// A run ends with an error of no class.
+func TestAnAnswerThatFindsNoRoomFailsForItsUserAlone(t *testing.T) {
+	t.Parallel()
+	c := &Client{}
+	err := c.transportError(t.Context(), &apiCall{op: &Operation{}}, &localError{errNoRoom})
+	if ClassOf(err) != Internal || !errors.Is(err, errNoRoom) {
+		t.Errorf("got class %q of %v", ClassOf(err), err)
+	}
+	if err := c.transportError(t.Context(), &apiCall{op: &Operation{}}, &localError{errors.New("broken disk")}); ClassOf(err) != "" {
+		t.Errorf("a broken disk has class %q: it is no user's", ClassOf(err))
+	}
+}
+
 func TestBodiesShareOneBudgetOfDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

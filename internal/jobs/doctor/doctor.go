@@ -84,9 +84,11 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.transactions(ctx)
 		d.totals(ctx)
 	}
-	d.sink(ctx)
+	if ctx.Err() == nil {
+		d.sink(ctx)
+	}
 	if ctx.Err() != nil {
-		return d.checks, &jobs.StopError{Reason: jobs.ReasonInterrupted, Err: fmt.Errorf("examine: %w", ctx.Err())}
+		return d.checks, &jobs.StopError{Reason: jobs.ReasonInterrupted, Err: errors.New("interrupted: not everything was examined")}
 	}
 	return d.checks, d.verdict()
 }
@@ -230,6 +232,9 @@ const shortPatience = 10 * time.Second
 // failed reports an error of the API. Where the connection is what fails, what to do
 // about that goes before what else could be wrong.
 func (d *doctor) failed(what string, err error, do string) {
+	if errors.Is(err, context.Canceled) { // who has stopped it needs no advice
+		return
+	}
 	if cause := finoos.CauseOf(err); cause.Do != "" {
 		do = cause.Do
 	}
