@@ -119,7 +119,11 @@ func (l *loader) scalar(n *yaml.Node, s *spec, path string, v reflect.Value) boo
 		return false
 	case len(e.missing) > 0:
 		for _, name := range e.missing {
-			l.problem(n, path, "environment variable %s is not set: set it, or write ${%s:-default}", name, name)
+			instead := "write ${" + name + ":-default}"
+			if v.Type() == reflect.TypeFor[finoos.Secret]() { // which has no place in this file
+				instead = "name a file that holds it in " + s.key + "_file"
+			}
+			l.problem(n, path, "environment variable %s is not set: set it, or %s", name, instead)
 		}
 		return false
 	case len(e.names) == 0:
