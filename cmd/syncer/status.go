@@ -140,7 +140,7 @@ func jobStatusText(p *printout, s *jobs.Status) {
 	}
 	usersStatusText(p, s)
 	p.printf("\n")
-	t := newTable("stream", "users", "age p50", "p95", "oldest", "partial", "failing", "paused")
+	t := newTable("stream", "users", "age p50", "p95", "oldest", "part", "failing", "paused")
 	for _, name := range config.Streams() {
 		if st := s.Streams[name]; st != nil {
 			t.add(string(name), st.Users, age(st.P50), age(st.P95), age(st.Oldest), st.Partial, st.Failing, st.Quarantined)
