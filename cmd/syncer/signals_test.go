@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,13 +12,24 @@ import (
 	"finoos-syncer/internal/jobs/report"
 )
 
-// heard are last words, and what they say.
-func heard(t *testing.T) (*lastWords, *bytes.Buffer) {
+// heard are last words, and what they have said since it was asked for before.
+func heard(t *testing.T) (l *lastWords, said func() string) {
 	t.Helper()
-	var said bytes.Buffer
-	l := &lastWords{}
-	l.by(func(text string, attrs ...slog.Attr) { fmt.Fprintln(&said, text, attrs) })
-	return l, &said
+	var mu sync.Mutex
+	var text string
+	l = &lastWords{}
+	l.by(func(words string, attrs ...slog.Attr) {
+		mu.Lock()
+		defer mu.Unlock()
+		text += fmt.Sprintln(words, attrs)
+	})
+	return l, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		last := text
+		text = ""
+		return last
+	}
 }
 
 func TestTheFirstSignalIsAnsweredAtOnceWhereThereIsSomethingToCommit(t *testing.T) {
@@ -27,17 +38,16 @@ func TestTheFirstSignalIsAnsweredAtOnceWhereThereIsSomethingToCommit(t *testing.
 		l, said := heard(t)
 		l.note("nightly", report.Progress{})
 		l.first()
-		if got := said.String(); got != "stopping: committing what is complete; again to end now []\n" {
+		if got := said(); got != "stopping: committing what is complete; again to end now []\n" {
 			t.Errorf("%q", got)
 		}
-		said.Reset()
 		l.done("nightly")
 		l.first() // a command that only reads ends within a second
-		if said.Len() > 0 {
-			t.Errorf("%q", said)
+		if got := said(); got != "" {
+			t.Errorf("%q", got)
 		}
 		time.Sleep(2 * time.Second)
-		if got := said.String(); got != "stopping; again to end now []\n" {
+		if got := said(); got != "stopping; again to end now []\n" {
 			t.Errorf("%q", got)
 		}
 	})
@@ -75,7 +85,8 @@ func TestTheSecondSignalSaysWhatItLeaves(t *testing.T) {
 	l.note("b", report.Progress{})
 	l.note("a", report.Progress{Leased: true})
 	l.second()
-	if lines := strings.Split(strings.TrimSpace(said.String()), "\n"); len(lines) != 2 || !strings.Contains(lines[0], "job=a lease_until=") || !strings.Contains(lines[1], "job=b") {
-		t.Errorf("%s", said)
+	text := said()
+	if lines := strings.Split(strings.TrimSpace(text), "\n"); len(lines) != 2 || !strings.Contains(lines[0], "job=a lease_until=") || !strings.Contains(lines[1], "job=b") {
+		t.Errorf("%s", text)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,14 @@ import (
 // heldDisk counts what bodies hold of a disk.
 type heldDisk struct {
 	*semaphore.Weighted
-	held, peak int64 // tests are alone with it
+
+	mu         sync.Mutex
+	held, peak int64
 }
 
 func (d *heldDisk) took(n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.held += n
 	d.peak = max(d.peak, d.held)
 }
@@ -40,7 +45,9 @@ func (d *heldDisk) Acquire(ctx context.Context, n int64) error {
 }
 
 func (d *heldDisk) Release(n int64) {
+	d.mu.Lock()
 	d.held -= n
+	d.mu.Unlock()
 	d.Weighted.Release(n)
 }
 
