@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,11 +11,13 @@ import (
 
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/trouble"
+
+	"finoos-syncer/internal/trouble/troubletest"
 )
 
 // toldLeases are leases whose waiting is told.
-func toldLeases(store bucket.Objects) (*leases, *bytes.Buffer) {
-	var told bytes.Buffer
+func toldLeases(store bucket.Objects) (*leases, *troubletest.Lines) {
+	var told troubletest.Lines
 	ls := testLeases(store)
 	ls.watch = trouble.New(slog.New(slog.NewTextHandler(&told, nil)))
 	return ls, &told
@@ -93,7 +94,7 @@ func TestALeaseThatIsNotRenewedIsToldOnceAMinute(t *testing.T) {
 			}
 			return next()
 		}
-		var told bytes.Buffer
+		var told troubletest.Lines
 		ls, own := testLeases(hook), ownLease("a")
 		etag, err := ls.acquire(t.Context(), own, 0)
 		if err != nil {

@@ -1,24 +1,25 @@
 package trouble
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"finoos-syncer/internal/trouble/troubletest"
 )
 
 // spoken is a watch and what it has said, each line with the second that it was said in.
 type spoken struct {
 	*Watch
-	lines *bytes.Buffer
+	lines *troubletest.Lines
 }
 
 func setup(t *testing.T) spoken {
 	t.Helper()
-	began, lines := time.Now(), &bytes.Buffer{}
+	began, lines := time.Now(), &troubletest.Lines{}
 	h := slog.NewTextHandler(lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.String("at", fmt.Sprintf("%.1fs", time.Since(began).Seconds()))

@@ -1,7 +1,6 @@
 package bucket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"finoos-syncer/internal/trouble"
+
+	"finoos-syncer/internal/trouble/troubletest"
 )
 
 type inMemory func(*http.Request) (*http.Response, error)
@@ -27,9 +28,9 @@ func answerOf(status int, body string) *http.Response {
 }
 
 // watched opens a store of S3 whose requests are answered by next, with what is said.
-func watched(t *testing.T, next inMemory) (Store, *trouble.Watch, *bytes.Buffer) {
+func watched(t *testing.T, next inMemory) (Store, *trouble.Watch, *troubletest.Lines) {
 	t.Helper()
-	said := &bytes.Buffer{}
+	said := &troubletest.Lines{}
 	w := trouble.New(slog.New(slog.NewTextHandler(said, nil)))
 	t.Cleanup(w.Close)
 	listed := false
@@ -139,7 +140,7 @@ func (h hung) List(context.Context, string, string) iter.Seq2[Info, error] {
 func TestAFolderThatHangsIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		said := &bytes.Buffer{}
+		said := &troubletest.Lines{}
 		w := trouble.New(slog.New(slog.NewTextHandler(said, nil)))
 		defer w.Close()
 		s := watchedFolder{hung{until: time.Now().Add(40 * time.Second)}, w}
