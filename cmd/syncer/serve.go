@@ -112,24 +112,33 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 
 // watchedJobs are the metrics of jobs, and what a signal leaves of them.
 type watchedJobs struct {
-	*metrics.Metrics
-	words *lastWords
+	metrics *metrics.Metrics
+	words   *lastWords
 }
 
 // Progress implements service.Watcher.
 func (w watchedJobs) Progress(job string, p report.Progress) {
 	w.words.note(job, p)
-	w.Metrics.Progress(job, p)
+	w.metrics.Progress(job, p)
 }
 
 // Committed implements service.Watcher.
 func (w watchedJobs) Committed(job string, c report.Commit) {
 	w.words.committed(job)
-	w.Metrics.Committed(job, c)
+	w.metrics.Committed(job, c)
 }
 
 // Ended implements service.Watcher.
 func (w watchedJobs) Ended(job string, r *report.Report, err error) {
 	w.words.done(job)
-	w.Metrics.Ended(job, r, err)
+	w.metrics.Ended(job, r, err)
 }
+
+// Planned implements service.Watcher.
+func (w watchedJobs) Planned(job string, next time.Time) { w.metrics.Planned(job, next) }
+
+// Skipped implements service.Watcher.
+func (w watchedJobs) Skipped(job, why string) { w.metrics.Skipped(job, why) }
+
+// Standing implements service.Watcher.
+func (w watchedJobs) Standing(job string, s *service.Standing) { w.metrics.Standing(job, s) }
