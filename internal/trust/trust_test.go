@@ -29,7 +29,7 @@ func TestAnAuthorityOfOnesOwnIsTrustedBesideTheSystems(t *testing.T) {
 	}
 	system, err := x509.SystemCertPool()
 	if err != nil {
-		t.Skip("this system trusts nobody")
+		t.Fatal(err)
 	}
 	system.AddCert(server.Certificate())
 	if !pool.Equal(system) {
