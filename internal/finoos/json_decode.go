@@ -92,6 +92,7 @@ func newStream(open func() io.Reader, names []string) *recordStream {
 func (s *recordStream) rewind() {
 	s.window.reset(s.open())
 	s.where, s.between, s.usual = atStart, false, 0
+	s.syntax.begin() // what another answer was like is nothing to this one
 }
 
 // close gives the memory back: what next showed is gone.

@@ -210,7 +210,7 @@ func (l *List[T]) scanAll(s *recordStream, empty func(*T), visit func(*T) error)
 				return info, nil
 			}
 		}
-		if l.aside != nil && (errors.Is(err, errRecordTooBig) || s.syntax.tooDeep) {
+		if err != nil && l.aside != nil && (errors.Is(err, errRecordTooBig) || s.syntax.tooDeep) {
 			odd = err
 			if s.syntax.tooDeep {
 				odd = errTooDeep

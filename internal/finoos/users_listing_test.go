@@ -350,3 +350,27 @@ func TestAListWithoutATotalThatMovesIsReadOnceMore(t *testing.T) {
 		t.Errorf("%q, %+v, %v after %d requests", ids, extent, err, a.count())
 	}
 }
+
+func TestAnAnswerThatIsNestedTooDeeplyCostsNoOtherAnything(t *testing.T) {
+	t.Parallel()
+	deep := `[{"bankLoginId":"l","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}]`
+	c, _ := setup(t, func(r *http.Request, _ int) reply {
+		if strings.HasSuffix(r.URL.Path, "/users") {
+			return pageOf(`"totalPages":1`, "a", "b")
+		}
+		return reply{body: deep}
+	})
+	for range 100 { // memory is used again, not always by the next
+		l, err := c.Logins(t.Context(), testUser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Each(func(*BankLogin) error { return nil }); ClassOf(err) != Malformed {
+			t.Fatalf("%v, want a refusal of what is nested so deeply", err)
+		}
+		closeQuietly(l)
+		if ids, extent, err := listed(t, c, 8); strings.Join(ids, " ") != "a b" || err != nil || !extent.Whole {
+			t.Fatalf("%q, %+v, %v", ids, extent, err)
+		}
+	}
+}
