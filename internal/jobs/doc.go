@@ -29,6 +29,7 @@
 //	        user_settle.go        polls the correlations, holds no worker between two looks and lies on disk
 //	        pull.go               one stream of one user; what came of it: rows and the cursor, as one batch
 //	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
+//	                jobs/probing          whom a user is asked of: all services, or the one that tells most
 //	            jobs/pull         read, compare, rows
 //	            scopes.go         a service that was not booked
 //	        user_tries.go         what may pass is tried again, soon and at the end; failures in doubt
@@ -68,6 +69,7 @@
 //
 //	jobs/banksync    whose bank is asked for fresh data, and on whose behalf
 //	jobs/config      jobs.yaml: what is pulled, when, from where, into what
+//	jobs/probing     of which services a user is asked
 //	jobs/pull        reading one stream of one user, and comparing it
 //	jobs/report      the run report; jobs/reportpage shows it, jobs/metrics counts it
 //	jobs/service     keeps the schedules of all jobs

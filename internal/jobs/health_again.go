@@ -167,8 +167,11 @@ func (n *nightly) takeUp(u *user, parts []heldPart) {
 
 // finish counts the user. Those of whom something was passed over are counted as
 // such until they have been pulled.
-func (n *nightly) finish(u *user) error {
+func (n *nightly) finish(ctx context.Context, u *user) error {
 	n.flow.inHand.done(u.ID)
+	if err := n.noteProbes(ctx, u); err != nil {
+		return err
+	}
 	if u.again {
 		n.tally.update(func(rep *report.Report) { rep.Users.PassedOver-- })
 	}

@@ -101,7 +101,7 @@ func (n *nightly) askForMissing(ctx context.Context) error {
 func (n *nightly) askAgain(ctx context.Context, u *user) error {
 	if !n.waitWhileDown(ctx, ownPath) {
 		n.tally.update(func(rep *report.Report) { rep.Users.Listed++ })
-		return n.skipOwnPath(u, false)
+		return n.skipOwnPath(ctx, u, false)
 	}
 	got, err := n.askOwnPath(ctx, u.ID)
 	if err != nil {

@@ -77,7 +77,7 @@ func (n *nightly) unanswered(ctx context.Context, u *user, cause error) error {
 		return n.miss(u)
 	}
 	if n.health.failed(ctx, ownPath, u.ID, cause, n.proves(u, config.StreamUsers)) {
-		return n.skipOwnPath(u, true)
+		return n.skipOwnPath(ctx, u, true)
 	}
 	u.doubts = append(u.doubts, doubt{res: n.pathFailure(u, class, cause), op: ownPath, at: time.Now()})
 	n.doubts.add(u)
@@ -113,9 +113,9 @@ func (n *nightly) askOwnPath(ctx context.Context, id string) (finoos.User, error
 }
 
 // skipOwnPath passes over a user who cannot be asked for, since nobody can.
-func (n *nightly) skipOwnPath(u *user, tried bool) error {
+func (n *nightly) skipOwnPath(ctx context.Context, u *user, tried bool) error {
 	u.passOver(heldPart{stream: config.StreamUsers, data: true, tried: tried})
-	return n.finish(u)
+	return n.finish(ctx, u)
 }
 
 // pathFailed records that the API could not say of a user by its own path.

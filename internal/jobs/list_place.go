@@ -80,6 +80,7 @@ func (s *session) findPlaces(ctx context.Context) error {
 		found[b] = p
 	}
 	s.places = found
+	s.recallProbes(ctx)
 	return nil
 }
 
@@ -200,6 +201,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		n.weighed.stamp = now
 		check(n.weighed.update(ctx, n.w))
 	}
+	check(n.rememberProbes(ctx, rep, now))
 	if rep.CameThrough() {
 		own := byBuckets[success]{}
 		for _, b := range n.o.Shard.Buckets() {
@@ -213,7 +215,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 // deadline came first, or their services are asked once a week only, and may have
 // been due. Of a bucket with more than can be named they are one more than these.
 func (n *nightly) leftUnasked() (ids []string, err error) {
-	weekly := n.job.Probe == config.ProbeBanking
+	weekly := n.job.Probe != config.ProbeEach || n.job.BankLogins == config.LoginsNeed
 	batch := n.passed.take()
 	defer batch.close()
 	var named [cursors.Buckets]int

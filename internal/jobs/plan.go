@@ -36,6 +36,9 @@ type Plan struct {
 	// remembered of the logins; their present state would cost requests.
 	SyncSessions int64 `json:"sync_sessions"`
 
+	// Probe is how users are asked whether they have anything new.
+	Probe report.Probe `json:"probe"`
+
 	// Requests is what the run is expected to ask for.
 	Requests            int64            `json:"requests"`
 	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
@@ -164,13 +167,16 @@ type planner struct {
 
 // planCounts is what a look at the bucket adds up.
 type planCounts struct {
-	users    PlannedUsers
-	counts   map[config.Stream]*PlannedStream
-	due      map[string]int64 // requests that are certain, by operation
-	maybe    int64            // probes that a user costs only where its banking has moved
-	sessions int64            // sync sessions
-	settling int64            // users who have one
-	unseen   int64            // users whose logins nobody has seen yet
+	users  PlannedUsers
+	counts map[config.Stream]*PlannedStream
+	due    map[string]int64 // requests that are certain, by operation
+	maybe  int64            // probes that a user costs only where what is asked first has moved
+	asks   report.Probe
+	// logins of users that are read only where their banking has moved
+	maybeLogins int64
+	sessions    int64 // sync sessions
+	settling    int64 // users who have one
+	unseen      int64 // users whose logins nobody has seen yet
 	// Of the cursors that say when they were pulled, those whose analysis was
 	// not a day old then.
 	pulled, young int64

@@ -78,7 +78,7 @@ func (h *experience) add(past *report.Earlier) {
 		}
 		of := h.streams[s]
 		of.changed += sr.Pulled - sr.First - sr.Refreshed
-		of.known += sr.Pulled - sr.First + sr.Unchanged
+		of.known += sr.Pulled - sr.First + sr.Unchanged + sr.NotAsked
 		kind := 0
 		if 2*(sr.First+sr.Refreshed) > sr.Pulled {
 			kind = 1

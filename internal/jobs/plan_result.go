@@ -33,6 +33,9 @@ func (p *planner) result() *Plan {
 	if p.maybe > 0 {
 		p.due["correlation"] += rounded(float64(p.maybe) * p.changed(p.anyCorrelated())) // banking comes first
 	}
+	p.due["logins"] += rounded(float64(p.maybeLogins) * p.changed(p.anyCorrelated()))
+	p.asks.Mode, p.asks.Why = p.asking.mode, p.asking.why
+	plan.Probe = p.asks
 	p.expectSessions()
 	p.expectList(plan)
 	p.pace(plan)

@@ -84,6 +84,7 @@ func (p *planner) user(u *user) {
 		return
 	}
 	p.choose(u)
+	u.scopes = p.scopesOfUser(u.Listed)
 	p.users.Listed++
 	if len(u.Cursors) == 0 {
 		p.users.New++
@@ -129,8 +130,20 @@ func (p *planner) stream(u *user, s config.Stream) {
 }
 
 // probes counts the correlations that a user is asked for: each service's, or
-// where the job probes banking, the others' only if they have to be.
+// where one is asked first, the others' only if they have to be.
 func (p *planner) probes(u *user) {
+	switch c, audit := p.whom(u); {
+	case c.One != "" && !audit:
+		p.asks.AskedOne++
+		p.due["correlation"]++
+		p.maybe += int64(len(u.services) - 1)
+		return
+	case p.asking.mode != config.ProbeOne:
+	case audit:
+		p.asks.Audited++
+	case c.Owed:
+		p.asks.Owed++
+	}
 	banking, known := u.bankingCursor()
 	spared := p.job.Probe == config.ProbeBanking && !p.o.Full && known && banking.CorrelationID != "" &&
 		slices.Contains(u.services, finoos.Banking) && !p.asksAll(u)
@@ -147,17 +160,19 @@ func (p *planner) probes(u *user) {
 // banks counts the reading of a user's logins and the sync sessions that are
 // due, by what is remembered of earlier ones.
 func (p *planner) banks(u *user) {
-	if p.job.Sync.When == config.SyncNever || p.syncPauses(u) {
-		if slices.Contains(u.streams, config.StreamBankLogins) {
-			p.due["logins"]++
-		}
+	never := p.job.Sync.When == config.SyncNever || p.syncPauses(u)
+	switch {
+	case never && !slices.Contains(u.streams, config.StreamBankLogins):
 		return
+	case !p.needsLogins(u):
+		p.maybeLogins++
+	default:
+		p.due["logins"]++
 	}
-	p.due["logins"]++
-	if !p.addressOf(u).IsValid() {
+	if never || !p.addressOf(u).IsValid() {
 		return // no session without one
 	}
-	memory := banksync.Recall(u.Cursor(config.StreamSyncSessions).State)
+	memory := p.recall(u)
 	sessions := int64(0)
 	for _, last := range memory {
 		if banksync.LikelyDue(&p.job.Sync, last, p.o.Now()) {

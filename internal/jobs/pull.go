@@ -25,6 +25,10 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 	res.Previous, res.First = u.Cursor(s).CorrelationID, u.Cursor(s).PulledAt.IsZero()
 	defer res.Close()
 	metered := finoos.WithMeter(ctx, &res.Meter)
+	if n.isSpared(metered, u, s) {
+		n.tally.update(func(rep *report.Report) { rep.Streams[s].NotAsked++ })
+		return ctx.Err()
+	}
 	if op, ok := correlationsOf(s); ok && n.health.isDown(op) {
 		u.passOver(heldPart{stream: s, tried: len(u.tries) > 0 && u.tries[s] != nil})
 		return nil

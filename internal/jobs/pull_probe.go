@@ -2,11 +2,16 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"sync/atomic"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/probing"
 	"finoos-syncer/internal/jobs/pull"
+	"finoos-syncer/internal/jobs/report"
+	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/cursors"
 )
 
@@ -132,4 +137,175 @@ func (u *user) bankingCursor() (cursors.Cursor, bool) {
 		}
 	}
 	return cursors.Cursor{}, false
+}
+
+// asking is how the users of a run are asked whether they have anything new.
+type asking struct {
+	mode, why string
+	all       bool // it is looked at for every user whether one service would mislead
+	counts    probeCounts
+}
+
+// probeCounts count what the job remembers of a run for it.
+type probeCounts struct{ users, equal, audited, misled atomic.Int64 }
+
+// recallProbes finds out how users are asked. State that cannot be had costs requests,
+// and no run.
+func (s *session) recallProbes(ctx context.Context) {
+	body, err := sink.ReadState(ctx, s.store, s.o.Job, stateProbe)
+	var memory probing.Memory
+	if err == nil {
+		memory, err = probing.Recall(body)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "it is not known whether one service tells of the others: all are asked", "error", err)
+	}
+	memory.Sane(s.o.Now())
+	s.asking.mode, s.asking.why = memory.Mode(s.job.Probe, len(s.services))
+	configured := s.job.Probe == config.ProbeOne || s.job.Probe == config.ProbeAuto
+	s.asking.all = configured && s.asking.mode == config.ProbeEach && len(s.services) > 1
+	s.tally.update(func(rep *report.Report) { rep.Probe = &report.Probe{Mode: s.asking.mode, Why: s.asking.why} })
+}
+
+// rememberProbes adds to what the next runs decide by.
+func (n *nightly) rememberProbes(ctx context.Context, rep *report.Report, at stamp) error {
+	c := &n.asking.counts
+	if c.users.Load()+c.audited.Load() == 0 {
+		return nil
+	}
+	run := probing.Run{
+		Seq: at.Seq, Began: at.Began, Group: rep.RunGroup, Shards: rep.Shards, Whole: rep.CameThrough(), Users: c.users.Load(), Equal: c.equal.Load(),
+		Audited: c.audited.Load(), Misled: c.misled.Load(), All: n.asking.all,
+	}
+	return n.w.UpdateState(ctx, stateProbe, func(old []byte) ([]byte, error) {
+		memory, err := probing.Recall(old)
+		if err != nil {
+			memory = probing.Memory{Runs: map[string]probing.Run{}}
+		}
+		memory.Add(n.id, run, n.o.Now())
+		return json.Marshal(memory)
+	})
+}
+
+// known is what decides of which services a user is asked.
+func (s *session) known(u *user) *probing.User {
+	return &probing.User{
+		Streams: u.streams, Cursors: u.Cursors, Refresh: s.refreshDue,
+		Asks: func(stream config.Stream) bool { return s.asksAll(u) || u.scopes.haveChanged(u.Cursor(stream)) },
+		Down: func(service finoos.Service) bool { return s.health.isDown(apiPart{service: service}) },
+	}
+}
+
+// whom decides of which services a user is asked, by what the lake knows. audit says
+// that all are asked to see whether one would have misled; without it, Choice.One is
+// the only one.
+func (s *session) whom(u *user) (c probing.Choice, audit bool) {
+	if s.asking.mode != config.ProbeOne && !s.asking.all || !s.overAll() || s.o.Full {
+		return probing.Choice{}, false
+	}
+	c = probing.Choose(s.known(u))
+	if c.One != "" && s.bankIsDue(u) {
+		return probing.Choice{Known: c.Known, Owed: true}, false
+	}
+	return c, c.One != "" && (s.asking.all || pull.Due(u.ID, probing.AuditEvery, s.lastWhole(u.ID), s.o.Now()))
+}
+
+// decideWhom decides of which services a user is asked who is about to be pulled.
+func (n *nightly) decideWhom(u *user) {
+	u.choice, u.audited = n.whom(u)
+	if u.choice.One != "" && !u.audited {
+		u.one = u.choice.One
+	}
+	if n.asking.mode == config.ProbeOne {
+		n.tally.update(func(rep *report.Report) {
+			switch {
+			case u.one != "":
+				rep.Probe.AskedOne++
+			case u.choice.Owed:
+				rep.Probe.Owed++
+			}
+		})
+	}
+}
+
+// isQuiet asks the one service of a user, and says whether it shows what is known of it:
+// then there is nothing new in the others either.
+func (n *nightly) isQuiet(ctx context.Context, u *user) bool {
+	if u.one == "" {
+		return false
+	}
+	if _, asked := u.probes[u.one]; !asked && n.health.isDown(apiPart{service: u.one}) {
+		u.one = "" // since it was chosen: all are asked, but it
+		return false
+	}
+	c, err := n.probe(ctx, u, u.one)
+	return err == nil && c.ID == u.choice.Known[u.one].ID
+}
+
+// isSpared says that a stream of a user is not asked for: the one service that is has
+// not moved, or the user's logins are not due. It is recorded neither as unchanged nor
+// as a success.
+func (n *nightly) isSpared(ctx context.Context, u *user, s config.Stream) bool {
+	service, ok := config.ServiceOf(s)
+	switch {
+	case s == config.StreamBankLogins:
+		if n.looksAtLogins(ctx, u) {
+			return false
+		}
+	case !ok || service == u.one || !n.isQuiet(ctx, u):
+		return false
+	default:
+		n.health.couldAsk(apiPart{service: service}, u.ID, func() bool { return false })
+	}
+	n.health.couldAsk(dataOf(s), u.ID, func() bool { return !n.reader.RemembersNothing(u.Cursor(s)) })
+	return true
+}
+
+// noteProbes takes in, when a user has had its turn, what its services have shown.
+func (n *nightly) noteProbes(ctx context.Context, u *user) error {
+	if u.gone || u.again || !u.begun || !n.overAll() {
+		return nil
+	}
+	known := n.known(u)
+	if equal, ok := known.Equal(); ok {
+		n.asking.counts.users.Add(1)
+		if equal {
+			n.asking.counts.equal.Add(1)
+		}
+	}
+	shown := u.asked()
+	if u.audited {
+		n.noteAudit(u, shown)
+	}
+	var moved []cursors.Cursor
+	if n.asking.mode == config.ProbeOne && u.one == "" {
+		if state, waived := probing.Waive(known, shown, n.o.Now()); waived {
+			n.tally.update(func(rep *report.Report) { rep.Probe.Waived++ })
+			c := u.Cursor(config.StreamProbe)
+			c.State, c.ExtractedAt = state, u.ExtractedAt(config.StreamProbe, n.o.Now())
+			moved = append(moved, c)
+		}
+	}
+	if c, looked := n.lookedAt(u); looked {
+		moved = append(moved, c)
+	}
+	return n.addCursors(ctx, moved)
+}
+
+// noteAudit counts a user of whom all services were asked.
+func (n *nightly) noteAudit(u *user, shown map[finoos.Service]finoos.Correlation) {
+	misled, audited := u.choice.Misled(shown, n.o.Now())
+	if !audited {
+		return
+	}
+	n.asking.counts.audited.Add(1)
+	if misled {
+		n.asking.counts.misled.Add(1)
+	}
+	n.tally.update(func(rep *report.Report) {
+		rep.Probe.Audited++
+		if misled {
+			rep.Probe.Misled++
+		}
+	})
 }

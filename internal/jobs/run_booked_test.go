@@ -24,8 +24,8 @@ func tellOutcomes(s *report.Stream) string {
 func TestAServiceThatSomeHaveNotBookedIsARowOnceAndNoFailure(t *testing.T) {
 	t.Parallel()
 	for name, lines := range map[string][]string{
-		"somebody has it before they are asked": {services, "concurrency: 1"},
-		"all at once":                           {services, "concurrency: 64"},
+		"somebody has it before they are asked": {services, "concurrency: 1", "probe: each"},
+		"all at once":                           {services, "concurrency: 64", "probe: each"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +167,7 @@ func TestScopesOfAUserThatLeaveAServiceOutAreAskedOnceAWeek(t *testing.T) {
 		}}
 		asked := func() (nights []int) {
 			for night := 1; night <= 15; night++ {
-				if b.run("streams: [accounts, contracts]"); counted() > 0 {
+				if b.run("streams: [accounts, contracts]", "probe: each"); counted() > 0 {
 					nights = append(nights, night)
 				}
 				b.Night()
@@ -179,13 +179,13 @@ func TestScopesOfAUserThatLeaveAServiceOutAreAskedOnceAWeek(t *testing.T) {
 			t.Errorf("asked on nights %d", got)
 		}
 		scopes = `["banking","cockpits"]`
-		if b.run("streams: [accounts, contracts]"); counted() == 0 {
+		if b.run("streams: [accounts, contracts]", "probe: each"); counted() == 0 {
 			t.Error("not asked although the scopes have changed")
 		}
 		scopes = `["banking","contracts"]`
 		for range 2 {
 			b.Night()
-			if b.run("streams: [accounts, contracts]"); counted() == 0 {
+			if b.run("streams: [accounts, contracts]", "probe: each"); counted() == 0 {
 				t.Error("not asked although the scopes have it")
 			}
 		}

@@ -30,7 +30,7 @@ func TestWhoIsGoneWhilePassedOverIsCountedOnce(t *testing.T) {
 			}
 			return nil, nil //nolint:nilnil // goes on
 		}}
-		rep, _ := b.try(t.Context(), b.options(b.config(fourServices)))
+		rep, _ := b.try(t.Context(), b.options(b.config(fourServices, "probe: each")))
 		if u := rep.Users; u.Missing != 1 || u.PassedOver != 0 || u.Done() != u.Listed {
 			t.Errorf("%+v", u)
 		}

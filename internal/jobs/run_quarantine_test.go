@@ -69,13 +69,13 @@ func TestAPausingStreamCostsNoRequestAndIsCounted(t *testing.T) {
 		b.misbehave(sandbox.Faults{Users: map[string]map[string]sandbox.UserFault{"1": bad}})
 		always := "sync: {when: always, user_ip: 203.0.113.7}"
 		for range 2 {
-			if rep := b.run(quick, always); rep.Users.Failed != 1 || rep.Users.Quarantined != 0 {
+			if rep := b.run(quick, always, eachService, eachLogins); rep.Users.Failed != 1 || rep.Users.Quarantined != 0 {
 				t.Fatalf("%+v", rep.Users)
 			}
 			b.Night()
 		}
 		commits := len(b.log())
-		rep := b.run(quick)
+		rep := b.run(quick, eachService, eachLogins)
 		if asked := b.asked(1); len(asked) > 0 {
 			t.Errorf("asked %v", asked)
 		}

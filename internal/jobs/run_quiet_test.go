@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -80,36 +81,57 @@ func (w *smallWorld) forget() {
 	}
 }
 
+// Of these, all users are asked in every run.
+const (
+	eachService = "probe: each"
+	eachLogins  = "bank_logins: each"
+)
+
 // TestAQuietNightCostsTheDocumentedMinimum is the budget of docs/design.md, "Budgets": one
-// probe per user and service, one call for the logins, the user list; and no
-// file written.
+// probe a user, or where a job wants that, of each service; a call for the logins only
+// where it wants that; the user list; and no file written.
 func TestAQuietNightCostsTheDocumentedMinimum(t *testing.T) {
 	t.Parallel()
-	users := 10_000
-	if raceEnabled {
-		users = 100
-	}
-	inBubble(t, sandbox.Options{Users: 1}, func(b *bank) {
-		t := b.t
-		w := &smallWorld{users: users, pageSize: 1000}
-		b.transport = w
-		lines := []string{"sync: {when: stale, user_ip: 203.0.113.7}"}
-		b.run(lines...)
-		commits := len(b.log())
-		w.forget()
-		rep := b.run(lines...)
-		n := int64(users)
-		pages := (n + 999) / 1000
-		for what, c := range map[string]struct{ got, want int64 }{
-			"tokens": {w.auth.Load(), 1}, "pages of users": {w.list.Load(), pages}, "probes": {w.probes.Load(), 4 * n},
-			"lists of logins": {w.logins.Load(), n}, "pulls": {w.other.Load(), 0}, "all, by the report": {rep.Requests, 1 + pages + 5*n},
-		} {
-			if c.got != c.want {
-				t.Errorf("%s: %d, want %d", what, c.got, c.want)
+	for name, c := range map[string]struct {
+		lines          []string
+		probes, logins int64 // a user
+	}{
+		"by default":                {nil, 1, 0},
+		"one service":               {[]string{"probe: one"}, 1, 0},
+		"one service, logins":       {[]string{"probe: one", eachLogins}, 1, 1},
+		"banking":                   {[]string{"probe: banking"}, 1, 0},
+		"each service":              {[]string{eachService}, 4, 0},
+		"each service, logins, too": {[]string{eachService, eachLogins}, 4, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			users := 10_000
+			if raceEnabled || c.lines != nil {
+				users = 200
 			}
-		}
-		if rep.Users.Unchanged != n || len(b.log()) != commits {
-			t.Errorf("%+v, %d new commits", rep.Users, len(b.log())-commits)
-		}
-	})
+			inBubble(t, sandbox.Options{Users: 1}, func(b *bank) {
+				t := b.t
+				w := &smallWorld{users: users, pageSize: 1000}
+				b.transport = w
+				lines := append(slices.Clone(c.lines), "sync: {when: stale, user_ip: 203.0.113.7}")
+				b.run(lines...)
+				commits := len(b.log())
+				w.forget()
+				rep := b.run(lines...)
+				n := int64(users)
+				pages := (n + 999) / 1000
+				for what, c := range map[string]struct{ got, want int64 }{
+					"tokens": {w.auth.Load(), 1}, "pages of users": {w.list.Load(), pages}, "probes": {w.probes.Load(), c.probes * n},
+					"lists of logins": {w.logins.Load(), c.logins * n}, "pulls": {w.other.Load(), 0}, "all, by the report": {rep.Requests, 1 + pages + (c.probes+c.logins)*n},
+				} {
+					if c.got != c.want {
+						t.Errorf("%s: %d, want %d", what, c.got, c.want)
+					}
+				}
+				if rep.Users.Unchanged != n || len(b.log()) != commits {
+					t.Errorf("%+v, %d new commits", rep.Users, len(b.log())-commits)
+				}
+			})
+		})
+	}
 }

@@ -36,6 +36,7 @@ func settler(id string, began time.Time, state int) *user {
 	u.begun, u.early, u.checked, u.lost, u.noAddress = true, true, true, true, true
 	u.soFar = soFar{pulled: true, failed: true, noAnalysis: true, notBooked: true, quarantined: true, returns: 3}
 	u.pulledAt = []time.Time{at, {}}
+	u.logins.read = true
 	u.LastWritten = at
 	u.streams, u.services = []config.Stream{"contracts", "accounts"}, []finoos.Service{"contracts", "banking"}
 	u.scopes = scopes{hash: 1 << 63, without: []config.Stream{"contracts"}}
@@ -64,14 +65,14 @@ func TestAUserWhoSettlesComesBackFromDiskAsItWas(t *testing.T) {
 		t.Errorf("-was +is:\n%s", diff)
 	}
 	// A field that this test leaves alone would be lost, and nobody would know.
-	for _, f := range []string{"Listed", "Logins", "gone", "attempts", "again", "parts", "parked", "filled"} {
+	for _, f := range []string{"Listed", "Logins", "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited"} {
 		if v := reflect.ValueOf(u).Elem().FieldByName(f); !v.IsZero() {
 			t.Errorf("%s is not what keeps a user in memory", f)
 		}
 	}
 	for i := range reflect.TypeFor[user]().NumField() {
 		switch name := reflect.TypeFor[user]().Field(i).Name; name {
-		case "gone", "attempts", "again", "parts", "parked", "filled", "User": // not of a plain one
+		case "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited", "User": // not of a plain one
 		default:
 			if reflect.ValueOf(u).Elem().Field(i).IsZero() {
 				t.Errorf("%s is not covered here", name)

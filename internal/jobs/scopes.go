@@ -178,6 +178,11 @@ func (s scopes) note(stream config.Stream, now time.Time) []byte {
 	return binary.LittleEndian.AppendUint64(note, uint64(now.Unix())) // after 1970
 }
 
+// haveChanged says that a service was not booked by other scopes than the user has now.
+func (s scopes) haveChanged(c cursors.Cursor) bool {
+	return len(c.State) == noteSize && binary.LittleEndian.Uint64(c.State) != s.hash
+}
+
 // hinted says whether a stream is passed by: the user's scopes leave it out, it was
 // refused before, and neither has the user's instant of the week passed since nor
 // have the scopes changed.

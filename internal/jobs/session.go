@@ -70,6 +70,7 @@ type session struct {
 	health   *health
 	reserved reservations
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
+	asking   asking             // how users are asked
 	safe     bool               // the last commit has succeeded
 
 	leased atomic.Bool // the sink is open

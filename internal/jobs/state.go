@@ -22,6 +22,7 @@ const (
 	statePlace   = "place"   // where in each bucket of users the next run begins
 	stateSuccess = "success" // when each bucket of users was last in a run that came to its end
 	stateList    = "list"    // how many users the last plausible list named
+	stateProbe   = "probe"   // what probes of one service have shown and hidden
 )
 
 // stamp says which run an entry is of, and orders entries: by the number of the

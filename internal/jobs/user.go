@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/probing"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
@@ -24,6 +25,10 @@ type user struct {
 	pull.User // its id, its cursors, what the list and the bank said of it
 
 	begun    bool
+	one      finoos.Service // the only one that is asked while it does not move; empty: all are
+	choice   probing.Choice // how that came
+	audited  bool           // all are asked, to see whether the one misleads
+	logins   lookAtLogins
 	early    bool        // came before the circle: see feed
 	pulledAt []time.Time // of the run's streams, before this run
 	// streams are those of the job that are not in quarantine, services what
@@ -113,6 +118,8 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 		n.rememberAges(u)
 		n.countAnalyses(u)
 		n.choose(u)
+		u.scopes = n.scopesOfUser(u.Listed)
+		n.decideWhom(u)
 	}
 	if err := n.survive(u, n.guarded(ctx, "before the streams", func() error { return next(ctx, u) })); err != nil {
 		return err
@@ -145,7 +152,7 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 func (n *nightly) leave(ctx context.Context, u *user) (err error) {
 	switch {
 	case u.gone:
-		err = n.finish(u)
+		err = n.finish(ctx, u)
 	case len(u.soon) > 0:
 		n.flow.queue.push(u, u.soonest())
 	case len(u.later) > 0:
@@ -155,7 +162,7 @@ func (n *nightly) leave(ctx context.Context, u *user) (err error) {
 	case len(u.doubts) > 0:
 		n.doubts.add(u)
 	default:
-		err = n.finish(u)
+		err = n.finish(ctx, u)
 	}
 	if err != nil {
 		return err
@@ -177,10 +184,13 @@ func (n *nightly) begin(ctx context.Context, u *user) error {
 			return err
 		}
 	}
-	u.scopes = n.scopesOfUser(u.Listed)
 	u.Listed = nil
 	if n.job.Sync.When == config.SyncNever || u.gone || n.syncPauses(u) {
 		return nil
+	}
+	if !n.looksAtLogins(ctx, u) {
+		n.recallNeeded(ctx, u)
+		return ctx.Err()
 	}
 	began := time.Now()
 	err := n.synchronize(ctx, u)

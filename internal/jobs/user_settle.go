@@ -10,6 +10,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/probing"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink/cursors"
@@ -34,6 +35,7 @@ const (
 // startSettling begins the wait, or lets it know of one more session.
 func (u *user) startSettling(services []finoos.Service, correlationID string, timeout time.Duration) {
 	if u.settle == nil {
+		u.one, u.choice, u.audited = "", probing.Choice{}, false // what comes is of all services
 		u.settle = &settling{
 			began: time.Now(), deadline: time.Now().Add(timeout), wait: firstPoll,
 			before: map[finoos.Service]finoos.Correlation{}, named: map[string]bool{}, open: map[finoos.Service]bool{},
@@ -190,7 +192,7 @@ func (u *user) plain() bool {
 
 // flags are what is true or false of a settling user, in the order of their bits.
 func (u *user) flags() []*bool {
-	return []*bool{&u.early, &u.checked, &u.lost, &u.noAddress, &u.pulled, &u.failed, &u.noAnalysis, &u.notBooked, &u.quarantined}
+	return []*bool{&u.logins.read, &u.early, &u.checked, &u.lost, &u.noAddress, &u.pulled, &u.failed, &u.noAnalysis, &u.notBooked, &u.quarantined}
 }
 
 func encodeSettling(u *user, began time.Time) []byte {

@@ -30,6 +30,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	u.Logins = list // for the stream bank_logins too, so that they are asked for once
 	memory := n.recall(u)
 	asked := false
+	seen := map[string]*banksync.Seen{}
 	waits := report.NeededUser{UserID: u.ID}
 	defer func() { n.tally.needs(&waits) }()
 	for l, err := range list.All() {
@@ -39,6 +40,7 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 		if err != nil {
 			return n.skipSync(ctx, u, err)
 		}
+		seen[l.ID] = banksync.SeenOf(&l)
 		what := banksync.Decide(&n.job.Sync, &l, memory[l.ID], n.o.Now())
 		switch what {
 		case banksync.Leave:
@@ -48,6 +50,9 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 			err = n.noteSession(ctx, u, &l, memory, finoos.SyncResult{Outcome: finoos.SCARequired}, nil, false)
 		case banksync.Ask:
 			err = n.askBank(ctx, u, &l, memory)
+			if !u.noAddress {
+				seen[l.ID] = nil // it is another now
+			}
 		}
 		if err != nil || u.gone {
 			return err
@@ -58,7 +63,131 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	if asked {
 		u.CloseLogins() // out of date now
 	}
+	u.logins.seen, u.logins.asked = seen, asked
 	return nil
+}
+
+// lookAtLogins is whether a user's logins are read in this run, and what that showed.
+type lookAtLogins struct {
+	decided, read bool
+	asked         bool // a session was asked for
+	seen          map[string]*banksync.Seen
+}
+
+// looksAtLogins says whether the logins of a user are read. It is decided once.
+func (n *nightly) looksAtLogins(ctx context.Context, u *user) bool {
+	if !u.logins.decided && !u.logins.read {
+		u.logins.read, u.logins.decided = n.needsLogins(u) || n.bankHasMoved(ctx, u), ctx.Err() == nil
+	}
+	return u.logins.read
+}
+
+// needsLogins says that the logins of a user are to be read whatever its banking shows:
+// they are not known, their bank is to be asked for fresh data, or a week has passed.
+func (s *session) needsLogins(u *user) bool {
+	if s.job.BankLogins == config.LoginsEach || !s.overAll() || s.o.Full || u.again || !slices.Contains(u.services, finoos.Banking) {
+		return true
+	}
+	c := u.Cursor(config.StreamBankLogins)
+	if s.has(config.StreamBankLogins) && (c.Failures > 0 || c.ErrorClass != "" || c.Erased || s.reader.MustBeFull(c)) {
+		return true
+	}
+	known := u.Cursor(config.StreamSyncSessions)
+	if known.CorrelationID == "" || known.Erased {
+		return true
+	}
+	return s.job.Sync.When != config.SyncNever && !s.loginsKnown(u) || s.bankIsDue(u) || s.asksAll(u)
+}
+
+// loginsKnown says that what the logins of a user were like is remembered.
+func (s *session) loginsKnown(u *user) bool {
+	return len(u.Cursor(config.StreamSyncSessions).State) > 0 && s.recall(u).AllSeen()
+}
+
+// bankIsDue says that a user's bank is to be asked for fresh data, or a login to be told
+// that waits for its user, by what the logins were like.
+func (s *session) bankIsDue(u *user) bool {
+	if s.job.Sync.When == config.SyncNever || s.syncPauses(u) {
+		return false
+	}
+	switch s.recall(u).Due(&s.job.Sync, s.o.Now()) {
+	case banksync.Ask:
+		return s.addressOf(u).IsValid()
+	case banksync.NoteSCA:
+		return true
+	default:
+		return false
+	}
+}
+
+// bankHasMoved says whether banking shows another analysis than that at which the logins
+// were read last. Where it cannot be had, its own streams say so.
+func (n *nightly) bankHasMoved(ctx context.Context, u *user) bool {
+	if n.isQuiet(ctx, u) || n.health.isDown(apiPart{service: finoos.Banking}) {
+		return false
+	}
+	c, err := n.probe(ctx, u, finoos.Banking)
+	return err == nil && c.ID != u.Cursor(config.StreamSyncSessions).CorrelationID
+}
+
+// recallNeeded counts what a user's logins need by what they were like, where they are
+// not read.
+func (n *nightly) recallNeeded(ctx context.Context, u *user) {
+	waits := report.NeededUser{UserID: u.ID}
+	memory := n.recall(u)
+	for _, m := range memory {
+		if m.Seen != nil && !m.Seen.Gone {
+			countNeeded(&waits, m, m.Seen.Status)
+		}
+	}
+	n.tally.needs(&waits)
+	if memory.Due(&n.job.Sync, n.o.Now()) == banksync.Ask && !n.addressOf(u).IsValid() {
+		n.lacksAddress(ctx, u)
+	}
+}
+
+// lookedAt is the cursor that remembers what a user's logins are like, once they have
+// been read, and of which analysis of banking they were.
+func (n *nightly) lookedAt(u *user) (c cursors.Cursor, moved bool) {
+	banking := n.bankingShown(u)
+	logins := u.Cursor(config.StreamBankLogins)
+	if n.job.BankLogins == config.LoginsEach || !u.logins.read || banking == "" || n.has(config.StreamBankLogins) && (logins.Failures > 0 || logins.ErrorClass != "" || logins.PulledAt.IsZero()) {
+		return c, false
+	}
+	if slices.ContainsFunc(u.parts, func(p heldPart) bool { return p.stream == config.StreamBankLogins }) {
+		return c, false
+	}
+	c = u.Cursor(config.StreamSyncSessions)
+	if n.job.Sync.When != config.SyncNever && !n.syncPauses(u) {
+		if u.logins.seen == nil {
+			return c, false // they could not be read
+		}
+		memory := n.recall(u)
+		if memory.See(u.logins.seen) || len(c.State) == 0 {
+			state, err := json.Marshal(n.sealed(u, memory))
+			if err != nil {
+				return c, false
+			}
+			c.State, moved = state, true
+		}
+	}
+	if c.CorrelationID == banking && !moved {
+		return c, false
+	}
+	c.CorrelationID, c.ExtractedAt = banking, u.ExtractedAt(config.StreamSyncSessions, n.o.Now())
+	return c, true
+}
+
+// bankingShown is the analysis of banking that this run has seen, or that holds since
+// the one service has not moved; empty where it could not be had.
+func (n *nightly) bankingShown(u *user) string {
+	if p, asked := u.probes[finoos.Banking]; asked {
+		return p.correlation.ID
+	}
+	if u.one != "" && u.probes[u.one].correlation.ID == u.choice.Known[u.one].ID {
+		return u.choice.Known[finoos.Banking].ID
+	}
+	return ""
 }
 
 // countNeeded takes in a login, unless its status is not the one that the last session
@@ -163,14 +292,17 @@ func (n *nightly) readBefore(ctx context.Context, u *user) error {
 // recall is what is remembered of a user's logins, by their ids. What banks were asked
 // for holds also where the commit that said so was taken back; that a login waits for
 // its user is a row alone, and comes again.
-func (n *nightly) recall(u *user) banksync.Logins {
+func (s *session) recall(u *user) banksync.Logins {
 	c := u.Cursor(config.StreamSyncSessions)
 	memory := banksync.Logins{}
 	for login, known := range banksync.Recall(c.State) {
 		if c.Erased && known.Status == banksync.StatusSCARequired {
 			continue
 		}
-		memory[n.reader.Veil.OpenLogin(u.ID, login)] = known
+		if known.SeenSealed != "" {
+			known.Seen, known.SeenSealed = banksync.ReadSeen(s.reader.Veil.OpenLogin(u.ID, known.SeenSealed)), ""
+		}
+		memory[s.reader.Veil.OpenLogin(u.ID, login)] = known
 	}
 	return memory
 }
@@ -232,6 +364,9 @@ func (n *nightly) hideLogins(ctx context.Context, u *user) error {
 func (n *nightly) sealed(u *user, memory banksync.Logins) banksync.Logins {
 	sealed := make(banksync.Logins, len(memory))
 	for login, known := range memory {
+		if n.masking != nil && known.Seen != nil {
+			known.SeenSealed, known.Seen = n.reader.Veil.SealText(u.ID, known.Seen.Text()), nil
+		}
 		sealed[n.reader.Veil.SealLogin(u.ID, login)] = known
 	}
 	return sealed

@@ -285,7 +285,7 @@ func (n *nightly) settleDoubts(ctx context.Context, end bool) error {
 			n.doubts.add(users[i])
 			continue
 		}
-		if err := n.finish(u); err != nil {
+		if err := n.finish(ctx, u); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,11 @@ type Memory struct {
 	// Unsure says that the bank may have been asked though no answer of its own came
 	// back.
 	Unsure bool `json:"unsure,omitempty"`
+	// Seen is nil where nobody has looked at the login since it was asked for last, or
+	// what it is like is not to be kept.
+	Seen *Seen `json:"seen,omitempty"`
+	// SeenSealed is Seen where what is kept of records is sealed.
+	SeenSealed string `json:"seen_sealed,omitempty"`
 }
 
 // NeedsUser says that the login works again only if its user does something.
@@ -193,6 +198,8 @@ func RememberAttempt(p *config.Sync, last Memory, asked, now time.Time) Memory {
 // [Decide] does who has seen the login.
 func LikelyDue(p *config.Sync, last Memory, now time.Time) bool {
 	switch {
+	case last.Seen != nil:
+		return !last.Seen.Gone && Decide(p, last.Seen.login(""), last, now) == Ask
 	case now.Before(last.Until), last.Status == StatusSCARequired:
 		return false
 	case last.Unsure, last.Outcome == finoos.Unknown:

@@ -124,8 +124,13 @@ func Streams() []Stream {
 
 // Values of Job.Probe, Job.IfRunning, Job.Categorization and Sync.When.
 const (
+	ProbeAuto    = "auto"
 	ProbeEach    = "each"
+	ProbeOne     = "one"
 	ProbeBanking = "banking"
+
+	LoginsNeed = "need"
+	LoginsEach = "each"
 
 	IfRunningSkip  = "skip"
 	IfRunningQueue = "queue"
@@ -152,9 +157,15 @@ type Job struct {
 	Streams []Stream `key:"streams" allow:"users|bank_logins|accounts|transactions|categorization|contracts|account_history"`
 	// Concurrency is how many users are worked on at once.
 	Concurrency int `key:"concurrency" default:"16" min:"1" max:"1024"`
-	// Probe is each: every service's correlation is asked for, or banking: where
-	// that one has not moved, the others are not asked (all of them once a week).
-	Probe string `key:"probe" default:"each" allow:"each|banking"`
+	// Probe is each: every service's correlation is asked for; one: that of the
+	// service that finishes last, and where it has not moved, no other (all of them
+	// once in two weeks, and of users to whom something is owed); auto: each, until
+	// the services of the users are known to show one analysis, then one; or banking:
+	// where that one has not moved, the others are not asked (all of them once a week).
+	Probe string `key:"probe" default:"auto" allow:"auto|each|one|banking"`
+	// BankLogins is need: bank logins are read of users whose banking has moved, whose
+	// bank is to be asked for fresh data, and once a week; or each: in every run.
+	BankLogins string `key:"bank_logins" default:"need" allow:"need|each"`
 	// Categorization is diff: changes as the API tells them, or full: a changed
 	// user is read in full and compared here.
 	Categorization string `key:"categorization" default:"diff" allow:"diff|full"`

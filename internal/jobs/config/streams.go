@@ -21,6 +21,10 @@ const StreamMissing Stream = "missing"
 // same way: having one ends it.
 const StreamLost Stream = "lost_analysis"
 
+// StreamProbe is where it remembers which services are not waited for any more, though
+// they have not come to the analysis of the others.
+const StreamProbe Stream = "probe"
+
 // ServiceOf is the service whose correlation tells whether a stream may have
 // changed; users and bank_logins have none.
 func ServiceOf(s Stream) (finoos.Service, bool) {

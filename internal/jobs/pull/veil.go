@@ -241,6 +241,15 @@ func (v *Veil) SealLogin(user, id string) string {
 	return sealedText + base64.RawURLEncoding.EncodeToString(v.sealTo(nil, user, logins, []byte(id), nil))
 }
 
+// SealText is what is remembered of a user's logins beside their ids; empty where it
+// cannot be sealed, and is not to be remembered.
+func (v *Veil) SealText(user, text string) string {
+	if !v.seals() || len(text) > longestSealed {
+		return ""
+	}
+	return v.SealLogin(user, text)
+}
+
 // Bares says that an id of a login is noted as it is, though it would be sealed now.
 func (v *Veil) Bares(id string) bool {
 	return v.seals() && len(id) <= longestSealed && !strings.HasPrefix(id, sealedText)

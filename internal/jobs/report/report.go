@@ -56,6 +56,9 @@ type Report struct {
 	// Streams is keyed by stream, SyncSessions by outcome.
 	Streams      map[config.Stream]*Stream `json:"streams"`
 	SyncSessions map[string]int64          `json:"sync_sessions,omitempty"`
+	// Probe is how users were asked whether they have anything new, nil where no user
+	// was come to.
+	Probe *Probe `json:"probe,omitempty"`
 	// NoAddress counts users for whom a session was due, and who have no address in
 	// sync.user_ips.
 	NoAddress int64 `json:"no_address,omitempty"`
@@ -210,10 +213,29 @@ type Stream struct {
 	Quarantined int64 `json:"quarantined,omitempty"`
 	// First counts the pulls of users of whom this stream was never pulled before.
 	First int64 `json:"first,omitempty"`
+	// NotAsked counts the users of whom this stream was not asked for, since another
+	// service of theirs, or for bank logins all of them, had not moved.
+	NotAsked int64 `json:"not_asked,omitempty"`
 	// Refreshed counts the pulls that were due although nothing had changed.
 	Refreshed int64 `json:"refreshed,omitempty"`
 	Rows      int64 `json:"rows"`
 	Deletes   int64 `json:"deletes"`
+}
+
+// Probe is how users were asked whether they have anything new.
+type Probe struct {
+	Mode string `json:"mode"` // each, one or banking
+	Why  string `json:"why,omitempty"`
+	// AskedOne users were asked of one service alone, as long as it had not moved; Owed
+	// ones of all, since something was owed to them; and Audited ones of all to see
+	// whether the one service would have misled, as it would have for Misled ones.
+	AskedOne int64 `json:"asked_one"`
+	Owed     int64 `json:"owed"`
+	Audited  int64 `json:"audited"`
+	Misled   int64 `json:"misled"`
+	// Waived users have a service that has not come to the analysis of the others in a
+	// day, and is not waited for any more.
+	Waived int64 `json:"waived,omitempty"`
 }
 
 // Table is what was committed of one table.

@@ -1,0 +1,185 @@
+package probing
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"finoos-syncer/internal/jobs/config"
+)
+
+// Memory is what a job remembers of its runs to decide how users are asked: an object
+// of its state.
+type Memory struct {
+	// Shown is since when the services of the users are known to show one analysis,
+	// zero while they are not. It is what auto waits for.
+	Shown time.Time `json:"shown,omitzero"`
+	// Fallback is since when the one service is not believed, zero while it is.
+	Fallback time.Time `json:"fallback,omitzero"`
+	// Runs over all users, of the last fourteen days, by their ids.
+	Runs map[string]Run `json:"runs"`
+}
+
+// Run is what one run, or one shard of it, has found.
+type Run struct {
+	Seq    uint64    `json:"seq"`
+	Began  time.Time `json:"began"`
+	Group  string    `json:"group"` // that of its shards
+	Shards int       `json:"shards"`
+	Whole  bool      `json:"whole,omitempty"` // it came to the end of its users
+	// Users have more than one service, and of Equal ones all show one analysis.
+	Users int64 `json:"users,omitempty"`
+	Equal int64 `json:"equal,omitempty"`
+	// Audited users were asked of all services though nothing was owed to them, and the
+	// one has hidden from Misled ones that another had moved. All says that this was
+	// looked at for every user, not for those whose instant had come.
+	Audited int64 `json:"audited,omitempty"`
+	Misled  int64 `json:"misled,omitempty"`
+	All     bool  `json:"all,omitempty"`
+}
+
+const (
+	// window is over what audits are counted; as long is the one not believed.
+	window = AuditEvery
+	// leastMisled and misledShare: more of those audited are no accident.
+	leastMisled = 3
+	misledShare = 0.005
+	// equalShare of the users must show one analysis, of leastEqual users or of all.
+	equalShare = 0.99
+	leastEqual = 100
+	// mostRuns bounds what is remembered: hourly runs of sixteen shards.
+	mostRuns = 16 * 24 * 14
+)
+
+var errNoMemory = errors.New("it is not what a job remembers of its probes")
+
+// Recall reads what is remembered; without a body, nothing is.
+func Recall(body []byte) (Memory, error) {
+	m := Memory{}
+	if body == nil {
+		return Memory{Runs: map[string]Run{}}, nil
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return Memory{Runs: map[string]Run{}}, fmt.Errorf("%w: %w", errNoMemory, err)
+	}
+	for id, r := range m.Runs {
+		if r.Users < 0 || r.Equal < 0 || r.Equal > r.Users || r.Audited < 0 || r.Misled < 0 || r.Misled > r.Audited || r.Began.IsZero() {
+			return Memory{Runs: map[string]Run{}}, fmt.Errorf("%w: its run %q counts what cannot be", errNoMemory, id)
+		}
+	}
+	if m.Runs == nil {
+		m.Runs = map[string]Run{}
+	}
+	return m, nil
+}
+
+// ahead is by how much an instant may lie ahead: beyond, it is of a clock that was
+// wrong.
+const ahead = 24 * time.Hour
+
+// Sane drops what is of a clock that was wrong, and what is too old to count.
+func (m *Memory) Sane(now time.Time) {
+	maps.DeleteFunc(m.Runs, func(_ string, r Run) bool { return r.Began.Sub(now) > ahead || now.Sub(r.Began) > window })
+	if m.Shown.Sub(now) > ahead {
+		m.Shown = time.Time{}
+	}
+	if m.Fallback.Sub(now) > ahead {
+		m.Fallback = now
+	}
+}
+
+// Add takes in what a run has found, and draws the conclusions.
+func (m *Memory) Add(id string, r Run, now time.Time) {
+	m.Sane(now)
+	m.Runs[id] = r
+	if len(m.Runs) > mostRuns {
+		ids := slices.SortedFunc(maps.Keys(m.Runs), func(a, b string) int { return m.Runs[a].Began.Compare(m.Runs[b].Began) })
+		for _, old := range ids[:len(ids)-mostRuns] {
+			delete(m.Runs, old)
+		}
+	}
+	if equal, users, enough := m.equal(); m.Shown.IsZero() && enough && float64(equal) >= equalShare*float64(users) {
+		m.Shown = now.UTC()
+	}
+	byOne, byAll := m.audits()
+	switch {
+	case m.Fallback.IsZero() && (byOne.misleads() || byAll.misleads()):
+		m.Fallback = now.UTC()
+	case !m.Fallback.IsZero() && now.Sub(m.Fallback) >= window && byAll.audited > 0 && !byAll.misleads():
+		m.Fallback = time.Time{}
+	}
+}
+
+// equal is how many users of the newest run show one analysis; enough says that these
+// are all, or many.
+func (m *Memory) equal() (equal, users int64, enough bool) {
+	var newest Run
+	for _, r := range m.Runs {
+		if cmp.Or(r.Began.Compare(newest.Began), cmp.Compare(r.Group, newest.Group)) > 0 {
+			newest = r
+		}
+	}
+	parts, whole := 0, true
+	for _, r := range m.Runs {
+		if r.Group == newest.Group {
+			equal, users, parts, whole = equal+r.Equal, users+r.Users, parts+1, whole && r.Whole
+		}
+	}
+	return equal, users, users >= leastEqual || users > 0 && whole && parts >= newest.Shards
+}
+
+// audit sums up audits: misled users, of so many.
+type audit struct{ misled, audited float64 }
+
+func (a audit) misleads() bool { return a.misled >= leastMisled && a.misled > misledShare*a.audited }
+
+// audits are those of users whose instant had come, and those of runs that have looked
+// at all: these have met each user in every run, so that they count by users.
+func (m *Memory) audits() (byOne, byAll audit) {
+	groups := map[string]bool{}
+	for _, r := range m.Runs {
+		if r.All {
+			groups[r.Group] = true
+			byAll.misled += float64(r.Misled)
+			byAll.audited += float64(r.Audited)
+			continue
+		}
+		byOne.misled += float64(r.Misled)
+		byOne.audited += float64(r.Audited)
+	}
+	byAll.audited /= math.Max(1, float64(len(groups)))
+	return byOne, byAll
+}
+
+// Mode is how a run asks its users, and why, for people. configured is the job's
+// probe, services those of its streams.
+func (m *Memory) Mode(configured string, services int) (mode, why string) {
+	switch {
+	case configured != config.ProbeOne && configured != config.ProbeAuto:
+		return configured, "the job says so"
+	case services < 2:
+		return config.ProbeEach, "the job has one service"
+	case !m.Fallback.IsZero():
+		byOne, byAll := m.audits()
+		worst := byOne
+		if byAll.misleads() && !byOne.misleads() {
+			worst = byAll
+		}
+		return config.ProbeEach, fmt.Sprintf("since %s the one service is not believed: it had not moved where another had, of %.0f users of %.0f in fourteen days; once it misleads nobody for as long, it is asked alone again",
+			m.Fallback.Format("2006-01-02"), worst.misled, worst.audited)
+	case configured == config.ProbeOne:
+		return config.ProbeOne, "the job says so"
+	case !m.Shown.IsZero():
+		return config.ProbeOne, "the services of the users show one analysis"
+	}
+	equal, users, _ := m.equal()
+	if users == 0 {
+		return config.ProbeEach, "whether the services of a user show one analysis is not known yet"
+	}
+	return config.ProbeEach, fmt.Sprintf("the services show one analysis for %d of %d users only", equal, users)
+}
