@@ -154,6 +154,13 @@ func (h *health) goodOf(op apiPart) string {
 	return h.at(op).good
 }
 
+// spareOf is somebody who was answered in an earlier run, and not asked in this one.
+func (h *health) spareOf(op apiPart) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at(op).spare
+}
+
 func (h *health) isDown(op apiPart) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

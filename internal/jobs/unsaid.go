@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/sink"
@@ -56,6 +57,7 @@ func (u *user) hadAnalysis() bool {
 type saying struct {
 	believeLost bool
 	unbooked    map[config.Stream]int64 // users of whom nothing is said, since nobody has the service
+	asked       map[finoos.Service]bool // of somebody who had it, and was not asked
 	marked      int64                   // users whose analyses are lost, which is not believed yet
 }
 
@@ -68,7 +70,7 @@ func (n *nightly) sayRest(ctx context.Context) error {
 		return err
 	}
 	lost, had := n.lost.Load(), n.had.Load()
-	say := saying{believeLost: lost <= max(int64(lostShare*float64(had)), lostLeast), unbooked: map[config.Stream]int64{}}
+	say := saying{believeLost: lost <= max(int64(lostShare*float64(had)), lostLeast), unbooked: map[config.Stream]int64{}, asked: map[finoos.Service]bool{}}
 	back := &comeback{of: n.session, batch: n.unsaid.take()}
 	defer back.close()
 	for ctx.Err() == nil {
@@ -112,7 +114,7 @@ func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *sayin
 		case p.what == lostAnalysis:
 			doubted = true
 			continue
-		case !n.booked.isGranted(service):
+		case !n.booked.isGranted(service) && !n.vouchedFor(ctx, service, say):
 			say.unbooked[p.stream]++
 			continue
 		default:
@@ -133,6 +135,22 @@ func (n *nightly) say(ctx context.Context, u *user, parts []heldPart, say *sayin
 		return nil
 	}
 	return n.markLost(ctx, u, false)
+}
+
+// vouchedFor says whether a service which nobody was asked of, since all who had it are
+// quiet, answers one of these.
+func (n *nightly) vouchedFor(ctx context.Context, service finoos.Service, say *saying) bool {
+	op := apiPart{service: service}
+	spare := n.health.spareOf(op)
+	if spare == "" || say.asked[service] {
+		return false
+	}
+	say.asked[service] = true
+	if !n.knock(ctx, op, spare) {
+		return false
+	}
+	n.booked.note(service, spare, pull.Unchanged, false)
+	return true
 }
 
 // markLost remembers that a user's analyses are lost, or ends that.

@@ -101,6 +101,9 @@ func (u *User) known() (known map[finoos.Service]finoos.Correlation, owed bool) 
 			continue
 		}
 		of := finoos.Correlation{ID: c.CorrelationID, At: c.CorrelationAt}
+		if of.At.IsZero() {
+			of.At = c.PulledAt // where the API does not tell, what was pulled later is newer
+		}
 		if other, two := known[service]; two && other.ID != of.ID {
 			owed = true // a run was killed between the two
 		}
@@ -194,11 +197,11 @@ func Waive(u *User, shown map[finoos.Service]finoos.Correlation, now time.Time) 
 	return state, err == nil
 }
 
-// longAgo says that an analysis began a day ago; where it does not tell when, that a
-// day ago it was pulled.
+// longAgo says that an analysis began a day ago; where it does not tell when, or of a
+// time to come, that a day ago it was pulled.
 func longAgo(of finoos.Correlation, u *User, now time.Time) bool {
 	at := of.At
-	if at.IsZero() || at.After(now) {
+	if at.After(now) {
 		at = now
 		for _, stream := range u.Streams {
 			if c := u.Cursors[stream]; c.CorrelationID == of.ID && c.PulledAt.Before(at) {
