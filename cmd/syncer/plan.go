@@ -82,7 +82,7 @@ func planText(plan *jobs.Plan) *printout {
 	}
 	p.printf("%s%s: about %s in %s, at %.4g a second (%s)\n", plan.Job, shard, plural(plan.Requests, "request"), minutes(plan.Minutes), plan.Rate, from)
 	p.printf("  users     %s\n", plannedUsers(plan.Users))
-	p.item("probe", "%s", probeText(&plan.Probe))
+	p.item("probe", "%s", plan.Probe.Text())
 	if plan.SyncSessions > 0 {
 		p.printf("  sessions  about %s due\n", plural(plan.SyncSessions, "bank synchronisation"))
 	}

@@ -139,6 +139,7 @@ func jobStatusText(p *printout, s *jobs.Status) {
 		p.item("complete", "not yet: no run has reached all users")
 	}
 	usersStatusText(p, s)
+	p.item("probe", "%s", s.Probe.Text())
 	p.printf("\n")
 	t := newTable("stream", "users", "age p50", "p95", "oldest", "part", "failing", "paused")
 	for _, name := range config.Streams() {

@@ -52,7 +52,7 @@ func (s summary) text(w io.Writer) error {
 	s.aboutUsers(&p)
 	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
 	if r.Probe != nil {
-		p.item("probe", "%s", probeText(r.Probe))
+		p.item("probe", "%s", r.Probe.Text())
 	}
 	if waited := r.WaitedText(); waited != "" {
 		p.item("waited", "%s", waited)
@@ -98,23 +98,6 @@ func (s summary) aboutUsers(p *printout) {
 	if r.Unsettled > 0 {
 		p.item("settling", "%s pulled without the new analysis: it comes with the next run", plural(r.Unsettled, "user"))
 	}
-}
-
-// probeText says how users were asked, why, and how that went.
-func probeText(r *report.Probe) string {
-	text := r.Mode
-	for _, c := range []struct {
-		n    int64
-		what string
-	}{{r.AskedOne, "asked of one service"}, {r.Owed, "of all, owed something"}, {r.Audited, "audited"}, {r.Misled, "misled"}, {r.Waived, "not waited for"}} {
-		if c.n > 0 {
-			text += fmt.Sprintf(", %s %s", count(c.n), c.what)
-		}
-	}
-	if r.Why == "" {
-		return text
-	}
-	return text + " (" + r.Why + ")"
 }
 
 // joined is an error in one line: those that were joined stand on one each.

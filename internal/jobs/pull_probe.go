@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/probing"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
+	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 )
 
@@ -152,19 +155,27 @@ type probeCounts struct{ users, equal, audited, misled atomic.Int64 }
 // recallProbes finds out how users are asked. State that cannot be had costs requests,
 // and no run.
 func (s *session) recallProbes(ctx context.Context) {
-	body, err := sink.ReadState(ctx, s.store, s.o.Job, stateProbe)
+	p, err := ProbeOf(ctx, s.store, s.o.Job, s.job, s.o.Now())
+	if err != nil {
+		s.log.WarnContext(ctx, "it is not known whether one service tells of the others: all are asked", "error", err)
+	}
+	s.asking.mode, s.asking.why = p.Mode, p.Why
+	configured := s.job.Probe == config.ProbeOne || s.job.Probe == config.ProbeAuto
+	s.asking.all = configured && s.asking.mode == config.ProbeEach && len(s.services) > 1
+	s.tally.update(func(rep *report.Report) { rep.Probe = &p })
+}
+
+// ProbeOf is how the next run of a job asks its users, and why, told from its state.
+// With an error, it is as if nothing were remembered.
+func ProbeOf(ctx context.Context, store bucket.Store, name string, job *config.Job, now time.Time) (report.Probe, error) {
+	body, err := sink.ReadState(ctx, store, name, stateProbe)
 	var memory probing.Memory
 	if err == nil {
 		memory, err = probing.Recall(body)
 	}
-	if err != nil {
-		s.log.WarnContext(ctx, "it is not known whether one service tells of the others: all are asked", "error", err)
-	}
-	memory.Sane(s.o.Now())
-	s.asking.mode, s.asking.why = memory.Mode(s.job.Probe, len(s.services))
-	configured := s.job.Probe == config.ProbeOne || s.job.Probe == config.ProbeAuto
-	s.asking.all = configured && s.asking.mode == config.ProbeEach && len(s.services) > 1
-	s.tally.update(func(rep *report.Report) { rep.Probe = &report.Probe{Mode: s.asking.mode, Why: s.asking.why} })
+	memory.Sane(now)
+	mode, why := memory.Mode(job.Probe, len(config.ServicesOf(config.PullOrder(job))))
+	return report.Probe{Mode: mode, Why: why}, err
 }
 
 // rememberProbes adds to what the next runs decide by.
@@ -308,4 +319,131 @@ func (n *nightly) noteAudit(u *user, shown map[finoos.Service]finoos.Correlation
 			rep.Probe.Misled++
 		}
 	})
+}
+
+// lookAtLogins is whether a user's logins are read in this run, and what that showed.
+type lookAtLogins struct {
+	decided, read bool
+	asked         bool // a session was asked for
+	seen          map[string]*banksync.Seen
+}
+
+// looksAtLogins says whether the logins of a user are read. It is decided once.
+func (n *nightly) looksAtLogins(ctx context.Context, u *user) bool {
+	if !u.logins.decided && !u.logins.read {
+		u.logins.read, u.logins.decided = n.needsLogins(u) || n.bankHasMoved(ctx, u), ctx.Err() == nil
+	}
+	return u.logins.read
+}
+
+// needsLogins says that the logins of a user are to be read whatever its banking shows:
+// they are not known, their bank is to be asked for fresh data, or a week has passed.
+func (s *session) needsLogins(u *user) bool {
+	if s.job.BankLogins == config.LoginsEach || !s.overAll() || s.o.Full || u.again || !slices.Contains(u.services, finoos.Banking) {
+		return true
+	}
+	c := u.Cursor(config.StreamBankLogins)
+	if s.has(config.StreamBankLogins) && (c.Failures > 0 || c.ErrorClass != "" || c.Erased || s.reader.MustBeFull(c)) {
+		return true
+	}
+	known := u.Cursor(config.StreamSyncSessions)
+	if known.CorrelationID == "" || known.Erased {
+		return true
+	}
+	return s.job.Sync.When != config.SyncNever && !s.loginsKnown(u) || s.bankIsDue(u) || s.asksAll(u)
+}
+
+// loginsKnown says that what the logins of a user were like is remembered.
+func (s *session) loginsKnown(u *user) bool {
+	return len(u.Cursor(config.StreamSyncSessions).State) > 0 && s.recall(u).AllSeen()
+}
+
+// bankIsDue says that a user's bank is to be asked for fresh data, or a login to be told
+// that waits for its user, by what the logins were like.
+func (s *session) bankIsDue(u *user) bool {
+	if s.job.Sync.When == config.SyncNever || s.syncPauses(u) {
+		return false
+	}
+	switch s.recall(u).Due(&s.job.Sync, s.o.Now()) {
+	case banksync.Ask:
+		return s.addressOf(u).IsValid()
+	case banksync.NoteSCA:
+		return true
+	default:
+		return false
+	}
+}
+
+// bankHasMoved says whether banking shows another analysis than that at which the logins
+// were read last. Where it cannot be had, it may have: the logins are answered by
+// themselves.
+func (n *nightly) bankHasMoved(ctx context.Context, u *user) bool {
+	if n.isQuiet(ctx, u) {
+		return false
+	}
+	if n.health.isDown(apiPart{service: finoos.Banking}) {
+		return true
+	}
+	c, err := n.probe(ctx, u, finoos.Banking)
+	return err != nil || c.ID != u.Cursor(config.StreamSyncSessions).CorrelationID
+}
+
+// recallNeeded counts what a user's logins need by what they were like, where they are
+// not read.
+func (n *nightly) recallNeeded(ctx context.Context, u *user) {
+	waits := report.NeededUser{UserID: u.ID}
+	memory := n.recall(u)
+	for _, m := range memory {
+		if m.Seen != nil && !m.Seen.Gone {
+			countNeeded(&waits, m, m.Seen.Status)
+		}
+	}
+	n.tally.needs(&waits)
+	if memory.Due(&n.job.Sync, n.o.Now()) == banksync.Ask && !n.addressOf(u).IsValid() {
+		n.lacksAddress(ctx, u)
+	}
+}
+
+// lookedAt is the cursor that remembers what a user's logins are like, once they have
+// been read, and of which analysis of banking they were.
+func (n *nightly) lookedAt(u *user) (c cursors.Cursor, moved bool) {
+	banking := n.bankingShown(u)
+	logins := u.Cursor(config.StreamBankLogins)
+	if n.job.BankLogins == config.LoginsEach || !u.logins.read || banking == "" || n.has(config.StreamBankLogins) && (logins.Failures > 0 || logins.ErrorClass != "" || logins.PulledAt.IsZero()) {
+		return c, false
+	}
+	if slices.ContainsFunc(u.parts, func(p heldPart) bool { return p.stream == config.StreamBankLogins }) {
+		return c, false
+	}
+	c = u.Cursor(config.StreamSyncSessions)
+	if n.job.Sync.When != config.SyncNever && !n.syncPauses(u) {
+		if u.logins.seen == nil {
+			return c, false // they could not be read
+		}
+		memory := n.recall(u)
+		if memory.See(u.logins.seen) || len(c.State) == 0 {
+			state, err := json.Marshal(n.sealed(u, memory))
+			if err != nil {
+				return c, false
+			}
+			c.State, moved = state, true
+		}
+	}
+	if c.CorrelationID == banking && !moved {
+		return c, false
+	}
+	c.CorrelationID, c.ExtractedAt = banking, u.ExtractedAt(config.StreamSyncSessions, n.o.Now())
+	return c, true
+}
+
+// bankingShown is the analysis of banking that this run has seen, or that holds since
+// the one service has not moved; empty where it could not be had.
+func (n *nightly) bankingShown(u *user) string {
+	if p, asked := u.probes[finoos.Banking]; asked {
+		return p.correlation.ID
+	}
+	if u.one != "" && u.probes[u.one].correlation.ID == u.choice.Known[u.one].ID {
+		return u.choice.Known[finoos.Banking].ID
+	}
+	return ""
 }

@@ -259,4 +259,3 @@ func TestALoginThatIsNewIsAskedOnceItsAnalysisIsThere(t *testing.T) {
 		}
 	})
 }
-

@@ -353,8 +353,15 @@ func TestAutoAsksOneOnceTheServicesAreKnownToShowOneAnalysis(t *testing.T) {
 					t.Errorf("the first night: %+v", first.Probe)
 				}
 				b.Night()
+				if second := b.run(streams); second.Probe.Mode != config.ProbeEach || second.Streams[config.StreamAccounts].NotAsked > 0 {
+					t.Errorf("the second night: %+v", second.Probe)
+				}
+				b.Night()
 				if rep := b.run(streams); rep.Probe.Mode != c.want || rep.Probe.Why == "" {
-					t.Errorf("the second night: %+v", rep.Probe)
+					t.Errorf("the third night: %+v", rep.Probe)
+				}
+				if s := b.status(streams); s.Probe.Mode != c.want || s.Probe.Why == "" {
+					t.Errorf("status: %+v", s.Probe)
 				}
 			})
 		})

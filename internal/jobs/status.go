@@ -46,6 +46,9 @@ type Status struct {
 	// only they can bring to work again.
 	Failing report.Failing `json:"failing"`
 	Needed  report.Needed  `json:"needed"`
+	// Probe is how the next run asks its users whether they have anything new, and why;
+	// its counts are of runs, and zero here.
+	Probe report.Probe `json:"probe"`
 	// Nameless is why nobody is named, where that was asked for.
 	Nameless string `json:"nameless,omitempty"`
 }
@@ -142,6 +145,9 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	}
 	if err == nil {
 		err = s.readLastRun(ctx, store)
+	}
+	if err == nil {
+		s.Probe, err = ProbeOf(ctx, store, o.Job, job, o.Now())
 	}
 	if err == nil {
 		err = s.readUnfinished(ctx, store, left)

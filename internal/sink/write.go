@@ -215,7 +215,7 @@ func newWriter(o Options) *Writer {
 func (w *Writer) start(ctx context.Context) error {
 	lapses := w.lease.lapsed()
 	err := selftest.Run(ctx, w.store, w.keys.selfTest(w.o.RunID))
-	if errors.Is(err, ErrLyingStore) {
+	if errors.Is(err, ErrLyingStore) || errors.Is(err, bucket.ErrNoUpload) {
 		// Who took a run that slept for dead has swept what it tests with.
 		switch ours, renewErr := w.lease.renew(ctx); {
 		case renewErr == nil && !ours:

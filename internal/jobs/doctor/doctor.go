@@ -83,6 +83,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.endpoints(ctx)
 		d.transactions(ctx)
 		d.totals(ctx)
+		d.analyses(ctx)
 	}
 	if ctx.Err() == nil {
 		d.sink(ctx)

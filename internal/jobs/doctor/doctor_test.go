@@ -86,7 +86,15 @@ func TestTheDoctorNamesWhatDiffersFromOurReading(t *testing.T) {
 			job: []string{"mask: {accounts: {owner: drop}}", "mask_key: 0123456789abcdef"}, status: CheckWarn, what: "secrets",
 			saw: "jobs.nightly.mask_key is a secret, and stands in the file as it is: write ${NAME}", do: "give it a new value where",
 		},
-		"nothing differs": {status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
+		"one analysis of all services": {
+			status: CheckOK, what: "analyses", saw: "4 services of this user show the same one",
+		},
+		"an analysis for each service": {
+			bank: sandbox.Options{Readings: sandbox.Readings{CorrelationIDs: "per_service"}}, status: CheckNote, what: "analyses",
+			saw: "4 services of this user show 4 different ones: while that holds, probe: auto asks them all",
+		},
+		"how users are asked": {status: CheckNote, what: "probe", saw: "each (whether the services of a user show one analysis is not known yet)"},
+		"nothing differs":     {status: CheckNote, what: "transactions", saw: "fields that we do not know: ", do: "_extra"},
 		"another path": {
 			api: another{path: func(p string) string {
 				if strings.HasSuffix(p, "/contracts") {

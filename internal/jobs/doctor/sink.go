@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/config"
@@ -51,6 +52,18 @@ func (d *doctor) sink(ctx context.Context) {
 	}
 	d.encryption()
 	d.tags(ctx, store)
+	d.probing(ctx, store)
+}
+
+// probing says how the next run asks the users whether they have anything new.
+func (d *doctor) probing(ctx context.Context, store bucket.Store) {
+	const what = "probe"
+	p, err := jobs.ProbeOf(ctx, store, d.o.Job, d.job, time.Now())
+	if err != nil {
+		d.warn(what, "nothing: the next run writes it anew", "what was remembered of earlier runs cannot be read, and all services are asked: %v", err)
+		return
+	}
+	d.note(what, "", "%s", p.Text())
 }
 
 func (d *doctor) encryption() {

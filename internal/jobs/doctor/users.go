@@ -112,6 +112,38 @@ func (d *doctor) endpoints(ctx context.Context) {
 	d.clock()
 }
 
+// analyses looks whether the services of the user show one analysis: where they do, a
+// quiet user is one request a night (probe: auto).
+func (d *doctor) analyses(ctx context.Context) {
+	const what = "analyses"
+	if d.user == "" || len(d.services) < 2 {
+		return
+	}
+	ids := map[string]int{}
+	for _, service := range d.services {
+		c, err := d.client.Correlation(ctx, d.user, service)
+		switch {
+		case finoos.ClassOf(err) == finoos.NotFound, err == nil && c.ID == "":
+		case err != nil:
+			return // its line above says so
+		default:
+			ids[c.ID]++
+		}
+	}
+	shown := 0
+	for _, n := range ids {
+		shown += n
+	}
+	switch {
+	case shown < 2:
+		d.note(what, "choose a user who has been analysed with --user", "%d services of this user show one: whether they show the same is not known", shown)
+	case len(ids) == 1:
+		d.ok(what, "%d services of this user show the same one: where that holds, probe: auto asks one of them", shown)
+	default:
+		d.note(what, "", "%d services of this user show %d different ones: while that holds, probe: auto asks them all", shown, len(ids))
+	}
+}
+
 // operations are those that the job's streams need.
 func (d *doctor) operations() []string {
 	need := []string{"user"}

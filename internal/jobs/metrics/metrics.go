@@ -112,6 +112,18 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 	} {
 		c.users.WithLabelValues(job, outcome).Add(float64(n))
 	}
+	for stream, s := range report.Streams {
+		for outcome, n := range map[string]int64{
+			"pulled": s.Pulled, "unchanged": s.Unchanged, "not_asked": s.NotAsked, "no_analysis": s.NoAnalysis, "failed": s.Failed,
+		} {
+			c.streams.WithLabelValues(job, string(stream), outcome).Add(float64(n))
+		}
+	}
+	if p := report.Probe; p != nil {
+		for outcome, n := range map[string]int64{"one": p.AskedOne, "owed": p.Owed, "audited": p.Audited, "misled": p.Misled, "waived": p.Waived} {
+			c.probed.WithLabelValues(job, outcome).Add(float64(n))
+		}
+	}
 	for kind, issue := range report.Issues {
 		c.issues.WithLabelValues(job, kind).Add(float64(issue.Count))
 	}

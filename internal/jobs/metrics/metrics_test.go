@@ -60,7 +60,8 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2), Waited: waited})
 		shows(t, m, `syncer_running{job_name="nightly"} 1`, `syncer_requests_per_second{job_name="nightly"} 8`)
 		m.Committed("nightly", report.Commit{Took: time.Second, Tables: map[string]report.Table{"users": {Rows: 4, Bytes: 100}}})
-		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2}}, nil)
+		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2},
+			Streams: map[config.Stream]*report.Stream{config.StreamContracts: {NotAsked: 3, Pulled: 1}}, Probe: &report.Probe{AskedOne: 4, Misled: 1}}, nil)
 	}
 	m.Ended("nightly", &report.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
 	m.Skipped("nightly", service.SkippedRunning)
@@ -75,6 +76,9 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 		`syncer_rows_total{job_name="nightly",table="users"} 8`, `syncer_bytes_total{job_name="nightly",table="users"} 200`,
 		`syncer_commit_duration_seconds_count{job_name="nightly"} 2`, `syncer_commit_duration_seconds_sum{job_name="nightly"} 2`,
 		`syncer_users_total{job_name="nightly",outcome="failed"} 2`, `syncer_sync_sessions_total{job_name="nightly",outcome="synced"} 4`,
+		`syncer_streams_total{job_name="nightly",outcome="not_asked",stream="contracts"} 6`,
+		`syncer_streams_total{job_name="nightly",outcome="pulled",stream="contracts"} 2`,
+		`syncer_probed_total{job_name="nightly",outcome="one"} 8`, `syncer_probed_total{job_name="nightly",outcome="misled"} 2`,
 		`syncer_runs_total{job_name="nightly",outcome="done"} 2`, `syncer_runs_total{job_name="nightly",outcome="api"} 1`,
 		`syncer_runs_skipped_total{job_name="nightly",reason="running"} 1`, `syncer_running{job_name="nightly"} 0`,
 		`syncer_last_success_timestamp_seconds{job_name="nightly"} 1.0000005e+06`,

@@ -23,9 +23,9 @@ type numbers struct {
 	requests, refused, retries, received *prometheus.CounterVec
 	rate                                 *prometheus.GaugeVec
 
-	running, usersDone, usersListed *prometheus.GaugeVec
-	users, rows, bytes              *prometheus.CounterVec
-	commits                         *prometheus.HistogramVec
+	running, usersDone, usersListed     *prometheus.GaugeVec
+	users, streams, probed, rows, bytes *prometheus.CounterVec
+	commits                             *prometheus.HistogramVec
 
 	runs, skipped, syncSessions, issues   *prometheus.CounterVec
 	waited                                *prometheus.CounterVec
@@ -50,8 +50,12 @@ func newNumbers() *numbers {
 		usersDone:   gauge("run_users_done", "Users of the run at work, or of the last one, that are done."),
 		usersListed: gauge("run_users_listed", "Users of the run at work, or of the last one."),
 		users:       counter("users_total", "Users by what became of them in a run, counted at its end.", labelOutcome),
-		rows:        counter("rows_total", "Rows committed, by table.", labelTable),
-		bytes:       counter("bytes_total", "Bytes of committed Parquet files, by table.", labelTable),
+		streams: counter("streams_total", "Streams of users by what became of them in a run, counted at its end; not_asked are those of quiet users.",
+			labelStream, labelOutcome),
+		probed: counter("probed_total", "Users by how they were asked whether they have anything new, counted at the end of a run: of one service, of all since something "+
+			"was owed to them, or audited; misled are those audited whose one service has hidden what another had.", labelOutcome),
+		rows:  counter("rows_total", "Rows committed, by table.", labelTable),
+		bytes: counter("bytes_total", "Bytes of committed Parquet files, by table.", labelTable),
 		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "syncer_commit_duration_seconds", Help: "How long commits took, with closing and publishing their files.",
 			Buckets: prometheus.ExponentialBuckets(0.05, 2.5, 10),
@@ -75,7 +79,7 @@ func newNumbers() *numbers {
 
 func (c *numbers) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		c.requests, c.refused, c.retries, c.received, c.rate, c.running, c.usersDone, c.usersListed, c.users, c.rows, c.bytes, c.commits,
+		c.requests, c.refused, c.retries, c.received, c.rate, c.running, c.usersDone, c.usersListed, c.users, c.streams, c.probed, c.rows, c.bytes, c.commits,
 		c.runs, c.skipped, c.syncSessions, c.issues, c.waited, c.lastSuccess, c.lastEnd, c.next, c.freshness,
 	}
 }

@@ -16,8 +16,9 @@ import (
 // Memory is what a job remembers of its runs to decide how users are asked: an object
 // of its state.
 type Memory struct {
-	// Shown is since when the services of the users are known to show one analysis,
-	// zero while they are not. It is what auto waits for.
+	// Shown is since when the services of the users are known to show one analysis, and
+	// one of them to tell of the others; zero while they are not. It is what auto waits
+	// for.
 	Shown time.Time `json:"shown,omitzero"`
 	// Fallback is since when the one service is not believed, zero while it is.
 	Fallback time.Time `json:"fallback,omitzero"`
@@ -103,7 +104,7 @@ func (m *Memory) Add(id string, r Run, now time.Time) {
 			delete(m.Runs, old)
 		}
 	}
-	if equal, users, enough := m.equal(); m.Shown.IsZero() && enough && float64(equal) >= equalShare*float64(users) {
+	if m.Shown.IsZero() && m.newest().shows() {
 		m.Shown = now.UTC()
 	}
 	byOne, byAll := m.audits()
@@ -115,9 +116,14 @@ func (m *Memory) Add(id string, r Run, now time.Time) {
 	}
 }
 
-// equal is how many users of the newest run show one analysis; enough says that these
-// are all, or many.
-func (m *Memory) equal() (equal, users int64, enough bool) {
+// found is what the shards of one run have found together.
+type found struct {
+	users, equal, audited, misled int64
+	enough                        bool // these are all users, or many
+}
+
+// newest is what the newest run has found.
+func (m *Memory) newest() (f found) {
 	var newest Run
 	for _, r := range m.Runs {
 		if cmp.Or(r.Began.Compare(newest.Began), cmp.Compare(r.Group, newest.Group)) > 0 {
@@ -127,11 +133,23 @@ func (m *Memory) equal() (equal, users int64, enough bool) {
 	parts, whole := 0, true
 	for _, r := range m.Runs {
 		if r.Group == newest.Group {
-			equal, users, parts, whole = equal+r.Equal, users+r.Users, parts+1, whole && r.Whole
+			f.users, f.equal, f.audited, f.misled = f.users+r.Users, f.equal+r.Equal, f.audited+r.Audited, f.misled+r.Misled
+			parts, whole = parts+1, whole && r.Whole
 		}
 	}
-	return equal, users, users >= leastEqual || users > 0 && whole && parts >= newest.Shards
+	f.enough = f.users >= leastEqual || f.users > 0 && whole && parts >= newest.Shards
+	return f
 }
+
+// shows says that the services of the users show one analysis, and that one of them
+// would have told of what the others had. Without a second look they always do: at a
+// first pull each service has long finished.
+func (f found) shows() bool {
+	return f.enough && f.isEqual() && f.isLookedAt() && float64(f.misled) <= misledShare*float64(f.audited)
+}
+
+func (f found) isEqual() bool    { return float64(f.equal) >= equalShare*float64(f.users) }
+func (f found) isLookedAt() bool { return 2*f.audited >= f.users }
 
 // audit sums up audits: misled users, of so many.
 type audit struct{ misled, audited float64 }
@@ -170,16 +188,21 @@ func (m *Memory) Mode(configured string, services int) (mode, why string) {
 		if byAll.misleads() && !byOne.misleads() {
 			worst = byAll
 		}
-		return config.ProbeEach, fmt.Sprintf("since %s the one service is not believed: it had not moved where another had, of %.0f users of %.0f in fourteen days; once it misleads nobody for as long, it is asked alone again",
+		return config.ProbeEach, fmt.Sprintf("since %s the one service is not believed: it had not moved where another had %.0f times in fourteen days, of %.0f users looked at; once it misleads nobody for as long, it is asked alone again",
 			m.Fallback.Format("2006-01-02"), worst.misled, worst.audited)
 	case configured == config.ProbeOne:
 		return config.ProbeOne, "the job says so"
 	case !m.Shown.IsZero():
 		return config.ProbeOne, "the services of the users show one analysis"
 	}
-	equal, users, _ := m.equal()
-	if users == 0 {
+	switch f := m.newest(); {
+	case f.users == 0:
 		return config.ProbeEach, "whether the services of a user show one analysis is not known yet"
+	case !f.isEqual():
+		return config.ProbeEach, fmt.Sprintf("the services show one analysis for %d of %d users only", f.equal, f.users)
+	case !f.isLookedAt() || !f.enough:
+		return config.ProbeEach, "whether one service tells of the others is seen by the second look at the users"
+	default:
+		return config.ProbeEach, fmt.Sprintf("one service would not have told of the others for %d of %d users", f.misled, f.audited)
 	}
-	return config.ProbeEach, fmt.Sprintf("the services show one analysis for %d of %d users only", equal, users)
 }

@@ -96,22 +96,30 @@ func TestAFallbackLastsAsLongAsTheOneWouldMisleadAndTwoWeeks(t *testing.T) {
 func TestAutoWaitsForNinetyNineOfAHundredOrForAll(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
-		runs []Run
-		want string
+		runs  []Run
+		blind bool // it is the first look at the users
+		want  string
 	}{
-		"nothing is known":        {nil, config.ProbeEach},
-		"all of many, cut":        {[]Run{{Users: 100, Equal: 100, Shards: 1}}, config.ProbeOne},
-		"99 of 100":               {[]Run{{Users: 100, Equal: 99, Shards: 1}}, config.ProbeOne},
-		"98 of 100":               {[]Run{{Users: 100, Equal: 98, Shards: 1, Whole: true}}, config.ProbeEach},
-		"all of a few":            {[]Run{{Users: 7, Equal: 7, Shards: 1, Whole: true}}, config.ProbeOne},
-		"all of a few, cut":       {[]Run{{Users: 7, Equal: 7, Shards: 1}}, config.ProbeEach},
-		"of a few, another shard": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}}, config.ProbeEach},
-		"of both":                 {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 3, Shards: 2, Whole: true}}, config.ProbeOne},
-		"of both, one has others": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 2, Shards: 2, Whole: true}}, config.ProbeEach},
+		"nothing is known":        {nil, false, config.ProbeEach},
+		"at the first look":       {[]Run{{Users: 200, Equal: 200, Shards: 1, Whole: true}}, true, config.ProbeEach},
+		"at one at half of them":  {[]Run{{Users: 200, Equal: 200, Audited: 100, Shards: 1, Whole: true}}, true, config.ProbeOne},
+		"one would have misled":   {[]Run{{Users: 200, Equal: 200, Audited: 200, Misled: 2, Shards: 1, Whole: true}}, true, config.ProbeEach},
+		"one of a few would have": {[]Run{{Users: 7, Equal: 7, Audited: 7, Misled: 1, Shards: 1, Whole: true}}, true, config.ProbeEach},
+		"all of many, cut":        {[]Run{{Users: 100, Equal: 100, Shards: 1}}, false, config.ProbeOne},
+		"99 of 100":               {[]Run{{Users: 100, Equal: 99, Shards: 1}}, false, config.ProbeOne},
+		"98 of 100":               {[]Run{{Users: 100, Equal: 98, Shards: 1, Whole: true}}, false, config.ProbeEach},
+		"all of a few":            {[]Run{{Users: 7, Equal: 7, Shards: 1, Whole: true}}, false, config.ProbeOne},
+		"all of a few, cut":       {[]Run{{Users: 7, Equal: 7, Shards: 1}}, false, config.ProbeEach},
+		"of a few, another shard": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}}, false, config.ProbeEach},
+		"of both":                 {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 3, Shards: 2, Whole: true}}, false, config.ProbeOne},
+		"of both, one has others": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 2, Shards: 2, Whole: true}}, false, config.ProbeEach},
 	} {
 		m := empty()
 		for i, r := range c.runs {
 			r.Began, r.Group = now, "g"
+			if !c.blind {
+				r.Audited = r.Users
+			}
 			m.Add(fmt.Sprint(i), r, now.Add(time.Hour))
 		}
 		if mode, why := m.Mode(config.ProbeAuto, 4); mode != c.want || why == "" {
@@ -119,7 +127,7 @@ func TestAutoWaitsForNinetyNineOfAHundredOrForAll(t *testing.T) {
 		}
 	}
 	m := empty()
-	m.Add("a", Run{Users: 100, Equal: 100, Shards: 1, Began: now, Group: "a"}, now)
+	m.Add("a", Run{Users: 100, Equal: 100, Audited: 100, Shards: 1, Began: now, Group: "a"}, now)
 	m.Add("b", Run{Users: 100, Equal: 50, Shards: 1, Began: now.Add(time.Hour), Group: "b"}, now.Add(time.Hour))
 	if mode, _ := m.Mode(config.ProbeAuto, 4); mode != config.ProbeOne {
 		t.Error("a night on which many are behind is one of questions to all, by what is owed")

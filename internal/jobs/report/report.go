@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -236,6 +237,23 @@ type Probe struct {
 	// Waived users have a service that has not come to the analysis of the others in a
 	// day, and is not waited for any more.
 	Waived int64 `json:"waived,omitempty"`
+}
+
+// Text says how users were asked, why, and how that went.
+func (p *Probe) Text() string {
+	text := p.Mode
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{{p.AskedOne, "asked of one service"}, {p.Owed, "of all, owed something"}, {p.Audited, "audited"}, {p.Misled, "misled"}, {p.Waived, "not waited for"}} {
+		if c.n > 0 {
+			text += fmt.Sprintf(", %s %s", human.Count(c.n), c.what)
+		}
+	}
+	if p.Why == "" {
+		return text
+	}
+	return text + " (" + p.Why + ")"
 }
 
 // Table is what was committed of one table.

@@ -212,11 +212,12 @@ func TestAPageSaysWhatKindOfRunItWas(t *testing.T) {
 	r := quiet()
 	r.Backfill = &report.Backfill{Name: "y2024", Since: "2024-01-01", Until: "2024-12-31", Undated: 3}
 	r.Freshness, r.Named, r.OnlyFailed, r.Full = nil, 2, true, true
+	r.Probe = &report.Probe{Mode: "one", Why: "the job says so", AskedOne: 12}
 	page := pageOf(t, r)
 	for _, w := range []string{
 		"This was the backfill y2024, of 2024-01-01 to 2024-12-31.", "A backfill does not change it.",
 		"3 transactions without a date were left out",
-		"This run was for 2 users who had been named", "only for users who had failed before", "Everything was read in full",
+		"This run was for 2 users who had been named", "only for users who had failed before", "Everything was read in full", "Whom it asked of what: one, 12 asked of one service (the job says so).",
 	} {
 		if !strings.Contains(page, w) {
 			t.Errorf("it does not say %q", w)

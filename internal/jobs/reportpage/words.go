@@ -86,6 +86,9 @@ func notes(r *report.Report) (list []string) {
 	if r.Full {
 		list = append(list, "Everything was read in full, changed or not.")
 	}
+	if p := r.Probe; p != nil && p.Why != "" {
+		list = append(list, "Whom it asked of what: "+p.Text()+".")
+	}
 	list = append(list, losses(r)...)
 	if r.Unsettled > 0 {
 		list = append(list, fmt.Sprintf("The analysis of %s was not finished in time: what it brings comes with the next run.", human.Plural(r.Unsettled, "user")))
