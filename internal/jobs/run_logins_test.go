@@ -208,7 +208,7 @@ func TestWhatLoginsWereLikeIsSealedOrNotKept(t *testing.T) {
 				b.run(lines...)
 				for _, streams := range b.cursors() {
 					state := streams[config.StreamSyncSessions].State
-					if clear := bytes.Contains(state, []byte(`"last_synchronization"`)); clear != (c.lines == nil) {
+					if open := bytes.Contains(state, []byte(`"last_synchronization"`)); open != (c.lines == nil) {
 						t.Errorf("what is remembered: %s", state)
 					}
 				}

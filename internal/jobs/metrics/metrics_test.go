@@ -60,8 +60,10 @@ func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 		m.Progress("nightly", report.Progress{Rate: 8, UsersDone: 2, UsersTotal: 3, Stats: stats(5, 2), Waited: waited})
 		shows(t, m, `syncer_running{job_name="nightly"} 1`, `syncer_requests_per_second{job_name="nightly"} 8`)
 		m.Committed("nightly", report.Commit{Took: time.Second, Tables: map[string]report.Table{"users": {Rows: 4, Bytes: 100}}})
-		m.Ended("nightly", &report.Report{Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2},
-			Streams: map[config.Stream]*report.Stream{config.StreamContracts: {NotAsked: 3, Pulled: 1}}, Probe: &report.Probe{AskedOne: 4, Misled: 1}}, nil)
+		m.Ended("nightly", &report.Report{
+			Outcome: "done", Finished: at, Users: report.UserCounts{Pulled: 2, Failed: 1}, SyncSessions: map[string]int64{"synced": 2},
+			Streams: map[config.Stream]*report.Stream{config.StreamContracts: {NotAsked: 3, Pulled: 1}}, Probe: &report.Probe{AskedOne: 4, Misled: 1},
+		}, nil)
 	}
 	m.Ended("nightly", &report.Report{Outcome: "stopped", Finished: at.Add(time.Hour)}, &jobs.StopError{Reason: jobs.ReasonAPI, Err: errors.New("down")})
 	m.Skipped("nightly", service.SkippedRunning)

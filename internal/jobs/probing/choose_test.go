@@ -1,6 +1,7 @@
 package probing
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,14 +74,7 @@ func TestWhoIsOwedSomethingIsAskedOfAll(t *testing.T) {
 func TestTheLastServiceThatIsBookedUpAndOfTheNewestAnalysisIsAsked(t *testing.T) {
 	t.Parallel()
 	down := func(u *User, services ...finoos.Service) *User {
-		u.Down = func(s finoos.Service) bool {
-			for _, d := range services {
-				if s == d {
-					return true
-				}
-			}
-			return false
-		}
+		u.Down = func(s finoos.Service) bool { return slices.Contains(services, s) }
 		return u
 	}
 	notBooked := func(of map[config.Stream]*cursors.Cursor) {

@@ -3,6 +3,7 @@ package probing
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestAutoWaitsForNinetyNineOfAHundredOrForAll(t *testing.T) {
 			if !c.blind {
 				r.Audited = r.Users
 			}
-			m.Add(fmt.Sprint(i), r, now.Add(time.Hour))
+			m.Add(strconv.Itoa(i), r, now.Add(time.Hour))
 		}
 		if mode, why := m.Mode(config.ProbeAuto, 4); mode != c.want || why == "" {
 			t.Errorf("%s: %s, %s", what, mode, why)
@@ -153,9 +154,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	m := empty()
 	for i := range mostRuns + 50 {
-		m.Add(fmt.Sprint(i), Run{Began: now.Add(time.Duration(i) * time.Second), Group: fmt.Sprint(i)}, now.Add(time.Duration(i)*time.Second))
+		m.Add(strconv.Itoa(i), Run{Began: now.Add(time.Duration(i) * time.Second), Group: strconv.Itoa(i)}, now.Add(time.Duration(i)*time.Second))
 	}
-	if _, newest := m.Runs[fmt.Sprint(mostRuns+49)]; len(m.Runs) != mostRuns || !newest {
+	if _, newest := m.Runs[strconv.Itoa(mostRuns+49)]; len(m.Runs) != mostRuns || !newest {
 		t.Errorf("%d runs", len(m.Runs))
 	}
 }

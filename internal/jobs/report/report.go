@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"finoos-syncer/internal/finoos"
@@ -241,19 +242,20 @@ type Probe struct {
 
 // Text says how users were asked, why, and how that went.
 func (p *Probe) Text() string {
-	text := p.Mode
+	var text strings.Builder
+	text.WriteString(p.Mode)
 	for _, c := range []struct {
 		n    int64
 		what string
 	}{{p.AskedOne, "asked of one service"}, {p.Owed, "of all, owed something"}, {p.Audited, "audited"}, {p.Misled, "misled"}, {p.Waived, "not waited for"}} {
 		if c.n > 0 {
-			text += fmt.Sprintf(", %s %s", human.Count(c.n), c.what)
+			fmt.Fprintf(&text, ", %s %s", human.Count(c.n), c.what)
 		}
 	}
-	if p.Why == "" {
-		return text
+	if p.Why != "" {
+		text.WriteString(" (" + p.Why + ")")
 	}
-	return text + " (" + p.Why + ")"
+	return text.String()
 }
 
 // Table is what was committed of one table.
