@@ -168,7 +168,7 @@ func TestAKilledRunCostsNoSession(t *testing.T) {
 		t.Skip("many runs")
 	}
 	const users = 5
-	for at, more := int64(0), true; more && at < 60; at += eachNth(3) {
+	for at, more := int64(0), true; more && at < 60; at += eachNth(7) {
 		inBubble(t, banktest.Steady(users), func(b *bank) {
 			t := b.t
 			asked := b.countPosts(nil)
@@ -272,7 +272,7 @@ func TestAKilledRecoveryCostsNoSession(t *testing.T) {
 	if testing.Short() {
 		t.Skip("many runs")
 	}
-	for at, more := int64(0), true; more && at < 60; at += eachNth(3) {
+	for at, more := int64(0), true; more && at < 60; at += eachNth(7) {
 		inBubble(t, banktest.Steady(5), func(b *bank) {
 			t := b.t
 			k := &killable{}

@@ -17,7 +17,7 @@ func TestThousandsOfWaitingUsersHoldNeitherWorkersNorGoroutines(t *testing.T) {
 	t.Parallel()
 	users := int64(2000)
 	if raceEnabled {
-		users = 800
+		users = 400
 	}
 	o := banktest.Steady(int(users))
 	o.PageSize = int(users)

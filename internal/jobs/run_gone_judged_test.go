@@ -85,7 +85,7 @@ func TestOfAHandfulOfUsersOneMayGo(t *testing.T) {
 
 func TestShardsJudgeByTheListOfAll(t *testing.T) {
 	t.Parallel()
-	const nights, stay, come, shards = 4, 60, 20, 3
+	const nights, stay, come, shards = 4, 30, 10, 3
 	inBubble(t, banktest.Still(stay+nights*come), func(b *bank) {
 		t, at := b.t, newTown(b)
 		night := func(group string, want Reason) (sum report.UserCounts) {

@@ -100,7 +100,7 @@ func TestEverythingForbiddenInTheAPIsOwnWordsIsAMatterOfCredentials(t *testing.T
 
 func TestATokenRefusedSoonAfterOneUsersEndsTheRun(t *testing.T) {
 	t.Parallel()
-	o := banktest.Still(200)
+	o := banktest.Still(80)
 	o.Faults.Latency = 200 * time.Millisecond
 	inBubble(t, o, func(b *bank) {
 		t := b.t

@@ -196,7 +196,7 @@ func TestWhatIsLeftForOtherShardsNamesNobodyWhoIsMasked(t *testing.T) {
 		{"mask: {users: {name: hmac, custom_user_id: drop}}", maskKey},
 		{"mask: {users: {name: drop, custom_user_id: drop}}"},
 	} {
-		inBubble(t, banktest.Still(12), func(b *bank) {
+		inBubble(t, banktest.Still(8), func(b *bank) {
 			b.shardsOf("night", 3, lines, 0, 1, 2)
 			// As owners of accounts they are not hidden.
 			objects := slices.DeleteFunc(b.objects(), func(o object) bool { return !strings.Contains(o.key, "_syncer") && !strings.Contains(o.key, "/users/") })
@@ -211,8 +211,8 @@ func TestWhatIsLeftForOtherShardsNamesNobodyWhoIsMasked(t *testing.T) {
 					}
 				}
 			}
-			if len(b.rows("users")) != 12 {
-				b.t.Errorf("%d rows of users, want 12", len(b.rows("users")))
+			if len(b.rows("users")) != 8 {
+				b.t.Errorf("%d rows of users, want 8", len(b.rows("users")))
 			}
 		})
 	}

@@ -46,8 +46,9 @@ func (b *bank) listedPages() int { return b.Counts()["users"] }
 
 func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 	t.Parallel()
-	o := banktest.Still(30)
-	o.PageSize = 10
+	const users = 12
+	o := banktest.Still(users)
+	o.PageSize = users / 3
 	inBubble(t, o, func(b *bank) {
 		pulled := func(reports []*report.Report) (n int64) {
 			for _, r := range reports {
@@ -55,7 +56,7 @@ func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 			}
 			return n
 		}
-		if n := pulled(b.shards("night-1", 3, 0, 1, 2)); n != 30 {
+		if n := pulled(b.shards("night-1", 3, 0, 1, 2)); n != users {
 			b.t.Errorf("%d users were pulled, want each once", n)
 		}
 		once := b.listedPages()
@@ -78,8 +79,8 @@ func TestTheShardsOfARunGroupReadTheListOnce(t *testing.T) {
 		for _, r := range reports {
 			unchanged += r.Users.Unchanged
 		}
-		if unchanged != 30 || b.listedPages() != once {
-			b.t.Errorf("%d users unchanged, want 30; %d pages, want %d", unchanged, b.listedPages(), once)
+		if unchanged != users || b.listedPages() != once {
+			b.t.Errorf("%d users unchanged, want %d; %d pages, want %d", unchanged, users, b.listedPages(), once)
 		}
 
 		b.t.Log("what was handed over is swept a day later")

@@ -82,8 +82,12 @@ func TestLossesAreToldAndNeverGoOnSilently(t *testing.T) { //nolint:tparallel //
 	l := newLakes(t)
 	before := lines(l.rest.verify().Notes)
 	rows := make([]string, len(losses))
+	first, step := sample(3)
 	t.Run("losses", func(t *testing.T) {
 		for i, loss := range losses {
+			if i%step != first {
+				continue
+			}
 			t.Run(loss.name, func(t *testing.T) {
 				t.Parallel()
 				m := memOf(t, l.rest).clone()
@@ -121,7 +125,7 @@ func TestLossesAreToldAndNeverGoOnSilently(t *testing.T) { //nolint:tparallel //
 			})
 		}
 	})
-	if !t.Failed() {
+	if !t.Failed() && step == 1 { // the page has all of them
 		checkDamagesPage(t, "losses", strings.Join(rows, ""))
 	}
 }

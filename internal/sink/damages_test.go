@@ -170,11 +170,15 @@ func TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong(t *testing.T) { //nolin
 	var mu sync.Mutex
 	rows := map[string]string{}
 	var order []string
+	first, step := sample(7) // as there are ten harms, all of them and all targets in turn
 	t.Run("damages", func(t *testing.T) {
 		for _, tt := range targets() {
 			for _, h := range harms {
 				name := tt.name + ", " + h.name
 				order = append(order, name)
+				if len(order)%step != first {
+					continue
+				}
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					if row := l.damage(t, tt, h, before[tt.lake(l)]); row != "" {
@@ -186,10 +190,10 @@ func TestEveryDamageOfALakeIsFoundAndNoneIsSilentlyWrong(t *testing.T) { //nolin
 			}
 		}
 	})
-	if n := len(rows); n < 40 {
-		t.Errorf("%d damages are tried, want at least 40", n)
+	if n := len(rows); n < 40/step {
+		t.Errorf("%d damages are tried, want at least %d", n, 40/step)
 	}
-	if !t.Failed() {
+	if !t.Failed() && step == 1 { // the page has all of them
 		checkDamagesPage(t, "objects", together(order, rows))
 	}
 }

@@ -23,7 +23,8 @@ import (
 func TestAnUploadIsSentInPartsWhileItGrows(t *testing.T) {
 	t.Parallel()
 	sizes := []int{1, bucket.MinPart - 1, bucket.MinPart, bucket.MinPart + 1, 3*bucket.MinPart + 7, 9 * bucket.MinPart}
-	for i := range 2 * len(sizes) {
+	first, step := sample(3)
+	for i := first; i < 2*len(sizes); i += step {
 		size, most := sizes[i/2], []int{3 << 20, 4 * bucket.MinPart}[i%2] // at a time
 		store := newMemStore()
 		body := make([]byte, size)
