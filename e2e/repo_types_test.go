@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"go/ast"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -33,13 +35,22 @@ type repoPackage struct {
 
 // repoPackages type-checks the main module's packages without their tests. What
 // they import comes from the build cache: from source it would take a minute.
+// All tests look at the same ones.
 func repoPackages(t *testing.T) []*repoPackage {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Module", "./...")
+	own, err := checkedPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+var checkedPackages = sync.OnceValues(func() ([]*repoPackage, error) {
+	cmd := exec.CommandContext(context.Background(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Module", "./...") //nolint:forbidigo // outlives the test that comes first
 	cmd.Dir, cmd.Stderr = "..", os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	exports := map[string]string{}
 	var own []*repoPackage
@@ -48,7 +59,7 @@ func repoPackages(t *testing.T) []*repoPackage {
 		if err := d.Decode(p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		exports[p.ImportPath] = p.Export
 		if p.Module != nil && p.Module.Main {
@@ -60,17 +71,17 @@ func repoPackages(t *testing.T) []*repoPackage {
 		for _, name := range p.GoFiles {
 			file, err := parser.ParseFile(p.fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			files = append(files, file)
 		}
 		config := types.Config{Importer: importer.ForCompiler(p.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })}
 		if p.types, err = config.Check(p.ImportPath, p.fset, files, nil); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
-	return own
-}
+	return own, nil
+})
 
 // named calls do with every type that a package declares outside functions.
 func (p *repoPackage) named(do func(*types.Named)) {
