@@ -57,3 +57,49 @@ func TestASummaryOfAnEarlierVersionDoesNotDenyWhatWasPulled(t *testing.T) {
 		}
 	}
 }
+
+func TestASummarySaysWhomItDidNotReachAndWhatWasNotKept(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		report *report.Report
+		want   []string
+		not    []string
+	}{
+		{
+			&report.Report{Outcome: report.Interrupted, Users: report.UserCounts{Listed: 1200, Pulled: 200}, Unreached: 1000},
+			[]string{"  unreached 1,000 users of 1,200: the next run begins with them\n"},
+			[]string{"not kept"},
+		},
+		{
+			&report.Report{Outcome: report.Stopped, AllUnreached: true},
+			[]string{"  unreached nobody: it ended before it was known who is there\n"},
+			[]string{"not kept", "nothing to write"},
+		},
+		{
+			&report.Report{Outcome: report.Stopped, Users: report.UserCounts{Listed: 3, Pulled: 3}, NotKept: &report.NotKept{Users: 3, Rows: 70}},
+			[]string{"  not kept  ", "70 rows", "not committed", "none that is known of: see what was not kept"},
+			[]string{"unreached", "nothing to write"},
+		},
+		{
+			&report.Report{Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
+			[]string{"nothing to write"},
+			[]string{"unreached", "not kept"},
+		},
+	} {
+		var text strings.Builder
+		if err := (summary{report: c.report}).text(&text); err != nil {
+			t.Fatal(err)
+		}
+		whole := strings.Join(strings.Fields(text.String()), " ")
+		for _, want := range c.want {
+			if !strings.Contains(whole, strings.Join(strings.Fields(want), " ")) {
+				t.Errorf("lacks %q:\n%s", want, text.String())
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(whole, not) {
+				t.Errorf("has %q:\n%s", not, text.String())
+			}
+		}
+	}
+}
