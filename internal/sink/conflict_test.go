@@ -160,6 +160,51 @@ func TestALeaseThatIsGivenBackJustBeforeItIsReadIsTaken(t *testing.T) {
 	})
 }
 
+// conflictsAt says of a key's first writes that another is under way.
+func conflictsAt(store bucket.Store, key string, times int) bucket.Store {
+	var said int
+	hook := &putHook{Store: store}
+	hook.put = func(_ int, at string, next func() (bucket.Info, error)) (bucket.Info, error) {
+		if at == key {
+			if said++; said <= times {
+				return bucket.Info{}, bucket.ErrConflict
+			}
+		}
+		return next()
+	}
+	return hook
+}
+
+// Others at the same key are no fault of the store, which is asked a few times only.
+func TestAStateGivesWayToOthersMoreOftenThanToFaults(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newMemStore(), cursors.Shard{Count: 1}, 1)
+		wr := w.openOver(conflictsAt(w.police, stateKey, stateRounds-1))
+		if _, err := count(t.Context(), wr); err != nil {
+			t.Error(err)
+		}
+		w.wantCount("1")
+	})
+}
+
+func TestAMarkIsWrittenHoweverLongOthersAreAtIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		l := testLedger(conflictsAt(store, jobKeys("j").published(1), 25)) // more than one write gives way
+		l.patience = patient
+		r := testRecord("a")
+		r.Seq = 1
+		if m, err := l.settle(t.Context(), r, publishedMark{RunID: "a"}); err != nil || m.RunID != "a" {
+			t.Errorf("settle = %+v, %v", m, err)
+		}
+		if m, err := l.mark(t.Context(), 1); err != nil || m == nil || m.RunID != "a" {
+			t.Errorf("the mark is %+v, %v", m, err)
+		}
+	})
+}
+
 // foldStore is a store in which case does not count, as in folders of macOS and
 // Windows.
 type foldStore struct{ *memStore }

@@ -194,7 +194,7 @@ func TestACrashAtAnyWriteLosesAndDoublesNothing(t *testing.T) {
 			prepared := sc.make(t, store)
 			writes := prepared.fork(t, store.clone()).countWrites()
 			for _, plan := range everyFault {
-				first, step := sample(8)
+				first, step := sample(24)
 				for plan.at = first; prepared.fork(t, store.clone()).survives(plan); plan.at += step {
 				}
 				if step == 1 && plan.at != writes {
@@ -212,7 +212,7 @@ func TestACrashInAFolderLosesAndDoublesNothing(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			for n, step := sample(4); ; n += step {
+			for n, step := sample(11); ; n += step {
 				plan := everyFault[n%len(everyFault)]
 				plan.at = 2*n + n/len(everyFault)%2
 				if !sc.make(t, folderOf(t)).survives(plan) {

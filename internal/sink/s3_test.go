@@ -27,7 +27,7 @@ func TestACrashOnS3LosesAndDoublesNothing(t *testing.T) {
 	for _, sc := range scenarios[1:] {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			for n, step := sample(3); ; n += step {
+			for n, step := sample(7); ; n += step {
 				plan := everyFault[n%len(everyFault)]
 				plan.at = 4*n + n%3
 				if !sc.make(t, openS3(t, server, server.NewBucket(t))).survives(plan) {
