@@ -58,7 +58,7 @@ func TestASummaryOfAnEarlierVersionDoesNotDenyWhatWasPulled(t *testing.T) {
 	}
 }
 
-func TestASummarySaysWhomItDidNotReachAndWhatWasNotKept(t *testing.T) {
+func TestASummaryDeniesNoLossAndNamesWhatWasDown(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		report *report.Report
@@ -81,9 +81,14 @@ func TestASummarySaysWhomItDidNotReachAndWhatWasNotKept(t *testing.T) {
 			[]string{"unreached", "nothing to write"},
 		},
 		{
+			&report.Report{Outcome: report.DoneInPart, Services: map[string]report.Trouble{"banking": {PassedOver: 1200, Error: "503"}}},
+			[]string{"  down      banking since", "1,200 users passed over: 503\n"},
+			nil,
+		},
+		{
 			&report.Report{Outcome: report.Done, Users: report.UserCounts{Listed: 3, Unchanged: 3}},
 			[]string{"nothing to write"},
-			[]string{"unreached", "not kept"},
+			[]string{"unreached", "not kept", "down"},
 		},
 	} {
 		var text strings.Builder

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/jobs/doctor"
 	"finoos-syncer/internal/sink"
 )
 
@@ -67,6 +68,26 @@ func TestACellIsOneLine(t *testing.T) {
 	for _, line := range table.lines() {
 		if obeyed(line) || strings.Contains(line, "\n") || len([]rune(line)) > 500 {
 			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestAFindingOfVerifyAndDoctorIsOneLine(t *testing.T) {
+	t.Parallel()
+	long := evil + strings.Repeat("é", 100_000)
+	var p printout
+	findings(&p, "problem", []sink.Finding{{Where: long, What: long, Do: long}}, 1)
+	var verified, checked strings.Builder
+	if err := p.writeTo(&verified); err != nil {
+		t.Fatal(err)
+	}
+	a := newTestApp(&checked, nil)
+	a.console = &console{w: &checked}
+	a.stdout = &checked // by itself, without what escapes all that is printed
+	a.printCheck(doctor.Check{Status: doctor.CheckFail, What: "token", Saw: long, Do: long})
+	for text, lines := range map[string]int{verified.String(): 1, checked.String(): 2} {
+		if obeyed(text) || strings.Count(text, "\n") != lines || len([]rune(text)) > 4*maxFinding {
+			t.Errorf("%d characters: %.300q", len([]rune(text)), text)
 		}
 	}
 }

@@ -50,6 +50,17 @@ func cut(response *http.Response) (*http.Response, error) {
 	return response, nil
 }
 
+// conflict is what is answered in place of response where another write is under way.
+func conflict(response *http.Response) (*http.Response, error) {
+	if err := response.Body.Close(); err != nil {
+		return nil, err
+	}
+	response.StatusCode, response.Header = http.StatusConflict, http.Header{"Content-Type": {"application/xml"}}
+	response.Body = io.NopCloser(strings.NewReader("<Error><Code>OperationAborted</Code><Message>busy</Message></Error>"))
+	response.ContentLength = -1
+	return response, nil
+}
+
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset by peer") }
@@ -74,6 +85,23 @@ func TestS3SurvivesFaults(t *testing.T) {
 			t.Errorf("Get = %q, %v, want what was put", body, err)
 		}
 	})
+
+	for name, hits := range map[string]func(*http.Request) bool{
+		"beginning an upload": func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.Method == http.MethodPost },
+		"a part":              func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
+	} {
+		t.Run("a conflict at "+name+" is repeated", func(t *testing.T) {
+			t.Parallel()
+			s := faulty(t, server, hits, conflict)
+			up, err := s.CreateUpload(t.Context(), "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.UploadPart(t.Context(), up, 1, []byte("mine")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 
 	t.Run("a lost answer to a completion is settled", func(t *testing.T) {
 		t.Parallel()
