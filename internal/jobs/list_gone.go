@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -218,7 +219,9 @@ func (n *nightly) declare(ctx context.Context, u *user, _ *missingUser) error {
 		},
 		&table.Pull{UserID: u.ID, Stream: string(config.StreamUsers), Outcome: pull.Gone, Deletes: 1, Meta: table.Meta{Op: table.Upsert, ExtractedAt: at}},
 	}}
-	for _, s := range append(config.Streams(), config.StreamSyncSessions, config.StreamMissing, config.StreamLost) {
+	streams := slices.AppendSeq(config.Remembered(), maps.Keys(u.Cursors)) // whatever another version has left
+	slices.Sort(streams)
+	for _, s := range slices.Compact(streams) {
 		batch.Cursors = append(batch.Cursors, cursors.Cursor{UserID: u.ID, Stream: string(s), ExtractedAt: at, Ended: true})
 	}
 	if err := n.w.Add(ctx, batch); err != nil {

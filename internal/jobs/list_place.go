@@ -212,10 +212,15 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 }
 
 // leftUnasked are the users who were passed over and count as not reached: the
-// deadline came first, or their services are asked once a week only, and may have
-// been due. Of a bucket with more than can be named they are one more than these.
+// deadline came first, or what they were passed over for is asked once a week only, and
+// may have been due. Of a bucket with more than can be named they are one more than these.
 func (n *nightly) leftUnasked() (ids []string, err error) {
-	weekly := n.job.Probe != config.ProbeEach || n.job.BankLogins == config.LoginsNeed
+	weekly := func(p heldPart) bool {
+		if p.stream == config.StreamBankLogins {
+			return n.job.BankLogins == config.LoginsNeed
+		}
+		return n.job.Probe == config.ProbeBanking && p.op() != ownPath
+	}
 	batch := n.passed.take()
 	defer batch.close()
 	var named [cursors.Buckets]int
@@ -225,7 +230,7 @@ func (n *nightly) leftUnasked() (ids []string, err error) {
 			return ids, err
 		}
 		b := cursors.BucketOf(u.id)
-		left := slices.ContainsFunc(u.parts, func(p heldPart) bool { return n.comesBack(p.op()) || weekly && p.op() != ownPath })
+		left := slices.ContainsFunc(u.parts, func(p heldPart) bool { return n.comesBack(p.op()) || weekly(p) })
 		if named[b] > maxWaiting || !left {
 			continue
 		}

@@ -132,7 +132,11 @@ func (p *planner) stream(u *user, s config.Stream) {
 // probes counts the correlations that a user is asked for: each service's, or
 // where one is asked first, the others' only if they have to be.
 func (p *planner) probes(u *user) {
-	switch c, audit := p.whom(u); {
+	c, audit := p.whom(u)
+	if u.choice = c; c.One != "" && !audit {
+		u.one = c.One
+	}
+	switch {
 	case c.One != "" && !audit:
 		p.asks.AskedOne++
 		p.due["correlation"]++
@@ -164,7 +168,7 @@ func (p *planner) banks(u *user) {
 	switch {
 	case never && !slices.Contains(u.streams, config.StreamBankLogins):
 		return
-	case !p.needsLogins(u):
+	case !p.needsLogins(u) && (u.one == "" || !p.loginsAreBehind(u)):
 		p.maybeLogins++
 	default:
 		p.due["logins"]++

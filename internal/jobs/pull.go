@@ -25,7 +25,13 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 	res.Previous, res.First = u.Cursor(s).CorrelationID, u.Cursor(s).PulledAt.IsZero()
 	defer res.Close()
 	metered := finoos.WithMeter(ctx, &res.Meter)
-	if n.isSpared(metered, u, s) {
+	op, _ := correlationsOf(s)
+	spared := false
+	if err := n.guarded(ctx, string(s), func() error { spared = n.isSpared(metered, u, s); return nil }); err != nil {
+		u.one = "" // the others are asked for themselves
+		return n.failed(ctx, u, op, res, err)
+	}
+	if spared {
 		n.tally.update(func(rep *report.Report) { rep.Streams[s].NotAsked++ })
 		return ctx.Err()
 	}
@@ -36,7 +42,6 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 	if n.hinted(u, res) {
 		return n.record(ctx, u, res)
 	}
-	op, _ := correlationsOf(s)
 	var changed, down bool
 	err := n.guarded(ctx, string(s), func() (err error) {
 		if changed, err = n.changed(metered, u, res); err != nil || !changed {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -146,11 +147,23 @@ func (u *user) bankingCursor() (cursors.Cursor, bool) {
 type asking struct {
 	mode, why string
 	all       bool // it is looked at for every user whether one service would mislead
+	proving   bool // it is looked at for the first users of the run
+	tried     atomic.Int64
 	counts    probeCounts
 }
 
+// tries says that a user is one of the first, by whom the run sees whether one service
+// tells of the others.
+func (a *asking) tries() bool { return a.proving && a.tried.Add(1) <= probing.Trial }
+
+// isRefuted says that among these one service has hidden what another had: the run asks
+// for all services of everybody else, too.
+func (a *asking) isRefuted() bool {
+	return a.proving && probing.Refuted(a.counts.moved.Load(), a.counts.misled.Load())
+}
+
 // probeCounts count what the job remembers of a run for it.
-type probeCounts struct{ users, equal, audited, misled atomic.Int64 }
+type probeCounts struct{ users, equal, audited, moved, misled atomic.Int64 }
 
 // recallProbes finds out how users are asked. State that cannot be had costs requests,
 // and no run.
@@ -159,9 +172,12 @@ func (s *session) recallProbes(ctx context.Context) {
 	if err != nil {
 		s.log.WarnContext(ctx, "it is not known whether one service tells of the others: all are asked", "error", err)
 	}
-	s.asking.mode, s.asking.why = p.Mode, p.Why
+	s.asking.mode, s.asking.why, s.asking.proving = p.Mode, p.Why, p.Proving
 	configured := s.job.Probe == config.ProbeOne || s.job.Probe == config.ProbeAuto
 	s.asking.all = configured && s.asking.mode == config.ProbeEach && len(s.services) > 1
+	if !s.asksByNeed() {
+		p = report.Probe{Mode: config.ProbeEach, Why: "a run for some users, or in full, asks for everything"}
+	}
 	s.tally.update(func(rep *report.Report) { rep.Probe = &p })
 }
 
@@ -174,9 +190,16 @@ func ProbeOf(ctx context.Context, store bucket.Store, name string, job *config.J
 		memory, err = probing.Recall(body)
 	}
 	memory.Sane(now)
-	mode, why := memory.Mode(job.Probe, len(config.ServicesOf(config.PullOrder(job))))
-	return report.Probe{Mode: mode, Why: why}, err
+	p := memory.Mode(job.Probe, config.ServicesOf(config.PullOrder(job)))
+	if err != nil && p.Mode == config.ProbeOne {
+		p = report.Probe{Mode: config.ProbeEach, Why: "what earlier runs have found cannot be read"}
+	}
+	return p, err
 }
+
+// asksByNeed says that users are asked of what may have changed: in a run over all, and
+// not in full.
+func (s *session) asksByNeed() bool { return s.overAll() && !s.o.Full }
 
 // rememberProbes adds to what the next runs decide by.
 func (n *nightly) rememberProbes(ctx context.Context, rep *report.Report, at stamp) error {
@@ -186,14 +209,14 @@ func (n *nightly) rememberProbes(ctx context.Context, rep *report.Report, at sta
 	}
 	run := probing.Run{
 		Seq: at.Seq, Began: at.Began, Group: rep.RunGroup, Shards: rep.Shards, Whole: rep.CameThrough(), Users: c.users.Load(), Equal: c.equal.Load(),
-		Audited: c.audited.Load(), Misled: c.misled.Load(), All: n.asking.all,
+		Audited: c.audited.Load(), Moved: c.moved.Load(), Misled: c.misled.Load(), All: n.asking.all,
 	}
 	return n.w.UpdateState(ctx, stateProbe, func(old []byte) ([]byte, error) {
 		memory, err := probing.Recall(old)
 		if err != nil {
 			memory = probing.Memory{Runs: map[string]probing.Run{}}
 		}
-		memory.Add(n.id, run, n.o.Now())
+		memory.Add(n.id, run, n.services, n.o.Now())
 		return json.Marshal(memory)
 	})
 }
@@ -211,14 +234,14 @@ func (s *session) known(u *user) *probing.User {
 // that all are asked to see whether one would have misled; without it, Choice.One is
 // the only one.
 func (s *session) whom(u *user) (c probing.Choice, audit bool) {
-	if s.asking.mode != config.ProbeOne && !s.asking.all || !s.overAll() || s.o.Full {
+	if s.asking.mode != config.ProbeOne && !s.asking.all || !s.asksByNeed() {
 		return probing.Choice{}, false
 	}
 	c = probing.Choose(s.known(u))
 	if c.One != "" && s.bankIsDue(u) {
 		return probing.Choice{Known: c.Known, Owed: true}, false
 	}
-	return c, c.One != "" && (s.asking.all || pull.Due(u.ID, probing.AuditEvery, s.lastWhole(u.ID), s.o.Now()))
+	return c, c.One != "" && (s.asking.all || pull.Due(u.ID, probing.AuditEvery, s.lastWhole(u.ID), s.o.Now()) || s.asking.tries() || s.asking.isRefuted())
 }
 
 // decideWhom decides of which services a user is asked who is about to be pulled.
@@ -250,7 +273,15 @@ func (n *nightly) isQuiet(ctx context.Context, u *user) bool {
 		return false
 	}
 	c, err := n.probe(ctx, u, u.one)
-	return err == nil && c.ID == u.choice.Known[u.one].ID
+	if err != nil || c.ID != u.choice.Known[u.one].ID {
+		return false
+	}
+	for service, p := range u.probes { // a session may have asked others
+		if known, ok := u.choice.Known[service]; ok && p.err == nil && p.correlation.ID != known.ID {
+			return false
+		}
+	}
+	return true
 }
 
 // isSpared says that a stream of a user is not asked for: the one service that is has
@@ -277,6 +308,14 @@ func (n *nightly) noteProbes(ctx context.Context, u *user) error {
 	if u.gone || u.again || !u.begun || !n.overAll() {
 		return nil
 	}
+	var moved []cursors.Cursor
+	_ = n.guarded(ctx, "after the streams", func() error { moved = n.drawFromProbes(u); return nil }) // the log has it
+	return n.addCursors(ctx, moved)
+}
+
+// drawFromProbes counts what the services of a user have shown, and returns the cursors
+// that are to remember it.
+func (n *nightly) drawFromProbes(u *user) (moved []cursors.Cursor) {
 	known := n.known(u)
 	if equal, ok := known.Equal(); ok {
 		n.asking.counts.users.Add(1)
@@ -288,7 +327,6 @@ func (n *nightly) noteProbes(ctx context.Context, u *user) error {
 	if u.audited {
 		n.noteAudit(u, shown)
 	}
-	var moved []cursors.Cursor
 	if n.asking.mode == config.ProbeOne && u.one == "" {
 		if state, waived := probing.Waive(known, shown, n.o.Now()); waived {
 			n.tally.update(func(rep *report.Report) { rep.Probe.Waived++ })
@@ -300,7 +338,7 @@ func (n *nightly) noteProbes(ctx context.Context, u *user) error {
 	if c, looked := n.lookedAt(u); looked {
 		moved = append(moved, c)
 	}
-	return n.addCursors(ctx, moved)
+	return moved
 }
 
 // noteAudit counts a user of whom all services were asked.
@@ -310,8 +348,11 @@ func (n *nightly) noteAudit(u *user, shown map[finoos.Service]finoos.Correlation
 		return
 	}
 	n.asking.counts.audited.Add(1)
-	if misled {
+	switch {
+	case misled:
 		n.asking.counts.misled.Add(1)
+	case u.choice.Told(shown):
+		n.asking.counts.moved.Add(1)
 	}
 	n.tally.update(func(rep *report.Report) {
 		rep.Probe.Audited++
@@ -324,14 +365,18 @@ func (n *nightly) noteAudit(u *user, shown map[finoos.Service]finoos.Correlation
 // lookAtLogins is whether a user's logins are read in this run, and what that showed.
 type lookAtLogins struct {
 	decided, read bool
-	asked         bool // a session was asked for
+	of            string // the analysis of banking that was shown before they were read
+	asked         bool   // a session was asked for
 	seen          map[string]*banksync.Seen
 }
 
 // looksAtLogins says whether the logins of a user are read. It is decided once.
 func (n *nightly) looksAtLogins(ctx context.Context, u *user) bool {
 	if !u.logins.decided && !u.logins.read {
+		n.askBankingFirst(ctx, u)
+		u.logins.of = n.bankingShown(u)
 		u.logins.read, u.logins.decided = n.needsLogins(u) || n.bankHasMoved(ctx, u), ctx.Err() == nil
+		u.logins.of = cmp.Or(u.logins.of, n.bankingShown(u))
 	}
 	return u.logins.read
 }
@@ -339,7 +384,7 @@ func (n *nightly) looksAtLogins(ctx context.Context, u *user) bool {
 // needsLogins says that the logins of a user are to be read whatever its banking shows:
 // they are not known, their bank is to be asked for fresh data, or a week has passed.
 func (s *session) needsLogins(u *user) bool {
-	if s.job.BankLogins == config.LoginsEach || !s.overAll() || s.o.Full || u.again || !slices.Contains(u.services, finoos.Banking) {
+	if s.job.BankLogins == config.LoginsEach || !s.asksByNeed() || u.again || !slices.Contains(u.services, finoos.Banking) {
 		return true
 	}
 	c := u.Cursor(config.StreamBankLogins)
@@ -347,7 +392,7 @@ func (s *session) needsLogins(u *user) bool {
 		return true
 	}
 	known := u.Cursor(config.StreamSyncSessions)
-	if known.CorrelationID == "" || known.Erased {
+	if known.CorrelationID == "" {
 		return true
 	}
 	return s.job.Sync.When != config.SyncNever && !s.loginsKnown(u) || s.bankIsDue(u) || s.asksAll(u)
@@ -355,7 +400,7 @@ func (s *session) needsLogins(u *user) bool {
 
 // loginsKnown says that what the logins of a user were like is remembered.
 func (s *session) loginsKnown(u *user) bool {
-	return len(u.Cursor(config.StreamSyncSessions).State) > 0 && s.recall(u).AllSeen()
+	return s.keepsSeen() && len(u.Cursor(config.StreamSyncSessions).State) > 0 && s.recall(u).AllSeen()
 }
 
 // bankIsDue says that a user's bank is to be asked for fresh data, or a login to be told
@@ -379,13 +424,29 @@ func (s *session) bankIsDue(u *user) bool {
 // themselves.
 func (n *nightly) bankHasMoved(ctx context.Context, u *user) bool {
 	if n.isQuiet(ctx, u) {
-		return false
+		return n.loginsAreBehind(u)
 	}
 	if n.health.isDown(apiPart{service: finoos.Banking}) {
 		return true
 	}
 	c, err := n.probe(ctx, u, finoos.Banking)
 	return err != nil || c.ID != u.Cursor(config.StreamSyncSessions).CorrelationID
+}
+
+// loginsAreBehind says that the logins of a user were not read since its banking was
+// pulled, as when a run was killed between the two.
+func (s *session) loginsAreBehind(u *user) bool {
+	banking, known := u.choice.Known[finoos.Banking]
+	return known && banking.ID != u.Cursor(config.StreamSyncSessions).CorrelationID
+}
+
+// askBankingFirst asks for the analysis that the logins will be of, where it is asked for
+// anyway: what comes between the two shows as a newer one next time.
+func (n *nightly) askBankingFirst(ctx context.Context, u *user) {
+	if !slices.Contains(u.services, finoos.Banking) || n.isQuiet(ctx, u) || n.health.isDown(apiPart{service: finoos.Banking}) {
+		return
+	}
+	_, _ = n.probe(ctx, u, finoos.Banking) // its own streams say what came of it
 }
 
 // recallNeeded counts what a user's logins need by what they were like, where they are
@@ -407,7 +468,7 @@ func (n *nightly) recallNeeded(ctx context.Context, u *user) {
 // lookedAt is the cursor that remembers what a user's logins are like, once they have
 // been read, and of which analysis of banking they were.
 func (n *nightly) lookedAt(u *user) (c cursors.Cursor, moved bool) {
-	banking := n.bankingShown(u)
+	banking := u.logins.of
 	logins := u.Cursor(config.StreamBankLogins)
 	if n.job.BankLogins == config.LoginsEach || !u.logins.read || banking == "" || n.has(config.StreamBankLogins) && (logins.Failures > 0 || logins.ErrorClass != "" || logins.PulledAt.IsZero()) {
 		return c, false
@@ -421,7 +482,7 @@ func (n *nightly) lookedAt(u *user) (c cursors.Cursor, moved bool) {
 			return c, false // they could not be read
 		}
 		memory := n.recall(u)
-		if memory.See(u.logins.seen) || len(c.State) == 0 {
+		if n.keepsSeen() && memory.See(u.logins.seen) || len(c.State) == 0 {
 			state, err := json.Marshal(n.sealed(u, memory))
 			if err != nil {
 				return c, false

@@ -8,9 +8,9 @@ import (
 	"finoos-syncer/internal/jobs/config"
 )
 
-// A first night shows one analysis for everybody: each service has long finished. What
-// comes later shows whether one tells of the others at once.
-func TestAutoAsksAllWhereAServiceComesANightAfterTheOthers(t *testing.T) {
+// A first night shows one analysis for everybody: each service has long finished. The
+// first users of the second show whether one tells of the others.
+func TestAutoMissesNothingWhereAServiceComesANightAfterTheOthers(t *testing.T) {
 	t.Parallel()
 	o := banktest.Steady(20)
 	o.Readings = sandbox.Readings{Services: "late"}
@@ -20,7 +20,7 @@ func TestAutoAsksAllWhereAServiceComesANightAfterTheOthers(t *testing.T) {
 		for night := 2; night <= 6; night++ {
 			b.Night()
 			rep := b.run()
-			if rep.Probe.Mode != config.ProbeEach || night == 2 && rep.Probe.Misled < 3 {
+			if night == 2 && rep.Probe.Misled < 3 || night > 2 && rep.Probe.Mode != config.ProbeEach {
 				t.Errorf("night %d: %+v", night, rep.Probe)
 			}
 			if s := rep.Streams[config.StreamAccounts]; s.NotAsked > 0 || s.Pulled == 0 {
@@ -46,15 +46,53 @@ func TestShardsDecideTogetherHoweverManyThereAre(t *testing.T) {
 			b.Night()
 			return one, each
 		}
-		for night, n := range []int{4, 4} {
-			if one, _ := modes([]string{"a", "b"}[night], n); one > 0 {
-				t.Errorf("night %d: %d shards ask one", night+1, one)
-			}
+		if one, _ := modes("a", 4); one > 0 {
+			t.Errorf("the first night: %d shards ask one", one)
 		}
 		for night, n := range []int{3, 5, 1} {
-			if _, each := modes([]string{"c", "d", "e"}[night], n); each > 0 {
-				t.Errorf("night %d: %d of %d shards ask all", night+3, each, n)
+			if _, each := modes([]string{"b", "c", "d"}[night], n); each > 0 {
+				t.Errorf("night %d: %d of %d shards ask all", night+2, each, n)
 			}
+		}
+	})
+}
+
+// Of a thousand users of whom contracts have come to nothing new, the first are looked
+// at, and then everybody is.
+func TestARunInWhichTheFirstAreMisledAsksTheOthersOfAllToo(t *testing.T) {
+	t.Parallel()
+	o := banktest.Steady(600)
+	o.Nightly.Analysed = 0.3
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		b.light()
+		stands, streams := b.frozen("contracts"), "streams: [accounts, contracts]"
+		b.run(streams)
+		*stands = true
+		b.Night()
+		rep := b.run(streams)
+		if p := rep.Probe; p.Mode != config.ProbeOne || !p.Proving || p.Audited < 500 || p.Misled < 100 || rep.Streams[config.StreamAccounts].NotAsked > 0 {
+			t.Errorf("%+v, accounts %+v", rep.Probe, rep.Streams[config.StreamAccounts])
+		}
+	})
+}
+
+func TestWhereOneIsProvenToTellNobodyIsLookedAtFirst(t *testing.T) {
+	t.Parallel()
+	o := banktest.Steady(300)
+	o.Nightly.Analysed = 0.3
+	inBubble(t, o, func(b *bank) {
+		t := b.t
+		b.light()
+		streams := "streams: [accounts, contracts]"
+		b.run(streams)
+		b.Night()
+		if p := b.run(streams).Probe; !p.Proving || p.Audited < 190 || p.AskedOne == 0 {
+			t.Errorf("the second night: %+v", p)
+		}
+		b.Night()
+		if p := b.run(streams).Probe; p.Proving || p.Mode != config.ProbeOne || p.AskedOne < 200 {
+			t.Errorf("the third night: %+v", p)
 		}
 	})
 }

@@ -207,21 +207,21 @@ func TestWhoIsOwedSomethingIsAskedOfAllServices(t *testing.T) {
 // frozen lets the correlations of a service stand still for everybody, while on.
 func (b *bank) frozen(service string) (on *bool) {
 	on = new(bool)
-	held := map[string]string{}
+	var held sync.Map // of texts
 	next := b.transport
 	b.transport = via{next, func(r *http.Request) (*http.Response, error) {
 		if _, rest := pathOf(r); rest != service+"/correlation" {
 			return nil, nil //nolint:nilnil // goes on
 		}
-		if body, ok := held[r.URL.Path]; *on && ok {
-			return answers(r, 200, body), nil
+		if body, ok := held.Load(r.URL.Path); *on && ok {
+			return answers(r, 200, fmt.Sprint(body)), nil
 		}
 		res, err := next.RoundTrip(r)
 		if err != nil || res.StatusCode != http.StatusOK {
 			return res, err
 		}
 		body, err := io.ReadAll(res.Body)
-		held[r.URL.Path] = string(body)
+		held.Store(r.URL.Path, string(body))
 		return answers(r, 200, string(body)), err
 	}}
 	return on
@@ -353,12 +353,8 @@ func TestAutoAsksOneOnceTheServicesAreKnownToShowOneAnalysis(t *testing.T) {
 					t.Errorf("the first night: %+v", first.Probe)
 				}
 				b.Night()
-				if second := b.run(streams); second.Probe.Mode != config.ProbeEach || second.Streams[config.StreamAccounts].NotAsked > 0 {
-					t.Errorf("the second night: %+v", second.Probe)
-				}
-				b.Night()
 				if rep := b.run(streams); rep.Probe.Mode != c.want || rep.Probe.Why == "" {
-					t.Errorf("the third night: %+v", rep.Probe)
+					t.Errorf("the second night: %+v", rep.Probe)
 				}
 				if s := b.status(streams); s.Probe.Mode != c.want || s.Probe.Why == "" {
 					t.Errorf("status: %+v", s.Probe)

@@ -147,7 +147,10 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 		err = s.readLastRun(ctx, store)
 	}
 	if err == nil {
-		s.Probe, err = ProbeOf(ctx, store, o.Job, job, o.Now())
+		var unread error
+		if s.Probe, unread = ProbeOf(ctx, store, o.Job, job, o.Now()); unread != nil {
+			s.Probe.Why = "what earlier runs have found cannot be read: the next one writes it anew"
+		}
 	}
 	if err == nil {
 		err = s.readUnfinished(ctx, store, left)

@@ -111,7 +111,7 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 	ctx = finoos.WithAttempt(ctx, u.before())
 	next := n.pollAnalysis
 	if !u.begun {
-		u.begun, next = true, n.begin
+		u.begun = true
 		if c, ok := n.recovered[u.ID]; ok {
 			u.Cursors[config.StreamSyncSessions], u.LastWritten = c, c.ExtractedAt
 		}
@@ -119,7 +119,7 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 		n.countAnalyses(u)
 		n.choose(u)
 		u.scopes = n.scopesOfUser(u.Listed)
-		n.decideWhom(u)
+		next = func(ctx context.Context, u *user) error { n.decideWhom(u); return n.begin(ctx, u) }
 	}
 	if err := n.survive(u, n.guarded(ctx, "before the streams", func() error { return next(ctx, u) })); err != nil {
 		return err

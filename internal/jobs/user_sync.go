@@ -35,7 +35,8 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	defer func() { n.tally.needs(&waits) }()
 	for l, err := range list.All() {
 		if finoos.IsNullList(err) {
-			break // nobody is to be asked for; what it means is the stream's to say
+			seen = nil // nobody is to be asked for; what it means is the stream's to say
+			break
 		}
 		if err != nil {
 			return n.skipSync(ctx, u, err)
@@ -220,8 +221,8 @@ func (n *nightly) noteSession(
 // who is not asked for again would else be named for ever.
 func (n *nightly) hideLogins(ctx context.Context, u *user) error {
 	c, bare := u.Cursor(config.StreamSyncSessions), false
-	for login := range banksync.Recall(c.State) {
-		bare = bare || n.reader.Veil.Bares(login)
+	for login, known := range banksync.Recall(c.State) {
+		bare = bare || n.reader.Veil.Bares(login) || n.masking != nil && known.Seen != nil
 	}
 	if !bare {
 		return nil
@@ -237,6 +238,9 @@ func (n *nightly) hideLogins(ctx context.Context, u *user) error {
 	u.Cursors[config.StreamSyncSessions] = c
 	return nil
 }
+
+// keepsSeen says that what logins are like may be remembered.
+func (s *session) keepsSeen() bool { return s.masking == nil || s.reader.Veil.SealText("", "{}") != "" }
 
 func (n *nightly) sealed(u *user, memory banksync.Logins) banksync.Logins {
 	sealed := make(banksync.Logins, len(memory))

@@ -69,8 +69,15 @@ func (l Logins) Due(p *config.Sync, now time.Time) Decision {
 
 // See takes in what the logins of a user are like, nil for one that is another since,
 // and that others are not there any more; changed is false where that is what was
-// remembered.
+// remembered. That there is none at all is believed when it is seen a second time.
 func (l Logins) See(seen map[string]*Seen) (changed bool) {
+	if len(seen) == 0 && l.isThere() {
+		for id, m := range l {
+			m.Seen = nil
+			l[id] = m
+		}
+		return true
+	}
 	note := func(id string, s *Seen) {
 		if m := l[id]; m.Seen.Text() != s.Text() {
 			m.Seen, changed = s, true
@@ -84,8 +91,22 @@ func (l Logins) See(seen map[string]*Seen) (changed bool) {
 		if _, there := seen[id]; !there {
 			note(id, &Seen{Gone: true})
 		}
+		if m := l[id]; m.Seen != nil && m.Seen.Gone && m.Outcome == "" && !m.Unsure {
+			delete(l, id) // nothing else is known of it
+			changed = true
+		}
 	}
 	return changed
+}
+
+// isThere says that a login was there when it was looked at last.
+func (l Logins) isThere() bool {
+	for _, m := range l {
+		if m.Seen != nil && !m.Seen.Gone {
+			return true
+		}
+	}
+	return false
 }
 
 // Text is what was seen in one text.

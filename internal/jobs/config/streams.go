@@ -91,3 +91,9 @@ func JobNames(c *Config, name string) string {
 	names := slices.Sorted(maps.Keys(c.Jobs))
 	return strings.Join(names, ", ") + human.Meant(name, names)
 }
+
+// Remembered are all streams that a user may have a cursor of: those that are pulled,
+// and those where a job remembers something else.
+func Remembered() []Stream {
+	return append(Streams(), StreamSyncSessions, StreamMissing, StreamLost, StreamProbe)
+}

@@ -115,6 +115,7 @@ func (m *Metrics) Ended(job string, report *report.Report, err error) {
 	for stream, s := range report.Streams {
 		for outcome, n := range map[string]int64{
 			"pulled": s.Pulled, "unchanged": s.Unchanged, "not_asked": s.NotAsked, "no_analysis": s.NoAnalysis, "failed": s.Failed,
+			"not_booked": s.NotBooked, "quarantined": s.Quarantined, "gone": s.Gone,
 		} {
 			c.streams.WithLabelValues(job, string(stream), outcome).Add(float64(n))
 		}

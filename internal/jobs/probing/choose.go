@@ -127,15 +127,15 @@ func newestOf(known map[finoos.Service]finoos.Correlation) (newest finoos.Correl
 // would tell of nothing.
 func lags(k, newest finoos.Correlation) bool { return k.ID != newest.ID && k.At.Before(newest.At) }
 
-// Equal says whether all services were pulled of one analysis; ok is false where no
-// two are known.
+// Equal says whether all services that were pulled were so of one analysis, whatever else
+// is owed; ok is false where no two are known.
 func (u *User) Equal() (equal, ok bool) {
-	known, owed := u.known()
+	known, _ := u.known()
 	if len(known) < 2 {
 		return false, false
 	}
 	ids := slices.Collect(maps.Values(known))
-	return !owed && !slices.ContainsFunc(ids, func(c finoos.Correlation) bool { return c.ID != ids[0].ID }), true
+	return !slices.ContainsFunc(ids, func(c finoos.Correlation) bool { return c.ID != ids[0].ID }), true
 }
 
 // Misled says whether the one service, which showed what was known of it, has hidden
@@ -151,11 +151,23 @@ func (c *Choice) Misled(shown map[finoos.Service]finoos.Correlation, now time.Ti
 	}
 	for s, k := range c.Known {
 		p, asked := shown[s]
-		if asked && p.ID != "" && p.ID != k.ID && now.Sub(p.At) > beganBefore {
+		if asked && p.ID != "" && p.ID != k.ID && isOld(p.At, now) && (p.At.IsZero() || !p.At.Before(k.At)) {
 			return true, true
 		}
 	}
 	return false, true
+}
+
+// isOld says that an analysis began long enough ago that the others should have come to
+// it. One of a time that is not told, or far ahead, is: clocks excuse nothing.
+func isOld(at, now time.Time) bool {
+	return now.Sub(at) > beganBefore || at.Sub(now) > beganBefore
+}
+
+// Told says that the one service has moved.
+func (c *Choice) Told(shown map[finoos.Service]finoos.Correlation) bool {
+	one, asked := shown[c.One]
+	return asked && one.ID != "" && one.ID != c.Known[c.One].ID
 }
 
 // waivers are what a cursor of [config.StreamProbe] remembers: by service, the analysis

@@ -10,15 +10,21 @@ import (
 	"slices"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // Memory is what a job remembers of its runs to decide how users are asked: an object
 // of its state.
 type Memory struct {
-	// Shown is since when the services of the users are known to show one analysis, and
-	// one of them to tell of the others; zero while they are not. It is what auto waits
-	// for.
+	// Services are those of which all this is known.
+	Services []finoos.Service `json:"services,omitempty"`
+	// Proven is since when enough users have moved whose one service has told of it, zero
+	// before: until then auto looks at the first users of each run.
+	Proven time.Time `json:"proven,omitzero"`
+	// Shown is since when the services of the users are known to show one analysis, zero
+	// while they are not. It is what auto waits for.
 	Shown time.Time `json:"shown,omitzero"`
 	// Fallback is since when the one service is not believed, zero while it is.
 	Fallback time.Time `json:"fallback,omitzero"`
@@ -38,8 +44,10 @@ type Run struct {
 	Equal int64 `json:"equal,omitempty"`
 	// Audited users were asked of all services though nothing was owed to them, and the
 	// one has hidden from Misled ones that another had moved. All says that this was
-	// looked at for every user, not for those whose instant had come.
+	// looked at for every user, not for those whose instant had come. Of Moved ones the
+	// one has told.
 	Audited int64 `json:"audited,omitempty"`
+	Moved   int64 `json:"moved,omitempty"`
 	Misled  int64 `json:"misled,omitempty"`
 	All     bool  `json:"all,omitempty"`
 }
@@ -53,6 +61,12 @@ const (
 	// equalShare of the users must show one analysis, of leastEqual users or of all.
 	equalShare = 0.99
 	leastEqual = 100
+	// Trial is how many users of a run are looked at first, until it is proven that one
+	// service tells of the others: by so many who have moved, or a tenth of few users.
+	Trial      = 200
+	leastMoved = 20
+	// refutedShare of those who moved are too many to be hidden.
+	refutedShare = 0.01
 	// mostRuns bounds what is remembered: hourly runs of sixteen shards.
 	mostRuns = 16 * 24 * 14
 )
@@ -69,7 +83,7 @@ func Recall(body []byte) (Memory, error) {
 		return Memory{Runs: map[string]Run{}}, fmt.Errorf("%w: %w", errNoMemory, err)
 	}
 	for id, r := range m.Runs {
-		if r.Users < 0 || r.Equal < 0 || r.Equal > r.Users || r.Audited < 0 || r.Misled < 0 || r.Misled > r.Audited || r.Began.IsZero() {
+		if r.Users < 0 || r.Equal < 0 || r.Equal > r.Users || r.Audited < 0 || r.Moved < 0 || r.Misled < 0 || r.Misled > r.Audited || r.Began.IsZero() {
 			return Memory{Runs: map[string]Run{}}, fmt.Errorf("%w: its run %q counts what cannot be", errNoMemory, id)
 		}
 	}
@@ -86,17 +100,22 @@ const ahead = 24 * time.Hour
 // Sane drops what is of a clock that was wrong, and what is too old to count.
 func (m *Memory) Sane(now time.Time) {
 	maps.DeleteFunc(m.Runs, func(_ string, r Run) bool { return r.Began.Sub(now) > ahead || now.Sub(r.Began) > window })
-	if m.Shown.Sub(now) > ahead {
-		m.Shown = time.Time{}
+	if m.Shown.Sub(now) > ahead || m.Proven.Sub(now) > ahead {
+		m.Shown, m.Proven = time.Time{}, time.Time{}
 	}
 	if m.Fallback.Sub(now) > ahead {
 		m.Fallback = now
 	}
 }
 
-// Add takes in what a run has found, and draws the conclusions.
-func (m *Memory) Add(id string, r Run, now time.Time) {
+// Add takes in what a run has found of users and these services, and draws the
+// conclusions. What is known of other services is forgotten.
+func (m *Memory) Add(id string, r Run, services []finoos.Service, now time.Time) {
 	m.Sane(now)
+	if !m.isOf(services) {
+		*m = Memory{Runs: map[string]Run{}, Fallback: m.Fallback}
+	}
+	m.Services = services
 	m.Runs[id] = r
 	if len(m.Runs) > mostRuns {
 		ids := slices.SortedFunc(maps.Keys(m.Runs), func(a, b string) int { return m.Runs[a].Began.Compare(m.Runs[b].Began) })
@@ -104,8 +123,11 @@ func (m *Memory) Add(id string, r Run, now time.Time) {
 			delete(m.Runs, old)
 		}
 	}
-	if m.Shown.IsZero() && m.newest().shows() {
+	if f := m.newest(); m.Shown.IsZero() && f.enough && f.isEqual() {
 		m.Shown = now.UTC()
+	}
+	if m.Proven.IsZero() && m.isProven() {
+		m.Proven = now.UTC()
 	}
 	byOne, byAll := m.audits()
 	switch {
@@ -116,10 +138,15 @@ func (m *Memory) Add(id string, r Run, now time.Time) {
 	}
 }
 
+// isOf says that what is known is known of these services.
+func (m *Memory) isOf(services []finoos.Service) bool {
+	return len(m.Services) == 0 || slices.Equal(slices.Sorted(slices.Values(m.Services)), slices.Sorted(slices.Values(services)))
+}
+
 // found is what the shards of one run have found together.
 type found struct {
-	users, equal, audited, misled int64
-	enough                        bool // these are all users, or many
+	users, equal int64
+	enough       bool // these are all users, or many
 }
 
 // newest is what the newest run has found.
@@ -133,23 +160,30 @@ func (m *Memory) newest() (f found) {
 	parts, whole := 0, true
 	for _, r := range m.Runs {
 		if r.Group == newest.Group {
-			f.users, f.equal, f.audited, f.misled = f.users+r.Users, f.equal+r.Equal, f.audited+r.Audited, f.misled+r.Misled
-			parts, whole = parts+1, whole && r.Whole
+			f.users, f.equal, parts, whole = f.users+r.Users, f.equal+r.Equal, parts+1, whole && r.Whole
 		}
 	}
 	f.enough = f.users >= leastEqual || f.users > 0 && whole && parts >= newest.Shards
 	return f
 }
 
-// shows says that the services of the users show one analysis, and that one of them
-// would have told of what the others had. Without a second look they always do: at a
-// first pull each service has long finished.
-func (f found) shows() bool {
-	return f.enough && f.isEqual() && f.isLookedAt() && float64(f.misled) <= misledShare*float64(f.audited)
+func (f found) isEqual() bool { return float64(f.equal) >= equalShare*float64(f.users) }
+
+// isProven says that of enough users who have moved the one service has told. That the
+// services show one analysis proves less: at a first pull each has long finished.
+func (m *Memory) isProven() bool {
+	var moved, misled int64
+	for _, r := range m.Runs {
+		moved, misled = moved+r.Moved, misled+r.Misled
+	}
+	return moved >= min(leastMoved, 1+m.newest().users/10) && !Refuted(moved, misled)
 }
 
-func (f found) isEqual() bool    { return float64(f.equal) >= equalShare*float64(f.users) }
-func (f found) isLookedAt() bool { return 2*f.audited >= f.users }
+// Refuted says that of so many users who have moved the one service has hidden too many,
+// the misled ones.
+func Refuted(moved, misled int64) bool {
+	return misled > 0 && float64(misled) > refutedShare*float64(moved+misled)
+}
 
 // audit sums up audits: misled users, of so many.
 type audit struct{ misled, audited float64 }
@@ -175,34 +209,34 @@ func (m *Memory) audits() (byOne, byAll audit) {
 }
 
 // Mode is how a run asks its users, and why, for people. configured is the job's
-// probe, services those of its streams.
-func (m *Memory) Mode(configured string, services int) (mode, why string) {
+// probe, services are those of its streams.
+func (m *Memory) Mode(configured string, services []finoos.Service) report.Probe {
 	switch {
 	case configured != config.ProbeOne && configured != config.ProbeAuto:
-		return configured, "the job says so"
-	case services < 2:
-		return config.ProbeEach, "the job has one service"
+		return report.Probe{Mode: configured, Why: "the job says so"}
+	case len(services) < 2:
+		return report.Probe{Mode: config.ProbeEach, Why: "the job has one service"}
 	case !m.Fallback.IsZero():
 		byOne, byAll := m.audits()
 		worst := byOne
 		if byAll.misleads() && !byOne.misleads() {
 			worst = byAll
 		}
-		return config.ProbeEach, fmt.Sprintf("since %s the one service is not believed: it had not moved where another had %.0f times in fourteen days, of %.0f users looked at; once it misleads nobody for as long, it is asked alone again",
-			m.Fallback.Format("2006-01-02"), worst.misled, worst.audited)
+		return report.Probe{Mode: config.ProbeEach, Why: fmt.Sprintf("since %s the one service is not believed: it had not moved where another had %.0f times in fourteen days, of %.0f users looked at; once it misleads nobody for as long, it is asked alone again",
+			m.Fallback.Format("2006-01-02"), worst.misled, worst.audited)}
 	case configured == config.ProbeOne:
-		return config.ProbeOne, "the job says so"
+		return report.Probe{Mode: config.ProbeOne, Why: "the job says so"}
+	case !m.isOf(services):
+		return report.Probe{Mode: config.ProbeEach, Why: "the job has other services than before"}
+	case !m.Shown.IsZero() && m.Proven.IsZero():
+		return report.Probe{Mode: config.ProbeOne, Proving: true, Why: fmt.Sprintf(
+			"the services of the users show one analysis; until enough have moved to prove that one tells of the others, the first %d of a run are asked of all", Trial)}
 	case !m.Shown.IsZero():
-		return config.ProbeOne, "the services of the users show one analysis"
+		return report.Probe{Mode: config.ProbeOne, Why: "the services of the users show one analysis, and one tells of the others"}
 	}
-	switch f := m.newest(); {
-	case f.users == 0:
-		return config.ProbeEach, "whether the services of a user show one analysis is not known yet"
-	case !f.isEqual():
-		return config.ProbeEach, fmt.Sprintf("the services show one analysis for %d of %d users only", f.equal, f.users)
-	case !f.isLookedAt() || !f.enough:
-		return config.ProbeEach, "whether one service tells of the others is seen by the second look at the users"
-	default:
-		return config.ProbeEach, fmt.Sprintf("one service would not have told of the others for %d of %d users", f.misled, f.audited)
+	f := m.newest()
+	if f.users == 0 {
+		return report.Probe{Mode: config.ProbeEach, Why: "whether the services of a user show one analysis is not known yet"}
 	}
+	return report.Probe{Mode: config.ProbeEach, Why: fmt.Sprintf("the services show one analysis for %d of %d users only", f.equal, f.users)}
 }

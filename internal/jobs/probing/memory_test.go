@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
 )
 
@@ -16,16 +17,18 @@ func nights(m *Memory, from, n, shards int, run func(night int, mode string) Run
 	for night := from; night < from+n; night++ {
 		at := now.Add(time.Duration(night) * 24 * time.Hour)
 		m.Sane(at)
-		mode, _ := m.Mode(config.ProbeOne, 4)
+		mode := m.Mode(config.ProbeOne, four).Mode
 		modes = append(modes, mode)
 		for shard := range shards {
 			r := run(night, mode)
 			r.Began, r.Group, r.Shards, r.All = at, fmt.Sprint("group", night), shards, mode == config.ProbeEach
-			m.Add(fmt.Sprintf("run%d-%d", night, shard), r, at.Add(time.Hour))
+			m.Add(fmt.Sprintf("run%d-%d", night, shard), r, four, at.Add(time.Hour))
 		}
 	}
 	return modes
 }
+
+var four = []finoos.Service{finoos.Banking, finoos.CategorizationService, finoos.ContractsService, finoos.AccountHistoryService}
 
 func empty() *Memory { return &Memory{Runs: map[string]Run{}} }
 
@@ -97,44 +100,70 @@ func TestAFallbackLastsAsLongAsTheOneWouldMisleadAndTwoWeeks(t *testing.T) {
 func TestAutoWaitsForNinetyNineOfAHundredOrForAll(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
-		runs  []Run
-		blind bool // it is the first look at the users
-		want  string
+		runs []Run
+		want string
 	}{
-		"nothing is known":        {nil, false, config.ProbeEach},
-		"at the first look":       {[]Run{{Users: 200, Equal: 200, Shards: 1, Whole: true}}, true, config.ProbeEach},
-		"at one at half of them":  {[]Run{{Users: 200, Equal: 200, Audited: 100, Shards: 1, Whole: true}}, true, config.ProbeOne},
-		"one would have misled":   {[]Run{{Users: 200, Equal: 200, Audited: 200, Misled: 2, Shards: 1, Whole: true}}, true, config.ProbeEach},
-		"one of a few would have": {[]Run{{Users: 7, Equal: 7, Audited: 7, Misled: 1, Shards: 1, Whole: true}}, true, config.ProbeEach},
-		"all of many, cut":        {[]Run{{Users: 100, Equal: 100, Shards: 1}}, false, config.ProbeOne},
-		"99 of 100":               {[]Run{{Users: 100, Equal: 99, Shards: 1}}, false, config.ProbeOne},
-		"98 of 100":               {[]Run{{Users: 100, Equal: 98, Shards: 1, Whole: true}}, false, config.ProbeEach},
-		"all of a few":            {[]Run{{Users: 7, Equal: 7, Shards: 1, Whole: true}}, false, config.ProbeOne},
-		"all of a few, cut":       {[]Run{{Users: 7, Equal: 7, Shards: 1}}, false, config.ProbeEach},
-		"of a few, another shard": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}}, false, config.ProbeEach},
-		"of both":                 {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 3, Shards: 2, Whole: true}}, false, config.ProbeOne},
-		"of both, one has others": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 2, Shards: 2, Whole: true}}, false, config.ProbeEach},
+		"nothing is known":        {nil, config.ProbeEach},
+		"all of many, cut":        {[]Run{{Users: 100, Equal: 100, Shards: 1}}, config.ProbeOne},
+		"99 of 100":               {[]Run{{Users: 100, Equal: 99, Shards: 1}}, config.ProbeOne},
+		"98 of 100":               {[]Run{{Users: 100, Equal: 98, Shards: 1, Whole: true}}, config.ProbeEach},
+		"all of a few":            {[]Run{{Users: 7, Equal: 7, Shards: 1, Whole: true}}, config.ProbeOne},
+		"all of a few, cut":       {[]Run{{Users: 7, Equal: 7, Shards: 1}}, config.ProbeEach},
+		"of a few, another shard": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}}, config.ProbeEach},
+		"of both":                 {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 3, Shards: 2, Whole: true}}, config.ProbeOne},
+		"of both, one has others": {[]Run{{Users: 7, Equal: 7, Shards: 2, Whole: true}, {Users: 3, Equal: 2, Shards: 2, Whole: true}}, config.ProbeEach},
 	} {
 		m := empty()
 		for i, r := range c.runs {
 			r.Began, r.Group = now, "g"
-			if !c.blind {
-				r.Audited = r.Users
-			}
-			m.Add(strconv.Itoa(i), r, now.Add(time.Hour))
+			m.Add(strconv.Itoa(i), r, four, now.Add(time.Hour))
 		}
-		if mode, why := m.Mode(config.ProbeAuto, 4); mode != c.want || why == "" {
-			t.Errorf("%s: %s, %s", what, mode, why)
+		if p := m.Mode(config.ProbeAuto, four); p.Mode != c.want || p.Why == "" || p.Proving != (c.want == config.ProbeOne) {
+			t.Errorf("%s: %+v", what, p)
 		}
 	}
 	m := empty()
-	m.Add("a", Run{Users: 100, Equal: 100, Audited: 100, Shards: 1, Began: now, Group: "a"}, now)
-	m.Add("b", Run{Users: 100, Equal: 50, Shards: 1, Began: now.Add(time.Hour), Group: "b"}, now.Add(time.Hour))
-	if mode, _ := m.Mode(config.ProbeAuto, 4); mode != config.ProbeOne {
+	m.Add("a", Run{Users: 100, Equal: 100, Shards: 1, Began: now, Group: "a"}, four, now)
+	m.Add("b", Run{Users: 100, Equal: 50, Shards: 1, Began: now.Add(time.Hour), Group: "b"}, four, now.Add(time.Hour))
+	if p := m.Mode(config.ProbeAuto, four); p.Mode != config.ProbeOne {
 		t.Error("a night on which many are behind is one of questions to all, by what is owed")
 	}
-	if mode, _ := m.Mode(config.ProbeAuto, 1); mode != config.ProbeEach {
+	if p := m.Mode(config.ProbeAuto, four[:1]); p.Mode != config.ProbeEach {
 		t.Error("there is but one service")
+	}
+	if p := m.Mode(config.ProbeAuto, four[:3]); p.Mode != config.ProbeEach {
+		t.Error("nothing is known of these services")
+	}
+	m.Add("c", Run{Users: 10, Equal: 1, Shards: 1, Began: now.Add(2 * time.Hour), Group: "c"}, four[:3], now.Add(2*time.Hour))
+	if p := m.Mode(config.ProbeAuto, four[:3]); p.Mode != config.ProbeEach || len(m.Runs) != 1 {
+		t.Errorf("what was known of other services holds for these: %+v, %v", p, m.Runs)
+	}
+}
+
+func TestThatOneTellsOfTheOthersIsProvenByThoseWhoMoved(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		users         int64
+		moved, misled []int64 // by run
+		want          bool
+	}{
+		"nobody has moved":          {1000, []int64{0, 0, 0}, []int64{0, 0, 0}, false},
+		"nineteen have":             {1000, []int64{10, 9}, []int64{0, 0}, false},
+		"twenty have":               {1000, []int64{10, 10}, []int64{0, 0}, true},
+		"one of a few":              {6, []int64{1}, []int64{0}, true},
+		"a tenth of some":           {120, []int64{12}, []int64{0}, false},
+		"more than that":            {120, []int64{13}, []int64{0}, true},
+		"one in twenty was hidden":  {1000, []int64{19}, []int64{1}, false},
+		"one in a hundred is noise": {1000, []int64{99}, []int64{1}, true},
+	} {
+		m := empty()
+		for i := range c.moved {
+			at := now.Add(time.Duration(i) * 24 * time.Hour)
+			m.Add(strconv.Itoa(i), Run{Users: c.users, Equal: c.users, Audited: c.users, Moved: c.moved[i], Misled: c.misled[i], Shards: 1, Whole: true, Began: at, Group: strconv.Itoa(i)}, four, at)
+		}
+		if p := m.Mode(config.ProbeAuto, four); p.Proving == c.want || p.Mode != config.ProbeOne {
+			t.Errorf("%s: %+v", what, p)
+		}
 	}
 }
 
@@ -154,7 +183,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	m := empty()
 	for i := range mostRuns + 50 {
-		m.Add(strconv.Itoa(i), Run{Began: now.Add(time.Duration(i) * time.Second), Group: strconv.Itoa(i)}, now.Add(time.Duration(i)*time.Second))
+		m.Add(strconv.Itoa(i), Run{Began: now.Add(time.Duration(i) * time.Second), Group: strconv.Itoa(i)}, four, now.Add(time.Duration(i)*time.Second))
 	}
 	if _, newest := m.Runs[strconv.Itoa(mostRuns+49)]; len(m.Runs) != mostRuns || !newest {
 		t.Errorf("%d runs", len(m.Runs))
@@ -163,7 +192,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func FuzzRecall(f *testing.F) {
 	m := empty()
-	m.Add("a", Run{Users: 100, Equal: 100, Audited: 7, Misled: 3, Began: now, Group: "g", Shards: 1}, now)
+	m.Add("a", Run{Users: 100, Equal: 100, Audited: 7, Misled: 3, Began: now, Group: "g", Shards: 1}, four, now)
 	body, err := json.Marshal(m)
 	if err != nil {
 		f.Fatal(err)
@@ -178,10 +207,10 @@ func FuzzRecall(f *testing.F) {
 			t.Error("half of it was read")
 		}
 		m.Sane(now)
-		m.Add("x", Run{Users: 1, Equal: 1, Began: now, Group: "g", Shards: 1, Whole: true}, now)
+		m.Add("x", Run{Users: 1, Equal: 1, Began: now, Group: "g", Shards: 1, Whole: true}, four, now)
 		for _, configured := range []string{config.ProbeAuto, config.ProbeOne, config.ProbeEach, config.ProbeBanking} {
-			if mode, why := m.Mode(configured, 4); mode == config.ProbeAuto || mode == "" || why == "" {
-				t.Errorf("%s: %q, %q", configured, mode, why)
+			if p := m.Mode(configured, four); p.Mode == config.ProbeAuto || p.Mode == "" || p.Why == "" {
+				t.Errorf("%s: %+v", configured, p)
 			}
 		}
 		if _, err := json.Marshal(m); err != nil {

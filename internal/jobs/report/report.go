@@ -228,6 +228,9 @@ type Stream struct {
 type Probe struct {
 	Mode string `json:"mode"` // each, one or banking
 	Why  string `json:"why,omitempty"`
+	// Proving says that the first users are asked of all services, to see whether one
+	// tells of the others.
+	Proving bool `json:"proving,omitempty"`
 	// AskedOne users were asked of one service alone, as long as it had not moved; Owed
 	// ones of all, since something was owed to them; and Audited ones of all to see
 	// whether the one service would have misled, as it would have for Misled ones.
