@@ -49,6 +49,14 @@ const (
 
 func (a *alone) limit() float64 { return a.base }
 
+// begin counts as many looks as done as it takes to settle.
+func (a *alone) begin(g *governor, k Known) {
+	a.base, a.stock, a.looks = k.Limit, k.Burst, 3
+	g.rate = a.base
+}
+
+func (a *alone) found(*governor) Known { return Known{Limit: a.base, Burst: a.stock} }
+
 func (a *alone) idle(g *governor) {
 	if a.excess > 0 { // a look that proves nothing
 		g.rate, a.excess = a.base, 0
@@ -56,6 +64,9 @@ func (a *alone) idle(g *governor) {
 }
 
 func (a *alone) late(g *governor) {
+	if a.looks > 0 {
+		return // it was no first burst
+	}
 	a.stock++
 	a.base++
 	g.rate = a.base
@@ -85,6 +96,9 @@ func (a *alone) grow(g *governor, dt, since float64) {
 
 // due says whether it is time to look upwards.
 func (a *alone) due(g *governor, since float64) bool {
+	if g.refusals == 0 { // the limit was known, and is tried
+		return since >= max(anew, earned*a.lost(g))
+	}
 	soon := math.Pow(4, float64(a.looks))
 	if lost := a.lost(g); lost > 0 && !a.drained { // a pause fills the bucket
 		soon = max(soon, earned*lost)
@@ -112,7 +126,10 @@ func (a *alone) lost(g *governor) float64 { return max(0, g.pause.Seconds()-max(
 
 func (a *alone) refused(g *governor, c cycle) {
 	switch {
-	case g.refusals == 0:
+	case g.refusals == 0 && g.known && a.excess == 0 && c.took < anew: // it is another limit
+		a.base = min(a.found(g).expects(c), a.base)
+		a.stock, a.burst, a.drained, a.looks = c.served-1, c.took, c.served < 1, 0
+	case g.refusals == 0 && !g.known:
 		a.base = max(c.served, 1) / (c.took + 1)
 		a.stock, a.burst, a.drained = c.served-1, c.took, c.served < 1
 	case a.excess > 0:
