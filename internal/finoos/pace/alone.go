@@ -45,6 +45,7 @@ const (
 	foldFirst  = 0.72   // the same in the very first look
 	earned     = 33.0   // seconds without a look for each second of the limit that an early one costs
 	leap       = 0.4    // growth of base that means another limit, as a share
+	telling    = 4.0    // requests served that tell a limit
 )
 
 func (a *alone) limit() float64 { return a.base }
@@ -126,7 +127,7 @@ func (a *alone) lost(g *governor) float64 { return max(0, g.pause.Seconds()-max(
 
 func (a *alone) refused(g *governor, c cycle) {
 	switch {
-	case g.refusals == 0 && g.known && a.excess == 0 && c.took < anew: // it is another limit
+	case g.refusals == 0 && g.known && a.excess == 0 && c.took < anew && c.served >= telling: // it is another limit
 		a.base = min(a.found(g).expects(c), a.base)
 		a.stock, a.burst, a.drained, a.looks = c.served-1, c.took, c.served < 1, 0
 	case g.refusals == 0 && !g.known:
