@@ -52,7 +52,7 @@ func (a *alone) limit() float64 { return a.base }
 
 // begin counts as many looks as done as it takes to settle.
 func (a *alone) begin(g *governor, k Known) {
-	a.base, a.stock, a.looks = k.Limit, k.Burst, 3
+	*a = alone{base: k.Limit, stock: k.Burst, looks: 3}
 	g.rate = a.base
 }
 

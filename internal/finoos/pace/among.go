@@ -59,7 +59,7 @@ func (a *among) limit() float64 { return a.mark }
 
 // begin counts some cuts as done: all shards know of the same limit, and are level.
 func (a *among) begin(g *governor, k Known) {
-	a.mark, a.stock, a.cuts = k.Limit, k.Burst, 4
+	*a = among{mark: k.Limit, stock: k.Burst, cuts: 4}
 	g.rate = a.mark * (1 - a.gain()/2)
 	a.climb = a.longest(g)
 }

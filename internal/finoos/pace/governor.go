@@ -49,7 +49,9 @@ type governor struct {
 	pause    time.Duration // after it
 	open     time.Time     // when that ends
 	served   int           // requests since cut
+	asked    int           // requests that have left
 	known    bool          // it began at a limit that an earlier process had found
+	began    Known         // that limit
 	proved   float64       // seconds for which demand has kept up since there is a limit
 	course   course        // of the limit
 	bounced  int           // requests that were refused besides, no news
@@ -111,6 +113,7 @@ func (g *governor) bound() { g.rate = min(max(g.rate, min(slowest, g.share)), g.
 // sent grows the rate at a request that leaves at now. idle is how long the
 // turn had been there for the taking before the request came.
 func (g *governor) sent(now time.Time, idle time.Duration) {
+	g.asked++
 	if g.begun.IsZero() {
 		g.begun, g.grown = now, now
 		if g.known {

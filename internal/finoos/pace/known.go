@@ -50,7 +50,8 @@ const (
 	// anew is for how many seconds one refusal is enough to learn a limit anew that
 	// was only known. After as many it is tried.
 	anew = 10.0
-	// few requests before, for a token, say nothing; more that were all served do.
+	// few requests before, for a token, say nothing, be they refused: somebody else has
+	// drained the bucket.
 	few = 20
 	// proof is for how many seconds requests must have kept up with the pace for what
 	// was found to be worth keeping.
@@ -59,25 +60,27 @@ const (
 
 // begin starts at a limit that is known, and reports whether it does.
 func (g *governor) begin(k Known) bool {
-	if g.refusals > 0 || g.known || g.served > few || !k.IsSane() || k.Limit >= g.ceiling {
+	if g.known || g.asked > few || !k.IsSane() || k.Limit >= g.ceiling {
 		return false
 	}
-	g.known, g.pause = true, k.Pause
+	g.known, g.began, g.pause = true, k, k.Pause
 	g.begun, g.open, g.served, g.steady = time.Time{}, time.Time{}, 0, 0
+	g.refusals, g.bounced, g.proved, g.course = 0, 0, 0, course{}
 	g.law.begin(g, k)
 	g.bound()
 	return true
 }
 
-// found is what the next process may begin with; false where it would be no beginning:
-// it has not proved itself, it is by the hour, or the ceiling is all that is known.
+// found is what the next process may begin with: what has proved itself, else what this
+// one began with. False where that would be no beginning: there is neither, the quota is
+// by the hour, or the ceiling is all that is known.
 func (g *governor) found() (Known, bool) {
-	if g.refusals == 0 && !g.known {
-		return Known{}, false
+	if g.proved < proof {
+		return g.began, g.known
 	}
 	k := g.law.found(g)
-	k.Burst, k.Pause = min(max(k.Burst, 0), mostBurst), g.pause
-	return k, k.Limit < g.ceiling && g.proved >= proof && k.IsSane()
+	k.Limit, k.Burst, k.Pause = min(k.Limit, g.ceiling), min(max(k.Burst, 0), mostBurst), g.pause
+	return k, (k.Limit < g.ceiling || g.known) && k.IsSane()
 }
 
 func (g *governor) origin() Origin {

@@ -141,6 +141,14 @@ func TestOnlyWhatCanBeALimitIsBegunWith(t *testing.T) {
 	if g.begin(Known{Limit: 10}) {
 		t.Error("one that has served many without a refusal slows down")
 	}
+	for _, shards := range []int{1, 4} {
+		g := newGovernor(100, shards)
+		g.sent(now, 0)
+		g.refused(now, now, time.Second)
+		if !g.begin(Known{Limit: 10, Burst: 2}) || g.rate < 9 || g.origin() != Recalled {
+			t.Errorf("%d shards: since its first request was refused it goes at %g, and has that %s", shards, g.rate, g.origin())
+		}
+	}
 }
 
 func TestWhatHasNotProvedItselfIsNotKept(t *testing.T) {
