@@ -183,7 +183,7 @@ func (s *session) recallLimit(ctx context.Context) {
 
 // rememberLimit keeps the limit that the run has found for the next one.
 func (s *session) rememberLimit(ctx context.Context, rep *report.Report) error {
-	found, ok := pacing.FoundBy(s.client, s.limit.known, s.limit.learned, s.o.Now())
+	found, ok := pacing.FoundBy(s.client, s.began, s.limit.known, s.limit.learned, s.o.Now())
 	if !ok {
 		return nil
 	}

@@ -38,11 +38,13 @@ type Found struct {
 	// where it was only recalled and nothing has spoken against it.
 	Ended   time.Time `json:"ended"`
 	Learned time.Time `json:"learned"`
-	Limit   float64   `json:"limit"`            // requests/s
-	Burst   float64   `json:"burst"`            // requests at once
-	Pause   float64   `json:"pause"`            // seconds, after a refusal
-	Began   time.Time `json:"began,omitzero"`   // of Course
-	Course  []Point   `json:"course,omitempty"` // of the limit
+	Limit   float64   `json:"limit"` // requests/s
+	Burst   float64   `json:"burst"` // requests at once
+	Pause   float64   `json:"pause"` // seconds, after a refusal
+	// Course is how the limit went from Began on, by the real clock, for as long as
+	// requests kept up with it.
+	Began  time.Time `json:"began,omitzero"`
+	Course []Point   `json:"course,omitempty"`
 }
 
 // Point is a limit at an instant: seconds after the beginning, requests a second.
@@ -268,22 +270,29 @@ func (m *Memory) Write() ([]byte, error) { return json.Marshal(m) }
 // another is by how much a limit is above the one that was recalled if it is another.
 const another = 1.05
 
-// FoundBy is what a client has found until now that began with a limit which the API had
-// told at learned; zero, where it began with none.
-func FoundBy(c *finoos.Client, began finoos.KnownLimit, learned, now time.Time) (Found, bool) {
+// FoundBy is what a client has found until now that is at work since an instant of the
+// real clock, and began with a limit which the API had told at learned; zero, where it
+// began with none.
+func FoundBy(c *finoos.Client, since time.Time, began finoos.KnownLimit, learned, now time.Time) (Found, bool) {
 	k, went, ok := c.FoundLimit()
 	if !ok {
 		return Found{}, false
 	}
 	f := Found{Ended: now.UTC(), Learned: now.UTC(), Limit: rounded(k.Limit), Burst: rounded(k.Burst), Pause: k.Pause.Seconds()}
-	if c.Stats().LimitFrom == finoos.LimitRecalled && !learned.IsZero() && k.Limit < another*began.Limit {
+	recalled := k == began || c.Stats().LimitFrom == finoos.LimitRecalled && k.Limit < another*began.Limit
+	if recalled && !learned.IsZero() {
 		f.Learned = learned
 	}
-	for _, s := range went {
-		if f.Began.IsZero() {
-			f.Began = s.At.UTC()
+	f.Began, f.Course = since.UTC(), []Point{{0, f.Limit}}
+	for i, s := range went {
+		p := Point{math.Round(s.At.Sub(since).Seconds()), rounded(s.Limit)}
+		if i == 0 {
+			f.Course[0][1] = p[1]
 		}
-		f.Course = append(f.Course, Point{math.Round(s.At.Sub(f.Began).Seconds()), rounded(s.Limit)})
+		f.Course = append(f.Course, p)
+	}
+	if len(went) == 0 {
+		f.Course = append(f.Course, Point{math.Round(time.Since(since).Seconds()), f.Limit})
 	}
 	return f, true
 }
