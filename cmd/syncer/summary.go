@@ -51,6 +51,9 @@ func (s summary) text(w io.Writer) error {
 	}
 	s.aboutUsers(&p)
 	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if text := paceText(r); text != "" {
+		p.item("limit", "%s", text)
+	}
 	if r.Probe != nil {
 		p.item("probe", "%s", probeText(r.Probe))
 	}
@@ -98,6 +101,23 @@ func (s summary) aboutUsers(p *printout) {
 	if r.Unsettled > 0 {
 		p.item("settling", "%s pulled without the new analysis: it comes with the next run", plural(r.Unsettled, "user"))
 	}
+}
+
+// paceText says where the API's limit comes from, "" where it is not known.
+func paceText(r *report.Report) string {
+	var parts []string
+	switch began := fmt.Sprintf("began at %.4g, which an earlier run found %s", r.Pace.Began, day(r.Pace.LearnedAt)); {
+	case r.Pace.From == finoos.LimitLearned && r.Pace.Began > 0:
+		parts = append(parts, fmt.Sprintf("%.4g a second, learned; %s", r.LearnedLimit, began))
+	case r.Pace.From == finoos.LimitLearned:
+		parts = append(parts, fmt.Sprintf("%.4g a second, learned", r.LearnedLimit))
+	case r.Pace.From == finoos.LimitRecalled:
+		parts = append(parts, fmt.Sprintf("%.4g a second, recalled: %s", r.LearnedLimit, began))
+	}
+	if r.Pace.Ignored > 0 {
+		parts = append(parts, fmt.Sprintf("what was remembered of it cannot be true (%d)", r.Pace.Ignored))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // probeText says how users were asked, why, and how that went.

@@ -87,6 +87,10 @@ func TestTheSecondNightBeginsAtTheLimitThatTheFirstHasFound(t *testing.T) {
 			t.Errorf("a limit of %g is remembered, want 20", limit)
 		}
 		b.Night()
+		s, err := ReadStatus(t.Context(), StatusOptions{Config: b.config(small()...), Job: "nightly", Now: b.Now})
+		if err != nil || s.Limit == nil || !near(s.Limit.PerSecond, 20) {
+			t.Errorf("the status tells of %+v, %v", s.Limit, err)
+		}
 		second := b.run(small()...)
 		if p := second.Pace; !near(p.Began, 20) || p.From != finoos.LimitRecalled || p.LearnedAt.IsZero() || !p.Kept {
 			t.Errorf("the second night: %+v", p)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/pacing"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -147,9 +148,7 @@ type begunLimit struct {
 }
 
 // limitKey names the client of the API whose limit it is.
-func (s *session) limitKey() string {
-	return pacing.Key(s.o.Config.FinoOS.BaseURL, s.o.Config.FinoOS.ClientID)
-}
+func limitKey(c *config.Config) string { return pacing.Key(c.FinoOS.BaseURL, c.FinoOS.ClientID) }
 
 // recallLimit begins at the limit that the last run has found, this shard at its share of
 // it. State that cannot be had costs the seconds in which it is found again, and no run.
@@ -166,7 +165,7 @@ func (s *session) recallLimit(ctx context.Context) {
 	} else if ignored > 0 {
 		s.log.WarnContext(ctx, "some of what is remembered of the API's limit cannot be true, and is passed over", "entries", ignored)
 	}
-	all, learned, found := memory.Limit(s.limitKey(), s.o.RunGroup)
+	all, learned, found := memory.Limit(limitKey(s.o.Config), s.o.RunGroup)
 	own := all.Share(s.o.Shard.Count)
 	found = found && s.client.BeginAt(own)
 	if found {
@@ -192,7 +191,7 @@ func (s *session) rememberLimit(ctx context.Context, rep *report.Report) error {
 		if err != nil {
 			memory = pacing.Memory{Clients: map[string]pacing.Client{}}
 		}
-		memory.Add(s.limitKey(), rep.RunGroup, s.o.Shard.Index, found)
+		memory.Add(limitKey(s.o.Config), rep.RunGroup, s.o.Shard.Index, found)
 		return memory.Write()
 	})
 	rep.Pace.Kept = err == nil

@@ -28,6 +28,7 @@ type alone struct {
 	stock   float64 // tokens in the bucket when a look begins, as far as is known
 	burst   float64 // seconds that the first burst took
 	looks   int     // since the limit was lost
+	second  int     // second looks, over all times that the limit was lost
 	drained bool    // the bucket was empty when the first request came, and is not known
 
 	// Of the look that goes on, or the last one.
@@ -78,6 +79,9 @@ func (a *alone) grow(g *governor, dt, since float64) {
 		if !a.due(g, since) {
 			return
 		}
+		if a.looks == 1 {
+			a.second++
+		}
 		a.first = firstStep * a.base
 		if a.looks == 0 {
 			a.first = longStep * a.base
@@ -103,7 +107,7 @@ func (a *alone) due(g *governor, since float64) bool {
 	soon := math.Pow(4, float64(a.looks))
 	if lost := a.lost(g); lost > 0 && !a.drained { // a pause fills the bucket
 		soon = max(soon, earned*lost)
-		if a.looks <= 1 {
+		if a.looks == 0 || a.looks == 1 && a.second < 2 { // not again and again: stalls of our own look like limits, too
 			soon = 0
 		}
 	}
