@@ -106,13 +106,13 @@ func (s summary) aboutUsers(p *printout) {
 // paceText says where the API's limit comes from, "" where it is not known.
 func paceText(r *report.Report) string {
 	var parts []string
-	switch began := fmt.Sprintf("began at %.4g, which an earlier run found %s", r.Pace.Began, day(r.Pace.LearnedAt)); {
+	switch {
 	case r.Pace.From == finoos.LimitLearned && r.Pace.Began > 0:
-		parts = append(parts, fmt.Sprintf("%.4g a second, learned; %s", r.LearnedLimit, began))
+		parts = append(parts, fmt.Sprintf("%.4g a second, learned; began at %.4g of %s", r.LearnedLimit, r.Pace.Began, day(r.Pace.LearnedAt)))
 	case r.Pace.From == finoos.LimitLearned:
 		parts = append(parts, fmt.Sprintf("%.4g a second, learned", r.LearnedLimit))
 	case r.Pace.From == finoos.LimitRecalled:
-		parts = append(parts, fmt.Sprintf("%.4g a second, recalled: %s", r.LearnedLimit, began))
+		parts = append(parts, fmt.Sprintf("%.4g a second, recalled from %s", r.LearnedLimit, day(r.Pace.LearnedAt)))
 	}
 	if r.Pace.Ignored > 0 {
 		parts = append(parts, fmt.Sprintf("what was remembered of it cannot be true (%d)", r.Pace.Ignored))
