@@ -17,12 +17,11 @@ type Pacing = pace.Limiter
 // in [Config].
 func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecond, shards) }
 
-// KnownLimit is the API's limit as an earlier run has found it, LimitSample as it was at
-// an instant.
-type (
-	KnownLimit  = pace.Known
-	LimitSample = pace.Sample
-)
+// KnownLimit is the API's limit as an earlier run has found it.
+type KnownLimit = pace.Known
+
+// LimitSample is that limit as it was at an instant.
+type LimitSample = pace.Sample
 
 // Where the limit of a client comes from; see [Stats].
 const (

@@ -116,8 +116,19 @@ func TestKnownLimitThatHasRisenIsFoundInTheFirstMinute(t *testing.T) {
 func TestOnlyWhatCanBeALimitIsBegunWith(t *testing.T) {
 	t.Parallel()
 	for _, k := range []Known{
-		{}, {Limit: -1}, {Limit: 0.1}, {Limit: 1e300}, {Limit: math.NaN()}, {Limit: math.Inf(1)}, {Limit: 100}, {Limit: 200},
-		{Limit: 10, Burst: -1}, {Limit: 10, Burst: math.NaN()}, {Limit: 10, Burst: 1e300}, {Limit: 10, Pause: -1}, {Limit: 10, Pause: time.Hour},
+		{},
+		{Limit: -1},
+		{Limit: 0.1},
+		{Limit: 1e300},
+		{Limit: math.NaN()},
+		{Limit: math.Inf(1)},
+		{Limit: 100},
+		{Limit: 200},
+		{Limit: 10, Burst: -1},
+		{Limit: 10, Burst: math.NaN()},
+		{Limit: 10, Burst: 1e300},
+		{Limit: 10, Pause: -1},
+		{Limit: 10, Pause: time.Hour},
 	} {
 		if l := New(100, 1); l.Begin(k) || l.Origin() != "" {
 			t.Errorf("began at %+v", k)
