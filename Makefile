@@ -113,7 +113,7 @@ bench-latency: ## requests a second from an API that takes 50 ms: a minute
 bench-commit: ## what commits, checkpoints and starts cost: two minutes
 	$(call BENCH,commit,^TestCommit$$)
 
-bench-quota: ## hidden limits in real time, with pacing and without: five minutes
+bench-quota: ## hidden limits in real time, short runs and second nights, with pacing and without: eight minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
 
 bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: five minutes

@@ -16,7 +16,10 @@ import (
 	"finoos-syncer/internal/finoos/sandbox"
 )
 
-var measure = flag.Bool("quota", false, "measure, which takes five minutes")
+var (
+	measure = flag.Bool("quota", false, "measure, which takes eight minutes")
+	nights  = flag.Bool("nights", false, "measure short runs and second nights alone, which takes three")
+)
 
 const (
 	warmUp  = 10 * time.Second // not counted
@@ -98,24 +101,38 @@ func groups() [][]scenario {
 }
 
 func TestQuota(t *testing.T) {
-	if !*measure {
+	if !*measure && !*nights {
 		t.Skip("run make bench-quota")
 	}
 	t.Parallel()
 	out := os.Stdout
+	_, _ = fmt.Fprintln(out, nightsHead)
+	runs := shortRuns()
+	for _, line := range atOnce(len(runs), func(i int) string { return runs[i].run(t) }) {
+		_, _ = fmt.Fprintln(out, line)
+	}
+	if *nights {
+		return
+	}
+	_, _ = fmt.Fprintln(out)
 	_, _ = fmt.Fprintln(out, "| limit, requests/s | depth | Retry-After | shards | client | used % | refused % | later % | least share | most |")
 	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, group := range groups() {
-		lines := make([]string, len(group))
-		var all sync.WaitGroup
-		for i, s := range group {
-			all.Go(func() { lines[i] = s.run(t) })
-		}
-		all.Wait()
-		for _, line := range lines {
+		for _, line := range atOnce(len(group), func(i int) string { return group[i].run(t) }) {
 			_, _ = fmt.Fprintln(out, line)
 		}
 	}
+}
+
+// atOnce measures n things beside each other.
+func atOnce(n int, run func(i int) string) []string {
+	lines := make([]string, n)
+	var all sync.WaitGroup
+	for i := range lines {
+		all.Go(func() { lines[i] = run(i) })
+	}
+	all.Wait()
+	return lines
 }
 
 // run measures a scenario and returns its line.

@@ -138,6 +138,9 @@ func jobStatusText(p *printout, s *jobs.Status) {
 	} else {
 		p.item("complete", "not yet: no run has reached all users")
 	}
+	if s.Limit != nil {
+		p.item("limit", "the next run begins at %.4g requests a second, which the API allowed %s", s.Limit.PerSecond, moment(s.Limit.LearnedAt, s.At))
+	}
 	usersStatusText(p, s)
 	p.item("probe", "%s", s.Probe.Text())
 	p.printf("\n")

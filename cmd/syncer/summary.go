@@ -51,6 +51,9 @@ func (s summary) text(w io.Writer) error {
 	}
 	s.aboutUsers(&p)
 	p.item("requests", "%s, %s refused, %s tried again, %s read", count(r.Requests), count(r.Refused), count(r.Retries), size(r.BytesRead))
+	if text := paceText(r); text != "" {
+		p.item("limit", "%s", text)
+	}
 	if r.Probe != nil {
 		p.item("probe", "%s", r.Probe.Text())
 	}
@@ -98,6 +101,23 @@ func (s summary) aboutUsers(p *printout) {
 	if r.Unsettled > 0 {
 		p.item("settling", "%s pulled without the new analysis: it comes with the next run", plural(r.Unsettled, "user"))
 	}
+}
+
+// paceText says where the API's limit comes from, "" where it is not known.
+func paceText(r *report.Report) string {
+	var parts []string
+	switch {
+	case r.Pace.From == finoos.LimitLearned && r.Pace.Began > 0:
+		parts = append(parts, fmt.Sprintf("%.4g a second, learned; began at %.4g of %s", r.LearnedLimit, r.Pace.Began, day(r.Pace.LearnedAt)))
+	case r.Pace.From == finoos.LimitLearned:
+		parts = append(parts, fmt.Sprintf("%.4g a second, learned", r.LearnedLimit))
+	case r.Pace.From == finoos.LimitRecalled:
+		parts = append(parts, fmt.Sprintf("%.4g a second, recalled from %s", r.LearnedLimit, day(r.Pace.LearnedAt)))
+	}
+	if r.Pace.Ignored > 0 {
+		parts = append(parts, fmt.Sprintf("what was remembered of it cannot be true (%d)", r.Pace.Ignored))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // joined is an error in one line: those that were joined stand on one each.

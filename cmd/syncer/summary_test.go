@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/jobs/report"
@@ -27,6 +28,27 @@ func TestASummarySaysWhatWasOddAndNamesOne(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("lacks %q:\n%s", want, text.String())
 		}
+	}
+}
+
+func TestASummaryTellsWhereTheLimitComesFrom(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 2, 31, 0, 0, time.UTC)
+	for want, r := range map[string]*report.Report{
+		"limit     39.25 a second, learned\n":                                            {LearnedLimit: 39.25, Pace: report.Pace{From: "learned"}},
+		"limit     39.25 a second, recalled from " + day(at) + "\n":                      {LearnedLimit: 39.25, Pace: report.Pace{From: "recalled", Began: 39.25, LearnedAt: at}},
+		"limit     20 a second, learned; began at 39.25 of " + day(at) + "\n":            {LearnedLimit: 20, Pace: report.Pace{From: "learned", Began: 39.25, LearnedAt: at}},
+		"limit     20 a second, learned; what was remembered of it cannot be true (1)\n": {LearnedLimit: 20, Pace: report.Pace{From: "learned", Ignored: 1}},
+		"limit     what was remembered of it cannot be true (2)\n":                       {Pace: report.Pace{Ignored: 2}},
+	} {
+		var text strings.Builder
+		if err := (summary{report: r}).text(&text); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("%v: lacks %q:\n%s", err, want, text.String())
+		}
+	}
+	var text strings.Builder
+	if err := (summary{report: &report.Report{}}).text(&text); err != nil || strings.Contains(text.String(), "limit") {
+		t.Errorf("%v: tells of a limit:\n%s", err, text.String())
 	}
 }
 

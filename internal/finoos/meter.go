@@ -37,6 +37,7 @@ type Stats struct {
 
 	Rate         float64 // requests/s that the pacer allows now; 0 = unpaced
 	LearnedLimit float64 // requests/s that the API seems to allow; 0 = never refused, the ceiling is all that is known
+	LimitFrom    string  // LimitRecalled: an earlier run found it, and nothing was refused since; LimitLearned; "" = there is none
 	Pauses       int64   // of all requests, after a refusal
 
 	TotalsOff map[string]int64 // users by operation whose list holds more or fewer records than it tells, and is believed
@@ -69,7 +70,7 @@ func (c *Client) Stats() Stats {
 		ByOperation: maps.Clone(c.counters.byOperation),
 		Answers:     maps.Clone(c.counters.answers),
 
-		Rate: rate, LearnedLimit: limit, Pauses: pauses,
+		Rate: rate, LearnedLimit: limit, LimitFrom: string(c.pace.Origin()), Pauses: pauses,
 
 		TotalsOff: c.totals.off(),
 	}

@@ -17,6 +17,27 @@ type Pacing = pace.Limiter
 // in [Config].
 func NewPacing(perSecond float64, shards int) *Pacing { return pace.New(perSecond, shards) }
 
+// KnownLimit is the API's limit as an earlier run has found it.
+type KnownLimit = pace.Known
+
+// LimitSample is that limit as it was at an instant.
+type LimitSample = pace.Sample
+
+// Where the limit of a client comes from; see [Stats].
+const (
+	LimitRecalled = string(pace.Recalled)
+	LimitLearned  = string(pace.Learned)
+)
+
+// BeginAt makes the client begin at a limit that an earlier run has found, and reports
+// whether it does: not where its pace has learned something already, or the ceiling is
+// no higher. Of clients that share their pace it is for all of them.
+func (c *Client) BeginAt(k KnownLimit) bool { return c.pace.Begin(k) }
+
+// FoundLimit is the limit for the next run to begin with, and how it went; false where
+// there is none that has proved itself.
+func (c *Client) FoundLimit() (k KnownLimit, went []LimitSample, ok bool) { return c.pace.Found() }
+
 // pacer holds requests back. All of the client's pass here, those for tokens too.
 type pacer struct {
 	pace     *Pacing

@@ -202,6 +202,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 		check(n.weighed.update(ctx, n.w))
 	}
 	check(n.rememberProbes(ctx, rep, now))
+	check(n.rememberLimit(ctx, rep))
 	if rep.CameThrough() {
 		own := byBuckets[success]{}
 		for _, b := range n.o.Shard.Buckets() {

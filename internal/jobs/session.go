@@ -71,6 +71,7 @@ type session struct {
 	reserved reservations
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	asking   asking             // how users are asked
+	limit    begunLimit         // that the pace began with
 	safe     bool               // the last commit has succeeded
 
 	leased atomic.Bool // the sink is open
@@ -171,6 +172,7 @@ func (s *session) openSink(ctx context.Context, kind, backfill string) (err erro
 		return s.sinkError(ctx, err)
 	}
 	s.leased.Store(true)
+	s.recallLimit(ctx)
 	return s.sameIDs(ctx)
 }
 

@@ -8,6 +8,10 @@ import (
 	"maps"
 	"time"
 
+	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pacing"
+	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
@@ -23,6 +27,7 @@ const (
 	stateSuccess = "success" // when each bucket of users was last in a run that came to its end
 	stateList    = "list"    // how many users the last plausible list named
 	stateProbe   = "probe"   // what probes of one service have shown and hidden
+	stateLimit   = "limit"   // the API's limit, as the last runs have found it
 )
 
 // stamp says which run an entry is of, and orders entries: by the number of the
@@ -134,4 +139,61 @@ func LastSuccess(ctx context.Context, store bucket.Store, job string) (began, en
 		}
 	}
 	return began, ended, nil
+}
+
+// begunLimit is the limit that a run began with, zero where it had to find one.
+type begunLimit struct {
+	known   finoos.KnownLimit
+	learned time.Time // when the API had told it
+}
+
+// limitKey names the client of the API whose limit it is.
+func limitKey(c *config.Config) string { return pacing.Key(c.FinoOS.BaseURL, c.FinoOS.ClientID) }
+
+// recallLimit begins at the limit that the last run has found, this shard at its share of
+// it. State that cannot be had costs the seconds in which it is found again, and no run.
+func (s *session) recallLimit(ctx context.Context) {
+	var memory pacing.Memory
+	var ignored int
+	body, err := sink.ReadState(ctx, s.store, s.o.Job, stateLimit)
+	if err == nil {
+		memory, ignored, err = pacing.Recall(body, s.o.Now())
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "what the API allows is not remembered: the pace finds it again", "error", err)
+		ignored = 1
+	} else if ignored > 0 {
+		s.log.WarnContext(ctx, "some of what is remembered of the API's limit cannot be true, and is passed over", "entries", ignored)
+	}
+	all, learned, found := memory.Limit(limitKey(s.o.Config), s.o.RunGroup)
+	own := all.Share(s.o.Shard.Count)
+	found = found && s.client.BeginAt(own)
+	if found {
+		s.limit = begunLimit{known: own, learned: learned}
+		s.log.InfoContext(ctx, "the pace begins at the limit of an earlier run", "requests_per_second", own.Limit, "learned", learned)
+	}
+	s.tally.update(func(rep *report.Report) {
+		rep.Pace.Ignored = ignored
+		if found {
+			rep.Pace.Began, rep.Pace.LearnedAt = own.Limit, learned
+		}
+	})
+}
+
+// rememberLimit keeps the limit that the run has found for the next one.
+func (s *session) rememberLimit(ctx context.Context, rep *report.Report) error {
+	found, ok := pacing.FoundBy(s.client, s.began, s.limit.known, s.limit.learned, s.o.Now())
+	if !ok {
+		return nil
+	}
+	err := s.w.UpdateState(ctx, stateLimit, func(old []byte) ([]byte, error) {
+		memory, _, err := pacing.Recall(old, s.o.Now())
+		if err != nil {
+			memory = pacing.Memory{Clients: map[string]pacing.Client{}}
+		}
+		memory.Add(limitKey(s.o.Config), rep.RunGroup, s.o.Shard.Index, found)
+		return memory.Write()
+	})
+	rep.Pace.Kept = err == nil
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/pacing"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -39,6 +40,8 @@ type Status struct {
 	// LastSuccess is when all users were last reached by runs that came to their
 	// end, nil where some never were.
 	LastSuccess *time.Time `json:"last_success,omitempty"`
+	// Limit is what the next run begins at, nil where it has to find the API's limit.
+	Limit *StatusLimit `json:"limit,omitempty"`
 
 	Users   StatusUsers                     `json:"users"`
 	Streams map[config.Stream]*StreamStatus `json:"streams"`
@@ -51,6 +54,13 @@ type Status struct {
 	Probe report.Probe `json:"probe"`
 	// Nameless is why nobody is named, where that was asked for.
 	Nameless string `json:"nameless,omitempty"`
+}
+
+// StatusLimit is the API's limit as it is remembered: of all shards together, in requests a
+// second, and when the API had told it.
+type StatusLimit struct {
+	PerSecond float64   `json:"requests_per_second"`
+	LearnedAt time.Time `json:"learned_at"`
 }
 
 // StatusCommit is one commit of the log.
@@ -136,6 +146,7 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 	if unread == nil && !ended.IsZero() {
 		s.LastSuccess = &ended
 	}
+	s.readLimit(ctx, o, store)
 	err = lookAgain(func() error { return s.readState(ctx, o, store, began) })
 	// Leases after the commits, and reports after the leases: whoever has committed
 	// either still holds one by then or has left the other.
@@ -159,6 +170,19 @@ func ReadStatus(ctx context.Context, o StatusOptions) (*Status, error) {
 		return nil, statusError(ctx, err)
 	}
 	return s, nil
+}
+
+// readLimit reads what is remembered of the API's limit. What cannot be read is none: the
+// next run says so.
+func (s *Status) readLimit(ctx context.Context, o StatusOptions, store bucket.Store) {
+	body, err := sink.ReadState(ctx, store, o.Job, stateLimit)
+	if err != nil || !o.Config.Knows("finoos.base_url") || !o.Config.Knows("finoos.client_id") {
+		return
+	}
+	memory, _, err := pacing.Recall(body, o.Now())
+	if all, learned, ok := memory.Limit(limitKey(o.Config), ""); err == nil && ok {
+		s.Limit = &StatusLimit{PerSecond: all.Limit, LearnedAt: learned.UTC()}
+	}
 }
 
 // lookAgain looks at the bucket, and again where that fails because a run at

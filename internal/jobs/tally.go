@@ -190,7 +190,7 @@ func (t *tally) finish(now time.Time, stats finoos.Stats, elapsed time.Duration,
 	r.Finished = now.UTC()
 	r.Requests, r.Refused, r.Retries, r.BytesRead = stats.Requests, stats.Refused, stats.Retries, stats.Bytes
 	r.RequestsByOperation, r.TotalsOff = stats.ByOperation, stats.TotalsOff
-	r.Rate, r.LearnedLimit = stats.Rate, stats.LearnedLimit
+	r.Rate, r.LearnedLimit, r.Pace.From = stats.Rate, stats.LearnedLimit, stats.LimitFrom
 	r.Outcome = outcomeOf(r, err)
 	if err != nil {
 		r.Error = t.words(err)

@@ -50,14 +50,29 @@ const (
 	soon       = 1.0  // seconds: a refusal within these after a pause is early
 	firstClimb = 5.0  // seconds
 	fewest     = 30.0 // requests in a climb, but for the first
+	trial      = 12.0 // seconds in which growth makes up for a cut that has not come, where the limit was known
 	leastGain  = 0.02
+	another    = 0.8 // of the rate: a limit below that is another than was known
 )
 
 func (a *among) limit() float64 { return a.mark }
 
+// begin counts some cuts as done: all shards know of the same limit, and are level.
+func (a *among) begin(g *governor, k Known) {
+	*a = among{mark: k.Limit, stock: k.Burst, cuts: 4}
+	g.rate = a.mark * (1 - a.gain()/2)
+	a.climb = a.longest(g)
+}
+
+// found is at least the rate that is not refused.
+func (a *among) found(g *governor) Known { return Known{Limit: max(a.mark, g.rate), Burst: a.stock} }
+
 func (a *among) idle(*governor) {}
 
 func (a *among) late(g *governor) {
+	if a.cuts > 0 {
+		return // it was no first burst
+	}
 	a.stock++
 	g.rate++
 	a.mark = g.rate
@@ -82,14 +97,19 @@ func (a *among) longest(g *governor) float64 {
 // slope is the relative growth in a second.
 func (a *among) slope(g *governor) float64 {
 	most := min(steepest, max(g.rate, 0.5)/10)
-	if g.refusals == 1 {
+	if g.refusals == 1 && a.cuts == 0 {
 		return most
 	}
 	beyond := max(0, g.rate/a.mark-1)
 	return min(a.gain()/a.climb*math.Exp2(2*beyond/a.gain()), most)
 }
 
-func (a *among) grow(g *governor, dt, _ float64) { g.rate *= math.Exp(a.slope(g) * dt) }
+func (a *among) grow(g *governor, dt, since float64) {
+	if g.refusals == 0 && since >= anew { // what was known is tried
+		a.climb = min(a.climb, trial)
+	}
+	g.rate *= math.Exp(a.slope(g) * dt)
+}
 
 func (a *among) refused(g *governor, c cycle) {
 	// Below a request a second none comes right after a pause: then the first or
@@ -100,7 +120,11 @@ func (a *among) refused(g *governor, c cycle) {
 		a.early++
 	}
 	switch {
-	case g.refusals == 0:
+	case g.refusals == 0 && g.known && c.took < anew && a.found(g).expects(c) < another*g.rate:
+		g.rate = a.found(g).expects(c)
+		a.lose(0)
+		a.stock, a.mark = c.served, g.rate
+	case g.refusals == 0 && !g.known:
 		a.lose(0)
 		a.stock = c.served
 		g.rate = max(c.served, 1) / (c.took + 1)

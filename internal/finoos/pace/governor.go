@@ -49,6 +49,11 @@ type governor struct {
 	pause    time.Duration // after it
 	open     time.Time     // when that ends
 	served   int           // requests since cut
+	asked    int           // requests that have left
+	known    bool          // it began at a limit that an earlier process had found
+	began    Known         // that limit
+	proved   float64       // seconds for which demand has kept up since there is a limit
+	course   course        // of the limit
 	bounced  int           // requests that were refused besides, no news
 }
 
@@ -65,6 +70,10 @@ type law interface {
 	late(g *governor)
 	// limit is what has been learned, in requests/s.
 	limit() float64
+	// begin starts at what an earlier process had found: a beginning, no belief. found
+	// is what a next one may begin with, but for the pause.
+	begin(g *governor, k Known)
+	found(g *governor) Known
 }
 
 // cycle is what lies between two refusals.
@@ -92,7 +101,7 @@ func newGovernor(ceiling float64, shards int) *governor {
 
 // limit is what has been learned; 0 = never refused.
 func (g *governor) limit() float64 {
-	if g.refusals == 0 {
+	if g.refusals == 0 && !g.known {
 		return 0
 	}
 	return min(g.law.limit(), g.ceiling)
@@ -104,8 +113,12 @@ func (g *governor) bound() { g.rate = min(max(g.rate, min(slowest, g.share)), g.
 // sent grows the rate at a request that leaves at now. idle is how long the
 // turn had been there for the taking before the request came.
 func (g *governor) sent(now time.Time, idle time.Duration) {
+	g.asked++
 	if g.begun.IsZero() {
 		g.begun, g.grown = now, now
+		if g.known {
+			g.open = now
+		}
 	}
 	from := g.grown
 	if g.open.After(from) {
@@ -124,9 +137,11 @@ func (g *governor) sent(now time.Time, idle time.Duration) {
 		return
 	}
 	g.steady += used
-	if g.refusals == 0 || g.steady < keepsUp || now.Before(g.warned) {
+	if g.refusals == 0 && !g.known || g.steady < keepsUp || now.Before(g.warned) {
 		return
 	}
+	g.proved += min(used.Seconds(), longestStep)
+	g.course.add(Sample{At: now, Limit: g.law.found(g).Limit})
 	g.law.grow(g, min(used.Seconds(), longestStep), now.Sub(g.open).Seconds())
 	g.bound()
 }

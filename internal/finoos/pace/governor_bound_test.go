@@ -13,6 +13,8 @@ func (w wild) refused(g *governor, _ cycle)   { g.rate = w.rate }
 func (w wild) idle(g *governor)               { g.rate = w.rate }
 func (w wild) late(g *governor)               { g.rate = w.rate }
 func (w wild) limit() float64                 { return w.rate }
+func (w wild) begin(g *governor, _ Known)     { g.rate = w.rate }
+func (w wild) found(*governor) Known          { return Known{Limit: w.rate, Burst: w.rate} }
 
 func TestNoLawMovesTheRateOutOfItsBounds(t *testing.T) {
 	t.Parallel()

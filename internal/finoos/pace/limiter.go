@@ -97,3 +97,16 @@ func (l *Limiter) Refusing() bool { return l.gate.refusing() }
 // seems to have, in requests a second, 0 for none, and how often everybody has
 // paused.
 func (l *Limiter) Learned() (rate, limit float64, pauses int64) { return l.turns.known() }
+
+// Begin starts at a limit that an earlier process has found, and reports whether it
+// does: not where something was learned already, where the ceiling is no higher, or
+// where there can be no such limit. It is a beginning, no belief: a refusal
+// within ten seconds makes it be learned anew, and after as many it is tried.
+func (l *Limiter) Begin(k Known) bool { return l.turns.begin(k) }
+
+// Found returns the limit for a next process to begin with, and how it went; false
+// where there is none that has proved itself.
+func (l *Limiter) Found() (k Known, went []Sample, ok bool) { return l.turns.found() }
+
+// Origin is where the limit comes from, "" where there is none.
+func (l *Limiter) Origin() Origin { return l.turns.origin() }

@@ -215,3 +215,27 @@ func TestRetryAfterOfHoursDoesNotDeafen(t *testing.T) {
 		t.Errorf("%d refusals were heard, the rate went from %g to %g", g.refusals, before, g.rate)
 	}
 }
+
+// The bucket of a fifth of a second with whole seconds to wait is what a short run
+// suffers from most: each refusal costs four fifths of a second.
+func TestLimitIsKnownBeforeTheTenthSecond(t *testing.T) {
+	t.Parallel()
+	notUnderRace(t)
+	for _, limit := range []float64{20, 40, 300} {
+		for _, depth := range []float64{0.2, 1, 5} {
+			for _, header := range []bool{true, false} {
+				var used, refused float64
+				const seeds = 8
+				for seed := range uint64(seeds) {
+					m := (&model{limit: limit, depth: depth, header: header, latency: 30 * ms, ceiling: 1000, shards: 1}).run(20, seed)
+					u, _, _, _ := m.judge(10, 20, limit)
+					_, r, _, _ := m.judge(1, 20, limit)
+					used, refused = used+u/seeds, refused+r/seeds
+				}
+				if used < 96 || refused > 4*mostRefused {
+					t.Errorf("limit %g depth %g header %v: %.1f %% used from the tenth second on, %.2f %% refused from the first", limit, depth, header, used, refused)
+				}
+			}
+		}
+	}
+}

@@ -20,6 +20,7 @@ type model struct {
 	shards       int
 	changes      map[int]float64 // of the limit, by second
 	drained      bool            // the bucket is empty when they begin
+	known        Known           // of all shards together; zero = nothing
 
 	rng        *rand.Rand
 	begun, now time.Time
@@ -92,6 +93,7 @@ func (m *model) run(secs int, seed uint64) *model {
 	}
 	for range m.shards {
 		s := &modelShard{turns: newTurns(m.ceiling, m.shards), served: make([]int, secs+1), refused: make([]int, secs+1)}
+		s.turns.governor.begin(m.known.Share(m.shards))
 		m.each = append(m.each, s)
 		for w := range max(workers/m.shards, 16) {
 			m.at(m.begun.Add(time.Duration(w)*time.Millisecond), func() { m.ask(s) })

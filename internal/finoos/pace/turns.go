@@ -2,6 +2,7 @@ package pace
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -98,6 +99,31 @@ func (t *turns) known() (rate, limit float64, pauses int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.governor.rate, t.governor.limit(), t.pauses
+}
+
+// begin starts at a limit that is known, and reports whether it does.
+func (t *turns) begin(k Known) bool {
+	if t.ceiling() <= 0 {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.governor.begin(k)
+}
+
+// found is what the next process may begin with, if anything is, and how it went.
+func (t *turns) found() (k Known, went []Sample, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k, ok = t.governor.found()
+	return k, slices.Clone(t.governor.course.samples), ok
+}
+
+// origin is where the limit comes from, "" where there is none.
+func (t *turns) origin() Origin {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.governor.origin()
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/jobs/service"
@@ -63,6 +64,13 @@ func (m *Metrics) Progress(job string, p report.Progress) {
 	c.usersDone.WithLabelValues(job).Set(float64(p.UsersDone))
 	c.usersListed.WithLabelValues(job).Set(float64(p.UsersTotal))
 	c.rate.WithLabelValues(job).Set(cmp.Or(p.Stats.Rate, p.Rate)) // adapted, or measured where nothing paces
+	for _, origin := range []string{finoos.LimitRecalled, finoos.LimitLearned} {
+		limit := 0.0
+		if p.Stats.LimitFrom == origin {
+			limit = p.Stats.LearnedLimit
+		}
+		c.limit.WithLabelValues(job, origin).Set(limit)
+	}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()

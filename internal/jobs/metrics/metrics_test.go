@@ -49,6 +49,19 @@ func stats(ok, refused int64) finoos.Stats {
 	}}
 }
 
+func TestTheLimitIsShownByWhereItComesFrom(t *testing.T) {
+	t.Parallel()
+	m := New(Build{})
+	for _, origin := range []string{finoos.LimitRecalled, finoos.LimitLearned} {
+		m.Progress("nightly", report.Progress{Stats: finoos.Stats{LearnedLimit: 39.5, LimitFrom: origin}})
+		other := finoos.LimitLearned
+		if origin == other {
+			other = finoos.LimitRecalled
+		}
+		shows(t, m, `syncer_api_limit_per_second{job_name="nightly",origin="`+origin+`"} 39.5`, `syncer_api_limit_per_second{job_name="nightly",origin="`+other+`"} 0`)
+	}
+}
+
 func TestCountersGrowOverSeveralRunsWhoseOwnBeginAtZero(t *testing.T) {
 	t.Parallel()
 	m := New(Build{Version: "1.2", Commit: "abc", Go: "go1"})

@@ -16,12 +16,13 @@ const (
 	labelReason    = "reason"
 	labelKind      = "kind"
 	labelFor       = "for"
+	labelOrigin    = "origin"
 )
 
 // numbers are all that is counted. Each is safe for concurrent use.
 type numbers struct {
 	requests, refused, retries, received *prometheus.CounterVec
-	rate                                 *prometheus.GaugeVec
+	rate, limit                          *prometheus.GaugeVec
 
 	running, usersDone, usersListed     *prometheus.GaugeVec
 	users, streams, probed, rows, bytes *prometheus.CounterVec
@@ -45,6 +46,8 @@ func newNumbers() *numbers {
 		retries:  counter("requests_retried_total", "Requests that were sent again."),
 		received: counter("received_bytes_total", "Bytes of the API's answers."),
 		rate:     gauge("requests_per_second", "The pace of the run at work; 0 while there is none."),
+		limit: gauge("api_limit_per_second",
+			"The limit that the run at work, or the last one, has of the API, by where it has it from: recalled from an earlier run, or learned. 0 for what it is not from.", labelOrigin),
 
 		running:     gauge("running", "1 while the job is at work."),
 		usersDone:   gauge("run_users_done", "Users of the run at work, or of the last one, that are done."),
@@ -79,7 +82,7 @@ func newNumbers() *numbers {
 
 func (c *numbers) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		c.requests, c.refused, c.retries, c.received, c.rate, c.running, c.usersDone, c.usersListed, c.users, c.streams, c.probed, c.rows, c.bytes, c.commits,
+		c.requests, c.refused, c.retries, c.received, c.rate, c.limit, c.running, c.usersDone, c.usersListed, c.users, c.streams, c.probed, c.rows, c.bytes, c.commits,
 		c.runs, c.skipped, c.syncSessions, c.issues, c.waited, c.lastSuccess, c.lastEnd, c.next, c.freshness,
 	}
 }

@@ -86,10 +86,11 @@ type Report struct {
 	Refused   int64 `json:"refused"`
 	Retries   int64 `json:"retries"`
 	// Rate is the requests a second that the pacer allowed at the end,
-	// LearnedLimit what the API seems to allow; 0 if it refused nothing. Both
-	// are this shard's.
+	// LearnedLimit what the API seems to allow; 0 if it refused nothing and nothing was
+	// recalled. Both are this shard's. Pace is where the limit comes from.
 	Rate                float64          `json:"rate,omitempty"`
 	LearnedLimit        float64          `json:"learned_limit,omitempty"`
+	Pace                Pace             `json:"pace,omitzero"`
 	BytesRead           int64            `json:"bytes_read"`
 	RequestsByOperation map[string]int64 `json:"requests_by_operation"`
 	// Waited is what was waited for, by kind: troubles of five seconds or more, asked for
@@ -222,6 +223,21 @@ type Stream struct {
 	Refreshed int64 `json:"refreshed,omitempty"`
 	Rows      int64 `json:"rows"`
 	Deletes   int64 `json:"deletes"`
+}
+
+// Pace is where the limit comes from that the run kept to.
+type Pace struct {
+	// From is recalled, where an earlier run found the limit and nothing was refused
+	// since; learned from refusals; or empty: none is known.
+	From string `json:"from,omitempty"`
+	// Began is the limit of an earlier run that this one began with, in requests a
+	// second, 0 for none, and LearnedAt when the API had told it. Of a shard it is its share.
+	Began     float64   `json:"began,omitempty"`
+	LearnedAt time.Time `json:"learned_at,omitzero"`
+	// Kept says that the limit is remembered for the next run.
+	Kept bool `json:"kept,omitempty"`
+	// Ignored counts what was remembered and cannot be true.
+	Ignored int `json:"ignored,omitempty"`
 }
 
 // Probe is how users were asked whether they have anything new.
