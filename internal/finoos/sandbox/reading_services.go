@@ -8,7 +8,8 @@ func analysisReadings() []reading {
 	return []reading{
 		{"correlation_ids", "shared per_service", "whether the services of one analysis share its id is not documented", "", func(r *Readings) *string { return &r.CorrelationIDs }},
 		{"services", "together late never in_turn analysing_404 other_order hours stuck stuck_some alone retagged", "services finish an analysis one after the other, hours or a night later, never, in another order, with a 404 meanwhile; contracts, or tags by new patterns, are analysed alone", "", func(r *Readings) *string { return &r.Services }},
-		{"replicas", "one stale_ids stale_data", "load-balanced replicas lag: an id goes back to an older one; what is read first after an analysis is what was there before", "", func(r *Readings) *string { return &r.Replicas }},
+		{"replicas", "one stale_ids stale_data tags_later", "load-balanced replicas lag: an id goes back to an older one; for an hour after an analysis began what is read is what was there before, or only its tags, since bookings are post-processed once the connection is called ready", "", func(r *Readings) *string { return &r.Replicas }},
+		{"first_analysis", "whole in_two", "the first analysis finds the bookings of a month, and the next one the years before them", "", func(r *Readings) *string { return &r.FirstAnalysis }},
 		{"unknown_correlation", "given 400 404 410 whole", "what an unknown or too old correlation-id is answered with is not documented", "", func(r *Readings) *string { return &r.UnknownCorrelation }},
 		{"diff", "given added whole replaces ignored refused", "a diff adds tags, names all of a transaction that changed, counts those that lost one too, or is none", "", func(r *Readings) *string { return &r.Diff }},
 		{"removed_tags", "given kept removed", "a diff does not promise the tags that were removed", "", func(r *Readings) *string { return &r.RemovedTags }},
@@ -147,33 +148,26 @@ func (s *Sandbox) lags(l life, index, k int, svc service) int {
 	return k
 }
 
-// read is what a request reads of a service: state, but where replicas lag, what is
-// read first after an analysis is what was there before.
+// replicaLag is how long after the beginning of an analysis its id may be shown where
+// what it has found is not.
+const replicaLag = time.Hour
+
+// read is what a request reads of a service: state, but where replicas lag, what was
+// there before.
 func (s *Sandbox) read(c *call, svc service) (*state, life) {
-	if s.opts.Readings.Replicas != "stale_data" {
-		return s.state(c.index, svc)
-	}
 	s.mu.Lock()
 	l := s.lived(c.index)
 	k := s.finished(l, svc, c.now)
-	earlier := 0
-	if k > 0 {
-		earlier = l.before(k, svc)
+	if k > 0 && s.opts.Readings.lag(svc) && s.now().Sub(l.analyses[k-1].at) < replicaLag {
+		if earlier := l.before(k, svc); earlier > 0 {
+			k = earlier
+		}
 	}
-	key := "replica " + c.op.name + " " + c.id + " " + l.idOf(k)
-	first := earlier > 0 && !s.ready[key]
-	s.ready[key] = true
 	s.mu.Unlock()
-	if first {
-		return s.stateAt(c.index, l, earlier), l
-	}
 	return s.stateAt(c.index, l, k), l
 }
 
-// idOf is the id of the k-th analysis.
-func (l life) idOf(k int) string {
-	if k == 0 {
-		return ""
-	}
-	return l.analyses[k-1].id
+// lag tells whether what a service has found shows later than the id of it.
+func (r Readings) lag(svc service) bool {
+	return r.Replicas == "stale_data" || r.Replicas == "tags_later" && svc == categorization
 }

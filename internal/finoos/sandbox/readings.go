@@ -27,7 +27,7 @@ type Readings struct {
 	// Who is in trouble, and when: see reading_outage.go.
 	Outage, OutageOf, OutagePart, BadNight, BadUser, BadUserOf, BadUsers, RetryAfter, NotReady, SyncAnswer string
 	// What analyses are called, and when they end: see reading_services.go.
-	CorrelationIDs, Services, Replicas, UnknownCorrelation, Diff, RemovedTags string
+	CorrelationIDs, Services, Replicas, FirstAnalysis, UnknownCorrelation, Diff, RemovedTags string
 	// Which transactions are answered: see reading_transactions.go.
 	TransactionIDs, Pending, SinceCompares, Window, ByID string
 	// What one body says of transactions and their tags: see reading_transactions.go.
