@@ -36,7 +36,7 @@ each = @failed=; for m in $(1); do \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-minio test-k8s test-engines release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-rows bench-files bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
+.PHONY: help build demo test test-minio test-k8s test-engines release-check test-short crash crash-random backfill bench bench-check bench-night bench-latency bench-commit bench-quota bench-quiet bench-rows bench-files bench-shards lint vulncheck fmt vet tools tidy tidy-check clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ bench-commit: ## what commits, checkpoints and starts cost: two minutes
 
 bench-quota: ## hidden limits in real time, short runs and second nights, with pacing and without: eight minutes
 	go -C bench test ./quota -run '^TestQuota$$' -count=1 -v -timeout 15m -args -quota
+
+bench-quiet: ## requests a user and night, by how users are asked: ten thousand users, fourteen nights, some minutes
+	go -C bench test ./quiet -run '^TestQuiet$$' -count=1 -v -timeout 60m -args -quiet
 
 bench-rows: ## JSON bodies to committed Parquet, beside DuckDB and the plainest Go: five minutes
 	go -C bench test ./rows -run '^TestRows$$' -count=1 -v -timeout 15m -args -rows

@@ -21,15 +21,18 @@ import (
 type reader struct {
 	*sandbox.Sandbox
 	readings sandbox.Readings
+	job      []string // lines of it, beside those that all jobs have
 	dir      string
-	quiet    time.Duration // since the bank's day, on which nothing happens
 	nights   []readNight
+	runs     int
+	since    []string // the runs since the last of the nights
 }
 
 // readNight is what one run said, and what was true when it had ended.
 type readNight struct {
 	report *report.Report
 	err    error
+	before []string                    // the runs before it that nobody has looked at
 	truth  map[string]map[string][]row // by table and key: the row, and what may stand in its place
 	log    string
 }
@@ -44,9 +47,15 @@ func newReader(t *testing.T, dir string, readings sandbox.Readings) *reader {
 	if readings.List != "" {
 		users = 12 // a tenth of them is somebody
 	}
+	return newReaderOf(t, dir, readings, users, 0.6)
+}
+
+// newReaderOf is one of so many users, of whom so large a share changes a night.
+func newReaderOf(t *testing.T, dir string, readings sandbox.Readings, users int, changed float64) *reader {
+	t.Helper()
 	sb, err := sandbox.New(sandbox.Options{
 		Users: users, Past: 75, Seed: 20261119, PageSize: 2, CacheUsers: 100, Readings: readings,
-		Nightly: sandbox.Odds{Analysed: 0.6, Gone: -1, Joined: -1},
+		Nightly: sandbox.Odds{Analysed: changed, Gone: -1, Joined: -1},
 		Sync:    sandbox.SyncOdds{Deprecated: -1, Credentials: -1, Blocked: -1, SCA: -1, Lost: -1},
 	})
 	if err != nil {
@@ -62,6 +71,9 @@ func (r *reader) config(t *testing.T) *config.Config {
 		"sink: {url: '" + folderURL(r.dir) + "', compression: none}",
 		"jobs:", "  nightly:", "    concurrency: 4", "    checkpoint_every: 599s", fmt.Sprintf("    full_refresh_every: %s", period),
 	}
+	for _, l := range r.job {
+		lines = append(lines, "    "+l)
+	}
 	if r.readings.SyncAnswer != "" {
 		lines = append(lines, "    sync: {when: always, user_ip: 203.0.113.7, settle_timeout: 60s}")
 	}
@@ -72,13 +84,12 @@ func (r *reader) config(t *testing.T) *config.Config {
 	return cfg
 }
 
-// night reads one night, and notes the truth of it.
-func (r *reader) night(t *testing.T) *readNight {
+// run reads once.
+func (r *reader) run(t *testing.T) (n readNight) {
 	t.Helper()
 	warm(t)
-	var n readNight
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Duration(len(r.nights)) * 24 * time.Hour) // each bubble's clock begins in 2000
+		time.Sleep(time.Duration(r.runs) * 24 * time.Hour) // each bubble's clock begins in 2000
 		var log strings.Builder
 		n.report, n.err = r.once(t, &log)
 		n.log = log.String()
@@ -86,6 +97,29 @@ func (r *reader) night(t *testing.T) *readNight {
 	if n.report == nil {
 		t.Fatalf("no report, and %v", n.err)
 	}
+	r.runs++
+	return n
+}
+
+// quietNights read so many nights in which nothing happens, of which only the last is
+// looked at.
+func (r *reader) quietNights(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		r.Later(24 * time.Hour)
+		if i == n-1 {
+			r.night(t)
+			return
+		}
+		r.since = append(r.since, r.run(t).report.RunID)
+	}
+}
+
+// night reads one night, and notes the truth of it.
+func (r *reader) night(t *testing.T) *readNight {
+	t.Helper()
+	n := r.run(t)
+	n.before, r.since = r.since, nil
 	n.truth = map[string]map[string][]row{}
 	for _, tb := range tables {
 		if !tb.history {
@@ -101,7 +135,7 @@ func (r *reader) once(t *testing.T, log *strings.Builder) (*report.Report, error
 	begun := time.Now()
 	return jobs.Run(context.WithoutCancel(t.Context()), jobs.RunOptions{
 		Config: r.config(t), Job: "nightly", Version: "test", Holder: "readings", Transport: r.Transport(),
-		Now:    func() time.Time { return r.Now().Add(r.quiet + time.Since(begun)) },
+		Now:    func() time.Time { return r.Now().Add(time.Since(begun)) },
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }

@@ -86,7 +86,9 @@ func (l *lake) loadNights(t *testing.T, readers []*reader) {
 	var nights, empty []string
 	for i, r := range readers {
 		for n := range r.nights {
-			nights = append(nights, fmt.Sprintf("(%d, %d, '%s')", i, n, r.nights[n].report.RunID))
+			for _, run := range append(r.nights[n].before, r.nights[n].report.RunID) {
+				nights = append(nights, fmt.Sprintf("(%d, %d, '%s')", i, n, run))
+			}
 		}
 	}
 	for _, tb := range tables {
@@ -105,7 +107,7 @@ func (l *lake) loadNights(t *testing.T, readers []*reader) {
 			s.SQL = strings.Replace(s.SQL, "CREATE OR REPLACE VIEW "+s.Name, "CREATE OR REPLACE VIEW raw_"+s.Name, 1) +
 				fmt.Sprintf("; CREATE TABLE %[1]s AS SELECT raw.* REPLACE (later.lake || '/' || later.night || ' ' || raw.user_id AS user_id) "+
 					"FROM raw_%[1]s raw JOIN nights own ON own.run = raw._run_id "+
-					"JOIN nights later ON later.lake = own.lake AND later.night >= own.night", s.Name)
+					"JOIN (SELECT DISTINCT lake, night FROM nights) later ON later.lake = own.lake AND later.night >= own.night", s.Name)
 		}
 		l.exec(t, s.SQL)
 	}

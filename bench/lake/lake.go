@@ -34,6 +34,8 @@ type Lake struct {
 	// Streams are those of the job; empty means all of them.
 	Streams string
 	Shard   cursors.Shard // that a night is of; the zero value is the only one there is
+	// Now is the clock of the runs' data; nil is one that begins on the day of the world.
+	Now func() time.Time
 }
 
 const allStreams = "users, bank_logins, accounts, transactions, categorization, contracts, account_history"
@@ -42,7 +44,7 @@ func (l Lake) api() string { return cmp.Or(l.API, nowhere) }
 
 // config is a jobs.yaml with one job, to whose keys the given lines are added.
 func (l Lake) config(lines ...string) (*config.Config, error) {
-	text := fmt.Sprintf(`finoos: {base_url: %q, client_id: c, client_secret: s, requests_per_second: 10000}
+	text := fmt.Sprintf(`finoos: {base_url: %q, client_id: sandbox, client_secret: sandbox, requests_per_second: 10000}
 sink: {url: %q, scratch_dir: %q}
 jobs:
   %s:
@@ -67,7 +69,10 @@ func (l Lake) Night(ctx context.Context, api http.RoundTripper, steps *Steps, li
 		return nil, err
 	}
 	jobs.BoundMemory(c.Jobs[Job]) // as the command line does
-	o := jobs.RunOptions{Config: c, Job: Job, Shard: l.Shard, Transport: api, Holder: "bench", Version: "bench", Now: clock()}
+	o := jobs.RunOptions{Config: c, Job: Job, Shard: l.Shard, Transport: api, Holder: "bench", Version: "bench", Now: l.Now}
+	if o.Now == nil {
+		o.Now = clock()
+	}
 	if steps != nil {
 		o.Logger = slog.New(steps)
 	}

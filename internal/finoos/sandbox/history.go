@@ -32,10 +32,12 @@ func (st *state) ends(acc openAccount) day {
 
 // sum adds up bookings, each from the day on which it counts.
 func (st *state) sum(acc openAccount, out []int64) {
-	for i := range st.bookings {
-		if t := &st.bookings[i]; t.account == acc.index {
-			if k := int(t.counts - acc.opened); k < len(out) {
-				out[max(k, 0)] += t.cents
+	for _, list := range [][]booking{st.bookings, st.hidden} {
+		for i := range list {
+			if t := &list[i]; t.account == acc.index {
+				if k := int(t.counts - acc.opened); k < len(out) {
+					out[max(k, 0)] += t.cents
+				}
 			}
 		}
 	}

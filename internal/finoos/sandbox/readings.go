@@ -26,10 +26,12 @@ type Readings struct {
 	ScopeNames, ExpiresIn string
 	// Who is in trouble, and when: see reading_outage.go.
 	Outage, OutageOf, OutagePart, BadNight, BadUser, BadUserOf, BadUsers, RetryAfter, NotReady, SyncAnswer string
-	// What analyses are called, and when they end: see reading_transactions.go.
-	CorrelationIDs, Services, UnknownCorrelation, Diff, RemovedTags string
+	// What analyses are called, and when they end: see reading_services.go.
+	CorrelationIDs, Services, Replicas, FirstAnalysis, UnknownCorrelation, Diff, RemovedTags string
 	// Which transactions are answered: see reading_transactions.go.
 	TransactionIDs, Pending, SinceCompares, Window, ByID string
+	// What one body says of transactions and their tags: see reading_transactions.go.
+	Joined string
 	// How values are written: see reading_values.go.
 	Dates, Amounts, Texts, Types, Casing, BOM string
 	// What lists of records look like: see reading_records.go.
@@ -62,7 +64,7 @@ type reading struct {
 func allReadings() []reading {
 	return slices.Concat(
 		listReadings(), userReadings(), tokenReadings(), outageReadings(), analysisReadings(),
-		transactionReadings(), valueReadings(), recordReadings(), attackReadings(),
+		transactionReadings(), joinedReadings(), valueReadings(), recordReadings(), attackReadings(),
 	)
 }
 

@@ -9,6 +9,7 @@ type state struct {
 	analyses  []analysis
 	accounts  []openAccount
 	bookings  []booking // by day
+	hidden    []booking // those that count in balances alone: a first analysis has not found them yet
 	contracts []contract
 }
 
@@ -39,7 +40,7 @@ func (st *state) today() day { return st.analyses[st.last()].day }
 // its arguments.
 func build(h *household, analyses []analysis, o Options) *state {
 	b := builder{
-		state: state{h: h, analyses: analyses}, removeTags: o.RemoveTags, correctOld: o.OldCorrections,
+		state: state{h: h, analyses: analyses}, removeTags: o.RemoveTags, correctOld: o.OldCorrections, inTwo: o.Readings.FirstAnalysis != "",
 		found: make([]bool, len(h.sources)), dismissed: make([]bool, len(h.sources)), revisions: make([]int, len(h.sources)),
 	}
 	if len(analyses) == 0 {
@@ -60,6 +61,7 @@ type builder struct {
 	state
 	removeTags bool
 	correctOld int
+	inTwo      bool      // the first analysis finds what is of its month alone
 	rest       []booking // not yet seen by an analysis, by day
 	found      []bool    // by source: a hidden contract has been found
 	dismissed  []bool    // by source: the contract is no longer listed
@@ -120,15 +122,24 @@ func (b *builder) reveal(j int) bool {
 			kept = append(kept, b.rest[i:]...)
 			break
 		}
-		if k := b.open(t.account); k >= 0 && t.day <= b.accounts[k].through {
+		k := b.open(t.account)
+		there := k >= 0 && t.day <= b.accounts[k].through
+		hides := b.inTwo && j == 0 && t.day <= b.analyses[0].day-month
+		switch {
+		case there && !hides:
 			b.take(t, j)
-		} else {
-			kept = append(kept, t)
+			continue
+		case there && len(b.analyses) == 1:
+			b.hidden = append(b.hidden, t)
 		}
+		kept = append(kept, t)
 	}
 	b.rest = kept
 	return len(b.bookings) > n
 }
+
+// month is how many days back a first analysis goes that finds the rest later.
+const month = 30
 
 func (b *builder) open(account int) int {
 	return slices.IndexFunc(b.accounts, func(o openAccount) bool { return o.index == account && o.until == never })

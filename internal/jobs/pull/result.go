@@ -165,8 +165,9 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		c.CorrelationID, c.CorrelationAt = res.Correlation.ID, res.Correlation.At
 		c.Failures, c.ErrorClass, c.RetryAt = 0, "", time.Time{}
 		c.HashVersion, c.State, c.PulledAt = res.veil.hashVersion(res.Stream), res.veil.seal(c.UserID, res.Stream, res.state), now.UTC()
-		// What null has made of a list is looked at again when a refresh is due.
-		c.Whole = res.unfiltered && !res.WasNull
+		// What null has made of a list is looked at again when a refresh is due, and so is
+		// what may be of the analysis before.
+		c.Whole = res.unfiltered && !res.WasNull && !lags(res.Correlation, now)
 		c.FirstSeenAt = res.firstSeen
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled, c.Erased = now.UTC(), res.Opened, false, false
@@ -174,6 +175,16 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 	}
 	c.ExtractedAt, c.MarkOnly = res.ExtractedAt, false
 	return c, true
+}
+
+// lag is how long after the beginning of an analysis its id may be shown where the data
+// that is answered is of the one before: replicas lag, and records are completed when
+// they are there.
+const lag = time.Hour
+
+// lags says that what was read now of an analysis may be of the one before.
+func lags(of finoos.Correlation, now time.Time) bool {
+	return !of.At.IsZero() && now.Sub(of.At).Abs() < lag
 }
 
 // Row is the result's own row in the table pulls.

@@ -42,3 +42,21 @@ func TestACursorOfAnotherHashVersionIsReadInFull(t *testing.T) {
 		}
 	}
 }
+
+// A replica may show the id of an analysis and answer with what was there before it.
+func TestWhatIsReadWithinAnHourOfAnAnalysisIsNotTakenForWhole(t *testing.T) {
+	t.Parallel()
+	for began, want := range map[time.Duration]bool{
+		0: false, 59 * time.Minute: false, time.Hour: true, 5 * time.Hour: true, -30 * time.Minute: false, -2 * time.Hour: true,
+	} {
+		res := &Result{User: "u", Stream: config.StreamContracts, Outcome: Pulled, Correlation: finoos.Correlation{ID: "a", At: thatNight.Add(-began)}, unfiltered: true, Whole: true}
+		c, moved := res.Cursor(cursors.Cursor{UserID: "u"}, thatNight)
+		if !moved || c.Whole != want || !c.FullAt.Equal(thatNight) {
+			t.Errorf("%s after it began: whole %v, in full at %s", began, c.Whole, c.FullAt)
+		}
+	}
+	res := &Result{User: "u", Stream: config.StreamContracts, Outcome: Pulled, Correlation: finoos.Correlation{ID: "a"}, unfiltered: true}
+	if c, _ := res.Cursor(cursors.Cursor{UserID: "u"}, thatNight); !c.Whole {
+		t.Error("one that does not tell when it began is never whole")
+	}
+}
