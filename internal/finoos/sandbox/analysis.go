@@ -27,6 +27,7 @@ type analysis struct {
 	at      time.Time // simulated: correlationTimestamp
 	logins  uint      // bit set of those with fresh data
 	started time.Time // by Options.Clock, zero at night
+	only    uint      // bit set of the services that it is of, 0 for all of them
 }
 
 // loginState is what GET /banking/logins tells of a login.
@@ -72,6 +73,9 @@ func (s *Sandbox) lived(index int) life {
 		for len(syncs) > 0 && syncs[0].night == night {
 			l.add(syncs[0])
 			syncs = syncs[1:]
+		}
+		if a, does := s.again(l, index, night); does && night > born {
+			l.add(a)
 		}
 	}
 	if !connected {
@@ -163,14 +167,14 @@ func (l *life) add(a analysis) {
 	}
 }
 
-// finished is how many analyses of a service are finished. Services come
-// after one another, the banking data first; a later analysis that is
-// finished has overtaken those before it.
+// finished is the newest analysis of a service that is finished, counted from
+// 1; 0 for none. Services come after one another, the banking data first; a later
+// analysis that is finished has overtaken those before it.
 func (s *Sandbox) finished(l life, svc service, now time.Time) int {
 	for k := len(l.analyses); k > 0; k-- {
 		a := l.analyses[k-1]
-		took := s.opts.AnalysisDelay * time.Duration(1+int(svc)) / time.Duration(serviceCount)
-		if s.unfinished(l, k, svc) {
+		took := s.opts.AnalysisDelay * time.Duration(1+s.opts.Readings.turn(svc)) / time.Duration(serviceCount)
+		if !a.concerns(svc) || s.unfinished(l, k, svc) {
 			continue
 		}
 		if a.started.IsZero() || !now.Before(a.started.Add(took)) {

@@ -37,7 +37,7 @@ func (st *state) openAccounts() []openAccount {
 
 // getAccounts answers GET …/banking/accounts; 204 stands for none.
 func (s *Sandbox) getAccounts(c *call) answer {
-	st, _ := s.state(c.index, banking)
+	st, _ := s.read(c, banking)
 	accounts := st.openAccounts()
 	if len(accounts) == 0 {
 		return answer{status: http.StatusNoContent}
@@ -65,7 +65,7 @@ func (s *Sandbox) getLogins(c *call) answer {
 
 // getTransactions answers GET …/banking/transactions.
 func (s *Sandbox) getTransactions(c *call) answer {
-	st, _ := s.state(c.index, banking)
+	st, _ := s.read(c, banking)
 	want, err := parseWanted(c.r.URL.Query(), st)
 	if err != nil {
 		return failure(http.StatusBadRequest, "invalid_request", err.Error())
@@ -93,8 +93,10 @@ func (svc service) correlation(s *Sandbox, c *call) answer {
 	s.mu.Lock()
 	l := s.lived(c.index)
 	k := s.finished(l, svc, c.now)
+	hidden := s.hides(l, k, svc)
+	k = s.lags(l, c.index, k, svc)
 	s.mu.Unlock()
-	if k == 0 || k < len(l.analyses) && s.opts.AnalysingIs404 {
+	if k == 0 || hidden {
 		return none
 	}
 	var w wire
@@ -107,13 +109,13 @@ func (svc service) correlation(s *Sandbox, c *call) answer {
 
 // getContracts answers GET …/contracts.
 func (s *Sandbox) getContracts(c *call) answer {
-	st, _ := s.state(c.index, contracts)
+	st, _ := s.read(c, contracts)
 	return array(st.h.user.style, len(st.contracts), func(w *wire, i int) { st.contract(w, &st.contracts[i]) })
 }
 
 // getHistory answers GET …/account-history.
 func (s *Sandbox) getHistory(c *call) answer {
-	st, _ := s.state(c.index, accountHistory)
+	st, _ := s.read(c, accountHistory)
 	w := wire{ascii: st.h.user.style.ascii}
 	st.histories(&w)
 	return ok(w.b)
@@ -122,7 +124,7 @@ func (s *Sandbox) getHistory(c *call) answer {
 // getDetection answers GET …/account-detection: small, since nothing here
 // exports it.
 func (s *Sandbox) getDetection(c *call) answer {
-	st, _ := s.state(c.index, accountDetection)
+	st, _ := s.read(c, accountDetection)
 	var w wire
 	w.open('{')
 	w.key("accountsOverview")

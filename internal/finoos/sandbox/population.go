@@ -37,6 +37,8 @@ func (s *Sandbox) Night() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nights++
+	s.later = 0
+	s.asked.dusk()
 	start, d := s.joined[0], s.seed.on("population", s.nights)
 	total := s.total()
 	s.joined = append(s.joined, total+s.come(d, start)+s.turnOver(total))

@@ -114,17 +114,6 @@ func (q wanted) bend(r Readings) wanted {
 	return q
 }
 
-// analysisReadings are about correlations and the diffs between them.
-func analysisReadings() []reading {
-	return []reading{
-		{"correlation_ids", "shared per_service", "whether the services of one analysis share its id is not documented", "", func(r *Readings) *string { return &r.CorrelationIDs }},
-		{"services", "together late never", "contracts and account history are analysed a night after the rest, or for some users never", "", func(r *Readings) *string { return &r.Services }},
-		{"unknown_correlation", "given 400 404 410 whole", "what an unknown or too old correlation-id is answered with is not documented", "", func(r *Readings) *string { return &r.UnknownCorrelation }},
-		{"diff", "given added whole replaces ignored refused", "a diff adds tags, names all of a transaction that changed, counts those that lost one too, or is none", "", func(r *Readings) *string { return &r.Diff }},
-		{"removed_tags", "given kept removed", "a diff does not promise the tags that were removed", "", func(r *Readings) *string { return &r.RemovedTags }},
-	}
-}
-
 // bend turns readings that are options, too, into these.
 func (o *Options) bend() {
 	r := o.Readings
@@ -141,33 +130,6 @@ func (o *Options) bend() {
 	}
 	if r.RemovedTags != "" {
 		o.RemoveTags = r.RemovedTags == "removed"
-	}
-}
-
-// correlationID is what a service calls an analysis.
-func (s *Sandbox) correlationID(a analysis, svc service) string {
-	if s.opts.Readings.CorrelationIDs == "" || svc == banking {
-		return a.id
-	}
-	return s.seed.on("correlation "+a.id, int(svc)).uuid()
-}
-
-// tardy are the services that may finish later than the others.
-func (svc service) tardy() bool { return svc == contracts || svc == accountHistory }
-
-// unfinished tells whether a service has not come to an analysis yet. The
-// caller holds s.mu.
-func (s *Sandbox) unfinished(l life, k int, svc service) bool {
-	if !svc.tardy() {
-		return false
-	}
-	switch s.opts.Readings.Services {
-	case "late":
-		return k > 1 && l.analyses[k-1].night == s.nights
-	case "never":
-		return s.seed.on("never " + l.analyses[0].id).chance(0.35)
-	default:
-		return false
 	}
 }
 

@@ -26,8 +26,8 @@ type Readings struct {
 	ScopeNames, ExpiresIn string
 	// Who is in trouble, and when: see reading_outage.go.
 	Outage, OutageOf, OutagePart, BadNight, BadUser, BadUserOf, BadUsers, RetryAfter, NotReady, SyncAnswer string
-	// What analyses are called, and when they end: see reading_transactions.go.
-	CorrelationIDs, Services, UnknownCorrelation, Diff, RemovedTags string
+	// What analyses are called, and when they end: see reading_services.go.
+	CorrelationIDs, Services, Replicas, UnknownCorrelation, Diff, RemovedTags string
 	// Which transactions are answered: see reading_transactions.go.
 	TransactionIDs, Pending, SinceCompares, Window, ByID string
 	// How values are written: see reading_values.go.

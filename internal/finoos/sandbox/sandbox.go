@@ -25,6 +25,7 @@ type Sandbox struct {
 
 	mu       sync.Mutex // guards what nights, sync sessions and tests change
 	nights   int
+	later    time.Duration      // how much later than six it is
 	baseline int                // the night from which on history is kept
 	joined   []int              // by night: how many users there are
 	left     map[int]int        // by user: the night of vanishing
@@ -83,14 +84,22 @@ func New(opts Options) (*Sandbox, error) {
 }
 
 // Now is the simulated instant: six in the morning, German time, after the
-// night's analyses. Only Night moves it.
+// night's analyses. Only Night and Later move it.
 func (s *Sandbox) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now()
 }
 
-func (s *Sandbox) now() time.Time { return s.today().at(6 * time.Hour) }
+func (s *Sandbox) now() time.Time { return s.today().at(6 * time.Hour).Add(s.later) }
+
+// Later moves the simulated instant on within its day: services that were at work
+// have come further.
+func (s *Sandbox) Later(by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.later += by
+}
 
 func (s *Sandbox) today() day { return s.start + day(s.nights) }
 
@@ -128,11 +137,19 @@ func (s *Sandbox) Activity(userID string) Activity {
 // s.mu: building takes a while.
 func (s *Sandbox) state(index int, svc service) (*state, life) {
 	s.mu.Lock()
-	l, born := s.lived(index), s.bornOn(index)
+	l := s.lived(index)
 	k := s.finished(l, svc, s.opts.Clock())
+	s.mu.Unlock()
+	return s.stateAt(index, l, k), l
+}
+
+// stateAt is what is known of a user after the first k analyses.
+func (s *Sandbox) stateAt(index int, l life, k int) *state {
+	s.mu.Lock()
+	born := s.bornOn(index)
 	s.mu.Unlock()
 	return s.cache.get(index, k, func() *state {
 		h := s.world.household(index, s.start+day(born))
 		return build(h, l.analyses[:k:k], s.opts)
-	}), l
+	})
 }

@@ -85,7 +85,7 @@ func (t *booking) categorizationExtra(h *household) extras {
 // getCategorization answers GET …/categorization: in full, or with
 // ?correlation-id= only the tags that were added since that analysis.
 func (s *Sandbox) getCategorization(c *call) answer {
-	st, _ := s.state(c.index, categorization)
+	st, _ := s.read(c, categorization)
 	since, known := s.since(c, st)
 	if !known {
 		return failure(s.opts.UnknownCorrelation, "unknown_correlation", "there is no such analysis, or it is too old")
@@ -148,7 +148,7 @@ func (s *Sandbox) writeCategorization(st *state, some []*booking, since, n int) 
 
 // getCategorized answers GET …/categorization/transactions.
 func (s *Sandbox) getCategorized(c *call) answer {
-	st, _ := s.state(c.index, categorization)
+	st, _ := s.read(c, categorization)
 	w := wire{ascii: st.h.user.style.ascii}
 	w.open('{')
 	w.key("accounts")

@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -141,6 +142,7 @@ type requestHistory struct {
 	list    []*Request
 	counts  map[string]int
 	unknown int
+	nights  []map[string]int // by operation and service, one a night
 }
 
 // begin notes a request as it comes, so that the list is in order of arrival.
@@ -148,6 +150,7 @@ func (h *requestHistory) begin(r Request) *Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.counts[r.Operation]++
+	h.tonight()[strings.TrimSuffix(r.Operation+" "+r.Service, " ")]++
 	if r.Operation == unknownRoute {
 		h.unknown++
 	}
@@ -159,6 +162,22 @@ func (h *requestHistory) begin(r Request) *Request {
 	}
 	h.list = append(h.list, &r)
 	return &r
+}
+
+// tonight are the counts of this night. The caller holds h.mu.
+func (h *requestHistory) tonight() map[string]int {
+	if len(h.nights) == 0 {
+		h.nights = append(h.nights, map[string]int{})
+	}
+	return h.nights[len(h.nights)-1]
+}
+
+// dusk begins to count anew.
+func (h *requestHistory) dusk() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tonight()
+	h.nights = append(h.nights, map[string]int{})
 }
 
 func (h *requestHistory) end(r *Request, status int) {
@@ -192,6 +211,20 @@ func (s *Sandbox) Counts() map[string]int {
 	s.asked.mu.Lock()
 	defer s.asked.mu.Unlock()
 	return maps.Clone(s.asked.counts)
+}
+
+// NightCounts tells for each night, this one last, how many requests each
+// operation has had; correlations are told apart by service, as in "correlation
+// banking". ResetRequests leaves them alone.
+func (s *Sandbox) NightCounts() []map[string]int {
+	s.asked.mu.Lock()
+	defer s.asked.mu.Unlock()
+	s.asked.tonight()
+	out := make([]map[string]int, len(s.asked.nights))
+	for i, n := range s.asked.nights {
+		out[i] = maps.Clone(n)
+	}
+	return out
 }
 
 // UnknownRoutes counts requests that no route matched. A test of a client
