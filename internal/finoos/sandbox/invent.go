@@ -42,7 +42,7 @@ func (v *invented) household(index int, joined day) *household {
 	h := &household{
 		user: v.user(index, joined), dice: d, person: who(d),
 		logins: v.logins(index), genesis: joined - day(v.opts.Past), past: v.opts.Past, tagNames: v.opts.TagNames,
-		transactionIDs: v.opts.Readings.TransactionIDs, pending: v.opts.Readings.Pending != "",
+		transactionIDs: v.opts.Readings.TransactionIDs, pending: v.opts.Readings.Pending != "", joined: v.opts.Readings.Joined != "",
 	}
 	h.income = income(d.on("income"), h.person.persona)
 	h.open()

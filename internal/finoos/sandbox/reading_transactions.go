@@ -3,6 +3,8 @@ package sandbox
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -151,4 +153,122 @@ func (r Readings) from(k int, known bool) (int, bool) {
 // changed tells whether a diff names a booking.
 func (r Readings) changed(t *booking, since, last int) bool {
 	return since < 0 || t.tags(since, last) != nil || r.Diff == "replaces" && t.untagged && t.untaggedAt > since
+}
+
+// joinedReadings are about the one body that holds accounts, transactions and tags. All
+// but given say the same as the separate endpoints, or would but for what they name.
+func joinedReadings() []reading {
+	return []reading{
+		{"joined", "given whole entries few_fields few_account_fields no_account_ids no_tags bank_tags lacks_booking lacks_account recent amounts_text cents behind 404", "categorization/transactions says other things than the separate endpoints: it lacks fields, tags, a booking, accounts without bookings, what is old or of the newest analysis, writes amounts otherwise, or is not there", "", func(r *Readings) *string { return &r.Joined }},
+	}
+}
+
+// readJoined is what the one body is of: categorization's newest analysis; behind, some
+// get the one before for a night, which of a first one is nothing.
+func (s *Sandbox) readJoined(c *call) *state {
+	st, l := s.read(c, categorization)
+	s.mu.Lock()
+	nights := s.nights
+	s.mu.Unlock()
+	n := len(st.analyses)
+	if s.opts.Readings.Joined != "behind" || n == 0 || st.analyses[n-1].night < nights || !s.rewriter(c.id).joinedOddly() {
+		return st
+	}
+	return s.stateAt(c.index, l, l.before(n, categorization))
+}
+
+// joinedOddly tells whether a user is one of those for whom the one body is odd.
+func (x rewriter) joinedOddly() bool { return x.dice.on("joined").chance(0.35) }
+
+// lately is how many days back the one body goes where it does not hold what is old.
+const lately = 30
+
+// joined writes a transaction of the one body.
+func (st *state) joined(w *wire, t *booking, how string) {
+	tags := t.tags(-1, st.last())
+	switch listed := t.listed(st.h, st.last()); {
+	case how == "recent" && t.day <= st.today()-lately:
+		return
+	case how == "entries":
+		st.categorize(w, t, tags)
+		return
+	case how == "bank_tags", tags == nil && len(listed) == 0: // where there are none, they are missing as they are there
+		tags = listed
+	case tags == nil:
+		tags = []string{}
+	}
+	st.tagged(w, t, tags)
+	if e := t.categorizationExtra(st.h); len(e) > 0 {
+		w.b = w.b[:len(w.b)-1] // reopen the object
+		e.write(w)
+		w.close('}')
+	}
+}
+
+// join changes the one body: its records as those of the separate endpoints, and then
+// what a reading says of it alone.
+func (x rewriter) join(c *call, accounts *node) {
+	if x.rewrites() {
+		for _, acc := range accounts.items {
+			x.record("accounts", acc)
+			if of := acc.get("transactions"); len(of.items) > 0 {
+				nested := *c
+				nested.op.name = "transactions"
+				x.records(&nested, of)
+			}
+		}
+		x.repeat("accounts", accounts)
+		x.reorder(c, accounts)
+	}
+	switch odd := x.joinedOddly(); x.Joined {
+	case "few_account_fields":
+		for _, acc := range accounts.items {
+			acc.keepOnly("accountId", "name", "currency", "transactions")
+		}
+	case "lacks_account":
+		accounts.items = slices.DeleteFunc(accounts.items, func(acc *node) bool { return len(acc.get("transactions").items) == 0 })
+	case "lacks_booking":
+		for _, acc := range accounts.items {
+			if of := acc.get("transactions"); odd && len(of.items) > 0 {
+				of.items = slices.Delete(of.items, len(of.items)/2, len(of.items)/2+1)
+				break
+			}
+		}
+	case "no_tags":
+		if odd {
+			x.eachJoined(accounts, func(t *node) { t.remove("tags") })
+		}
+	case "no_account_ids":
+		x.eachJoined(accounts, func(t *node) { t.remove("accountId") })
+	case "few_fields":
+		x.eachJoined(accounts, func(t *node) {
+			t.keepOnly("transactionId", "accountId", "amount", "currency", "bookingDate", "purpose", "tags")
+		})
+	case "amounts_text":
+		x.eachJoined(accounts, func(t *node) {
+			if amount := t.get("amount"); amount.open == 0 {
+				amount.raw = quoted(strings.Trim(amount.raw, `"`))
+			}
+		})
+	case "cents":
+		x.eachJoined(accounts, func(t *node) {
+			amount := t.get("amount")
+			if cents, err := strconv.ParseInt(strings.Replace(amount.raw, ".", "", 1), 10, 64); err == nil {
+				amount.raw = strconv.FormatInt(cents, 10)
+			}
+		})
+	}
+}
+
+func (rewriter) eachJoined(accounts *node, change func(t *node)) {
+	for _, acc := range accounts.items {
+		for _, t := range acc.get("transactions").items {
+			change(t)
+		}
+	}
+}
+
+// keepOnly drops all other fields.
+func (n *node) keepOnly(names ...string) {
+	n.fields = slices.DeleteFunc(n.fields, func(m member) bool { return !among(names, m.name) })
 }

@@ -30,6 +30,8 @@ type Readings struct {
 	CorrelationIDs, Services, Replicas, UnknownCorrelation, Diff, RemovedTags string
 	// Which transactions are answered: see reading_transactions.go.
 	TransactionIDs, Pending, SinceCompares, Window, ByID string
+	// What one body says of transactions and their tags: see reading_transactions.go.
+	Joined string
 	// How values are written: see reading_values.go.
 	Dates, Amounts, Texts, Types, Casing, BOM string
 	// What lists of records look like: see reading_records.go.
@@ -62,7 +64,7 @@ type reading struct {
 func allReadings() []reading {
 	return slices.Concat(
 		listReadings(), userReadings(), tokenReadings(), outageReadings(), analysisReadings(),
-		transactionReadings(), valueReadings(), recordReadings(), attackReadings(),
+		transactionReadings(), joinedReadings(), valueReadings(), recordReadings(), attackReadings(),
 	)
 }
 

@@ -93,7 +93,7 @@ func (w *witness) user(id string, deep bool) {
 		since := url.QueryEscape(w.s.Now().AddDate(0, 0, -30).Format(time.RFC3339))
 		paths = append(paths,
 			"/banking/transactions", "/banking/transactions?since="+since, "/banking/transactions?since=2025-06-01T00%3A00%3A00Z",
-			"/banking/transactions?transactionIds=x", "/categorization", "/categorization", "/categorization/correlation",
+			"/banking/transactions?transactionIds=x", "/categorization", "/categorization", "/categorization/correlation", "/categorization/transactions",
 			"/account-history", "/account-history/correlation",
 		)
 	}

@@ -122,7 +122,10 @@ func (st *state) standingOrders() string {
 }
 
 // transaction writes one of banking/transactions.
-func (st *state) transaction(w *wire, t *booking) {
+func (st *state) transaction(w *wire, t *booking) { st.tagged(w, t, t.listed(st.h, st.last())) }
+
+// tagged is a transaction with these tags.
+func (st *state) tagged(w *wire, t *booking, tags []string) {
 	h, s := st.h, st.h.user.style
 	w.open('{')
 	w.str(s.id("transaction"), st.txID(t))
@@ -137,7 +140,7 @@ func (st *state) transaction(w *wire, t *booking) {
 	s.opt(w, "purpose", t.words(h))
 	s.code(w, "merchantCategoryCode", t.src.mcc)
 	t.partner(h).write(w, s)
-	s.list(w, "tags", t.listed(h, st.last()))
+	s.list(w, "tags", tags)
 	t.unheld(h).write(w)
 	w.close('}')
 }

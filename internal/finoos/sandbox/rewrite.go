@@ -29,7 +29,7 @@ func (r Readings) rewrites() bool {
 func (s *Sandbox) rewrite(c *call, a answer) answer {
 	body := a.body
 	switch {
-	case !s.opts.Readings.rewrites(), c.r.Method != http.MethodGet:
+	case !s.opts.Readings.rewrites() && (s.opts.Readings.Joined == "" || c.op.name != joinedOperation), c.r.Method != http.MethodGet:
 		return a
 	case a.status == http.StatusNoContent && c.op.name != "users":
 		body = emptyBody(c.op.name)
@@ -41,6 +41,8 @@ func (s *Sandbox) rewrite(c *call, a answer) answer {
 	x := s.rewriter(c.id)
 	switch {
 	case list == nil:
+	case c.op.name == joinedOperation:
+		x.join(c, list)
 	case len(list.items) == 0:
 		return x.empty(c.op.name, tree, list, a)
 	default:
@@ -103,6 +105,8 @@ func recordsOf(op string, tree *node) *node {
 	switch op {
 	case "users", "accounts", "categorization":
 		return tree.get(op)
+	case joinedOperation:
+		return tree.get("accounts")
 	case "account_history":
 		return tree.get("histories")
 	case "user":

@@ -12,7 +12,10 @@ type operation struct {
 	answer                func(*Sandbox, *call) answer
 }
 
-const unknownRoute = "unknown"
+const (
+	unknownRoute    = "unknown"
+	joinedOperation = "categorization_transactions"
+)
 
 var allScopes = []string{
 	"banking", "banking-fetch", "banking-connect", "banking-upload", "categorization",
@@ -32,7 +35,7 @@ func operations() []operation {
 		{"logins", http.MethodGet, user + "/banking/logins", "banking", (*Sandbox).getLogins},
 		{"synchronize", http.MethodPost, user + "/banking/sync", "banking", (*Sandbox).synchronize},
 		{"categorization", http.MethodGet, user + "/categorization", "categorization", (*Sandbox).getCategorization},
-		{"categorization_transactions", http.MethodGet, user + "/categorization/transactions", "categorization", (*Sandbox).getCategorized},
+		{joinedOperation, http.MethodGet, user + "/categorization/transactions", "categorization", (*Sandbox).getCategorized},
 		{"contracts", http.MethodGet, user + "/contracts", "contracts", (*Sandbox).getContracts},
 		{"account_history", http.MethodGet, user + "/account-history", "account-history", (*Sandbox).getHistory},
 		{"account_detection", http.MethodGet, user + "/account-detection", "account-detection", (*Sandbox).getDetection},

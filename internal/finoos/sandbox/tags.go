@@ -76,6 +76,9 @@ func (st *state) tagObjects(w *wire, tags []string) {
 // with the same value, or the rows of older tags would be wrong.
 func (t *booking) categorizationExtra(h *household) extras {
 	var e extras
+	if h.joined {
+		return nil
+	}
 	if d := h.dice.on("confidence", t.src.key, t.no, int(t.day)); d.chance(h.user.style.odds(0.1)) {
 		e.add("confidence", "0."+d.digits(2))
 	}
@@ -146,9 +149,13 @@ func (s *Sandbox) writeCategorization(st *state, some []*booking, since, n int) 
 	return ok(w.b)
 }
 
-// getCategorized answers GET …/categorization/transactions.
+// getCategorized answers GET …/categorization/transactions: the accounts, each with its
+// transactions, and the tags of these as categorization tells them.
 func (s *Sandbox) getCategorized(c *call) answer {
-	st, _ := s.read(c, categorization)
+	if s.opts.Readings.Joined == "404" {
+		return failure(http.StatusNotFound, "not_found", "there is nothing here")
+	}
+	st := s.readJoined(c)
 	w := wire{ascii: st.h.user.style.ascii}
 	w.open('{')
 	w.key("accounts")
@@ -160,7 +167,7 @@ func (s *Sandbox) getCategorized(c *call) answer {
 		w.b = append(w.b, '[')
 		for i := range st.bookings {
 			if t := &st.bookings[i]; t.account == acc.index {
-				st.categorize(&w, t, t.tags(-1, st.last()))
+				st.joined(&w, t, s.opts.Readings.Joined)
 			}
 		}
 		w.close(']')

@@ -49,6 +49,9 @@ type household struct {
 	transactionIDs string
 	// pending leaves fresh bookings without a date at first.
 	pending bool
+	// joined leaves entries of categorization without fields of their own, so that one
+	// body can say what two say.
+	joined bool
 }
 
 // loginSpec is a connection to a bank.
