@@ -54,6 +54,8 @@ func (s summary) text(w io.Writer) error {
 	if r.Probe != nil {
 		p.item("probe", "%s", r.Probe.Text())
 	}
+	aboutFirst(&p, "first", r.First)
+	aboutFirst(&p, "full again", r.FullAgain)
 	if waited := r.WaitedText(); waited != "" {
 		p.item("waited", "%s", waited)
 	}
@@ -97,6 +99,14 @@ func (s summary) aboutUsers(p *printout) {
 	}
 	if r.Unsettled > 0 {
 		p.item("settling", "%s pulled without the new analysis: it comes with the next run", plural(r.Unsettled, "user"))
+	}
+}
+
+// aboutFirst says how users were read of whom several streams were due, where one request
+// for them was tried.
+func aboutFirst(p *printout, label string, f *report.First) {
+	if f != nil && (f.Joined+f.Compared > 0 || len(f.FellBack) > 0) {
+		p.item(label, "%s", f.Text())
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	stateSuccess = "success" // when each bucket of users was last in a run that came to its end
 	stateList    = "list"    // how many users the last plausible list named
 	stateProbe   = "probe"   // what probes of one service have shown and hidden
+	stateFirst   = "first"   // since when what was read by one request for several streams is in doubt
 )
 
 // stamp says which run an entry is of, and orders entries: by the number of the
