@@ -57,6 +57,8 @@ func (s summary) text(w io.Writer) error {
 	if r.Probe != nil {
 		p.item("probe", "%s", r.Probe.Text())
 	}
+	aboutFirst(&p, "first", r.First)
+	aboutFirst(&p, "full again", r.FullAgain)
 	if waited := r.WaitedText(); waited != "" {
 		p.item("waited", "%s", waited)
 	}
@@ -118,6 +120,14 @@ func paceText(r *report.Report) string {
 		parts = append(parts, fmt.Sprintf("what was remembered of it cannot be true (%d)", r.Pace.Ignored))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// aboutFirst says how users were read of whom several streams were due, where one request
+// for them was tried.
+func aboutFirst(p *printout, label string, f *report.First) {
+	if f != nil && (f.Joined+f.Compared > 0 || len(f.FellBack) > 0) {
+		p.item(label, "%s", f.Text())
+	}
 }
 
 // joined is an error in one line: those that were joined stand on one each.

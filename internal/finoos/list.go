@@ -25,6 +25,7 @@ type List[T any] struct {
 	told                 Null[int]
 	held                 int
 	weighed              bool // it was, and is long enough
+	lent                 bool // who has lent the parts closes them
 }
 
 // Total is how many records the answer tells of, and how many it holds, once it has
@@ -118,6 +119,9 @@ func (l *List[T]) Spilled() bool {
 
 // Close gives back what the list holds. It may be called again.
 func (l *List[T]) Close() error {
+	if l.lent {
+		return nil
+	}
 	errs := make([]error, 0, len(l.parts))
 	for _, part := range l.parts {
 		errs = append(errs, part.Close())

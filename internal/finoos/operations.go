@@ -41,6 +41,7 @@ const (
 	opSynchronize    = "synchronize"
 	opCorrelation    = "correlation"
 	opCategorization = "categorization"
+	opCategorized    = "categorization_transactions"
 	opContracts      = "contracts"
 	opAccountHistory = "account_history"
 )
@@ -62,6 +63,7 @@ var operations = []Operation{
 	{opSynchronize, http.MethodPost, "/users/{user-id}/banking/sync", "banking", Likely},
 	{opCorrelation, http.MethodGet, "/users/{user-id}/{service}/correlation", servicePlaceholder, Likely},
 	{opCategorization, http.MethodGet, "/users/{user-id}/categorization", "categorization", Likely},
+	{opCategorized, http.MethodGet, "/users/{user-id}/categorization/transactions", "categorization", Confirmed},
 	{opContracts, http.MethodGet, "/users/{user-id}/contracts", "contracts", Likely},
 	{opAccountHistory, http.MethodGet, "/users/{user-id}/account-history", "account-history", Likely},
 }

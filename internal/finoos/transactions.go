@@ -33,25 +33,29 @@ type TransactionQuery struct {
 	LastMonths   int
 }
 
-var transactionSchema = newSchema("transaction", func(t *Transaction, r Record) { t.Record = r },
-	ident("transactionId", func(t *Transaction) *string { return &t.ID }),
-	ident("accountId", func(t *Transaction) *string { return &t.AccountID }),
-	number("amount", func(t *Transaction) *Number { return &t.Amount }),
-	text("currency", func(t *Transaction) *string { return &t.Currency }),
-	day("bookingDate", func(t *Transaction) *time.Time { return &t.BookingDate }),
-	day("valueDate", func(t *Transaction) *time.Time { return &t.ValueDate }),
-	text("bookingText", func(t *Transaction) *string { return &t.BookingText }),
-	text("purpose", func(t *Transaction) *string { return &t.Purpose }),
-	text("merchantCategoryCode", func(t *Transaction) *string { return &t.MerchantCategoryCode }),
-	object("paymentPartner",
-		text("name", func(t *Transaction) *string { return &t.PartnerName }),
-		text("iban", func(t *Transaction) *string { return &t.PartnerIBAN }),
-		text("bic", func(t *Transaction) *string { return &t.PartnerBIC }),
-		text("creditorId", func(t *Transaction) *string { return &t.PartnerCreditorID }),
-		text("mandateReference", func(t *Transaction) *string { return &t.PartnerMandateReference }),
-	),
-	tags("tags", func(t *Transaction) *[]string { return &t.Tags }),
-)
+var transactionSchema = newTransactionSchema()
+
+func newTransactionSchema() *schema[Transaction] {
+	return newSchema("transaction", func(t *Transaction, r Record) { t.Record = r },
+		ident("transactionId", func(t *Transaction) *string { return &t.ID }),
+		ident("accountId", func(t *Transaction) *string { return &t.AccountID }),
+		number("amount", func(t *Transaction) *Number { return &t.Amount }),
+		text("currency", func(t *Transaction) *string { return &t.Currency }),
+		day("bookingDate", func(t *Transaction) *time.Time { return &t.BookingDate }),
+		day("valueDate", func(t *Transaction) *time.Time { return &t.ValueDate }),
+		text("bookingText", func(t *Transaction) *string { return &t.BookingText }),
+		text("purpose", func(t *Transaction) *string { return &t.Purpose }),
+		text("merchantCategoryCode", func(t *Transaction) *string { return &t.MerchantCategoryCode }),
+		object("paymentPartner",
+			text("name", func(t *Transaction) *string { return &t.PartnerName }),
+			text("iban", func(t *Transaction) *string { return &t.PartnerIBAN }),
+			text("bic", func(t *Transaction) *string { return &t.PartnerBIC }),
+			text("creditorId", func(t *Transaction) *string { return &t.PartnerCreditorID }),
+			text("mandateReference", func(t *Transaction) *string { return &t.PartnerMandateReference }),
+		),
+		tags("tags", func(t *Transaction) *[]string { return &t.Tags }),
+	)
+}
 
 // Transactions returns the transactions of a user, of all accounts.
 func (c *Client) Transactions(ctx context.Context, userID string, q TransactionQuery) (*List[Transaction], error) {

@@ -30,13 +30,14 @@
 //	        pull.go               one stream of one user; what came of it: rows and the cursor, as one batch
 //	            pull_probe.go     a correlation equal to the cursor's: unchanged, nothing is read
 //	                jobs/probing          whom a user is asked of: all services, or the one that tells most
+//	            pull_joined.go    accounts, transactions and tags by one request, or compared with it
+//	                jobs/joined           whether one answer can stand for three
 //	            jobs/pull         read, compare, rows
 //	            scopes.go         a service that was not booked
 //	        user_tries.go         what may pass is tried again, soon and at the end; failures in doubt
 //	list_missing.go           known but not listed: asked for side by side; who answers is pulled in a second round
 //	unsaid.go                 what is said when it is known how others fare
-//	list_gone.go              who is gone: declared, or marked for a later run
-//	    list_plausible.go     by a list that is to be believed
+//	list_gone.go              who is gone, by a list that is to be believed: declared, or marked for a later run
 //	tally.go                  the run report (jobs/report) while it is made
 //	session_end.go            what a run that came through has to say: reservations, too many failed users
 //	errors.go                 why a run ends, and what a failed request means
@@ -69,6 +70,7 @@
 //
 //	jobs/banksync    whose bank is asked for fresh data, and on whose behalf
 //	jobs/config      jobs.yaml: what is pulled, when, from where, into what
+//	jobs/joined      whether one answer can stand for three endpoints
 //	jobs/probing     of which services a user is asked
 //	jobs/pull        reading one stream of one user, and comparing it
 //	jobs/report      the run report; jobs/reportpage shows it, jobs/metrics counts it

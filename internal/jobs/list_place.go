@@ -81,6 +81,7 @@ func (s *session) findPlaces(ctx context.Context) error {
 	}
 	s.places = found
 	s.recallProbes(ctx)
+	s.recallDoubts(ctx)
 	return nil
 }
 
@@ -180,6 +181,7 @@ func (f *feed) reached(left []stretch, before *placeOf, now time.Time) (reached 
 // stopped. What cannot be written costs the next run its order, or a question, and
 // no run its end.
 func (n *nightly) remember(ctx context.Context, rep *report.Report) {
+	n.tellFirst(ctx, rep)
 	unasked, err := n.leftUnasked()
 	rep.Resume = n.flow.resume(unasked)
 	if n.w == nil || !n.overAll() || !n.safe || ctx.Err() != nil {
@@ -203,6 +205,7 @@ func (n *nightly) remember(ctx context.Context, rep *report.Report) {
 	}
 	check(n.rememberProbes(ctx, rep, now))
 	check(n.rememberLimit(ctx, rep))
+	check(n.rememberDoubts(ctx))
 	if rep.CameThrough() {
 		own := byBuckets[success]{}
 		for _, b := range n.o.Shard.Buckets() {

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/sink"
@@ -19,6 +20,9 @@ import (
 // pull reads one stream of one user and hands what changed to the sink. Its
 // error ends the run; a user that fails is a row.
 func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
+	if u.Joined != nil && !slices.Contains(joined.Streams(), s) {
+		n.endJoined(u)
+	}
 	res := n.reader.Begin(&u.User, s, table.Diff)
 	res.Opened = n.w.Opened()
 	res.Stamp = func() time.Time { return u.ExtractedAt(s, n.o.Now()) }
@@ -51,7 +55,7 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 		if down = s != config.StreamUsers && n.health.isDown(op); down { // that row comes from the list
 			return nil
 		}
-		return n.reader.Read(metered, &u.User, res)
+		return n.read(metered, u, res)
 	})
 	switch {
 	case err == nil && down:

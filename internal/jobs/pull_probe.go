@@ -54,7 +54,7 @@ func (n *nightly) changed(ctx context.Context, u *user, res *pull.Result) (bool,
 // refreshDue says whether a stream has to be read although nothing has changed: its
 // rows are masked in another way than they are now, or it was long ago.
 func (s *session) refreshDue(c cursors.Cursor) bool {
-	return s.reader.Veil.HasOtherMask(c) || pull.RefreshDue(s.job, c, s.o.Now())
+	return s.reader.Veil.HasOtherMask(c) || s.doubted.InDoubt(c) || pull.RefreshDue(s.job, c, s.o.Now())
 }
 
 // probe returns the newest finished analysis of a service, zero where there
@@ -64,7 +64,7 @@ func (s *session) probe(ctx context.Context, u *user, service finoos.Service) (f
 		return p.correlation, p.err
 	}
 	if c, ok := s.quietByBanking(ctx, u, service); ok {
-		u.probes[service] = probe{correlation: c}
+		u.probes[service] = probe{correlation: c, inferred: true}
 		return c, nil
 	}
 	c, err := s.client.Correlation(ctx, u.ID, service)

@@ -121,6 +121,8 @@ type nightly struct {
 	doubts    doubts
 	unsaid    heldUsers // see sayRest
 	booked    grants
+	trials    trials // whether one request is enough for several streams
+	newDoubts newDoubts
 	lost, had atomic.Int64 // users whose analyses are lost, and who had any
 
 	// recovered are cursors of sync sessions that runs which have ended had noted.
@@ -179,6 +181,7 @@ func (n *nightly) open(ctx context.Context) error {
 
 // pullUsers works on the listed users of the shard.
 func (n *nightly) pullUsers(ctx context.Context) error {
+	n.beginTrials()
 	n.flow.stops = n.places
 	err := n.pullRound(ctx)
 	n.circle = n.flow.feed

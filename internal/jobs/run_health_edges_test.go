@@ -118,7 +118,7 @@ func TestATokenRefusedSoonAfterOneUsersEndsTheRun(t *testing.T) {
 			}
 			return nil, nil //nolint:nilnil // goes on
 		}}
-		rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config(fourServices)))
+		rep, _ := b.stops(t.Context(), ReasonCredentials, b.options(b.config(fourServices, firstSeparate)))
 		if took := time.Since(began); rep.Users.Failed > 1 || took > 3*time.Minute {
 			t.Errorf("%+v after %s", rep.Users, took)
 		}

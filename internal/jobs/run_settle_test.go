@@ -65,14 +65,14 @@ func TestAUserWhoSettlesComesBackFromDiskAsItWas(t *testing.T) {
 		t.Errorf("-was +is:\n%s", diff)
 	}
 	// A field that this test leaves alone would be lost, and nobody would know.
-	for _, f := range []string{"Listed", "Logins", "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited"} {
+	for _, f := range []string{"Listed", "Logins", "Joined", "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited", "joinable", "trial"} {
 		if v := reflect.ValueOf(u).Elem().FieldByName(f); !v.IsZero() {
 			t.Errorf("%s is not what keeps a user in memory", f)
 		}
 	}
 	for i := range reflect.TypeFor[user]().NumField() {
 		switch name := reflect.TypeFor[user]().Field(i).Name; name {
-		case "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited", "User": // not of a plain one
+		case "gone", "attempts", "again", "parts", "parked", "filled", "one", "choice", "audited", "joinable", "trial", "User": // not of a plain one
 		default:
 			if reflect.ValueOf(u).Elem().Field(i).IsZero() {
 				t.Errorf("%s is not covered here", name)

@@ -18,11 +18,13 @@ import (
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
 	"finoos-syncer/internal/scratch"
 	"finoos-syncer/internal/sink"
 	"finoos-syncer/internal/sink/bucket"
+	"finoos-syncer/internal/sink/cursors"
 	"finoos-syncer/internal/sink/table"
 	"finoos-syncer/internal/trouble"
 )
@@ -65,6 +67,7 @@ type session struct {
 	streams  []config.Stream // those of the job, in the order in which a user is pulled
 	services []finoos.Service
 	began    time.Time // real time
+	started  time.Time // by the clock of the data
 	reader   *pull.Reader
 	tally    *tally
 	health   *health
@@ -72,6 +75,7 @@ type session struct {
 	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
 	asking   asking             // how users are asked
 	limit    begunLimit         // that the pace began with
+	doubted  joined.Memory      // what was read by one request and may be wrong, as of the run's beginning
 	safe     bool               // the last commit has succeeded
 
 	leased atomic.Bool // the sink is open
@@ -99,7 +103,7 @@ func newSession(o RunOptions) (*session, error) {
 		o.RunGroup = id
 	}
 	s := &session{
-		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job), began: time.Now(),
+		o: o, job: job, id: id, log: o.Logger.With("job", o.Job, "run_id", id), streams: config.PullOrder(job), began: time.Now(), started: o.Now().UTC(),
 	}
 	s.services = config.ServicesOf(s.streams)
 	var err error
@@ -123,6 +127,7 @@ func newSession(o RunOptions) (*session, error) {
 	s.health = newHealth(s)
 	s.reader = &pull.Reader{
 		Client: client, Job: job, Now: o.Now, Full: o.Full, Turns: pull.NewTurns(1 + max(2, runtime.GOMAXPROCS(0))), Veil: pull.NewVeil(s.masking),
+		InDoubt: func(c cursors.Cursor) bool { return s.doubted.InDoubt(c) },
 	}
 	s.tally.words = s.words
 	return s, nil

@@ -28,6 +28,7 @@ const (
 	stateList    = "list"    // how many users the last plausible list named
 	stateProbe   = "probe"   // what probes of one service have shown and hidden
 	stateLimit   = "limit"   // the API's limit, as the last runs have found it
+	stateFirst   = "first"   // since when what was read by one request for several streams is in doubt
 )
 
 // stamp says which run an entry is of, and orders entries: by the number of the

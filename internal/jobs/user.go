@@ -12,6 +12,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/jobs/probing"
 	"finoos-syncer/internal/jobs/pull"
 	"finoos-syncer/internal/jobs/report"
@@ -28,6 +29,8 @@ type user struct {
 	one      finoos.Service // the only one that is asked while it does not move; empty: all are
 	choice   probing.Choice // how that came
 	audited  bool           // all are asked, to see whether the one misleads
+	joinable bool           // it was decided whether several streams are read by one request
+	trial    *joined.Trial  // that the user is of
 	logins   lookAtLogins
 	early    bool        // came before the circle: see feed
 	pulledAt []time.Time // of the run's streams, before this run
@@ -61,6 +64,7 @@ type user struct {
 type probe struct {
 	correlation finoos.Correlation // zero where there is no finished analysis
 	err         error
+	inferred    bool // from another service's, and not asked for
 }
 
 func newUser(id string, listed *finoos.User, known []cursors.Cursor) *user {
@@ -107,7 +111,7 @@ func (n *nightly) step(ctx context.Context, u *user) (err error) {
 			return err
 		}
 	}
-	defer u.CloseLogins()
+	defer func() { u.CloseLogins(); n.endJoined(u) }()
 	ctx = finoos.WithAttempt(ctx, u.before())
 	next := n.pollAnalysis
 	if !u.begun {

@@ -122,12 +122,16 @@ func Streams() []Stream {
 	}
 }
 
-// Values of Job.Probe, Job.IfRunning, Job.Categorization and Sync.When.
+// Values of Job.Probe, Job.First, Job.IfRunning, Job.Categorization and Sync.When.
 const (
 	ProbeAuto    = "auto"
 	ProbeEach    = "each"
 	ProbeOne     = "one"
 	ProbeBanking = "banking"
+
+	FirstAuto     = "auto"
+	FirstJoined   = "joined"
+	FirstSeparate = "separate"
 
 	LoginsNeed = "need"
 	LoginsEach = "each"
@@ -169,6 +173,12 @@ type Job struct {
 	// Categorization is diff: changes as the API tells them, or full: a changed
 	// user is read in full and compared here.
 	Categorization string `key:"categorization" default:"diff" allow:"diff|full"`
+	// First is how accounts, transactions and tags are read that are due in full,
+	// where their services show one analysis. joined: by one request, as soon as the
+	// first twenty users of the run have shown that it holds what the three endpoints
+	// hold; auto: the same where it pays, which takes 60 such pulls, and not for a week
+	// after it has differed; separate: from their endpoints.
+	First string `key:"first" default:"auto" allow:"auto|joined|separate"`
 	// CheckpointEvery is the time between two commits of a run.
 	CheckpointEvery time.Duration `key:"checkpoint_every" default:"10m"`
 	// FullRefreshEvery is how long a change may stay out of the lake that neither

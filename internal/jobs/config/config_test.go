@@ -80,7 +80,7 @@ func TestTheShortestConfigurationHasTheDefaultsOfTheDesign(t *testing.T) {
 		},
 		Sink: Sink{URL: "file:///lake", Compression: "zstd", TargetFileSize: 128 << 20},
 		Jobs: map[string]*Job{"nightly": {
-			Name: "nightly", Timezone: time.UTC, Streams: Streams(), Concurrency: 16, Probe: "auto", BankLogins: "need", Categorization: "diff",
+			Name: "nightly", Timezone: time.UTC, Streams: Streams(), Concurrency: 16, Probe: "auto", BankLogins: "need", Categorization: "diff", First: "auto",
 			CheckpointEvery: 10 * time.Minute, FullRefreshEvery: 7 * 24 * time.Hour, LeaseWait: 90 * time.Second,
 			ListTimeout: 10 * time.Minute, IfRunning: "skip", CatchUp: time.Hour, Overlap: 10 * 24 * time.Hour, MaxInflightBytes: 32 << 20, MaxGone: 0.01,
 			Sync:     Sync{When: SyncNever, StaleAfter: 20 * time.Hour, SettleTimeout: 15 * time.Minute, NeedsUserRetry: 7 * 24 * time.Hour},
@@ -126,6 +126,8 @@ jobs:
     streams: [accounts, users]
     concurrency: 4
     probe: banking
+    bank_logins: each
+    first: separate
     categorization: full
     checkpoint_every: 1m
     full_refresh_every: 24h
@@ -172,7 +174,7 @@ jobs:
 		},
 		Jobs: map[string]*Job{"b": &b, "a": {
 			Name: "a", Schedule: "30 2 * * *", Timezone: berlin, Streams: []Stream{StreamAccounts, StreamUsers}, Concurrency: 4,
-			Probe: ProbeBanking, BankLogins: LoginsNeed, Categorization: CategorizationFull, CheckpointEvery: time.Minute, FullRefreshEvery: 24 * time.Hour,
+			Probe: ProbeBanking, BankLogins: LoginsEach, Categorization: CategorizationFull, First: FirstSeparate, CheckpointEvery: time.Minute, FullRefreshEvery: 24 * time.Hour,
 			Deadline: 5 * time.Hour, LeaseWait: time.Second, ListTimeout: 2 * time.Minute, IfRunning: IfRunningQueue, Jitter: 7 * time.Minute, CatchUp: 3 * time.Minute, Overlap: 4 * time.Hour,
 			MaxInflightBytes: 1 << 20, MaxGone: 0.5,
 			Mask: map[string]map[string]string{"accounts": {"iban": "hmac", "owner": "drop"}}, MaskKey: "0123456789abcdef",

@@ -4,6 +4,7 @@
 //	Reader.Begin ──> Result, with the instant of its beginning
 //	    Reader.Read
 //	        ask            read_*.go        one file a kind of stream: the request, what of it counts
+//	                       joined.go        or one answer for several, compared with them or in their place
 //	        take a turn    turn.go          memory for rows, used again from pull to pull
 //	        pick           picks.go         of several records under one key the same one always
 //	        compare        fingerprints.go  keys and hashes that the cursor's State holds

@@ -9,6 +9,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
@@ -26,10 +27,16 @@ func (r *Reader) readCategorization(ctx context.Context, u *User, res *Result) e
 	if r.WantsFull(c) {
 		since = ""
 	}
-	list, err := r.Client.Categorization(ctx, u.ID, since)
+	var list *finoos.List[finoos.Categorization]
+	var err error
+	if since == "" {
+		list, err = r.allTags(ctx, u, res)
+	} else {
+		list, err = r.Client.Categorization(ctx, u.ID, since)
+	}
 	if since != "" && tooOldForDiff(err) {
 		since = ""
-		list, err = r.Client.Categorization(ctx, u.ID, "")
+		list, err = r.allTags(ctx, u, res)
 	}
 	if err != nil {
 		return err
@@ -40,6 +47,13 @@ func (r *Reader) readCategorization(ctx context.Context, u *User, res *Result) e
 	return CollectTags(ctx, res, list, nil, nil, nil)
 }
 
+func (r *Reader) allTags(ctx context.Context, u *User, res *Result) (*finoos.List[finoos.Categorization], error) {
+	return wholeOf(u, res,
+		func(j *Joined) *finoos.List[finoos.Categorization] { return j.Body.Categorization(j.View) },
+		func() (*finoos.List[finoos.Categorization], error) { return r.Client.Categorization(ctx, u.ID, "") },
+		func(c *joined.Comparison, l *finoos.List[finoos.Categorization]) error { return c.Tags(l) })
+}
+
 // tooOldForDiff says whether a diff was refused because the API does not know
 // the analysis that it should start from (docs/design.md, "What a row means").
 func tooOldForDiff(err error) bool {
@@ -48,7 +62,7 @@ func tooOldForDiff(err error) bool {
 }
 
 func (r *Reader) compareTags(ctx context.Context, u *User, res *Result) error {
-	list, err := r.Client.Categorization(ctx, u.ID, "")
+	list, err := r.allTags(ctx, u, res)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"finoos-syncer/internal/finoos"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/sink/table"
 )
 
@@ -64,7 +65,10 @@ func (r *Reader) readLogins(ctx context.Context, u *User, res *Result) error {
 }
 
 func (r *Reader) readAccounts(ctx context.Context, u *User, res *Result) error {
-	list, err := r.Client.Accounts(ctx, u.ID)
+	list, err := wholeOf(u, res,
+		func(j *Joined) *finoos.List[finoos.Account] { return j.Body.Accounts() },
+		func() (*finoos.List[finoos.Account], error) { return r.Client.Accounts(ctx, u.ID) },
+		func(c *joined.Comparison, l *finoos.List[finoos.Account]) error { return c.Accounts(l) })
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/joined"
 	"finoos-syncer/internal/sink/table"
 
 	"github.com/cespare/xxhash/v2"
@@ -66,7 +67,12 @@ func (r *Reader) readTransactions(ctx context.Context, u *User, res *Result) err
 }
 
 func (r *Reader) readAllTransactions(ctx context.Context, u *User, res *Result, by route) error {
-	list, err := r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
+	list, err := wholeOf(u, res,
+		func(j *Joined) *finoos.List[finoos.Transaction] { return j.Body.Transactions(j.View) },
+		func() (*finoos.List[finoos.Transaction], error) {
+			return r.Client.Transactions(ctx, u.ID, finoos.TransactionQuery{})
+		},
+		func(c *joined.Comparison, l *finoos.List[finoos.Transaction]) error { return c.Transactions(l) })
 	if err != nil {
 		return err
 	}

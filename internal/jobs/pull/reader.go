@@ -20,6 +20,9 @@ type Reader struct {
 	Now func() time.Time
 	// Full reads every stream in full.
 	Full bool
+	// InDoubt says that what is remembered of a stream may be wrong; nil means that none
+	// is.
+	InDoubt func(cursors.Cursor) bool
 	// Turns bounds the rows that are held at a time, over all readers of a run.
 	Turns *Turns
 

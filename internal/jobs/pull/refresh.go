@@ -37,7 +37,7 @@ func Due(userID string, period time.Duration, last, now time.Time) bool {
 // WantsFull says whether a stream that is read has to be read in full, whatever
 // its cursor remembers.
 func (r *Reader) WantsFull(c cursors.Cursor) bool {
-	return r.MustBeFull(c) || c.Backfilled || Due(c.UserID, r.Job.FullRefreshEvery, c.FullAt, r.Now())
+	return r.MustBeFull(c) || c.Backfilled || r.InDoubt != nil && r.InDoubt(c) || Due(c.UserID, r.Job.FullRefreshEvery, c.FullAt, r.Now())
 }
 
 // MustBeFull says the same of one that may not have changed.

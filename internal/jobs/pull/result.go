@@ -46,11 +46,12 @@ type Result struct {
 	state       []byte // what the cursor will remember of the records
 	Note        []byte // what it will remember of a service that was not booked
 	firstSeen   time.Time
-	First       bool   // nothing was pulled before
-	Whole       bool   // everything that the API has was written, whatever mode says
-	unfiltered  bool   // everything that the API has was asked for, and what differs written
-	Refresh     bool   // nothing has changed: read for what a filter has hidden
-	Opened      uint64 // the newest record when the run began, of whole pulls
+	First       bool      // nothing was pulled before
+	Whole       bool      // everything that the API has was written, whatever mode says
+	unfiltered  bool      // everything that the API has was asked for, and what differs written
+	joinedAt    time.Time // when the run began, where it came by one answer with other streams
+	Refresh     bool      // nothing has changed: read for what a filter has hidden
+	Opened      uint64    // the newest record when the run began, of whole pulls
 
 	// NullIsEmpty takes null in the place of a list for an empty one. NullAgain is
 	// set where an earlier run has met it, too: only then may it hide records that
@@ -120,7 +121,7 @@ func (res *Result) remove(row table.Row) {
 func (res *Result) Forget() {
 	rows := res.Rows
 	res.Rows, res.More, res.Upserts, res.Deletes, res.Issues = nil, nil, 0, 0, Issues{}
-	res.mode, res.Whole, res.unfiltered, res.WasNull = res.begun, false, false, false
+	res.mode, res.Whole, res.unfiltered, res.WasNull, res.joinedAt = res.begun, false, false, false, time.Time{}
 	res.turn.giveBack(rows)
 }
 
@@ -169,6 +170,9 @@ func (res *Result) Cursor(c cursors.Cursor, now time.Time) (next cursors.Cursor,
 		// what may be of the analysis before.
 		c.Whole = res.unfiltered && !res.WasNull && !lags(res.Correlation, now)
 		c.FirstSeenAt = res.firstSeen
+		if res.unfiltered {
+			c.JoinedAt = res.joinedAt.UTC()
+		}
 		if res.Whole {
 			c.FullAt, c.FullSeq, c.Backfilled, c.Erased = now.UTC(), res.Opened, false, false
 		}

@@ -16,6 +16,7 @@ type User struct {
 	Listed  *finoos.User // what the list said; nil where nothing is to be compared with it
 	Cursors map[config.Stream]cursors.Cursor
 	Logins  *finoos.List[finoos.BankLogin] // read already, for the stream bank_logins
+	Joined  *Joined                        // read already, for several; nil where each is read from its endpoint
 	// LastWritten is the last _extracted_at of any stream in this run.
 	LastWritten time.Time
 }

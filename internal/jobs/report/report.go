@@ -61,6 +61,10 @@ type Report struct {
 	// Probe is how users were asked whether they have anything new, nil where no user
 	// was come to.
 	Probe *Probe `json:"probe,omitempty"`
+	// First is how accounts, transactions and tags were read that were pulled for the
+	// first time, FullAgain those that were due as a whole again; nil where none were.
+	First     *First `json:"first,omitempty"`
+	FullAgain *First `json:"full_again,omitempty"`
 	// NoAddress counts users for whom a session was due, and who have no address in
 	// sync.user_ips.
 	NoAddress int64 `json:"no_address,omitempty"`

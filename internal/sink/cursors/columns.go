@@ -46,6 +46,7 @@ var cursorColumns = []cursorColumn{
 	cursorFlag("whole", func(c *Cursor) *bool { return &c.Whole }),
 	cursorInstant("first_seen_at", func(c *Cursor) *time.Time { return &c.FirstSeenAt }),
 	cursorFlag("erased", func(c *Cursor) *bool { return &c.Erased }),
+	cursorInstant("joined_at", func(c *Cursor) *time.Time { return &c.JoinedAt }),
 }
 
 // asKey marks a column as part of what a cursor is found by.

@@ -69,6 +69,9 @@ type Cursor struct {
 	// of what that pull brought nothing is in the lake, and the next one must be full.
 	// What is remembered beside of the pull is what was known when it was made.
 	Erased bool
+	// JoinedAt is when the run began that read all there is of the stream by one request
+	// with others; zero where it was read from its own endpoint since.
+	JoinedAt time.Time
 
 	// What follows is not the cursor's own: whoever merges cursors fills it in
 	// from the marks that backfills leave, and nothing stores it.

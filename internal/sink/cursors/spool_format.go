@@ -57,11 +57,11 @@ func appendSpooled(b []byte, c *Cursor) []byte {
 }
 
 // instants are the instants of a cursor, in the order in which they are spooled.
-func (c *Cursor) instants() [6]*time.Time {
-	return [6]*time.Time{&c.CorrelationAt, &c.ExtractedAt, &c.FullAt, &c.PulledAt, &c.RetryAt, &c.FirstSeenAt}
+func (c *Cursor) instants() [7]*time.Time {
+	return [7]*time.Time{&c.CorrelationAt, &c.ExtractedAt, &c.FullAt, &c.PulledAt, &c.RetryAt, &c.FirstSeenAt, &c.JoinedAt}
 }
 
-func appendInstants(b []byte, instants [6]*time.Time) []byte {
+func appendInstants(b []byte, instants [7]*time.Time) []byte {
 	var known byte
 	for i, at := range instants {
 		known |= boolByte(!at.IsZero()) << i
