@@ -1,27 +1,19 @@
 package jobs
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"finoos-syncer/internal/finoos/sandbox"
 	"finoos-syncer/internal/jobs/banksync"
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
 	"finoos-syncer/internal/sink/cursors"
 )
-
-var _ = errors.New
-var _ = slices.Contains[[]int]
-var _ context.Context
 
 // Killed while the logins are down; accounts were committed.
 func TestLoginsMissedByAKilledRun(t *testing.T) {
@@ -46,7 +38,7 @@ func TestLoginsMissedByAKilledRun(t *testing.T) {
 						}
 						return answers(r, 503, `{}`), nil
 					}
-					return nil, nil
+					return nil, nil //nolint:nilnil // goes on
 				}}
 				b.wrap = func(s bucket.Store) bucket.Store { k.Store = s; return k }
 				_, err := b.try(t.Context(), b.options(b.config(probe, "checkpoint_every: 7s")))
@@ -179,7 +171,7 @@ func TestAutoWithUsersOfWhomAServiceHasNoAnalysis(t *testing.T) {
 			if user, rest := pathOf(r); without[user] && rest == "contracts/correlation" {
 				return answers(r, 404, `{"type":"not_found"}`), nil
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // goes on
 		}}
 		streams := "streams: [accounts, categorization, contracts]"
 		for n := range 5 {
@@ -211,7 +203,7 @@ func TestWhatWasSeenToHaveMovedIsPulled(t *testing.T) {
 			case rest == "banking/sync":
 				return answers(r, 400, `{"type":"credentials_required","message":"x"}`), nil
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // goes on
 		}}
 		lines := []string{oneService, "streams: [accounts, contracts]", "sync: {when: stale, user_ip: 203.0.113.7, stale_after: 50h, settle_timeout: 1s}", lenient}
 		b.run(lines...)
@@ -290,6 +282,3 @@ func TestStateOfLoginsDoesNotGrowWithKeys(t *testing.T) {
 		}
 	})
 }
-
-var _ = sandbox.Rejected
-var _ cursors.Cursor

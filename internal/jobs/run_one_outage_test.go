@@ -31,7 +31,7 @@ func TestWhatABankThatIsAskedShowsIsPulled(t *testing.T) {
 			case rest == "banking/sync":
 				return answers(r, 400, `{"type":"credentials_required","message":"x"}`), nil
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // goes on
 		}}
 		lines := []string{oneService, "streams: [accounts, contracts]", "sync: {when: stale, user_ip: 203.0.113.7, stale_after: 50h, settle_timeout: 1s}", lenient}
 		b.run(lines...)
@@ -75,7 +75,7 @@ func TestALongOutageOfOneServiceCostsNoAuditOfAll(t *testing.T) {
 			if body, ok := empty[pathBelow(r)]; ok {
 				return answers(r, 200, body), nil
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // goes on
 		}}
 		lines := []string{oneService, "streams: [users, bank_logins, accounts, categorization, contracts]"}
 		b.run(lines...)
