@@ -70,6 +70,7 @@
 //
 //	jobs/banksync    whose bank is asked for fresh data, and on whose behalf
 //	jobs/config      jobs.yaml: what is pulled, when, from where, into what
+//	jobs/pacing      the limit that a run found, kept for the next one
 //	jobs/joined      whether one answer can stand for three endpoints
 //	jobs/probing     of which services a user is asked
 //	jobs/pull        reading one stream of one user, and comparing it

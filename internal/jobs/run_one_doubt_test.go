@@ -12,7 +12,6 @@ import (
 	"finoos-syncer/internal/jobs/banktest"
 	"finoos-syncer/internal/jobs/config"
 	"finoos-syncer/internal/sink/bucket"
-	"finoos-syncer/internal/sink/cursors"
 )
 
 // Killed while the logins are down; accounts were committed.
