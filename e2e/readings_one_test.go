@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -37,7 +38,7 @@ func readMonths(t *testing.T, dir string, settings []string) []*reader {
 	readers := make([]*reader, len(settings))
 	t.Run("nights", func(t *testing.T) {
 		for i, setting := range settings {
-			t.Run(setting, func(t *testing.T) {
+			t.Run(cmp.Or(setting, "as given"), func(t *testing.T) {
 				t.Parallel()
 				readings, err := sandbox.ParseReadings(setting)
 				if err != nil {

@@ -302,3 +302,11 @@ func (c *Client) readStrangers(e *Error, body []byte) {
 	}
 	e.Message = trouble.CauseOf(e.Err).What
 }
+
+// Refusal names the status that the API has refused with, empty where it has not.
+func (e *Error) Refusal() string {
+	if e.Status < http.StatusBadRequest {
+		return ""
+	}
+	return "status " + strconv.Itoa(e.Status)
+}

@@ -449,22 +449,6 @@ func (n *nightly) askBankingFirst(ctx context.Context, u *user) {
 	_, _ = n.probe(ctx, u, finoos.Banking) // its own streams say what came of it
 }
 
-// recallNeeded counts what a user's logins need by what they were like, where they are
-// not read.
-func (n *nightly) recallNeeded(ctx context.Context, u *user) {
-	waits := report.NeededUser{UserID: u.ID}
-	memory := n.recall(u)
-	for _, m := range memory {
-		if m.Seen != nil && !m.Seen.Gone {
-			countNeeded(&waits, m, m.Seen.Status)
-		}
-	}
-	n.tally.needs(&waits)
-	if memory.Due(&n.job.Sync, n.o.Now()) == banksync.Ask && !n.addressOf(u).IsValid() {
-		n.lacksAddress(ctx, u)
-	}
-}
-
 // lookedAt is the cursor that remembers what a user's logins are like, once they have
 // been read, and of which analysis of banking they were.
 func (n *nightly) lookedAt(u *user) (c cursors.Cursor, moved bool) {

@@ -68,6 +68,22 @@ func (n *nightly) synchronize(ctx context.Context, u *user) error {
 	return nil
 }
 
+// recallNeeded counts what a user's logins need by what they were like, where they are
+// not read.
+func (n *nightly) recallNeeded(ctx context.Context, u *user) {
+	waits := report.NeededUser{UserID: u.ID}
+	memory := n.recall(u)
+	for _, m := range memory {
+		if m.Seen != nil && !m.Seen.Gone {
+			countNeeded(&waits, m, m.Seen.Status)
+		}
+	}
+	n.tally.needs(&waits)
+	if memory.Due(&n.job.Sync, n.o.Now()) == banksync.Ask && !n.addressOf(u).IsValid() {
+		n.lacksAddress(ctx, u)
+	}
+}
+
 // countNeeded takes in a login, unless its status is not the one that the last session
 // has met: then its user may have done what was needed.
 func countNeeded(u *report.NeededUser, m banksync.Memory, status string) {

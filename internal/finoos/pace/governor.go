@@ -53,7 +53,7 @@ type governor struct {
 	known    bool          // it began at a limit that an earlier process had found
 	began    Known         // that limit
 	proved   float64       // seconds for which demand has kept up since there is a limit
-	course   course        // of the limit
+	course   trace         // of the limit
 	bounced  int           // requests that were refused besides, no news
 }
 

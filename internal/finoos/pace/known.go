@@ -65,7 +65,7 @@ func (g *governor) begin(k Known) bool {
 	}
 	g.known, g.began, g.pause = true, k, k.Pause
 	g.begun, g.open, g.served, g.steady = time.Time{}, time.Time{}, 0, 0
-	g.refusals, g.bounced, g.proved, g.course = 0, 0, 0, course{}
+	g.refusals, g.bounced, g.proved, g.course = 0, 0, 0, trace{}
 	g.law.begin(g, k)
 	g.bound()
 	return true
@@ -99,18 +99,18 @@ type Sample struct {
 	Limit float64 // requests/s
 }
 
-// mostSamples bounds a course. Where it is full every other one goes, and the next
+// mostSamples bounds a trace. Where it is full every other one goes, and the next
 // are twice as far apart.
 const mostSamples = 32
 
-// course is how a limit went. Shards that end before others leave these more: what all
+// trace is how a limit went. Shards that end before others leave these more: what all
 // of them had together is told by an instant at which all were at work.
-type course struct {
+type trace struct {
 	samples []Sample
 	step    time.Duration
 }
 
-func (c *course) add(s Sample) {
+func (c *trace) add(s Sample) {
 	if n := len(c.samples); n > 0 && s.At.Sub(c.samples[n-1].At) < max(c.step, time.Second) {
 		return
 	}

@@ -195,7 +195,7 @@ func TestWhatHasNotProvedItselfIsNotKept(t *testing.T) {
 
 func TestCourseStaysShortHoweverLongItIs(t *testing.T) {
 	t.Parallel()
-	var c course
+	var c trace
 	begun := time.Unix(1e9, 0)
 	for i := range 100_000 {
 		c.add(Sample{At: begun.Add(time.Duration(i) * 300 * time.Millisecond), Limit: float64(i)})

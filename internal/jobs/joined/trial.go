@@ -223,8 +223,8 @@ func whyNot(err error) string {
 	if not, ok := errors.AsType[*finoos.NotJoinedError](err); ok {
 		return not.Why
 	}
-	if api, ok := errors.AsType[*finoos.Error](err); ok && api.Status >= 400 {
-		return fmt.Sprintf("status %d", api.Status)
+	if api, ok := errors.AsType[*finoos.Error](err); ok && api.Refusal() != "" {
+		return api.Refusal()
 	}
 	if class := finoos.ClassOf(err); class != "" {
 		return string(class)
