@@ -149,6 +149,9 @@ func readNights(t *testing.T, dir, setting string) *reader {
 	if strings.HasPrefix(setting, oneAsked) {
 		r.job = []string{"probe: one"}
 	}
+	if readings.Joined != "" {
+		r.job = append(r.job, "first: joined")
+	}
 	for n := range nights {
 		if n > 0 {
 			r.Night()

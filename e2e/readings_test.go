@@ -47,6 +47,9 @@ func newReader(t *testing.T, dir string, readings sandbox.Readings) *reader {
 	if readings.List != "" {
 		users = 12 // a tenth of them is somebody
 	}
+	if readings.Joined != "" {
+		users = 60 // of the first twenty it is seen whether one body is dependable
+	}
 	return newReaderOf(t, dir, readings, users, 0.6)
 }
 
