@@ -65,6 +65,7 @@ func (n *nightly) pull(ctx context.Context, u *user, s config.Stream) error {
 		return n.lose(u, res)
 	case err == nil:
 		switch {
+		case changed && res.CameJoined(): // that says nothing of the endpoint
 		case changed && s != config.StreamUsers && !res.WasNull: // null may be all that is left of an answer
 			n.health.answered(ctx, op, u.ID)
 		case res.Outcome == pull.Unchanged:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"finoos-syncer/internal/finoos"
 	"finoos-syncer/internal/jobs/config"
@@ -42,9 +43,12 @@ func (t *trials) of(u *user, due []config.Stream) *joined.Trial {
 
 // beginTrials decides whether the run tries it at all.
 func (n *nightly) beginTrials() {
-	first, again := joined.Options{Mode: n.job.First}, joined.Options{Mode: n.job.First}
-	if n.job.First == config.FirstAuto {
+	first := joined.Options{Mode: n.job.First, Day: n.started.UTC().Format(time.DateOnly)}
+	again := first
+	if n.job.First == config.FirstAuto || !n.doubted.Lost.IsZero() {
 		first.Doubted, again.Doubted = n.doubted.Recent(n.o.Now())
+	}
+	if n.job.First == config.FirstAuto {
 		if !n.overAll() {
 			first.Why = "it does not pay for few users"
 			again.Why = first.Why
@@ -97,7 +101,7 @@ func (n *nightly) join(ctx context.Context, u *user, from config.Stream) {
 		return
 	}
 	u.Joined = &pull.Joined{Body: body, View: plan.View, Streams: plan.Streams, Began: n.started}
-	if plan.Both || !u.trial.Suits(body.Size(), fields) {
+	if plan.Both || !u.trial.Suits(body.Size(), fields, plan.Streams) {
 		u.Joined.Compare = u.trial.Compare(body, plan.Streams)
 		return
 	}
@@ -222,7 +226,8 @@ func (s *session) recallDoubts(ctx context.Context) {
 		s.doubted, err = joined.Recall(body)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "it is not known whether what was read by one request is in doubt", "error", err)
+		s.doubted, s.doubtsLost = joined.Unknown(s.o.Now()), true
+		s.log.WarnContext(ctx, "it is not known whether what was read by one request is in doubt: it is read again from the endpoints", "error", err)
 	}
 }
 
@@ -232,13 +237,13 @@ func (n *nightly) rememberDoubts(ctx context.Context) error {
 	d := &n.newDoubts
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.list) == 0 {
+	if len(d.list) == 0 && !n.doubtsLost {
 		return nil
 	}
 	err := n.w.UpdateState(ctx, stateFirst, func(old []byte) ([]byte, error) {
 		memory, err := joined.Recall(old)
 		if err != nil {
-			memory = joined.Memory{}
+			memory = joined.Unknown(n.o.Now())
 		}
 		for _, doubt := range d.list {
 			memory.Add(doubt.again, doubt.streams, doubt.differs, n.started, n.o.Now())
@@ -246,7 +251,7 @@ func (n *nightly) rememberDoubts(ctx context.Context) error {
 		return json.Marshal(memory)
 	})
 	if err == nil {
-		d.list = nil
+		d.list, n.doubtsLost = nil, false
 	}
 	return err
 }

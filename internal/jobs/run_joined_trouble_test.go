@@ -268,7 +268,7 @@ func TestARunOfOneBodyMayEndAnywhere(t *testing.T) {
 	o.Past = 10
 	var right map[string]map[string]string
 	inBubble(t, o, func(b *bank) { right = separately(b, o, 1, joinable) })
-	for at := int64(60); at < 160; at += 3 * eachNth(4) {
+	for at := int64(60); at < 145; at += 3 * eachNth(4) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBank(t, o)
 			ctx, cancel := context.WithCancel(t.Context())

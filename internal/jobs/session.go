@@ -56,27 +56,28 @@ func (s *session) take(ctx context.Context, steps []runStep) error {
 // what changes from then on guards itself. Kinds of runs embed it as their
 // context: they hide none of its names.
 type session struct {
-	o        RunOptions
-	job      *config.Job
-	id       string
-	log      *slog.Logger
-	watch    *trouble.Watch // of all that is waited for
-	client   *finoos.Client
-	store    bucket.Store
-	w        *sink.Writer    // nil until the sink is open, and in a plan
-	streams  []config.Stream // those of the job, in the order in which a user is pulled
-	services []finoos.Service
-	began    time.Time // real time
-	started  time.Time // by the clock of the data
-	reader   *pull.Reader
-	tally    *tally
-	health   *health
-	reserved reservations
-	places   byBuckets[placeOf] // where earlier runs stopped, by bucket of users
-	asking   asking             // how users are asked
-	limit    begunLimit         // that the pace began with
-	doubted  joined.Memory      // what was read by one request and may be wrong, as of the run's beginning
-	safe     bool               // the last commit has succeeded
+	o          RunOptions
+	job        *config.Job
+	id         string
+	log        *slog.Logger
+	watch      *trouble.Watch // of all that is waited for
+	client     *finoos.Client
+	store      bucket.Store
+	w          *sink.Writer    // nil until the sink is open, and in a plan
+	streams    []config.Stream // those of the job, in the order in which a user is pulled
+	services   []finoos.Service
+	began      time.Time // real time
+	started    time.Time // by the clock of the data
+	reader     *pull.Reader
+	tally      *tally
+	health     *health
+	reserved   reservations
+	places     byBuckets[placeOf] // where earlier runs stopped, by bucket of users
+	asking     asking             // how users are asked
+	limit      begunLimit         // that the pace began with
+	doubtsLost bool               // what was in doubt could not be read
+	doubted    joined.Memory      // what was read by one request and may be wrong, as of the run's beginning
+	safe       bool               // the last commit has succeeded
 
 	leased atomic.Bool // the sink is open
 

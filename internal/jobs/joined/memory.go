@@ -16,7 +16,13 @@ import (
 type Memory struct {
 	First map[config.Stream]Doubt `json:"first,omitempty"` // of first pulls
 	Again map[config.Stream]Doubt `json:"again,omitempty"` // of those that were not the first
+	// Lost is when it was found that an earlier memory cannot be read: whatever was read by
+	// one answer until then is in doubt.
+	Lost time.Time `json:"lost,omitzero"`
 }
+
+// Unknown is the memory of which nothing is known any more.
+func Unknown(now time.Time) Memory { return Memory{Lost: now.UTC()} }
 
 // Doubt says since when a stream is in doubt, and what differed. What was read by runs
 // that began from Since on is.
@@ -80,6 +86,12 @@ func (m *Memory) Recent(now time.Time) (first, again map[config.Stream]Doubt) {
 	recent := func(doubted map[config.Stream]Doubt) map[config.Stream]Doubt {
 		left := maps.Clone(doubted)
 		maps.DeleteFunc(left, func(_ config.Stream, d Doubt) bool { return now.Sub(d.At) >= doubtedFor || d.At.Sub(now) > ahead })
+		if !m.Lost.IsZero() && now.Sub(m.Lost) < doubtedFor && m.Lost.Sub(now) <= ahead {
+			left = map[config.Stream]Doubt{}
+			for _, s := range Streams() {
+				left[s] = Doubt{At: m.Lost}
+			}
+		}
 		return left
 	}
 	return recent(m.First), recent(m.Again)
@@ -90,6 +102,9 @@ func (m *Memory) Recent(now time.Time) (first, again map[config.Stream]Doubt) {
 func (m *Memory) InDoubt(c cursors.Cursor) bool {
 	if c.JoinedAt.IsZero() {
 		return false
+	}
+	if !m.Lost.IsZero() && c.JoinedAt.Sub(m.Lost) <= skew {
+		return true
 	}
 	for _, doubted := range []map[config.Stream]Doubt{m.First, m.Again} {
 		if d, is := doubted[config.Stream(c.Stream)]; is && c.JoinedAt.Sub(d.At) <= skew && d.Since.Sub(c.JoinedAt) <= skew {

@@ -32,6 +32,8 @@ const (
 	fewAtOnce = 4
 	// mostUnusable answers in a row are no accident of single users.
 	mostUnusable = 5
+	// mostWasted answers that could not be used are enough to see whether it pays.
+	mostWasted = shownBy
 	// EnoughFirst is how many pulls it takes for it to pay: twenty comparisons, and
 	// those to come, cost a request each, and each pull that is not compared saves two.
 	EnoughFirst = 3 * shownBy
@@ -42,6 +44,9 @@ type Options struct {
 	Mode string // of the job: auto, joined or separate
 	// Why is why a job that leaves the choice does not try; "" where it does.
 	Why string
+	// Day draws those who are read both ways: others on each day, so that nobody is left
+	// out for ever.
+	Day string
 	// Pulls is how many are known to come.
 	Pulls int64
 	// Doubted streams were found to differ not long ago.
@@ -59,6 +64,8 @@ type Trial struct {
 	shown    int   // of them those who have shown that it holds what the endpoints hold
 	usable   bool  // some answer could be used
 	unusable int   // how many in a row could not
+	wasted   int64 // how many in all
+	granted  int64 // answers that are about to be used
 	without  map[config.Stream][]string
 	largest  finoos.JoinedSize // that was compared
 	views    views
@@ -141,7 +148,7 @@ func (t *Trial) Ask(user string, wanted []config.Stream) Plan {
 	case t.o.Mode == config.FirstAuto && max(t.o.Pulls, t.seen) < EnoughFirst:
 		return Plan{}
 	case t.shown >= shownBy:
-		both := IsAudited(user)
+		both := isAudited(t.o.Day, user)
 		if both {
 			t.flying++
 		}
@@ -159,8 +166,10 @@ func (t *Trial) Ask(user string, wanted []config.Stream) Plan {
 	return Plan{Streams: wanted, Both: true, View: t.views.view()}
 }
 
-// IsAudited says that a user is one of the few who are read both ways ever after.
-func IsAudited(user string) bool { return xxhash.Sum64String("joined\x00"+user)%auditShare == 0 }
+// isAudited says that a user is one of the few who are read both ways on a day.
+func isAudited(day, user string) bool {
+	return xxhash.Sum64String("joined\x00"+day+"\x00"+user)%auditShare == 0
+}
 
 // Look goes through an answer before it is used: whether it can be read, and what fields
 // it has of which nobody has told yet whose they are. An error is why it cannot be used.
@@ -184,13 +193,19 @@ func Look(body *finoos.Joined, view *finoos.JoinedView) (fields []string, err er
 	return slices.Collect(maps.Keys(names)), nil
 }
 
-// Suits says whether an answer that was not to be compared may be used: nothing larger
-// than was compared, and no field of which nobody knows whose it is. Else it is compared,
+// Suits says whether an answer for some streams that was not to be compared may be used:
+// nothing larger than was compared, no field of which nobody knows whose it is, and no
+// stream that was found to differ while the answer was on its way. Else it is compared,
 // too: an answer that is cut at some size is as large as that at most.
-func (t *Trial) Suits(size finoos.JoinedSize, fields []string) bool {
+func (t *Trial) Suits(size finoos.JoinedSize, fields []string, streams []config.Stream) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.stopped() || len(t.left(streams)) < len(streams) {
+		t.flying++
+		return false
+	}
 	if size.Accounts <= t.largest.Accounts && size.Transactions <= t.largest.Transactions && size.Largest <= t.largest.Largest && t.views.know(fields) {
+		t.granted++
 		return true
 	}
 	t.flying++
@@ -210,6 +225,9 @@ func (t *Trial) Unusable(err error, both bool) {
 		t.counts.FellBack = map[string]int64{}
 	}
 	t.counts.FellBack[why]++
+	if t.wasted++; t.wasted >= mostWasted && t.wasted > 2*t.counts.Joined { // each that is used saves two
+		t.stop(fmt.Sprintf("it costs more than it saves: %d answers of %d could not be used", t.wasted, t.wasted+t.counts.Joined+t.counts.Compared))
+	}
 	if why == finoos.JoinedEmpty { // there are such users
 		return
 	}
@@ -237,6 +255,7 @@ func (t *Trial) Used() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.Joined++
+	t.granted = max(0, t.granted-1)
 	t.usable, t.unusable = true, 0
 }
 
@@ -279,8 +298,8 @@ func (t *Trial) Compared(v Verdict) (doubtful []config.Stream, inDoubt int64) {
 			}
 		}
 	}
-	if t.stopIfTooFew(); t.counts.Joined > 0 && len(doubtful) > 0 {
-		t.counts.InDoubt = t.counts.Joined
+	if t.stopIfTooFew(); t.counts.Joined+t.granted > 0 && len(doubtful) > 0 {
+		t.counts.InDoubt = t.counts.Joined + t.granted
 		t.stop("it is not what the endpoints tell: " + t.differences())
 	}
 	return doubtful, t.counts.InDoubt

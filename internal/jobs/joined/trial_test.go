@@ -16,7 +16,7 @@ import (
 // user has an id that is one of those who are read both ways ever after, or none.
 func user(i int, audited bool) string {
 	for k := i * 1000; ; k++ {
-		if id := fmt.Sprintf("u%d", k); IsAudited(id) == audited {
+		if id := fmt.Sprintf("u%d", k); isAudited("", id) == audited {
 			return id
 		}
 	}
@@ -105,15 +105,15 @@ func TestWhatIsLargerThanAnyThatWasComparedIsCompared(t *testing.T) {
 		{finoos.JoinedSize{Accounts: 1, Transactions: 101, Largest: 1}, false},
 		{finoos.JoinedSize{Accounts: 1, Transactions: 100, Largest: 101}, false},
 	} {
-		if got := trial.Suits(c.size, nil); got != c.want {
+		if got := trial.Suits(c.size, nil, Streams()); got != c.want {
 			t.Errorf("%+v: %v", c.size, got)
 		}
 	}
-	if trial.Suits(finoos.JoinedSize{}, []string{"unheard"}) {
+	if trial.Suits(finoos.JoinedSize{}, []string{"unheard"}, Streams()) {
 		t.Error("a field of which nobody knows whose it is")
 	}
 	trial.Compared(Verdict{Compared: true, Tells: true, Size: finoos.JoinedSize{Accounts: 3, Transactions: 300, Largest: 200}, tags: []string{"unheard"}})
-	if !trial.Suits(finoos.JoinedSize{Accounts: 3, Transactions: 300, Largest: 200}, []string{"unheard"}) {
+	if !trial.Suits(finoos.JoinedSize{Accounts: 3, Transactions: 300, Largest: 200}, []string{"unheard"}, Streams()) {
 		t.Error("it was compared meanwhile")
 	}
 }

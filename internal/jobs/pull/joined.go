@@ -30,6 +30,10 @@ func (u *User) CloseJoined() {
 // has says that the one answer is about a stream.
 func (j *Joined) has(s config.Stream) bool { return j != nil && slices.Contains(j.Streams, s) }
 
+// CameJoined says that a stream was read by one answer with others: its own endpoint was
+// not asked.
+func (res *Result) CameJoined() bool { return !res.joinedAt.IsZero() }
+
 // wholeOf is all that the API has of a stream: of the one answer, or of its endpoint.
 // What is compared is told to who compares; that the endpoint's answer cannot be read is
 // for who reads it next.
