@@ -58,7 +58,7 @@ func (s summary) text(w io.Writer) error {
 		p.item("probe", "%s", r.Probe.Text())
 	}
 	aboutFirst(&p, "first", r.First)
-	aboutFirst(&p, "full again", r.FullAgain)
+	aboutFirst(&p, "again", r.FullAgain)
 	if waited := r.WaitedText(); waited != "" {
 		p.item("waited", "%s", waited)
 	}

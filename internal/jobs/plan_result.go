@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"finoos-syncer/internal/jobs/config"
+	"finoos-syncer/internal/jobs/report"
 )
 
 // tokenLife is how long a token is used before the next one is asked for: most
@@ -34,7 +35,9 @@ func (p *planner) result() *Plan {
 		p.due["correlation"] += rounded(float64(p.maybe) * p.changed(p.anyCorrelated())) // banking comes first
 	}
 	p.due["logins"] += rounded(float64(p.maybeLogins) * p.changed(p.anyCorrelated()))
-	p.asks.Mode, p.asks.Why = p.asking.mode, p.asking.why
+	if p.asks.Mode, p.asks.Why, p.asks.Proving = p.asking.mode, p.asking.why, p.asking.proving; !p.asksByNeed() {
+		p.asks = report.Probe{Mode: config.ProbeEach, Why: "a run for some users, or in full, asks for everything"}
+	}
 	plan.Probe = p.asks
 	p.expectSessions()
 	p.expectList(plan)

@@ -267,10 +267,15 @@ type Probe struct {
 func (p *Probe) Text() string {
 	var text strings.Builder
 	text.WriteString(p.Mode)
+	audited := "audited"
+	if p.Proving {
+		text.WriteString(", proving")
+		audited = "asked of all to prove it"
+	}
 	for _, c := range []struct {
 		n    int64
 		what string
-	}{{p.AskedOne, "asked of one service"}, {p.Owed, "of all, owed something"}, {p.Audited, "audited"}, {p.Misled, "misled"}, {p.Waived, "not waited for"}} {
+	}{{p.AskedOne, "asked of one service"}, {p.Owed, "of all since something is owed to them"}, {p.Audited, audited}, {p.Misled, "misled"}, {p.Waived, "not waited for"}} {
 		if c.n > 0 {
 			fmt.Fprintf(&text, ", %s %s", human.Count(c.n), c.what)
 		}
