@@ -49,9 +49,11 @@ func (n *nightly) beginTrials() {
 		first.Doubted, again.Doubted = n.doubted.Recent(n.o.Now())
 	}
 	if n.job.First == config.FirstAuto {
+		// What differs there puts in doubt what first pulls have read, and all of it is
+		// read again: that costs more than full pulls save.
+		again.Why = "full pulls of known users are read from the endpoints, unless first is joined"
 		if !n.overAll() {
 			first.Why = "it does not pay for few users"
-			again.Why = first.Why
 		}
 	}
 	switch {
